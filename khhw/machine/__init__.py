@@ -1,0 +1,1 @@
+"""Machines: what a machine file says, and running it."""

@@ -1,0 +1,66 @@
+"""Finding what a machine file names: classes of parts, kernels."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+__all__ = ["find_class", "find_kernel"]
+
+_KERNELS = "khhw.kernels"
+
+
+def find_class(path: str, folder: Path) -> type:
+    """The class ``"module:Class"`` names.
+
+    Parameters
+    ----------
+    path : str
+        Module and class.
+    folder : Path
+        Where modules are looked for beside the Python path; its parent counts too.
+
+    Raises
+    ------
+    LookupError
+        If there is no such module or class; says which.
+    """
+    module_name, colon, class_name = path.partition(":")
+    if not colon or not module_name or not class_name:
+        raise LookupError(f"{path!r} does not name a class; write \"module:Class\"")
+    for place in (folder.resolve(), folder.resolve().parent):
+        if str(place) not in sys.path:
+            sys.path.append(str(place))
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise LookupError(f"no module {module_name!r} for {path!r} ({error})") from None
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        raise LookupError(f"module {module_name!r} has no class {class_name!r}")
+    return found
+
+
+def find_kernel(name: str, folder: Path) -> Path:
+    """The file with the code of a kernel.
+
+    Parameters
+    ----------
+    name : str
+        A kernel of khhw, or a path ending in ``.py`` relative to `folder`.
+    folder : Path
+        Folder of the machine file.
+
+    Raises
+    ------
+    LookupError
+        If there is none; says where it was looked for.
+    """
+    if name.endswith(".py"):
+        if (file := folder / name).is_file():
+            return file
+        raise LookupError(f"no kernel file {file}")
+    spec = importlib.util.find_spec(f"{_KERNELS}.{name}") if name.isidentifier() else None
+    if spec is None or spec.origin is None:
+        raise LookupError(f"no kernel {name!r} in {_KERNELS}; a file of your own is named with its .py")
+    return Path(spec.origin)

@@ -1,0 +1,180 @@
+"""What a run leaves behind: ``results.json``, and the same as numpy arrays.
+
+The JSON schema in ``docs/results.md`` is generated from the models here.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "Attack", "ConsoleLine", "LatencySample", "Load", "Matrix", "RefusalRecord", "Results", "RunRecord", "State",
+]
+
+State = Literal["done", "failed", "interrupted", "out_of_cycles", "deadlocked"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+
+class ConsoleLine(_Model):
+    """A line on the console, as the outside saw it."""
+
+    cycle: int
+    """When it passed the port above the root."""
+    node: int | None
+    """Rank of the node that sent it; null for what the outside wrote."""
+    text: str
+    """Without its newline."""
+
+
+class Load(_Model):
+    """One image loaded over the multicast console."""
+
+    kernel: str
+    """Name of the kernel."""
+    nodes: list[int]
+    """Ranks that took the image."""
+    image_bytes: int
+    """Size of the image."""
+    packets: int
+    """Console packets that left the outside for it."""
+    cycles: int
+    """From the first packet into the tree to the last node's answer."""
+
+
+class Matrix(_Model):
+    """isAllowed, as configured and as the destinations' memories show it; rows are sources, by rank."""
+
+    configured: list[list[int]]
+    """What the machine file says."""
+    observed: list[list[int]]
+    """1 where the source's token was found in the destination's memory."""
+
+
+class Attack(_Model):
+    """One way hostile software tried."""
+
+    name: str
+    """What was tried, in words."""
+    tried: int
+    """How often."""
+    delivered: int
+    """How often it had an effect on a node it must not reach, read from that node's memory."""
+    refused: int
+    """How often hardware refused, by its own counters."""
+    where: str
+    """What refused it, and why."""
+    expected: str = ""
+    """What should be seen, where that is not simply `delivered` 0."""
+    passed: bool
+    """Whether the hardware held."""
+
+
+class LatencySample(_Model):
+    """One message."""
+
+    source: int
+    """Rank."""
+    destination: int
+    """Rank."""
+    hops: int
+    """Torus hops."""
+    size_bytes: int
+    """Payload."""
+    cycles: int
+    """From the doorbell's register write to the destination's interrupt."""
+
+
+class RefusalRecord(_Model):
+    """One entry of a guard's log."""
+
+    phase: str
+    """Phase it was read after."""
+    node: int
+    """Rank of the guard."""
+    source: int
+    """Rank of the stamped source."""
+    destination: int
+    """Rank of the destination, or -1 where the id names no node."""
+    reason: str
+    """A `Reason`."""
+    cycle: int
+    """When."""
+
+
+class RunRecord(_Model):
+    """What was seen; parts no phase measured are empty."""
+
+    console: list[ConsoleLine] = []
+    """The transcript."""
+    load: list[Load] = []
+    """Images loaded, in order; several listener counts when a phase measures it."""
+    matrix: dict[str, Matrix] = {}
+    """By phase."""
+    attacks: list[Attack] = []
+    """In the order tried."""
+    latency: list[LatencySample] = []
+    """In the order measured."""
+    refusals: list[RefusalRecord] = []
+    """Logs of all guards."""
+
+
+class Results(_Model):
+    """A run."""
+
+    version: str
+    """Of khhw."""
+    name: str
+    """Of the machine."""
+    state: State
+    """How the run ended; everything but `done` is a failure."""
+    message: str = ""
+    """Why, when it is not `done`."""
+    seed: int
+    """Of everything random."""
+    parameters: dict[str, Any]
+    """The machine file with all defaults filled in."""
+    build: Literal["fast", "debug"]
+    """Simulator build."""
+    cpu_model: str
+    """What charged software time."""
+    clock_hz: int
+    """Hardware clock."""
+    cycles: int
+    """Cycles when it ended."""
+    wall_seconds: float
+    """Time the simulator ran."""
+    results: RunRecord = RunRecord()
+    """What was seen."""
+
+    @classmethod
+    def read(cls, path: Path | str) -> "Results":
+        """Results of an earlier run from its ``results.json``."""
+        return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+
+    def write(self, path: Path) -> None:
+        """Write ``results.json``; a reader never sees half of it."""
+        scratch = path.with_suffix(".part")
+        scratch.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        scratch.replace(path)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the run ended well, every observed matrix is the configured one and every attack was held."""
+        record = self.results
+        return (self.state == "done" and all(m.configured == m.observed for m in record.matrix.values())
+                and all(attack.passed for attack in record.attacks))
+
+    def matrix(self, phase: str, kind: Literal["configured", "observed"]) -> npt.NDArray[np.bool_]:
+        """isAllowed of a phase: shape (nodes, nodes), source first."""
+        return np.array(getattr(self.results.matrix[phase], kind), dtype=np.bool_)
+
+    def latency(self) -> npt.NDArray[np.int64]:
+        """Latency samples: shape (samples, 5): source, destination, hops, bytes, cycles."""
+        rows = [[s.source, s.destination, s.hops, s.size_bytes, s.cycles] for s in self.results.latency]
+        return np.array(rows, dtype=np.int64).reshape(-1, 5)

@@ -1,0 +1,179 @@
+"""N nodes, wired: a torus, a tree and the owner's port above its root.
+
+A cable of the torus joins ``tx[d]`` of a node to ``rx[d ^ 1]`` of its neighbour in direction ``d``.
+"""
+
+import math
+from collections.abc import Iterator
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from rtl.clone import clone
+from rtl.formats import Direction, Straps
+from rtl.node import Node
+from rtl.parameters import ParameterError, Parameters
+from rtl.signatures import AxiLite, TreeStream
+from rtl.tree.port import RootPort
+
+__all__ = ["NODE_MODULE", "Fabric", "Shape", "cables", "check_shape", "check_table", "coordinate_of", "rank_of", "straps_of"]
+
+NODE_MODULE = "khhw_node"
+
+Shape = tuple[int, int, int]
+
+
+def check_shape(shape: Shape) -> Shape:
+    """`shape` itself, if a torus can have it.
+
+    Raises
+    ------
+    ParameterError
+        Unless it is three sizes from 1 to 64 whose ids fit in 16 bits.
+    """
+    if len(shape) != 3 or not all(isinstance(size, int) and 1 <= size <= 64 for size in shape):
+        raise ParameterError(f"a torus has three sizes from 1 to 64, not {list(shape)!r}")
+    if (bits := sum(math.ceil(math.log2(size)) for size in shape)) > 16:
+        raise ParameterError(f"node ids of a torus {list(shape)!r} need {bits} bits; 16 are the limit")
+    return shape
+
+
+def check_table(shape: Shape, parameters: Parameters) -> None:
+    """Refuse permission tables that do not cover every node id of a torus.
+
+    Raises
+    ------
+    ParameterError
+        If ids of `shape` reach past ``parameters.table_nodes``; says what would do.
+    """
+    ids = 1 << sum(math.ceil(math.log2(size)) for size in shape)
+    if ids > parameters.table_nodes:
+        raise ParameterError(f"table_nodes is {parameters.table_nodes}, but a torus {list(shape)!r} has ids up to "
+                             f"{ids - 1}: make it {max(32, ids)}")
+
+
+def coordinate_of(rank: int, shape: Shape) -> Shape:
+    """Coordinate of a dense rank, x fastest."""
+    return rank % shape[0], rank // shape[0] % shape[1], rank // (shape[0] * shape[1])
+
+
+def rank_of(coordinate: Shape, shape: Shape) -> int:
+    """Dense rank of a coordinate."""
+    x, y, z = coordinate
+    return x + shape[0] * (y + shape[1] * z)
+
+
+def cables(shape: Shape) -> Iterator[tuple[int, Direction, int]]:
+    """All torus cables, one direction each: (rank, direction it leaves by, rank of the neighbour).
+
+    A dimension of size 1 has none; its ports stay tied off.
+    """
+    for rank in range(math.prod(shape)):
+        for direction in Direction:
+            dimension, step = direction // 2, -1 if direction % 2 else 1
+            if shape[dimension] > 1:
+                there = list(coordinate_of(rank, shape))
+                there[dimension] = (there[dimension] + step) % shape[dimension]
+                yield rank, direction, rank_of(tuple(there), shape)
+
+
+def straps_of(rank: int, shape: Shape) -> dict[str, int]:
+    """Strap values of a node, by field of :data:`~rtl.formats.Straps`."""
+    nodes = math.prod(shape)
+    x, y, z = coordinate_of(rank, shape)
+    return {"x": x, "y": y, "z": z, "size_x": shape[0], "size_y": shape[1], "size_z": shape[2], "rank": rank,
+            "children": sum(1 << side for side in (0, 1) if 2 * rank + 1 + side < nodes)}
+
+
+class Fabric(wiring.Component):
+    """A machine: `shape` nodes, instances of one module.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Nodes in x, y and z; 1 to 64 each, 16 id bits together.
+    parameters : Parameters
+        Of every node.
+    parts : dict, optional
+        Replacements for parts of the node, see :class:`~rtl.node.Node`.
+
+    Members
+    -------
+    time : Out(64)
+        Cycles since reset, or since what was loaded; every node's time input.
+    time_load, time_value : In
+        Set the time: the next cycle has the number `time_value`.
+    host_* : AXI4-Lite vectors
+        Host ports: the signal of the node with rank ``r`` starts at bit ``r`` times its width.
+    irq, quiescent : Out(N)
+        One bit a node, by rank.
+    idle : Out(1)
+        All nodes and the owner's port are quiescent.
+    owner_in, owner_out : TreeStream
+        The port above the root of the tree. What enters on the owner channel is owner-stamped.
+
+    Attributes
+    ----------
+    extra_modules : dict of str to Component
+        The node, to be converted beside the fabric under the name it is instantiated by.
+    """
+
+    def __init__(self, shape: Shape, parameters: Parameters, parts=None):
+        self.shape = check_shape(shape)
+        self.parameters = parameters
+        self.nodes = math.prod(shape)
+        check_table(shape, parameters)
+        self.extra_modules = {NODE_MODULE: Node(parameters, parts)}
+        host = {}
+        for name, member in AxiLite.members.items():
+            # AxiLite is seen from the manager: what it drives is an input of the machine.
+            flow = In if member.flow is Out else Out
+            host[f"host_{name}"] = flow(self.nodes * member.shape)
+        super().__init__({
+            "time": Out(64), "time_load": In(1), "time_value": In(64),
+            **host,
+            "irq": Out(self.nodes), "quiescent": Out(self.nodes), "idle": Out(1),
+            "owner_in": In(TreeStream), "owner_out": Out(TreeStream),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        original = self.extra_modules[NODE_MODULE]
+        nodes = []
+        for rank in range(self.nodes):
+            node, m.submodules[f"node_{rank}"] = clone(NODE_MODULE, original)
+            nodes.append(node)
+        m.submodules.root_port = port = RootPort(self.parameters)
+        m.d.sync += self.time.eq(self.time + 1)
+        with m.If(self.time_load):
+            m.d.sync += self.time.eq(self.time_value)
+
+        for rank, node in enumerate(nodes):
+            m.d.comb += [node.time.eq(self.time), node.straps.eq(Straps.const(straps_of(rank, self.shape)))]
+        self._wire_hosts(m, nodes)
+        for rank, direction, neighbour in cables(self.shape):
+            connect(m, nodes[rank].tx[direction], nodes[neighbour].rx[direction ^ 1])
+        for rank, node in enumerate(nodes[1:], 1):
+            parent, side = nodes[(rank - 1) // 2], (rank - 1) % 2
+            connect(m, node.parent_tx, parent.child_rx[side])
+            connect(m, parent.child_tx[side], node.parent_rx)
+
+        connect(m, nodes[0].parent_tx, port.rx)
+        connect(m, port.tx, nodes[0].parent_rx)
+        connect(m, wiring.flipped(self.owner_in), port.owner_in)
+        connect(m, port.owner_out, wiring.flipped(self.owner_out))
+        m.d.comb += [
+            self.irq.eq(Cat(node.irq for node in nodes)),
+            self.quiescent.eq(Cat(node.quiescent for node in nodes)),
+            self.idle.eq(self.quiescent.all() & port.quiescent),
+        ]
+        return m
+
+    def _wire_hosts(self, m, nodes):
+        for name, member in AxiLite.members.items():
+            vector, width = getattr(self, f"host_{name}"), member.shape
+            for rank, node in enumerate(nodes):
+                part = vector[rank * width:(rank + 1) * width]
+                signal = getattr(node.host, name)
+                m.d.comb += signal.eq(part) if member.flow is Out else part.eq(signal)

@@ -1,0 +1,232 @@
+"""Every packet, header and descriptor layout, once.
+
+RTL uses the layouts directly, host code through :func:`pack` and :func:`unpack`, and the C and
+SystemVerilog headers and ``docs/formats.md`` are generated from them.
+
+All formats are big-endian: fields are listed most significant first, a flit is eight bytes of memory
+with the first byte in its most significant bits, and a memory word is four flits with the first flit
+most significant.
+
+Sources: ``facts/kittyhawk.md`` sections 3.1 to 3.7 for the original fields and widths; the 24 bits of
+the torus header that were checksum skip and reserved carry the source id, the epoch parity and the
+header CRC here.
+"""
+
+import enum
+from collections.abc import Mapping
+
+from amaranth.lib import data
+
+__all__ = [
+    "FLIT_BITS", "FLIT_BYTES", "CHUNK_BYTES", "CHUNK_FLITS", "WORD_BITS", "WORD_BYTES", "WORD_FLITS",
+    "PACKET_BYTES", "PACKET_FLITS", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES", "TREE_PAYLOAD_BYTES",
+    "TREE_PACKET_FLITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction", "Protocol", "TreeClass",
+    "ControlOp", "Reason", "Straps", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
+    "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "pack", "unpack",
+]
+
+FLIT_BITS = 64
+FLIT_BYTES = FLIT_BITS // 8
+CHUNK_BYTES = 32
+CHUNK_FLITS = CHUNK_BYTES // FLIT_BYTES
+WORD_BITS = 256
+WORD_BYTES = WORD_BITS // 8
+WORD_FLITS = WORD_BYTES // FLIT_BYTES
+PACKET_BYTES = 256
+PACKET_FLITS = PACKET_BYTES // FLIT_BYTES
+PAYLOAD_BYTES = 240
+DESCRIPTOR_BYTES = 32
+TREE_PAYLOAD_BYTES = 240
+TREE_PACKET_FLITS = 1 + 2 + TREE_PAYLOAD_BYTES // FLIT_BYTES
+
+EXTERNAL = 0xFFFFFF
+"""The point-to-point tree vector of the outside: the port above the root."""
+
+
+def _layout(fields: Mapping[str, object]) -> data.StructLayout:
+    """A struct whose fields are given most significant first."""
+    return data.StructLayout(dict(reversed(list(fields.items()))))
+
+
+class VirtualChannel(enum.IntEnum):
+    """Virtual channels of the torus (``facts/kittyhawk.md`` 3.1)."""
+
+    ADAPTIVE0 = 0
+    ADAPTIVE1 = 1
+    ESCAPE = 2
+    PRIORITY = 3
+
+
+class TreeChannel(enum.IntEnum):
+    """Virtual channels of the tree. The owner's has buffers and priority of its own."""
+
+    OWNER = 0
+    TENANT = 1
+
+
+class Direction(enum.IntEnum):
+    """Torus directions in port order; a packet that arrives on port ``d`` travels direction ``d ^ 1``."""
+
+    XP = 0
+    XM = 1
+    YP = 2
+    YM = 3
+    ZP = 4
+    ZM = 5
+
+
+class Protocol(enum.IntEnum):
+    """Link protocols of tree packets (``facts/kittyhawk.md`` 3.6)."""
+
+    ETHERNET = 0x01
+    CONSOLE = 0x10
+    CONTROL = 0x20
+
+
+class TreeClass(enum.IntEnum):
+    """Tree classes; the one broadcast class of the original is 15 (``facts/kittyhawk.md`` 1.3)."""
+
+    BROADCAST = 15
+
+
+class ControlOp(enum.IntEnum):
+    """Operations of a control word; an answer repeats the word with bit 7 set if it was refused."""
+
+    NOP = 0
+    WRITE = 1
+    READ = 2
+    FAILED = 0x80
+
+
+class Reason(enum.IntEnum):
+    """Why a guard refused a packet."""
+
+    NONE = 0
+    NO_TABLE = 1
+    """No table has been committed since the fabric reset."""
+    ROW = 2
+    """``isAllowed(source, destination)`` is 0 in the row of the source."""
+    COLUMN = 3
+    """``isAllowed(source, destination)`` is 0 in the column of the destination."""
+    RANGE = 4
+    """The destination is outside the machine."""
+    HINT = 5
+    """Both signs of a dimension are hinted, or the long way round."""
+    DEPOSIT = 6
+    """A deposit packet would turn, or go further than the reach of its direction."""
+    CHANNEL = 7
+    """The dynamic bit and the virtual channel disagree."""
+    PRIORITY = 8
+    """The owner has not granted this node the priority channel."""
+    TREE = 9
+    """``isAllowed(source, destination)`` is 0 for a tree packet, in the column of the destination."""
+
+
+Straps = _layout({
+    "x": 6, "y": 6, "z": 6,
+    "size_x": 7, "size_y": 7, "size_z": 7,
+    "rank": 16,
+    "children": 2,
+})
+"""Constants of a place: coordinate, torus size (1 to 64 each), dense rank, tree children present
+(bit 0 left, bit 1 right)."""
+
+Header = _layout({
+    "crc": 7,
+    "epoch": 1,
+    "hint": 6,
+    "deposit": 1,
+    "pid0": 1,
+    "size": 3,
+    "pid1": 1,
+    "dma": 1,
+    "dynamic": 1,
+    "vc": 2,
+    "x": 8, "y": 8, "z": 8,
+    "source": 16,
+})
+"""First flit of a torus packet. `hint` is X+ X- Y+ Y- Z+ Z- from its most significant bit; `size` is
+32-byte chunks minus one. `crc`, `epoch` and `source` are written by hardware whatever software put there."""
+
+FifoHeader = _layout({"put_offset": 32, "argument": 24, "function": 8})
+"""Second flit of a memory-FIFO packet (`dma` = 0)."""
+
+PutHeader = _layout({
+    "put_offset": 32, "counter": 8, "valid_bytes": 8, "reserved": 6, "pacing": 1, "remote_get": 1, "ring": 8,
+})
+"""Second flit of a direct put or remote get (`dma` = 1). `put_offset` counts from the base of reception
+counter `counter`; the descriptors of a remote get go to injection ring `ring`."""
+
+Descriptor = _layout({
+    "reserved0": 30, "prefetch": 1, "local_copy": 1,
+    "reserved1": 24, "counter": 8,
+    "base_offset": 32, "length": 32,
+    "header": Header,
+    "software": 64,
+})
+"""An injection descriptor: one memory word. `base_offset` counts from the base of injection counter
+`counter`; `length` is the message in bytes."""
+
+Flit = _layout({"first": 1, "last": 1, "bad": 1, "data": FLIT_BITS})
+"""What moves in a cycle. `bad` counts only with `last`: the packet must be discarded where it is ejected."""
+
+TreeHeader = _layout({
+    "tree_class": 4, "p2p": 1, "irq": 1, "vector": 24, "csum_mode": 2,
+    "owner": 1, "external": 1, "reserved": 8, "words": 6, "source": 16,
+})
+"""First flit of a tree packet. `owner` and `external` are set only at the port above the root and
+cleared at every node's inject port; `source` is the stamped node id; `words` flits follow."""
+
+LinkHeader = _layout({
+    "dst_key": 32, "src_key": 32,
+    "conn_id": 16, "this_pkt": 8, "total_pkt": 8, "protocol": 16, "opt": 16,
+})
+"""Second and third flit of a tree packet (``facts/kittyhawk.md`` 3.6). For the console `dst_key` is the
+sender's send id, `src_key` its rank, `opt` the length in bytes."""
+
+ControlWord = _layout({"op": 8, "address": 24, "data": 32})
+"""One register operation of the owner; a control packet carries up to 30."""
+
+FORMATS: dict[str, data.StructLayout] = {
+    "Header": Header,
+    "FifoHeader": FifoHeader,
+    "PutHeader": PutHeader,
+    "Descriptor": Descriptor,
+    "TreeHeader": TreeHeader,
+    "LinkHeader": LinkHeader,
+    "ControlWord": ControlWord,
+}
+"""The layouts software sees, by name."""
+
+
+def pack(layout: data.StructLayout, **values: int) -> int:
+    """The integer of a layout with the given fields; all others are 0.
+
+    Parameters
+    ----------
+    layout : data.StructLayout
+        One of :data:`FORMATS`.
+    **values : int
+        Fields by name, each within its width. A nested struct is given as an integer.
+
+    Raises
+    ------
+    ValueError
+        For an unknown field or a value that does not fit, naming both.
+    """
+    packed = 0
+    for name, value in values.items():
+        try:
+            field = layout[name]
+        except KeyError:
+            raise ValueError(f"no field {name!r}; fields are {', '.join(dict(layout))}") from None
+        if not 0 <= value < 1 << field.width:
+            raise ValueError(f"{name} = {value} does not fit in {field.width} bits")
+        packed |= int(value) << field.offset
+    return packed
+
+
+def unpack(layout: data.StructLayout, packed: int) -> dict[str, int]:
+    """The fields of an integer by name, most significant first; nested structs stay integers."""
+    fields = [(name, field) for name, field in layout]
+    return {name: packed >> f.offset & (1 << f.width) - 1 for name, f in reversed(fields)}

@@ -1,0 +1,1 @@
+"""Communication domains: tables, egress guard, ingress guard, and the owner's registers."""

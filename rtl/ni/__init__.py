@@ -1,0 +1,1 @@
+"""The network interface: injection, reception, counters, remote get, host port."""

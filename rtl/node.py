@@ -1,0 +1,172 @@
+"""A node: network interface, guards, router, tree and memory, wired."""
+
+from amaranth.hdl import Module, ResetInserter
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from rtl.formats import Straps
+from rtl.guard.guard import Guard
+from rtl.memory import NodeMemory
+from rtl.ni.ni import NI
+from rtl.parameters import Parameters
+from rtl.signatures import DIRECTIONS, AxiLite, TorusLink, TreeLink
+from rtl.torus.router import Router
+from rtl.tree.endpoint import TreeEndpoint
+from rtl.tree.router import TreeRouter
+
+__all__ = ["PARTS", "Node", "check_part"]
+
+PARTS = {"router": Router, "guard": Guard, "ni": NI, "memory": NodeMemory}
+"""The replaceable parts and what is used when nothing else is named."""
+
+
+class Node(wiring.Component):
+    """One Common Unit of Capacity: what a place of the torus holds.
+
+    Every output towards another node leaves from a register. ``rst`` is the fabric reset; the tenant
+    reset (`Guard.hold`) also resets the network interface, but never the guard, the router or the tree.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of this node and, where links meet, of its neighbours.
+    parts : dict of str to class, optional
+        Replacements for :data:`PARTS`; each is constructed with `parameters` and has the signature
+        of what it replaces (see :mod:`rtl.signatures`).
+
+    Members
+    -------
+    straps : In(Straps)
+        Place and torus size; constant.
+    time : In(64)
+        Cycles since the machine started.
+    tx, rx : TorusLink, arrays of 6
+        Torus cables by :class:`~rtl.formats.Direction`.
+    parent_tx, parent_rx : TreeLink
+        Tree cable to the parent; above the root, to the owner's port.
+    child_tx, child_rx : TreeLink, arrays of 2
+        Tree cables to the children.
+    host : In(AxiLite)
+        The host port: the tenant's way in.
+    irq : Out(1)
+        Level-sensitive interrupt to the host.
+    quiescent : Out(1)
+        Without a new input nothing in this node will change.
+
+    Raises
+    ------
+    TypeError
+        If a part is unknown, or lacks the signature of what it replaces; says which ports differ.
+    """
+
+    def __init__(self, parameters: Parameters, parts=None):
+        self.parameters = parameters
+        self.parts = {**PARTS, **(parts or {})}
+        if unknown := set(self.parts) - set(PARTS):
+            raise TypeError(f"no part {min(unknown)!r} in a node; parts are {', '.join(PARTS)}")
+        for name, part in self.parts.items():
+            check_part(name, part, parameters)
+        super().__init__({
+            "straps": In(Straps),
+            "time": In(64),
+            "tx": Out(TorusLink).array(DIRECTIONS),
+            "rx": In(TorusLink).array(DIRECTIONS),
+            "parent_tx": Out(TreeLink),
+            "parent_rx": In(TreeLink),
+            "child_tx": Out(TreeLink).array(2),
+            "child_rx": In(TreeLink).array(2),
+            "host": In(AxiLite),
+            "irq": Out(1),
+            "quiescent": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.guard = guard = self.parts["guard"](self.parameters)
+        m.submodules.router = router = self.parts["router"](self.parameters)
+        m.submodules.tree = tree = TreeRouter(self.parameters)
+        m.submodules.endpoint = endpoint = TreeEndpoint(self.parameters)
+        m.submodules.memory = memory = self.parts["memory"](self.parameters)
+        ni = self.parts["ni"](self.parameters)
+        m.submodules.ni = ResetInserter(guard.hold)(ni)
+
+        for block in (guard, router, tree, endpoint, ni):
+            m.d.comb += block.straps.eq(self.straps)
+        for block in (guard, ni):
+            m.d.comb += block.time.eq(self.time)
+        for block in (endpoint, ni):
+            m.d.comb += block.node_id.eq(guard.node_id)
+
+        # Injection and ejection: everything between software and the torus passes the guard.
+        for lane in range(self.parameters.lanes):
+            connect(m, ni.inject[lane], guard.from_ni[lane])
+            connect(m, guard.to_router[lane], router.inject[lane])
+            connect(m, router.eject[lane], guard.from_router[lane])
+            connect(m, guard.to_ni[lane], ni.eject[lane])
+        m.d.comb += [guard.retired.eq(ni.retired), guard.discards.eq(router.discards)]
+
+        connect(m, ni.memory, memory)
+        connect(m, ni.guard, guard.host)
+        connect(m, flipped(self.host), ni.host)
+        m.d.comb += self.irq.eq(ni.irq)
+
+        # Tree: owner accesses go to the guard, console packets to the network interface.
+        connect(m, tree.local_out, endpoint.local_in)
+        connect(m, endpoint.local_out, tree.local_in)
+        connect(m, endpoint.owner, guard.owner)
+        connect(m, endpoint.console_in, ni.console_in)
+        connect(m, ni.console_out, endpoint.console_out)
+        m.d.comb += [
+            endpoint.send_id.eq(guard.send_id),
+            endpoint.receive_ids.eq(guard.receive_ids),
+            endpoint.receive_valid.eq(guard.receive_valid),
+            endpoint.hold.eq(guard.hold),
+            endpoint.tree_allowed.eq(guard.tree_allowed),
+            guard.tree_source.eq(endpoint.tree_source),
+            guard.tree_refused.eq(endpoint.tree_refused),
+        ]
+
+        for port in ("tx", "rx"):
+            for ours, theirs in zip(getattr(self, port), getattr(router, port), strict=True):
+                connect(m, flipped(ours), theirs)
+        for port in ("parent_tx", "parent_rx"):
+            connect(m, flipped(getattr(self, port)), getattr(tree, port))
+        for port in ("child_tx", "child_rx"):
+            for ours, theirs in zip(getattr(self, port), getattr(tree, port), strict=True):
+                connect(m, flipped(ours), theirs)
+
+        m.d.comb += self.quiescent.eq(
+            guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent & ni.quiescent)
+        return m
+
+
+def check_part(name, part, parameters):
+    """Refuse a replacement that cannot be wired, before anything is elaborated.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`PARTS`.
+    part : class
+        What shall stand there; constructed with `parameters`.
+
+    Raises
+    ------
+    TypeError
+        If its ports are not those of what it replaces; says which differ.
+    """
+    wanted = {path: member for path, member, _ in _flat(PARTS[name](parameters))}
+    given = {path: member for path, member, _ in _flat(part(parameters))}
+    missing, extra = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
+    if missing or extra:
+        raise TypeError(f"{part.__module__}:{part.__qualname__} cannot be the {name}: "
+                        f"missing ports {missing or 'none'}, extra ports {extra or 'none'}")
+    for path, member in wanted.items():
+        if given[path].flow is not member.flow:
+            raise TypeError(f"{part.__module__}:{part.__qualname__} cannot be the {name}: "
+                            f"port {path} must be {member.flow.name}")
+
+
+def _flat(component):
+    for path, member, value in component.signature.flatten(component):
+        yield ".".join(map(str, path)), member, value

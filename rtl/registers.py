@@ -1,0 +1,249 @@
+"""The register map of a node, once: RTL decoders, the host driver, headers and docs come from it.
+
+Two initiators reach a register: the node's own host port (`host`), which belongs to the tenant, and the
+owner (`owner`), whose accesses arrive as control packets from the port above the tree's root. What an
+initiator may not do is an error to it (SLVERR on the host port, `ControlOp.FAILED` to the owner), counted,
+and changes nothing.
+"""
+
+import enum
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from rtl.parameters import Parameters
+
+__all__ = [
+    "Access", "Fault", "GUARD_PAGE", "MAGIC", "MEMORY_WINDOW", "REGISTERS", "Register", "VERSION", "Irq",
+    "registers_of",
+]
+
+MAGIC = 0x4B484857
+VERSION = 1
+GUARD_PAGE = 0x4000
+"""Registers from here on are the guard's: trusted, reset only with the fabric."""
+MEMORY_WINDOW = 0x800000
+"""Host port addresses from here on are the node memory."""
+
+
+class Access(enum.StrEnum):
+    """What an initiator may do with a register."""
+
+    RW = "rw"
+    RO = "ro"
+    WO = "wo"
+    W1C = "w1c"
+    """Reads; a write clears the bits that are written as 1."""
+    NONE = "-"
+
+
+class Irq(enum.IntEnum):
+    """Bits of IRQ_STATUS and IRQ_ENABLE. All are levels."""
+
+    RECEPTION = 0
+    """Reception ring 0 holds a packet; ring ``i`` is bit ``i``."""
+    CONSOLE = 8
+    """The console ring holds a packet."""
+    CONSOLE_SENT = 9
+    """The console transmitter is idle."""
+    INJECTION_HIT = 10
+    """A bit of INJECTION_HITS is set."""
+    RECEPTION_HIT = 11
+    """A bit of RECEPTION_HITS is set."""
+    FAULT = 12
+    """FAULTS is not what it was when LAST_FAULT was read last."""
+
+
+class Fault(enum.IntEnum):
+    """What LAST_FAULT says about a descriptor that was skipped."""
+
+    NONE = 0
+    ALIGNMENT = 1
+    """`base_offset` is not a multiple of 8."""
+    RANGE = 2
+    """The message leaves the window of its injection counter, or the window the memory."""
+    COUNTER = 3
+    """No such injection counter."""
+    WINDOW = 4
+    """A remote get asks for a window whose READER does not name the requester."""
+    LENGTH = 5
+    """A put of no bytes, or a remote get whose length is not a multiple of 32 or more than 7 descriptors."""
+    UNSUPPORTED = 6
+    """Prefetch or local copy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Register:
+    """A 32-bit register, or an array of them.
+
+    Parameters
+    ----------
+    name : str
+        Upper-case name.
+    address : int
+        Byte address of element 0.
+    doc : str
+        What it holds and what an access does.
+    host, owner : Access
+        What each initiator may do.
+    count : int or str
+        Elements; a string names the :class:`~rtl.parameters.Parameters` attribute, or ``table_words``.
+    stride : int
+        Bytes between elements.
+    fields : dict of str to int
+        Names and widths, most significant first; empty for one 32-bit value.
+    """
+
+    name: str
+    address: int
+    doc: str
+    host: Access = Access.NONE
+    owner: Access = Access.NONE
+    count: int | str = 1
+    stride: int = 4
+    fields: dict[str, int] = field(default_factory=dict)
+
+    def elements(self, parameters: Parameters) -> int:
+        """Number of elements in a node built with `parameters`."""
+        if self.count == "table_words":
+            return parameters.table_nodes // 32
+        if self.count == "hit_words":
+            return (parameters.counters + 31) // 32
+        return self.count if isinstance(self.count, int) else int(getattr(parameters, self.count))
+
+    def at(self, index: int = 0) -> int:
+        """Byte address of element `index`."""
+        return self.address + index * self.stride
+
+
+RW, RO, WO, W1C = Access.RW, Access.RO, Access.WO, Access.W1C
+_XYZ = {"reserved": 8, "x": 8, "y": 8, "z": 8}
+
+_ALL = [
+    Register(name="MAGIC", address=0x000, host=RO, doc="0x4b484857, the letters KHHW."),
+    Register(name="VERSION", address=0x004, host=RO, doc="Version of formats and registers."),
+    Register(name="COORDINATE", address=0x008, host=RO, fields=_XYZ, doc="Where this node is in the torus."),
+    Register(name="SIZE", address=0x00C, host=RO, fields=_XYZ, doc="Size of the torus."),
+    Register(name="RANK", address=0x010, host=RO, doc="Dense rank, x + X (y + Y z)."),
+    Register(name="NODE_ID", address=0x014, host=RO, doc="Node id, {z, y, x} packed: what the guard stamps."),
+    Register(name="TIME_LOW", address=0x018, host=RO,
+             doc="Cycles since the machine started, low half. A read latches TIME_HIGH."),
+    Register(name="TIME_HIGH", address=0x01C, host=RO, doc="High half, of the moment TIME_LOW was read."),
+    Register(name="MEMORY_BYTES", address=0x020, host=RO, doc="Size of the node memory."),
+    Register(name="RESOURCES", address=0x024, host=RO, doc="What this node was built with.",
+             fields={"reserved": 8, "counters": 12, "lanes": 4, "injection_rings": 4, "reception_rings": 4}),
+    Register(name="IRQ_STATUS", address=0x040, host=RO, doc="Interrupt causes, bits of `Irq`."),
+    Register(name="IRQ_ENABLE", address=0x044, host=RW, doc="The interrupt is up while a cause enabled here is."),
+    Register(name="BUS_ERRORS", address=0x050, host=RO, doc="Host accesses that were answered with an error."),
+    Register(name="FAULTS", address=0x054, host=RO, doc="Descriptors that were skipped."),
+    Register(name="LAST_FAULT", address=0x058, host=RO, fields={"reserved": 20, "fault": 4, "ring": 8},
+             doc="The last one: its `Fault` and ring. A read lowers the FAULT interrupt."),
+    Register(name="RING_DROPS", address=0x05C, host=RO, doc="Packets dropped because their reception ring was full."),
+    Register(name="COUNTER_DROPS", address=0x060, host=RO,
+             doc="Puts dropped because their counter is not armed, or would leave its window."),
+    Register(name="GET_DROPS", address=0x064, host=RO, doc="Remote gets dropped for want of room in their ring."),
+    Register(name="BAD_DROPS", address=0x068, host=RO, doc="Packets dropped because their tail was marked bad."),
+    Register(name="INJECTION_HITS", address=0x080, host=W1C, count="hit_words",
+             doc="Bit i: injection counter 32 w + i has reached zero."),
+    Register(name="RECEPTION_HITS", address=0x0A0, host=W1C, count="hit_words",
+             doc="Bit i: reception counter 32 w + i has reached zero."),
+    Register(name="INJECTION_BASE", address=0x100, host=RW, count="injection_rings", stride=16,
+             doc="Byte address of an injection ring, a multiple of 32. A write sets HEAD and TAIL to 0."),
+    Register(name="INJECTION_SIZE", address=0x104, host=RW, count="injection_rings", stride=16,
+             doc="Bytes, a multiple of 32; 0 closes the ring. A write sets HEAD and TAIL to 0."),
+    Register(name="INJECTION_HEAD", address=0x108, host=RO, count="injection_rings", stride=16,
+             doc="Offset of the next descriptor the hardware will take. Moves when a message has left memory."),
+    Register(name="INJECTION_TAIL", address=0x10C, host=RW, count="injection_rings", stride=16,
+             doc="Doorbell: offset behind the last descriptor. Not a multiple of 32, or not below SIZE: an error."),
+    Register(name="RECEPTION_BASE", address=0x180, host=RW, count="reception_rings", stride=16,
+             doc="Byte address of a reception ring, a multiple of 32. A write sets HEAD and TAIL to 0."),
+    Register(name="RECEPTION_SIZE", address=0x184, host=RW, count="reception_rings", stride=16,
+             doc="Bytes, a multiple of 32; 0 closes the ring. A write sets HEAD and TAIL to 0."),
+    Register(name="RECEPTION_HEAD", address=0x188, host=RW, count="reception_rings", stride=16,
+             doc="Offset of the oldest packet software still needs. Not a multiple of 32, or not below SIZE: an error."),
+    Register(name="RECEPTION_TAIL", address=0x18C, host=RO, count="reception_rings", stride=16,
+             doc="Offset behind the last packet that is whole. Packets are stored with both headers, in 32-byte chunks."),
+    Register(name="CONSOLE_BASE", address=0x1C0, host=RW, doc="As RECEPTION_BASE, for console packets."),
+    Register(name="CONSOLE_SIZE", address=0x1C4, host=RW, doc="As RECEPTION_SIZE, for console packets."),
+    Register(name="CONSOLE_HEAD", address=0x1C8, host=RW, doc="As RECEPTION_HEAD, for console packets."),
+    Register(name="CONSOLE_TAIL", address=0x1CC, host=RO,
+             doc="As RECEPTION_TAIL; a record is a tree packet (header, link header, payload) padded to 32 bytes."),
+    Register(name="CONSOLE_DROPS", address=0x1D0, host=RO, doc="Console packets dropped because the ring was full."),
+    Register(name="CONSOLE_TX_ADDRESS", address=0x1D4, host=RW, doc="Byte address of text to send, a multiple of 8."),
+    Register(name="CONSOLE_TX_DEST", address=0x1D8, host=RW, fields={"reserved": 7, "broadcast": 1, "vector": 24},
+             doc="Where to: everybody who listens, or one tree vector; 0xffffff is the outside."),
+    Register(name="CONSOLE_TX_LENGTH", address=0x1DC, host=RW,
+             doc="Doorbell: bytes to send, 1 to 240. Reads 0 when sent; an error while another send is in progress."),
+    Register(name="INJECTION_VALUE", address=0x2000, host=RW, count="counters", stride=16,
+             doc="Bytes still to be sent; sending counts it down, zero sets the hit bit."),
+    Register(name="INJECTION_WINDOW", address=0x2004, host=RW, count="counters", stride=16,
+             doc="Byte address descriptors of this counter count from, a multiple of 8."),
+    Register(name="INJECTION_LIMIT", address=0x2008, host=RW, count="counters", stride=16,
+             doc="Bytes from INJECTION_WINDOW that may be sent."),
+    Register(name="INJECTION_READER", address=0x200C, host=RW, count="counters", stride=16,
+             fields={"reserved": 14, "open": 1, "any": 1, "node": 16},
+             doc="Who may read this window by remote get: nobody (`open` 0), anybody, or one node id."),
+    Register(name="RECEPTION_VALUE", address=0x3000, host=RW, count="counters", stride=16,
+             doc="Bytes still expected; a put counts it down, zero sets the hit bit."),
+    Register(name="RECEPTION_WINDOW", address=0x3004, host=RW, count="counters", stride=16,
+             doc="Byte address `put_offset` counts from, a multiple of 8."),
+    Register(name="RECEPTION_LIMIT", address=0x3008, host=RW, count="counters", stride=16,
+             doc="Bytes from RECEPTION_WINDOW that may be written."),
+    Register(name="RECEPTION_ARMED", address=0x300C, host=RW, count="counters", stride=16,
+             fields={"reserved": 31, "armed": 1}, doc="Puts to a counter that is not armed are dropped and counted."),
+    Register(name="HOLD", address=0x4000, owner=RW, fields={"reserved": 31, "hold": 1},
+             doc="Tenant reset, level: network interface, host port and console DMA stay in reset. 1 after reset."),
+    Register(name="COMMIT", address=0x4004, owner=WO,
+             doc="Any write makes the shadow tables and reaches the active ones and flips the epoch parity. "
+                 "An error while DRAINED is 0."),
+    Register(name="GUARD_STATUS", address=0x4008, host=RO, owner=RO,
+             fields={"reserved": 27, "hold": 1, "priority": 1, "drained": 1, "epoch": 1, "valid": 1},
+             doc="`valid`: a table was committed since reset. `epoch`: the parity packets are stamped with. "
+                 "`drained`: all that passed the ingress guard before the last commit is finished."),
+    Register(name="GRANTS", address=0x400C, owner=RW, fields={"reserved": 31, "priority": 1},
+             doc="`priority`: this node may inject on the priority channel."),
+    Register(name="REACH", address=0x4010, owner=WO, count=6,
+             doc="Shadow: hops a deposit packet may travel in each `Direction`; part of the epoch."),
+    Register(name="CONSOLE_SEND_ID", address=0x4030, owner=RW, host=RO, doc="Channel id stamped on what this node sends."),
+    Register(name="CONSOLE_LISTEN", address=0x4034, owner=RW, host=RO, doc="Bit i: receive id i is in use."),
+    Register(name="CONSOLE_RECEIVE_ID", address=0x4040, owner=RW, host=RO, count="receive_ids",
+             doc="Channel ids this node takes packets of."),
+    Register(name="REFUSED", address=0x4080, host=RO, owner=RO, count=16, doc="Packets refused here, by `Reason`."),
+    Register(name="INJECTED", address=0x40C0, host=RO, owner=RO, count=2, doc="Packets sent into the torus, by epoch parity."),
+    Register(name="DELIVERED", address=0x40C8, host=RO, owner=RO, count=2,
+             doc="Packets handed to the network interface, by epoch parity; copies of deposit packets do not count."),
+    Register(name="REFUSED_IN", address=0x40D0, host=RO, owner=RO, count=2,
+             doc="Packets the ingress guard refused, by epoch parity; copies do not count."),
+    Register(name="DROPPED", address=0x40D8, host=RO, owner=RO, count=2,
+             doc="Packets the router discarded or that met a node in hold, by epoch parity; copies do not count."),
+    Register(name="LOG_COUNT", address=0x40E0, host=RO, owner=RO, doc="Entries in the log."),
+    Register(name="LOG_LOST", address=0x40E4, host=RO, owner=RO, doc="Refusals that found the log full."),
+    Register(name="LOG_CLEAR", address=0x40E8, owner=WO, doc="Any write empties the log and LOG_LOST."),
+    Register(name="LOG_NODES", address=0x4100, host=RO, owner=RO, count="log_entries", stride=16,
+             fields={"source": 16, "destination": 16}, doc="Who wanted to send to whom."),
+    Register(name="LOG_REASON", address=0x4104, host=RO, owner=RO, count="log_entries", stride=16,
+             fields={"reserved": 28, "reason": 4}, doc="Why not: a `Reason`."),
+    Register(name="LOG_TIME_HIGH", address=0x4108, host=RO, owner=RO, count="log_entries", stride=16,
+             doc="Cycle of the refusal, high half."),
+    Register(name="LOG_TIME_LOW", address=0x410C, host=RO, owner=RO, count="log_entries", stride=16,
+             doc="Cycle of the refusal, low half."),
+    Register(name="ROW", address=0x6000, owner=WO, count="table_words",
+             doc="Shadow row: bit i of word w is isAllowed(this node, node id 32 w + i)."),
+    Register(name="COLUMN", address=0x8000, owner=WO, count="table_words",
+             doc="Shadow column: bit i of word w is isAllowed(node id 32 w + i, this node)."),
+]
+
+REGISTERS: dict[str, Register] = {register.name: register for register in _ALL}
+"""All registers by name, in address order."""
+
+
+def registers_of(parameters: Parameters) -> Iterator[tuple[Register, int, int]]:
+    """Every register element of a node: (register, index, byte address).
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of the node.
+    """
+    for register in REGISTERS.values():
+        for index in range(register.elements(parameters)):
+            yield register, index, register.at(index)

@@ -1,0 +1,231 @@
+"""The ports blocks meet at, once.
+
+A part of a node may be replaced (``router = "mypkg:MyRouter"`` in a machine file) by any component that
+has the signature of the part it replaces: :func:`router_signature`, :func:`guard_signature`,
+:func:`ni_signature` or :func:`memory_signature`. Its constructor takes one :class:`~rtl.parameters.Parameters`.
+"""
+
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.formats import WORD_BITS, WORD_BYTES, Flit, Straps, TreeChannel
+from rtl.parameters import Parameters
+
+__all__ = [
+    "DIRECTIONS", "HOST_ADDRESS_BITS", "AxiLite", "FlitStream", "Refusal", "RegisterBus", "TorusLink", "TreeFlit",
+    "TreeLink", "TreeStream", "memory_signature", "router_signature", "guard_signature", "ni_signature",
+]
+
+DIRECTIONS = 6
+HOST_ADDRESS_BITS = 24
+
+FlitStream = stream.Signature(Flit)
+"""Packets inside a node: `first` and `last` mark their ends, payload is stable while it waits."""
+
+TorusLink = wiring.Signature({
+    "valid": Out(1),
+    "vc": Out(2),
+    "flit": Out(Flit),
+    "credit": In(4),
+})
+"""One direction of a torus cable, seen from its transmitter. There is no ready: a flit is sent only into
+room that credits promised. `credit` is one bit a virtual channel: the receiver freed one allocation unit
+(a packet slot; a chunk for adaptive channels). Every signal comes from a register."""
+
+TreeLink = wiring.Signature({
+    "valid": Out(1),
+    "channel": Out(TreeChannel),
+    "flit": Out(Flit),
+    "credit": In(2),
+})
+"""One direction of a tree cable, seen from its transmitter. `credit` is one bit a channel: room for one
+packet was freed. Every signal comes from a register."""
+
+TreeFlit = data.StructLayout({"flit": Flit, "channel": TreeChannel})
+TreeStream = stream.Signature(TreeFlit)
+"""Tree packets inside a node. A packet's flits carry one channel and are not interleaved with others."""
+
+AxiLite = wiring.Signature({
+    "awaddr": Out(HOST_ADDRESS_BITS), "awvalid": Out(1), "awready": In(1),
+    "wdata": Out(32), "wstrb": Out(4), "wvalid": Out(1), "wready": In(1),
+    "bresp": In(2), "bvalid": In(1), "bready": Out(1),
+    "araddr": Out(HOST_ADDRESS_BITS), "arvalid": Out(1), "arready": In(1),
+    "rdata": In(32), "rresp": In(2), "rvalid": In(1), "rready": Out(1),
+})
+"""AXI4-Lite, 32-bit data, seen from the manager (the host)."""
+
+RegisterBus = wiring.Signature({
+    "valid": Out(1),
+    "write": Out(1),
+    "address": Out(16),
+    "data": Out(32),
+    "done": In(1),
+    "error": In(1),
+    "value": In(32),
+})
+"""One register access at a time, seen from the initiator. `valid` and the request stay until `done`,
+which lasts one cycle (the same cycle at the earliest) and carries `error` (nothing was changed) and, for a
+read, `value`. `address` is in bytes and a multiple of 4; only 32-bit accesses exist."""
+
+Refusal = data.StructLayout({"source": 16, "destination": 16, "reason": 4})
+"""What a guard says of a packet it refused. Ids of a deposit packet's destination are its last node."""
+
+
+def memory_signature(parameters: Parameters) -> wiring.Signature:
+    """Port of the node memory, seen from the memory.
+
+    Members
+    -------
+    read : In(stream of word address)
+        Read requests. Any latency; answers come in request order.
+    data : Out(stream of 256 bits)
+        Answers.
+    write : In(stream of {address, data, mask})
+        Write requests; bit ``i`` of `mask` enables bits ``8 i`` to ``8 i + 7`` of `data`. Byte address
+        ``32 w`` is in the most significant byte of word ``w``, so mask bit 31.
+    written : Out(1)
+        One pulse a write request whose data can now be read, in request order.
+    """
+    address = range(parameters.memory_words)
+    return wiring.Signature({
+        "read": In(stream.Signature(address)),
+        "data": Out(stream.Signature(WORD_BITS)),
+        "write": In(stream.Signature(data.StructLayout({"address": address, "data": WORD_BITS, "mask": WORD_BYTES}))),
+        "written": Out(1),
+    })
+
+
+def router_signature(parameters: Parameters) -> wiring.Signature:
+    """Ports of a torus router.
+
+    Members
+    -------
+    straps : In(Straps)
+        Where this node is, and how large the torus.
+    tx, rx : TorusLink, arrays of 6
+        Cables to the neighbours, by :class:`~rtl.formats.Direction`.
+    inject : In(FlitStream), array of `lanes`
+        Packets that enter the torus here. Their header is normalised, stamped and checked.
+    eject : Out(FlitStream), array of `lanes`
+        Packets that arrived here, and copies of deposit packets that pass. The receiver always drains.
+    discards : Out, array of 2 counts
+        Packets discarded in this cycle (bad header CRC, no legal output) by epoch parity.
+    quiescent : Out(1)
+        No flit is in the router.
+    """
+    return wiring.Signature({
+        "straps": In(Straps),
+        "tx": Out(TorusLink).array(DIRECTIONS),
+        "rx": In(TorusLink).array(DIRECTIONS),
+        "inject": In(FlitStream).array(parameters.lanes),
+        "eject": Out(FlitStream).array(parameters.lanes),
+        "discards": Out(data.ArrayLayout(5, 2)),
+        "quiescent": Out(1),
+    })
+
+
+def guard_signature(parameters: Parameters) -> wiring.Signature:
+    """Ports of the permission guard of a node: between network interface and router on every lane.
+
+    Members
+    -------
+    straps : In(Straps)
+    time : In(64)
+        Cycles since the machine started; stamps log entries.
+    node_id : Out(16)
+        This node's id, {z, y, x} packed: what is stamped as source.
+    from_ni, to_router : FlitStream, arrays of `lanes`
+        Injection lanes: before and behind the egress guard.
+    from_router, to_ni : FlitStream, arrays of `lanes`
+        Ejection lanes: before and behind the ingress guard.
+    retired : In(lanes)
+        One pulse a packet the network interface has taken from ejection lane ``i`` and finished with:
+        everything it changes in memory and counters is visible.
+    discards : In, array of 2 counts
+        The router's, by epoch parity.
+    owner : In(RegisterBus)
+        The owner's accesses, from the tree. Reaches every guard register.
+    host : In(RegisterBus)
+        The host port's accesses: what the register map opens to a tenant; the rest is an error.
+    tree_source : In(16)
+        A source id to look up in the column, for tree packets.
+    tree_allowed : Out(1)
+        The column bit of the `tree_source` of the cycle before.
+    tree_refused : In(1)
+        A tree packet from `tree_source` was refused in this cycle: count and log it.
+    send_id, receive_ids, receive_valid : Out
+        Console keys the owner gave this node.
+    hold : Out(1)
+        Tenant reset, level: network interface, host port and console DMA are in reset.
+    quiescent : Out(1)
+        No packet is in a guard and no access in progress.
+    """
+    lanes = parameters.lanes
+    return wiring.Signature({
+        "straps": In(Straps),
+        "time": In(64),
+        "node_id": Out(16),
+        "from_ni": In(FlitStream).array(lanes),
+        "to_router": Out(FlitStream).array(lanes),
+        "from_router": In(FlitStream).array(lanes),
+        "to_ni": Out(FlitStream).array(lanes),
+        "retired": In(lanes),
+        "discards": In(data.ArrayLayout(5, 2)),
+        "owner": In(RegisterBus),
+        "host": In(RegisterBus),
+        "tree_source": In(16),
+        "tree_allowed": Out(1),
+        "tree_refused": In(1),
+        "send_id": Out(32),
+        "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
+        "receive_valid": Out(parameters.receive_ids),
+        "hold": Out(1),
+        "quiescent": Out(1),
+    })
+
+
+def ni_signature(parameters: Parameters) -> wiring.Signature:
+    """Ports of a network interface. All of it, host port included, is at the tenant's mercy.
+
+    Members
+    -------
+    straps, node_id, time : In
+        What identification registers show.
+    inject : Out(FlitStream), array of `lanes`
+        Packets to the egress guard.
+    eject : In(FlitStream), array of `lanes`
+        Packets from the ingress guard. Always drained, whatever software does or leaves undone.
+    retired : Out(lanes)
+        One pulse a packet of ejection lane ``i`` that is finished: stored, counted or dropped.
+    memory : Out(memory port)
+        Client side of :func:`memory_signature`.
+    host : In(AxiLite)
+        Registers below 0x800000, the node memory from there.
+    guard : Out(RegisterBus)
+        Accesses to the guard's page of the register map.
+    console_in : In(FlitStream)
+        Tree packets the console endpoint accepted for this node. Always drained; dropped and counted
+        when the console ring is full.
+    console_out : Out(FlitStream)
+        Tree packets this node sends; the endpoint overwrites stamp, source and keys.
+    irq : Out(1)
+        Level-sensitive interrupt.
+    quiescent : Out(1)
+        Nothing to send, nothing in flight, no access in progress.
+    """
+    lanes = parameters.lanes
+    return wiring.Signature({
+        "straps": In(Straps),
+        "node_id": In(16),
+        "time": In(64),
+        "inject": Out(FlitStream).array(lanes),
+        "eject": In(FlitStream).array(lanes),
+        "retired": Out(lanes),
+        "memory": In(memory_signature(parameters)),
+        "host": In(AxiLite),
+        "guard": Out(RegisterBus),
+        "console_in": In(FlitStream),
+        "console_out": Out(FlitStream),
+        "irq": Out(1),
+        "quiescent": Out(1),
+    })

@@ -1,0 +1,1 @@
+"""The torus: routing, buffers, switch and router."""

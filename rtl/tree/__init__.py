@@ -1,0 +1,1 @@
+"""The collective network: routing, broadcast, console and owner endpoint."""
