@@ -1,0 +1,333 @@
+"""Trees of routers: who gets a packet, that nobody else does, and that the owner gets through."""
+
+import random
+from collections import defaultdict
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from rtl.formats import EXTERNAL, ControlOp, Protocol, TreeChannel, TreeHeader, pack
+from rtl.tree.routing import Target, way
+from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet, Pauses, never
+from testbenches.kit.tree import TreeNodes, control_packet, link_header, tree_header, tree_packet
+
+DUT = "testbenches.tree_designs:tree"
+PARAMETERS = [{"nodes": 1}, {"nodes": 2}, {"nodes": 3}, {"nodes": 8}, {"nodes": 15}]
+
+OUTSIDE = -1
+HOP_CYCLES = 5
+OWNER, TENANT = TreeChannel.OWNER, TreeChannel.TENANT
+
+
+def always() -> Pauses:
+    """Never goes on."""
+    return iter(lambda: True, None)
+
+
+class Bench:
+    """A tree with models of all endpoints and of the outside.
+
+    Parameters
+    ----------
+    dut : handle
+        The tree.
+    pauses : str
+        Pattern in which credits come back late, the outside does not take and does not offer.
+    stuck : set of (node, channel)
+        Endpoints that never free anything.
+    """
+
+    def __init__(self, dut: Any, pauses: str = "never", stuck: frozenset[tuple[int, int]] = frozenset()) -> None:
+        self.dut = dut
+        self.nodes = len(dut.local_valid)
+
+        def credits_of(node: int, channel: int) -> Pauses:
+            return always() if (node, channel) in stuck else PAUSES[pauses]()
+
+        self.tree = TreeNodes(dut, self.nodes, credits_of)
+        self.source = FlitSource(dut, "owner_in", PAUSES[pauses]())
+        self.sink = FlitSink(dut, "owner_out", PAUSES[pauses]())
+
+    @classmethod
+    async def start(cls, dut: Any, *arguments: Any) -> "Bench":
+        """Reset, and attach the models."""
+        cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 2)
+        bench = cls(dut, *arguments)
+        await ClockCycles(dut.clk, 2)
+        dut.rst.value = 0
+        await ClockCycles(dut.clk, 2)
+        return bench
+
+    @property
+    def depth(self) -> int:
+        """Levels of the tree."""
+        return self.nodes.bit_length()
+
+    @property
+    def everyone(self) -> list[int]:
+        """Sources and destinations: the ranks and the outside."""
+        return [*range(self.nodes), OUTSIDE]
+
+    def put(self, source: int, packet: Packet) -> None:
+        """Send a packet from a rank or the outside."""
+        if source == OUTSIDE:
+            self.source.put(packet)
+        else:
+            self.tree.put(source, packet)
+
+    def received(self, place: int) -> list[Packet]:
+        """What has come to a rank or the outside."""
+        return list(self.sink.packets) if place == OUTSIDE else self.tree.received(place)
+
+    async def settle(self, cycles: int = 12_000) -> None:
+        """Wait until nothing moves any more, by the tree's own word."""
+        everything = (1 << self.nodes + 1) - 1
+        quiet = 0
+        for _ in range(cycles):
+            await RisingEdge(self.dut.clk)
+            resting = self.source.idle and self.tree.idle and int(self.dut.quiescent.value) == everything
+            quiet = quiet + 1 if resting else 0
+            if quiet == 3:
+                return
+        raise AssertionError(f"not quiescent after {cycles} cycles: {int(self.dut.quiescent.value):b}")
+
+
+def destinations(source: int, vector: int | None, nodes: int) -> list[int]:
+    """Who must get a packet, exactly once each."""
+    if vector is None:
+        return [*range(nodes)] + ([OUTSIDE] if source != OUTSIDE else [])
+    if vector == EXTERNAL:
+        return [] if source == OUTSIDE else [OUTSIDE]
+    return [vector] if vector < nodes else []
+
+
+def on_arrival(source: int, packet: Packet) -> Packet:
+    """The packet as it must come out: the root stamps what enters from outside."""
+    if source != OUTSIDE:
+        return packet
+    header = {**tree_header(packet), "external": 1, "owner": int(packet.channel == OWNER), "source": 0}
+    return Packet((pack(TreeHeader, **header), *packet.words[1:]), channel=packet.channel)
+
+
+@cocotb.test()
+async def every_rank_is_reached_from_everywhere(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    expected = defaultdict(list)
+    for source in bench.everyone:
+        for target in bench.everyone:
+            for channel in TreeChannel:
+                vector = EXTERNAL if target == OUTSIDE else target
+                packet = tree_packet(vector, payload=(source & 0xFF, target & 0xFF), src_key=source & 0xFF,
+                                     channel=channel, owner=1, external=0, source=0xABCD)
+                bench.put(source, packet)
+                for place in destinations(source, vector, bench.nodes):
+                    expected[place].append(on_arrival(source, packet))
+    await bench.settle()
+    for place in bench.everyone:
+        assert sorted(p.words for p in bench.received(place)) == sorted(p.words for p in expected[place])
+
+
+@cocotb.test()
+async def broadcast_reaches_all_exactly_once(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for source in bench.everyone:
+        packet = tree_packet(None, payload=tuple(range(30)), src_key=source & 0xFF)
+        bench.put(source, packet)
+        await bench.settle()
+        for place in bench.everyone:
+            wanted = [on_arrival(source, packet)] if place != OUTSIDE or source != OUTSIDE else []
+            assert bench.received(place) == wanted, f"from {source} to {place}"
+        for rank in range(bench.nodes):
+            bench.tree.received(rank).clear()
+        bench.sink.packets.clear()
+
+
+@cocotb.test()
+async def ranks_that_do_not_exist_are_forgotten(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for vector in (bench.nodes, bench.nodes + 1, 2 * bench.nodes + 1, 0xFFFF, 0x10000, 0x10000 + bench.nodes - 1,
+                   EXTERNAL - 1, 0x800000):
+        bench.put(bench.nodes - 1, tree_packet(vector))
+        bench.put(OUTSIDE, tree_packet(vector, channel=OWNER))
+    bench.put(OUTSIDE, tree_packet(EXTERNAL))
+    await bench.settle()
+    assert not any(bench.received(place) for place in bench.everyone)
+
+
+@cocotb.test()
+async def malformed_packets_from_outside_do_not_enter(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for packet in (tree_packet(None, payload=(1, 2), words=3), tree_packet(None, payload=tuple(range(60)), words=32),
+                   tree_packet(None, payload=(1,), words=63), Packet(tree_packet(None).words[:1]),
+                   Packet(tree_packet(None).words, bad=True)):
+        for channel in TreeChannel:
+            bench.put(OUTSIDE, Packet(packet.words, packet.bad, channel))
+    for number, flit in enumerate(tree_packet(None, payload=(1, 2, 3)).flits()):
+        bench.source.put_flit(flit ^ (number == 3) << len(dut.owner_in__payload) - 1)
+    good = tree_packet(bench.nodes - 1, payload=(7,))
+    bench.put(OUTSIDE, good)
+    await bench.settle()
+    for rank in range(bench.nodes):
+        assert bench.received(rank) == ([on_arrival(OUTSIDE, good)] if rank == bench.nodes - 1 else [])
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES), seed=[1, 2])
+async def random_traffic_is_all_accounted_for(dut: Any, pauses: str, seed: int) -> None:
+    bench = await Bench.start(dut, pauses)
+    choose = random.Random(f"{pauses} {seed}")
+    expected = defaultdict(list)
+    for number in range(400):
+        source = choose.choice(bench.everyone)
+        vector = choose.choice([None, EXTERNAL, *range(bench.nodes + 1)])
+        payload = tuple(choose.getrandbits(64) for _ in range(choose.choice((0, 1, 5, 30))))
+        packet = tree_packet(vector, payload=payload, dst_key=number, src_key=source & 0xFF, source=source & 0xFFFF,
+                             channel=choose.choice(list(TreeChannel)))
+        bench.put(source, packet)
+        for place in destinations(source, vector, bench.nodes):
+            expected[place, source & 0xFF, packet.channel].append(on_arrival(source, packet))
+    await bench.settle()
+    got = defaultdict(list)
+    for place in bench.everyone:
+        for packet in bench.received(place):
+            got[place, link_header(packet)["src_key"], packet.channel].append(packet)
+    # Packets of one source and channel stay in order, so the lists must be equal.
+    assert got == expected
+
+
+@cocotb.test()
+async def owner_passes_a_tenant_channel_that_is_stuck(dut: Any) -> None:
+    last = len(dut.local_valid) - 1
+    bench = await Bench.start(dut, "never", frozenset({(last, TENANT)}))
+    for rank in range(bench.nodes):
+        for number in range(8):
+            bench.put(rank, tree_packet(None if number % 2 else last, payload=tuple(range(30))))
+    await ClockCycles(dut.clk, 2000)
+    assert len(bench.received(last)) == 2, "the flood is not stuck"
+    before = bench.tree.now
+    bench.put(OUTSIDE, control_packet([(ControlOp.NOP, 0, 0)] * 30, vector=None))
+    await ClockCycles(dut.clk, 60 + (33 + HOP_CYCLES) * bench.depth)
+    for rank in range(bench.nodes):
+        assert any(packet.channel == OWNER for packet in bench.received(rank)), f"rank {rank}"
+        bench.put(rank, tree_packet(EXTERNAL, src_key=rank, protocol=Protocol.CONTROL, channel=OWNER, payload=(rank,)))
+    # Room for every answer to wait for one tenant packet that is moving, at every node on its way.
+    await ClockCycles(dut.clk, (33 + HOP_CYCLES) * bench.depth + 12 * bench.nodes)
+    answers = {link_header(packet)["src_key"] for packet in bench.sink.packets if packet.channel == OWNER}
+    assert answers == set(range(bench.nodes))
+    assert bench.tree.now - before < 1200
+
+
+@cocotb.test()
+async def owner_goes_first_in_a_flood(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for rank in range(bench.nodes):
+        for _ in range(400 // bench.nodes):
+            bench.put(rank, tree_packet(None, payload=tuple(range(30))))
+    slowest = 0
+    for number in range(20):
+        await ClockCycles(dut.clk, 30 + 11 * number)
+        sent = bench.tree.now
+        rank = number % bench.nodes
+        bench.put(OUTSIDE, control_packet([(ControlOp.NOP, number, 0)], vector=rank))
+        while not any(packet.channel == OWNER for packet in bench.received(rank)):
+            await RisingEdge(dut.clk)
+        slowest = max(slowest, bench.tree.now - sent)
+        bench.tree.received(rank).clear()
+    # At each node at most the rest of one tenant packet is before it.
+    assert slowest <= (33 + HOP_CYCLES) * bench.depth + 20
+    assert not bench.tree.idle, "the flood was over too early"
+
+
+@cocotb.test()
+async def nodes_share_the_way_out(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for rank in range(bench.nodes):
+        for _ in range(80):
+            bench.put(rank, tree_packet(EXTERNAL, payload=tuple(range(30)), src_key=rank))
+    await ClockCycles(dut.clk, 80 * 35)
+    counts = defaultdict(int)
+    for packet in bench.sink.packets:
+        counts[link_header(packet)["src_key"]] += 1
+    assert len(bench.sink.packets) >= 70
+    # Turns are per input: a subtree gets as much as the node it hangs on.
+    assert all(counts[rank] >= 70 // 4 ** bench.depth for rank in range(bench.nodes))
+
+
+@cocotb.test()
+async def stream_from_outside_does_not_starve_what_the_root_turns(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for number in range(60):
+        bench.put(OUTSIDE, tree_packet(number % bench.nodes, payload=tuple(range(30))))
+        bench.put(number % bench.nodes, tree_packet(None, payload=tuple(range(30)), src_key=1))
+    await ClockCycles(dut.clk, 40 * 36)
+    turned = sum(link_header(packet)["src_key"] for packet in bench.sink.packets)
+    assert turned >= 14
+    await bench.settle()
+    assert len(bench.sink.packets) == 60
+
+
+@cocotb.test()
+async def a_hop_takes_as_long_as_documented(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    bench.put(OUTSIDE, tree_packet(None))
+    await bench.settle()
+    hops = [HOP_CYCLES * ((rank + 1).bit_length() - 1) for rank in range(bench.nodes)]
+    down = [port.times[0] for port in bench.tree.ports]
+    assert [time - down[0] for time in down] == hops
+    up = []
+    for rank in range(bench.nodes):
+        bench.put(rank, tree_packet(EXTERNAL))
+        sent = bench.tree.now
+        while len(bench.sink.packets) <= rank:
+            await RisingEdge(dut.clk)
+        up.append(bench.tree.now - sent)
+        await bench.settle()
+    assert [time - up[0] for time in up] == hops
+
+
+@cocotb.test()
+async def both_directions_run_at_once_and_at_full_rate(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    last = bench.nodes - 1
+    for _ in range(30):
+        bench.put(OUTSIDE, tree_packet(last, payload=tuple(range(30))))
+        bench.put(last, tree_packet(EXTERNAL, payload=tuple(range(30))))
+    await ClockCycles(dut.clk, 30 * 35 + 2 * HOP_CYCLES * bench.depth + 60)
+    assert len(bench.received(last)) == 30
+    assert len(bench.sink.packets) == 30
+
+
+@cocotb.test()
+async def quiescent_says_that_a_packet_is_on_its_way(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    last = bench.nodes - 1
+    everything = (1 << bench.nodes + 1) - 1
+    await bench.settle()
+    bench.put(last, tree_packet(EXTERNAL, payload=(1,)))
+    bench.sink.pauses = always()
+    await ClockCycles(dut.clk, 4)
+    for _ in range(100):
+        await RisingEdge(dut.clk)
+        assert int(dut.quiescent.value) != everything
+    bench.sink.pauses = never()
+    await bench.settle()
+    assert len(bench.sink.packets) == 1
+
+
+@cocotb.test()
+async def heap_arithmetic_agrees_with_the_heap(dut: Any) -> None:
+    """The software twin against a walk up the tree; the hardware was compared by the packets above."""
+    for target in range(300):
+        path = {target: Target.LOCAL}
+        node = target
+        while node:
+            parent = (node - 1) // 2
+            path[parent] = Target.LEFT if node == 2 * parent + 1 else Target.RIGHT
+            node = parent
+        for rank in range(300):
+            assert way(rank, target) == path.get(rank)
+    assert way(0, 0x10000) is None

@@ -1,0 +1,345 @@
+"""The tree endpoint: what a node may send and see on the console, and what the owner does to it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ClockCycles, RisingEdge
+
+from rtl.formats import EXTERNAL, ControlOp, ControlWord, Protocol, TreeChannel, pack, unpack
+from testbenches.kit.registerbus import BusAnswer, RegisterResponder
+from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
+from testbenches.kit.tree import LinkSource, control_packet, link_header, tree_header, tree_packet
+
+DUT = "rtl.tree.endpoint:TreeEndpoint"
+PARAMETERS = [{}, {"receive_ids": 1}]
+
+NODE_ID, RANK, SEND_ID = 9, 5, 0xC0FFEE01
+RECEIVE_IDS = (0x1111_0000, 0x2222_0000, 0x3333_0000, 0x4444_0000)
+ALLOWED = {2, 7}
+REFUSING = 0x7000
+
+
+class Bench:
+    """A node's endpoint with models on all its ports.
+
+    Parameters
+    ----------
+    dut : handle
+        The endpoint.
+    pauses : str
+        Pattern of the network interface, the register bus and the tree's readiness.
+    """
+
+    def __init__(self, dut: Any, pauses: str = "never") -> None:
+        self.dut = dut
+        self.registers: dict[int, int] = {}
+        self.refused: list[int] = []
+        self.ids = len(dut.receive_valid)
+        pattern = PAUSES[pauses]
+        self.tree = LinkSource(dut, "local_in")
+        self.console = FlitSink(dut, "console_in", pattern())
+        self.answers = FlitSink(dut, "local_out__owner", pattern())
+        self.texts = FlitSink(dut, "local_out__tenant", pattern())
+        self.ni = FlitSource(dut, "console_out", pattern())
+        self.bus = RegisterResponder(dut, "owner", self._access, pattern())
+
+    @classmethod
+    async def start(cls, dut: Any, pauses: str = "never", valid: int | None = None) -> "Bench":
+        """Reset, attach the models, and set what the guard says."""
+        cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
+        dut.rst.value = 1
+        await ClockCycles(dut.clk, 2)
+        bench = cls(dut, pauses)
+        dut.straps.value = RANK << 2
+        dut.node_id.value = NODE_ID
+        dut.send_id.value = SEND_ID
+        dut.receive_ids.value = sum(key << 32 * i for i, key in enumerate(RECEIVE_IDS[:bench.ids]))
+        dut.receive_valid.value = (1 << bench.ids) - 1 if valid is None else valid
+        dut.hold.value = 0
+        dut.tree_allowed.value = 0
+        await ClockCycles(dut.clk, 2)
+        dut.rst.value = 0
+        cocotb.start_soon(bench._column())
+        await ClockCycles(dut.clk, 2)
+        return bench
+
+    def _access(self, write: bool, address: int, data: int) -> BusAnswer:
+        if address == REFUSING:
+            return BusAnswer(0xDEAD, True)
+        if write:
+            self.registers[address] = data
+        return BusAnswer(self.registers.get(address, 0), False)
+
+    async def _column(self) -> None:
+        """The guard: a lookup takes a cycle; a refusal names the source looked up last."""
+        while True:
+            await RisingEdge(self.dut.clk)
+            source = int(self.dut.tree_source.value)
+            self.dut.tree_allowed.value = int(source in ALLOWED)
+            if int(self.dut.tree_refused.value):
+                self.refused.append(source)
+
+    async def settle(self) -> list[Packet]:
+        """Wait until nothing is left in the endpoint. Returns what the console got."""
+        await self.tree.settle()
+        for _ in range(4000):
+            await RisingEdge(self.dut.clk)
+            if int(self.dut.quiescent.value) and self.ni.idle:
+                await ClockCycles(self.dut.clk, 4)
+                return list(self.console.packets)
+        raise AssertionError("the endpoint does not come to rest")
+
+
+def text(source: int, key: int = RECEIVE_IDS[0], flits: int = 2, **fields: int) -> Packet:
+    """A console packet as it comes from another node."""
+    payload = tuple(source << 16 | i for i in range(flits))
+    return tree_packet(None, payload=payload, dst_key=key, source=source, **fields)
+
+
+def of_tree(packets: list[Packet]) -> list[tuple[int, ...]]:
+    """Words of packets, to compare across ports that do not carry the channel."""
+    return [packet.words for packet in packets]
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES))
+async def console_takes_what_it_listens_to(dut: Any, pauses: str) -> None:
+    bench = await Bench.start(dut, pauses)
+    wanted = []
+    for i in range(12):
+        key = RECEIVE_IDS[i % len(RECEIVE_IDS)]
+        packet = text(2 if i % 2 else 7, key, flits=i % 4 * 10)
+        bench.tree.put(packet)
+        bench.tree.put(text(2, key ^ 1, flits=3))
+        if i % len(RECEIVE_IDS) < bench.ids:
+            wanted.append(packet)
+    assert of_tree(await bench.settle()) == of_tree(wanted)
+    assert not bench.refused
+
+
+@cocotb.test()
+async def unused_receive_id_takes_nothing(dut: Any) -> None:
+    bench = await Bench.start(dut, valid=0)
+    bench.tree.put(text(2))
+    assert await bench.settle() == []
+
+
+@cocotb.test()
+async def column_refuses_whom_it_does_not_allow(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    # Back to back and as short as can be: the lookup of one must not serve another.
+    sources = [2, 3, 7, 4, 2, 2, 5, 7]
+    for source in sources:
+        bench.tree.put(text(source, flits=0))
+    bench.tree.put(text(6, key=0xABCD))
+    got = [tree_header(packet)["source"] for packet in await bench.settle()]
+    assert got == [source for source in sources if source in ALLOWED]
+    assert bench.refused == [source for source in sources if source not in ALLOWED]
+
+
+@cocotb.test()
+async def outside_needs_no_column_and_own_text_does_not_return(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    outside = text(0, external=1)
+    by_owner = text(0, external=1, owner=1, channel=TreeChannel.OWNER, flits=30)
+    for packet in (outside, text(NODE_ID), by_owner, text(0)):
+        bench.tree.put(packet)
+    assert of_tree(await bench.settle()) == of_tree([outside, by_owner])
+    assert bench.refused == [0]
+
+
+@cocotb.test()
+async def outside_reaches_the_node_whose_id_is_0(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    dut.node_id.value = 0
+    packet = text(0, external=1)
+    bench.tree.put(packet)
+    assert of_tree(await bench.settle()) == of_tree([packet])
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES))
+async def owner_reads_writes_and_hears_of_errors(dut: Any, pauses: str) -> None:
+    bench = await Bench.start(dut, pauses)
+    bench.registers[0x4010] = 0x1234_5678
+    operations = [
+        (ControlOp.WRITE, 0x4000, 0xAABB_CCDD), (ControlOp.READ, 0x4000, 0), (ControlOp.READ, 0x4010, 5),
+        (ControlOp.NOP, 0x123456, 77), (ControlOp.READ, REFUSING, 1), (ControlOp.WRITE, REFUSING, 2),
+        (ControlOp.WRITE, 0x14000, 3), (ControlOp.WRITE, 0x4002, 4), (0x55, 0x4000, 6), (ControlOp.WRITE, 0x4000, 8),
+    ]
+    bench.tree.put(control_packet(operations, conn_id=0x4242, src_key=0xFFFF_0001))
+    answer = await bench.answers.get()
+    await bench.settle()
+    header, link = tree_header(answer), link_header(answer)
+    assert (header["p2p"], header["vector"], header["source"], header["words"]) == (1, EXTERNAL, NODE_ID, 12)
+    assert (header["owner"], header["external"]) == (0, 0)
+    assert (link["src_key"], link["dst_key"], link["conn_id"]) == (RANK, 0xFFFF_0001, 0x4242)
+    assert link["protocol"] == Protocol.CONTROL
+    done = [tuple(unpack(ControlWord, word).values()) for word in answer.words[3:]]
+    failed = ControlOp.FAILED
+    assert done == [
+        (ControlOp.WRITE, 0x4000, 0xAABB_CCDD), (ControlOp.READ, 0x4000, 0xAABB_CCDD),
+        (ControlOp.READ, 0x4010, 0x1234_5678),
+        (ControlOp.NOP, 0x123456, 77), (ControlOp.READ | failed, REFUSING, 1), (ControlOp.WRITE | failed, REFUSING, 2),
+        (ControlOp.WRITE | failed, 0x14000, 3), (ControlOp.WRITE | failed, 0x4002, 4), (0x55 | failed, 0x4000, 6),
+        (ControlOp.WRITE, 0x4000, 8),
+    ]
+    reached = [(ControlOp.WRITE if write else ControlOp.READ, address) for write, address, _ in bench.bus.accesses]
+    assert reached == [operations[i][:2] for i in (0, 1, 2, 4, 5, 9)]
+    assert bench.registers == {0x4000: 8, 0x4010: 0x1234_5678}
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES))
+async def every_control_packet_is_answered_in_order(dut: Any, pauses: str) -> None:
+    bench = await Bench.start(dut, pauses)
+    for number in range(20):
+        count = (0, 1, 30, 7)[number % 4]
+        bench.tree.put(control_packet([(ControlOp.WRITE, 4 * i, number << 8 | i) for i in range(count)],
+                                      vector=None if number % 2 else RANK, conn_id=number))
+    answers = [await bench.answers.get() for _ in range(20)]
+    await bench.settle()
+    assert [link_header(answer)["conn_id"] for answer in answers] == list(range(20))
+    assert [len(answer.words) for answer in answers] == [3 + (0, 1, 30, 7)[n % 4] for n in range(20)]
+    assert bench.bus.accesses == [
+        (True, 4 * i, n << 8 | i) for n in range(20) for i in range((0, 1, 30, 7)[n % 4])]
+
+
+@cocotb.test()
+async def only_both_stamps_make_an_owner(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for channel in TreeChannel:
+        for owner, external in ((0, 0), (1, 0), (0, 1)):
+            bench.tree.put(control_packet([(ControlOp.WRITE, 0x4000, 1)], owner=owner, external=external,
+                                          source=2, dst_key=RECEIVE_IDS[0], channel=channel))
+    assert await bench.settle() == []
+    assert bench.bus.accesses == []
+    assert not bench.answers.packets
+    assert not bench.refused
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES))
+async def stamps_override_what_software_wrote(dut: Any, pauses: str) -> None:
+    bench = await Bench.start(dut, pauses)
+    for number in range(8):
+        forged = tree_packet((None, EXTERNAL, 3)[number % 3], payload=tuple(range(number % 4 * 10)),
+                             protocol=Protocol.CONTROL, dst_key=0xBAD, src_key=0xBAD, conn_id=number, owner=1,
+                             external=1, source=0xFFFF, reserved=0xFF, irq=1)
+        bench.ni.put(forged)
+        sent = await bench.texts.get()
+        header, link = tree_header(sent), link_header(sent)
+        assert header == {**tree_header(forged), "owner": 0, "external": 0, "reserved": 0, "source": NODE_ID}
+        assert link == {**link_header(forged), "dst_key": SEND_ID, "src_key": RANK, "protocol": Protocol.CONSOLE}
+        assert sent.words[3:] == forged.words[3:]
+    await bench.settle()
+    assert not bench.answers.packets
+
+
+def malformed() -> Iterator[Packet]:
+    """Packets a hostile interface could send."""
+    yield tree_packet(None, payload=(1, 2), words=3)
+    yield tree_packet(None, payload=(1, 2), words=5)
+    yield tree_packet(None, payload=(1, 2), words=63)
+    yield tree_packet(None, payload=(1, 2), words=0)
+    yield tree_packet(None, payload=tuple(range(31)))
+    yield tree_packet(None, payload=tuple(range(200)), words=32)
+    # Right but for a multiple of 64.
+    yield tree_packet(None, payload=tuple(range(94)), words=32)
+    yield Packet(tree_packet(None).words[:1])
+    yield Packet(tree_packet(None, words=1).words[:2])
+    yield Packet(tree_packet(None, payload=(1,)).words, bad=True)
+
+
+@cocotb.test()
+async def malformed_packets_leave_no_trace(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    wanted = []
+    for number, packet in enumerate(malformed()):
+        good = tree_packet(None, payload=tuple(range(30)), conn_id=number)
+        bench.ni.put(packet)
+        bench.ni.put(good)
+        wanted.append(number)
+    # A packet that never ends, cut off by the start of the next.
+    for flit in list(tree_packet(None, payload=(5, 6, 7)).flits())[:4]:
+        bench.ni.put_flit(flit)
+    bench.ni.put(tree_packet(None, conn_id=len(wanted)))
+    got = [link_header(await bench.texts.get())["conn_id"] for _ in range(len(wanted) + 1)]
+    await bench.settle()
+    assert got == [*wanted, len(wanted)]
+    assert not bench.texts.packets
+
+
+@cocotb.test()
+async def hold_drops_console_but_not_control(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    dut.hold.value = 1
+    for _ in range(6):
+        bench.tree.put(text(2, flits=30))
+        bench.tree.put(text(3, flits=0))
+        bench.tree.put(control_packet([(ControlOp.WRITE, 0x4000, 1)]))
+    bench.console.pauses = iter(lambda: True, None)
+    assert await bench.settle() == []
+    assert len(bench.answers.packets) == 6
+    assert not bench.refused
+
+
+@cocotb.test()
+async def hold_in_mid_packet_cuts_cleanly(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for held in (1, 3, 60):
+        for start in range(0, 44, 3):
+            bench.tree.put(text(2, flits=30))
+            bench.ni.put(tree_packet(None, payload=tuple(range(30))))
+            await ClockCycles(dut.clk, 30 + start)
+            dut.hold.value = 1
+            bench.ni.flush()
+            await RisingEdge(dut.clk)
+            bench.console.flush()
+            await ClockCycles(dut.clk, held)
+            bench.console.flush()
+            dut.hold.value = 0
+            await bench.settle()
+            assert all(len(packet.words) == 33 for packet in bench.texts.packets)
+            bench.console.packets.clear()
+            bench.texts.packets.clear()
+            # The next tenant's packets are whole and alone, in both directions.
+            hello, reply = text(7, flits=1), tree_packet(None, payload=(1,), conn_id=start)
+            bench.tree.put(hello)
+            bench.ni.put(reply)
+            assert of_tree(await bench.settle()) == of_tree([hello])
+            assert [link_header(packet)["conn_id"] for packet in bench.texts.packets] == [start]
+            bench.console.packets.clear()
+            bench.texts.packets.clear()
+
+
+@cocotb.test()
+async def console_flood_does_not_delay_the_owner(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    bench.console.pauses = iter(lambda: True, None)
+    bench.texts.pauses = iter(lambda: True, None)
+    for _ in range(2):
+        bench.tree.put(text(2, flits=30))
+    for _ in range(6):
+        bench.ni.put(tree_packet(None, payload=tuple(range(30))))
+    await ClockCycles(dut.clk, 300)
+    assert not int(dut.quiescent.value)
+    for number in range(4):
+        bench.tree.put(control_packet([(ControlOp.READ, 0x4000, 0)] * 30, conn_id=number))
+    await ClockCycles(dut.clk, 4 * 140)
+    assert [link_header(packet)["conn_id"] for packet in bench.answers.packets] == [0, 1, 2, 3]
+    assert not bench.console.packets
+
+
+@cocotb.test()
+async def full_length_console_runs_at_full_rate(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    for number in range(20):
+        bench.ni.put(tree_packet(None, payload=tuple(range(30)), conn_id=number))
+        bench.tree.put(text(2, flits=30))
+    await ClockCycles(dut.clk, 20 * 33 + 60)
+    assert len(bench.texts.packets) == 20
+    assert len(bench.console.packets) >= 18
+    assert pack(ControlWord, op=1) == 1 << 56
