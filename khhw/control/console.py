@@ -1,0 +1,234 @@
+"""The console of the outside: one channel, many nodes, one super serial line."""
+
+import zlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from khhw.control.outside import Outside
+from khhw.node.shape import Shape
+from khhw.node.tree_packets import TreePacket, console_packets
+from khhw.sim.sync import Event, timeout
+from rtl.formats import Protocol, TreeChannel
+
+__all__ = ["Console", "ConsoleError", "LoadTime", "Said"]
+
+_LIMIT = 1_000_000
+
+
+class ConsoleError(RuntimeError):
+    """A node said that something went wrong, or did not say what it should have."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line of the transcript.
+
+    Parameters
+    ----------
+    cycle : int
+        When its end left the machine.
+    rank : int
+        Who said it: the stamp of hardware, not the text.
+    text : str
+        Without the newline.
+    """
+
+    cycle: int
+    rank: int
+    text: str
+
+
+@dataclass(frozen=True)
+class LoadTime:
+    """What it took to load an image by multicast.
+
+    Parameters
+    ----------
+    length : int
+        Bytes.
+    nodes : int
+        How many took it, at the same time.
+    sent : int
+        Cycles until the tree had taken the last packet.
+    loaded : int
+        Cycles until every node had checked it and said so.
+    """
+
+    length: int
+    nodes: int
+    sent: int
+    loaded: int
+
+
+class Console:
+    """A console channel seen from outside.
+
+    Parameters
+    ----------
+    outside : Outside
+        Already started.
+    shape : Shape
+        Of the machine.
+    channel : int
+        Channel id that is written to: the nodes' receive id.
+    listen : int or None
+        Channel id the nodes send on; the same by default.
+    limit : int
+        Cycles to wait for an answer.
+    observer : callable (Said) or None
+        Called for each line.
+
+    Attributes
+    ----------
+    transcript : list of Said
+        All that was said so far.
+    packets : int
+        Packets written so far.
+    """
+
+    def __init__(
+        self, outside: Outside, shape: Shape, channel: int, *, listen: int | None = None, limit: int = _LIMIT,
+        observer: Callable[[Said], None] | None = None,
+    ) -> None:
+        self.outside = outside
+        self.transcript: list[Said] = []
+        self.packets = 0
+        self._shape = shape
+        self._channel = channel
+        self._listen = channel if listen is None else listen
+        self._limit = limit
+        self._observer = observer
+        self._sequence = 0
+        self._partial: dict[int, bytes] = {}
+        self._new = Event("a line on the console")
+        outside.subscribe(self._arrived)
+
+    def _arrived(self, cycle: int, packet: TreePacket) -> None:
+        if packet.protocol != Protocol.CONSOLE or packet.dst_key != self._listen:
+            return
+        rank = self._shape.rank_of_id(packet.source)
+        *lines, rest = (self._partial.pop(rank, b"") + packet.payload).split(b"\n")
+        if rest:
+            self._partial[rank] = rest
+        for line in lines:
+            said = Said(cycle, rank, line.decode("utf-8", "replace"))
+            self.transcript.append(said)
+            if self._observer is not None:
+                self._observer(said)
+        self._new.set()
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes to every node that listens, 240 to a packet."""
+        packets = console_packets(self._channel, data, self._sequence)
+        self._sequence += len(packets)
+        self.packets += len(packets)
+        for packet in packets:
+            await self.outside.send(packet, TreeChannel.TENANT)
+
+    async def line(self, text: str, ranks: Iterable[int] | None = None) -> int:
+        """Send a command; returns where in the transcript its answers begin.
+
+        Parameters
+        ----------
+        text : str
+        ranks : iterable of int or None
+            Nodes that shall obey; None for all.
+        """
+        mark = len(self.transcript)
+        ranks = None if ranks is None else set(ranks)
+        prefix = "" if ranks is None or len(ranks) == self._shape.nodes else f"on {_ranges(ranks)} "
+        await self.write(f"{prefix}{text}\n".encode())
+        return mark
+
+    async def wait(
+        self, ranks: Iterable[int], accept: str, *, since: int = 0, limit: int | None = None,
+        refuse: str | None = "error:",
+    ) -> dict[int, Said]:
+        """Wait until each of `ranks` has said a line that contains `accept`.
+
+        Parameters
+        ----------
+        ranks : iterable of int
+        accept : str
+        since : int
+            Where in the transcript to begin.
+        limit : int or None
+            Cycles to wait.
+        refuse : str or None
+            A line of one of `ranks` that contains this ends the wait.
+
+        Returns
+        -------
+        dict of int to Said
+            The first such line of each.
+
+        Raises
+        ------
+        ConsoleError
+            Naming the nodes that did not answer, or what was said instead.
+        """
+        limit = self._limit if limit is None else limit
+        end = self.outside.now + limit
+        missing = set(ranks)
+        found: dict[int, Said] = {}
+        while missing:
+            self._new.clear()
+            for said in self.transcript[since:]:
+                if said.rank in missing and accept in said.text:
+                    found[said.rank] = said
+                    missing.remove(said.rank)
+                elif said.rank in missing and refuse is not None and refuse in said.text:
+                    raise ConsoleError(f"node {said.rank} said {said.text!r}")
+            since = len(self.transcript)
+            if missing:
+                try:
+                    async with timeout(max(0, end - self.outside.now)):
+                        await self._new.wait()
+                except TimeoutError:
+                    raise ConsoleError(
+                        f"nodes {sorted(missing)} did not say {accept!r} within {limit} cycles") from None
+        return found
+
+    async def ask(self, text: str, ranks: Iterable[int], accept: str) -> dict[int, Said]:
+        """Send a command to some nodes and wait for all their answers."""
+        ranks = list(ranks)
+        return await self.wait(ranks, accept, since=await self.line(text, ranks))
+
+    async def load(self, image: bytes, address: int, ranks: Iterable[int]) -> LoadTime:
+        """Load an image into some nodes at once, and have each check what is in its memory.
+
+        Raises
+        ------
+        ConsoleError
+            If a node has not got it all.
+        """
+        ranks = list(ranks)
+        began = self.outside.now
+        mark = await self.line(f"mrw {address:#x} {len(image)}", ranks)
+        await self.write(image)
+        sent = self.outside.now - began
+        await self.wait(ranks, f"mrw: {len(image)} bytes", since=mark)
+        wanted = f"{zlib.crc32(image):08x}"
+        for said in (await self.ask(f"crc {address:#x} {len(image)}", ranks, "crc: ")).values():
+            if not said.text.endswith(wanted):
+                raise ConsoleError(f"node {said.rank} holds a damaged image: {said.text!r}, it should be {wanted}")
+        return LoadTime(len(image), len(ranks), sent, self.outside.now - began)
+
+    async def boot(self, address: int, arguments: str, ranks: Iterable[int]) -> int:
+        """Start the kernel at an address; returns where in the transcript its output begins."""
+        return await self.line(f"boot {address:#x} {arguments}".rstrip(), ranks)
+
+    async def done(self, name: str, ranks: Iterable[int], *, since: int, limit: int | None = None) -> dict[int, Said]:
+        """Wait until the kernel has ended on all of `ranks`."""
+        return await self.wait(ranks, f"kernel {name} done", since=since, limit=limit)
+
+
+def _ranges(ranks: Iterable[int]) -> str:
+    """Ranks as the loader reads them: 0,4-7."""
+    parts: list[list[int]] = []
+    for rank in sorted(set(ranks)):
+        if parts and rank == parts[-1][1] + 1:
+            parts[-1][1] = rank
+        else:
+            parts.append([rank, rank])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)

@@ -1,0 +1,128 @@
+"""Changing communication domains on a running machine, in two phases."""
+
+from dataclasses import dataclass
+
+from khhw.control.domains import DomainError, Domains
+from khhw.control.owner import Owner, OwnerError, Write
+from khhw.node.tree_packets import Control
+from rtl.formats import ControlOp
+from rtl.registers import REGISTERS
+
+__all__ = ["Change", "EpochControl", "EpochError", "table_writes"]
+
+_WORD_BITS = 32
+_POLL = 200
+"""Cycles between looks at the machine while a phase ends."""
+_LIMIT = 500_000
+_MODULUS = 1 << 32
+_COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
+
+
+class EpochError(OwnerError):
+    """A phase of a change did not end."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a change of domains took.
+
+    Parameters
+    ----------
+    started, refused, finished : int
+        Cycles: the first control packet, the acknowledged end of the first phase (nothing that the new domains
+        refuse is delivered from here on), the end.
+    phases : int
+        2, or 1 if nothing had been committed before.
+    """
+
+    started: int
+    refused: int
+    finished: int
+    phases: int
+
+
+def table_writes(domains: Domains, owner: Owner, rank: int) -> list[Write]:
+    """Row, column and reach values of one node, for its shadow."""
+    shape = owner.shape
+    words = shape.node_id(shape.nodes - 1) // _WORD_BITS + 1
+
+    def table(register: str, ranks: list[int]) -> list[Write]:
+        bits = sum(1 << shape.node_id(r) for r in ranks)
+        return [Write(register, bits >> _WORD_BITS * word & _MODULUS - 1, word) for word in range(words)]
+
+    reach = [Write("REACH", hops, direction) for direction, hops in enumerate(domains.reach(shape, rank))]
+    return table("ROW", domains.row(rank)) + table("COLUMN", domains.column(rank)) + reach
+
+
+class EpochControl:
+    """Keeps the domains of a machine, and changes them without mixing old and new.
+
+    Parameters
+    ----------
+    owner : Owner
+    limit : int
+        Cycles a phase may take.
+    """
+
+    def __init__(self, owner: Owner, *, limit: int = _LIMIT) -> None:
+        self._owner = owner
+        self._limit = limit
+        self.current: Domains | None = None
+        """What all nodes have committed; None before the first change."""
+
+    async def change(self, new: Domains) -> Change:
+        """Make `new` the domains of the machine.
+
+        First all nodes commit what old and new both allow; when they have acknowledged, and no packet of the
+        epoch before is left, all commit `new`. So what the new domains refuse is never delivered after the
+        first phase, and what both allow is never lost.
+
+        Raises
+        ------
+        EpochError
+            If a phase does not end; names the nodes or the sums.
+        DomainError
+            If `new` is of another number of nodes.
+        """
+        outside, nodes = self._owner.outside, self._owner.shape.nodes
+        if new.nodes != nodes:
+            raise DomainError((), f"Domains of {new.nodes} nodes for a machine of {nodes}")
+        started = outside.now
+        if self.current is not None:
+            await self._commit(self.current & new)
+        refused = outside.now
+        phases = 1 if self.current is None else 2
+        await self._commit(new)
+        return Change(started, refused, outside.now, phases)
+
+    async def _commit(self, domains: Domains) -> None:
+        owner = self._owner
+        for rank in range(owner.shape.nodes):
+            await owner.write(rank, *table_writes(domains, owner, rank))
+        parity = (await owner.read_all("GUARD_STATUS"))[0] >> 1 & 1
+        await owner.write(None, Write("COMMIT", 1))
+        self.current = domains
+        await self._drained()
+        await self._balanced(parity)
+
+    async def _drained(self) -> None:
+        end = self._owner.outside.now + self._limit
+        while waiting := [r for r, s in enumerate(await self._owner.read_all("GUARD_STATUS")) if not s >> 2 & 1]:
+            if self._owner.outside.now > end:
+                raise EpochError(f"Nodes {waiting} have not drained within {self._limit} cycles")
+            await self._owner.outside.sleep(_POLL)
+
+    async def _balanced(self, parity: int) -> None:
+        """Wait until no packet of the epoch with this parity is left in the machine."""
+        end = self._owner.outside.now + self._limit
+        words = [Control(ControlOp.READ, REGISTERS[name].at(parity)) for name in _COUNTERS]
+        while True:
+            answers = await self._owner.execute(None, words)
+            injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
+            left = (injected - sum(ended)) % _MODULUS
+            if not left:
+                return
+            if self._owner.outside.now > end:
+                raise EpochError(
+                    f"{left} packets of epoch parity {parity} are still under way after {self._limit} cycles")
+            await self._owner.outside.sleep(_POLL)

@@ -1,0 +1,184 @@
+"""The physical owner: register accesses over the tree that no node can make itself."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from khhw.control.outside import Outside
+from khhw.node.shape import Shape
+from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
+from rtl.formats import ControlOp, TreeChannel
+from rtl.parameters import Parameters
+from rtl.registers import REGISTERS, registers_of
+
+__all__ = ["ANSWER_LIMIT", "Owner", "OwnerError", "Write", "register_name"]
+
+ANSWER_LIMIT = 100_000
+"""Cycles within which every node must have answered."""
+
+
+class OwnerError(RuntimeError):
+    """A node did not do what its owner asked."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """A value for a register of a node.
+
+    Parameters
+    ----------
+    register : str
+        Name in :data:`rtl.registers.REGISTERS`.
+    value : int
+        32 bits.
+    index : int
+        Element of an array.
+    """
+
+    register: str
+    value: int
+    index: int = 0
+
+    @property
+    def word(self) -> Control:
+        """The control word that does it."""
+        return Control(ControlOp.WRITE, REGISTERS[self.register].at(self.index), self.value)
+
+
+_LARGEST = Parameters(
+    table_nodes=65536, injection_rings=8, reception_rings=4, counters=256, log_entries=256, receive_ids=8)
+_NAMES = {
+    address: register.name if register.count == 1 else f"{register.name}[{index}]"
+    for register, index, address in registers_of(_LARGEST)
+}
+
+
+def register_name(address: int) -> str:
+    """Name and index of the register at an address, for messages."""
+    return _NAMES.get(address, f"{address:#06x}")
+
+
+class Owner:
+    """Control packets to nodes, and their answers.
+
+    Parameters
+    ----------
+    outside : Outside
+        Already started.
+    shape : Shape
+        Of the machine.
+    answer_limit : int
+        Cycles within which nodes must answer.
+    """
+
+    def __init__(self, outside: Outside, shape: Shape, *, answer_limit: int = ANSWER_LIMIT) -> None:
+        self.outside = outside
+        self.shape = shape
+        self._answer_limit = answer_limit
+        self._sequence = 0
+
+    async def execute(self, rank: int | None, words: Sequence[Control]) -> dict[int, list[Control]]:
+        """Have control words executed, in order.
+
+        Parameters
+        ----------
+        rank : int or None
+            One node, or all of them.
+        words : sequence of Control
+
+        Returns
+        -------
+        dict of int to list of Control
+            The answered words, by rank.
+
+        Raises
+        ------
+        OwnerError
+            If a node refuses a word, answers something else or does not answer; names node, register and value.
+        """
+        answers: dict[int, list[Control]] = {r: [] for r in self._ranks(rank)}
+        for at in range(0, len(words), CONTROL_WORDS):
+            block = words[at:at + CONTROL_WORDS]
+            for node, answer in (await self._exchange(rank, block)).items():
+                answers[node] += answer
+        return answers
+
+    def _ranks(self, rank: int | None) -> Iterable[int]:
+        return range(self.shape.nodes) if rank is None else (rank,)
+
+    async def _exchange(self, rank: int | None, words: Sequence[Control]) -> dict[int, list[Control]]:
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        packet = control_packet(words, vector=rank, conn_id=self._sequence)
+        await self.outside.send(packet, TreeChannel.OWNER)
+        missing = set(self._ranks(rank))
+        answers: dict[int, list[Control]] = {}
+        end = self.outside.now + self._answer_limit
+        while missing:
+            try:
+                answer = await self.outside.answer(max(0, end - self.outside.now))
+            except TimeoutError:
+                raise OwnerError(f"{_listed(missing)} did not answer within {self._answer_limit} cycles") from None
+            if answer.conn_id != self._sequence:
+                continue
+            node = self.shape.rank_of_id(answer.source)
+            if node not in missing:
+                raise OwnerError(f"Node {node} answered without being asked")
+            missing.remove(node)
+            answers[node] = self._checked(node, words, Control.parse_all(answer.payload))
+        return answers
+
+    def _checked(self, node: int, words: Sequence[Control], answer: list[Control]) -> list[Control]:
+        if len(answer) < len(words):
+            raise OwnerError(f"Node {node} answered {len(answer)} of {len(words)} control words")
+        for asked, got in zip(words, answer, strict=False):
+            if got.failed:
+                what = f"write of {asked.data:#x} to" if asked.op == ControlOp.WRITE else "read of"
+                raise OwnerError(f"Node {node} refused the {what} {register_name(asked.address)}")
+            if got.address != asked.address or got.op != asked.op:
+                raise OwnerError(f"Node {node} answered for {got.address:#x}, not for {register_name(asked.address)}")
+        return answer[:len(words)]
+
+    async def write(self, rank: int | None, *writes: Write) -> None:
+        """Write registers of one node, or of all of them; see :meth:`execute`."""
+        await self.execute(rank, [write.word for write in writes])
+
+    async def read(self, rank: int, register: str, indices: Iterable[int] = (0,)) -> list[int]:
+        """Read elements of a register of a node."""
+        words = [Control(ControlOp.READ, REGISTERS[register].at(index)) for index in indices]
+        return [word.data for word in (await self.execute(rank, words))[rank]]
+
+    async def read_all(self, register: str, index: int = 0) -> list[int]:
+        """Read a register of all nodes; by rank."""
+        answers = await self.execute(None, [Control(ControlOp.READ, REGISTERS[register].at(index))])
+        return [answers[rank][0].data for rank in range(self.shape.nodes)]
+
+    async def hold(self, rank: int | None = None) -> None:
+        """Put a node, or all, into tenant reset."""
+        await self.write(rank, Write("HOLD", 1))
+
+    async def release(self, rank: int | None = None) -> None:
+        """Let a node, or all, out of tenant reset."""
+        await self.write(rank, Write("HOLD", 0))
+
+    async def grant_priority(self, rank: int, *, granted: bool = True) -> None:
+        """Allow or forbid a node the priority channel."""
+        await self.write(rank, Write("GRANTS", int(granted)))
+
+    async def set_console(self, rank: int | None, send: int, receive: Sequence[int]) -> None:
+        """Give a node, or all, its console keys.
+
+        Parameters
+        ----------
+        rank : int or None
+        send : int
+            Channel id of what it sends.
+        receive : sequence of int
+            Channel ids it hears.
+        """
+        keys = [Write("CONSOLE_RECEIVE_ID", key, index) for index, key in enumerate(receive)]
+        listen = Write("CONSOLE_LISTEN", (1 << len(receive)) - 1)
+        await self.write(rank, Write("CONSOLE_SEND_ID", send), *keys, listen)
+
+
+def _listed(ranks: Iterable[int]) -> str:
+    names = [str(rank) for rank in sorted(ranks)]
+    return f"Node {names[0]}" if len(names) == 1 else f"Nodes {', '.join(names)}"

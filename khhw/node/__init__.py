@@ -1,0 +1,29 @@
+"""The host driver of one node: all a kernel needs, and all it may import besides the formats."""
+
+from khhw.node.arguments import parse_options
+from khhw.node.console import NodeConsole, parse_ranks, selected
+from khhw.node.counters import InjectionCounter, ReceptionCounter
+from khhw.node.descriptors import (
+    descriptor,
+    get_descriptor,
+    header,
+    message_descriptor,
+    put_descriptor,
+)
+from khhw.node.injection import InjectionRing
+from khhw.node.layout import Area, Layout, LayoutError
+from khhw.node.memory import Memory
+from khhw.node.node import ANSWER_RING, OWN_COUNTER, SEND_RING, Node
+from khhw.node.reception import Packet, ReceptionRing
+from khhw.node.shape import Coordinate, Shape
+from khhw.node.tree_packets import Control, TreePacket, TreePacketError
+from khhw.sim.sync import Event, Queue, gather, spawn, timeout
+from khhw.sim.transport import BusError, NodeTransport
+
+__all__ = [
+    "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Control", "Coordinate", "Event", "InjectionCounter",
+    "InjectionRing", "Layout", "LayoutError", "Memory", "Node", "NodeConsole", "NodeTransport", "Packet", "Queue",
+    "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "descriptor", "gather",
+    "get_descriptor", "header", "message_descriptor", "parse_options", "parse_ranks", "put_descriptor", "selected",
+    "spawn", "timeout",
+]

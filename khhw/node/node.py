@@ -1,0 +1,273 @@
+"""The driver of one node: registers by name, memory, interrupts, and what is built on them."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from khhw.node.console import NodeConsole
+from khhw.node.counters import InjectionCounter, ReceptionCounter
+from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
+from khhw.node.injection import InjectionRing
+from khhw.node.layout import Layout
+from khhw.node.memory import Memory
+from khhw.node.reception import ReceptionRing
+from khhw.node.shape import Shape
+from khhw.sim.sync import timeout as time_limit
+from khhw.sim.transport import BusError, NodeTransport
+from rtl.formats import DESCRIPTOR_BYTES
+from rtl.registers import MAGIC, REGISTERS, Irq
+
+__all__ = ["ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Node"]
+
+SEND_RING = 0
+"""Injection ring of :meth:`Node.send`, :meth:`Node.put` and :meth:`Node.remote_get`."""
+ANSWER_RING = 1
+"""Injection ring that takes the descriptors of remote gets."""
+OWN_COUNTER = 0
+"""Injection counter whose window is the whole memory; the driver's own."""
+
+
+_RELEASE_CHECK = 100
+"""Cycles between looks at a node whose host port answers although it is held."""
+
+
+class Node:
+    """A node and nothing but this node: what a kernel is given.
+
+    Made by :meth:`open`; until then size and place are not known.
+
+    Parameters
+    ----------
+    transport : NodeTransport
+        The way to the node.
+
+    Attributes
+    ----------
+    rank, node_id : int
+        Who this node is; from its registers.
+    shape : Shape
+        The torus it is in.
+    memory : Memory
+        Its memory.
+    layout : Layout
+        What is where in it.
+    console : NodeConsole
+        Its console line.
+    sender : InjectionRing
+        Injection ring 0.
+    reception : ReceptionRing
+        Reception ring 0.
+    interrupted_at : int
+        Cycle in which the last interrupt reached software.
+    reception_hits : set of int
+        Reception counters that have reached zero and were not waited for yet.
+    """
+
+    memory: Memory
+    layout: Layout
+    console: NodeConsole
+    sender: InjectionRing
+    reception: ReceptionRing
+
+    def __init__(self, transport: NodeTransport) -> None:
+        self._transport = transport
+        self._irq_enable = -1
+        self._wanted: Counter[int] = Counter()
+        self.interrupted_at = 0
+        self.reception_hits: set[int] = set()
+        self.rank = 0
+        self.node_id = 0
+        self.shape = Shape(1, 1, 1)
+
+    @classmethod
+    async def open(cls, transport: NodeTransport) -> "Node":
+        """Wait until the owner has released the node, read what it says of itself and set up the driver's rings.
+
+        Raises
+        ------
+        LayoutError
+            If its memory is too small.
+        """
+        node = cls(transport)
+        while not await node._released():
+            await node.sleep(_RELEASE_CHECK)
+        size = await node.read("SIZE")
+        node.shape = Shape(size >> 16 & 0xFF, size >> 8 & 0xFF, size & 0xFF)
+        node.rank = await node.read("RANK")
+        node.node_id = await node.read("NODE_ID")
+        length = await node.read("MEMORY_BYTES")
+        node.memory = Memory(length, transport.peek, transport.poke)
+        node.layout = Layout(length)
+        node.console = NodeConsole(node, node.layout.console, node.layout.console_out)
+        await node.console.open()
+        await node.reset()
+        return node
+
+    async def _released(self) -> bool:
+        try:
+            return await self.read("MAGIC") == MAGIC
+        except BusError:
+            return False
+
+    async def reset(self) -> None:
+        """Put rings and counters back to how a kernel finds them; the console goes on."""
+        resources = await self.read("RESOURCES")
+        for counter in range(resources >> 12 & 0xFFF):
+            await ReceptionCounter(self, counter).disarm()
+            await InjectionCounter(self, counter).close()
+        for ring in range(resources >> 4 & 0xF):
+            await self.write("INJECTION_SIZE", 0, ring)
+        for ring in range(resources & 0xF):
+            await self.write("RECEPTION_SIZE", 0, ring)
+        self.sender = InjectionRing(self, SEND_RING, self.layout.injection, self.layout.staging)
+        self.reception = ReceptionRing(self, 0, self.layout.reception)
+        await InjectionCounter(self, OWN_COUNTER).open(0, len(self.memory))
+        await self.sender.open()
+        await self.reception.open()
+
+    @property
+    def now(self) -> int:
+        """Cycles since the machine started."""
+        return self._transport.now
+
+    async def read(self, register: str, index: int = 0) -> int:
+        """Read a register by name.
+
+        Parameters
+        ----------
+        register : str
+            Name in :data:`rtl.registers.REGISTERS`.
+        index : int
+            Element of an array.
+
+        Raises
+        ------
+        BusError
+            If a tenant may not.
+        """
+        return await self._transport.read(REGISTERS[register].at(index))
+
+    async def write(self, register: str, value: int, index: int = 0) -> None:
+        """Write a register by name; see :meth:`read`."""
+        await self._transport.write(REGISTERS[register].at(index), value)
+
+    async def read_address(self, address: int) -> int:
+        """Read any bus address, mapped or not."""
+        return await self._transport.read(address)
+
+    async def write_address(self, address: int, value: int) -> None:
+        """Write any bus address, mapped or not."""
+        await self._transport.write(address, value)
+
+    async def sleep(self, cycles: int) -> None:
+        """Do nothing for `cycles` cycles."""
+        await self._transport.sleep(cycles)
+
+    async def compute(self, nanoseconds: float) -> None:
+        """Charge software time to the CPU model."""
+        await self._transport.compute(nanoseconds)
+
+    async def wait(self, *causes: int, timeout: int | None = None) -> frozenset[int]:
+        """Sleep until the interrupt is up for one of `causes`.
+
+        Parameters
+        ----------
+        *causes : int
+            Bits of :class:`rtl.registers.Irq`.
+        timeout : int or None
+            Cycles to wait at most.
+
+        Returns
+        -------
+        frozenset of int
+            The causes that are up; empty after a time-out.
+        """
+        self._wanted.update(causes)
+        end = None if timeout is None else self.now + timeout
+        try:
+            while True:
+                await self._enable()
+                if not await self._interrupted(end):
+                    return frozenset()
+                status = await self.read("IRQ_STATUS")
+                if up := frozenset(cause for cause in causes if status >> cause & 1):
+                    return up
+        finally:
+            self._wanted.subtract(causes)
+
+    async def _enable(self) -> None:
+        """Enable what any task of the node waits for."""
+        enable = sum(1 << cause for cause, count in self._wanted.items() if count > 0)
+        if enable != self._irq_enable:
+            self._irq_enable = enable
+            await self.write("IRQ_ENABLE", enable)
+
+    async def _interrupted(self, end: int | None) -> bool:
+        """Wait for the interrupt, until cycle `end` at most; False if it did not come."""
+        if end is None:
+            await self._transport.interrupt()
+        else:
+            try:
+                async with time_limit(max(0, end - self.now)):
+                    await self._transport.interrupt()
+            except TimeoutError:
+                return False
+        self.interrupted_at = self.now
+        return True
+
+    async def send(self, destination: int, data: bytes, *, function: int = 0, ring: int = 0) -> int:
+        """Send a memory-FIFO message and wait until it has left memory.
+
+        Parameters
+        ----------
+        destination : int
+            Rank.
+        data : bytes
+            At most what fits into the staging area.
+        function : int
+            8 bits the receiver interprets.
+        ring : int
+            Reception ring there.
+
+        Returns
+        -------
+        int
+            Cycle of the doorbell.
+        """
+        address = self.sender.stage(data)
+        place = self.shape.coordinate(destination)
+        return await self.sender.post(message_descriptor(place, address, len(data), function=function, ring=ring))
+
+    async def put(self, destination: int, counter: int, offset: int, data: bytes) -> int:
+        """Write `data` at `offset` of the window of a rank's reception counter; see :meth:`send`."""
+        address = self.sender.stage(data)
+        place = self.shape.coordinate(destination)
+        return await self.sender.post(put_descriptor(place, counter, offset, address, len(data)))
+
+    async def remote_get(self, target: int, descriptors: Sequence[bytes], *, ring: int = ANSWER_RING) -> int:
+        """Have a rank inject up to 7 descriptors; hardware there addresses them to this node."""
+        address = self.sender.stage(b"".join(descriptors), align=DESCRIPTOR_BYTES)
+        place = self.shape.coordinate(target)
+        return await self.sender.post(get_descriptor(place, ring, address, len(descriptors)))
+
+    async def answer_gets(self) -> None:
+        """Open the injection ring that takes the descriptors of remote gets (bit 0 of its size says so)."""
+        area = self.layout.answers
+        await self.write("INJECTION_BASE", area.base, ANSWER_RING)
+        await self.write("INJECTION_SIZE", area.length | 1, ANSWER_RING)
+
+    def reception_counter(self, number: int) -> ReceptionCounter:
+        """Reception counter `number`."""
+        return ReceptionCounter(self, number)
+
+    def injection_counter(self, number: int) -> InjectionCounter:
+        """Injection counter `number`; 0 is the driver's own."""
+        return InjectionCounter(self, number)
+
+    async def faults(self) -> tuple[int, int]:
+        """Descriptors skipped so far, and the :class:`rtl.registers.Fault` of the last one."""
+        return await self.read("FAULTS"), await self.read("LAST_FAULT") >> 8 & 0xF
+
+    async def acknowledge(self, cause: Irq, number: int) -> None:
+        """Clear the hit bit of a counter."""
+        register = "INJECTION_HITS" if cause == Irq.INJECTION_HIT else "RECEPTION_HITS"
+        await self.write(register, 1 << number % 32, number // 32)

@@ -1,0 +1,99 @@
+"""Reception rings: memory-FIFO packets into node memory."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from khhw.node.layout import Area
+from rtl.formats import CHUNK_BYTES, FLIT_BYTES, FifoHeader, Header, unpack
+from rtl.registers import Irq
+
+if TYPE_CHECKING:
+    from khhw.node.node import Node
+
+__all__ = ["Packet", "ReceptionRing"]
+
+_HEADERS = 2 * FLIT_BYTES
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A memory-FIFO packet as it stands in a reception ring.
+
+    Parameters
+    ----------
+    source : int
+        Node id of the sender: the guard's stamp.
+    function : int
+        8 bits of the sender.
+    message_length : int
+        Bytes of the message this packet is a part of, as the sender says.
+    offset : int
+        Where in the message the payload belongs.
+    payload : bytes
+        Without padding, if the sender told the truth.
+    """
+
+    source: int
+    function: int
+    message_length: int
+    offset: int
+    payload: bytes
+
+    @classmethod
+    def parse(cls, data: bytes) -> "Packet":
+        """The packet at the start of `data`, which is as long as its header says."""
+        header = unpack(Header, int.from_bytes(data[:FLIT_BYTES], "big"))
+        software = unpack(FifoHeader, int.from_bytes(data[FLIT_BYTES:_HEADERS], "big"))
+        offset, length = software["put_offset"], software["argument"]
+        room = len(data) - _HEADERS
+        used = min(room, max(0, length - offset))
+        return cls(header["source"], software["function"], length, offset, data[_HEADERS:_HEADERS + used])
+
+
+class ReceptionRing:
+    """A memory ring the hardware stores packets in.
+
+    Parameters
+    ----------
+    node : Node
+    ring : int
+        Number.
+    area : Area
+        Where it is.
+    """
+
+    def __init__(self, node: "Node", ring: int, area: Area) -> None:
+        self._node = node
+        self._ring = ring
+        self._area = area
+        self._head = 0
+
+    async def open(self) -> None:
+        """Tell the hardware where the ring is, and empty it."""
+        await self._node.write("RECEPTION_BASE", self._area.base, self._ring)
+        await self._node.write("RECEPTION_SIZE", self._area.length, self._ring)
+        self._head = 0
+
+    async def take(self) -> list[Packet]:
+        """All packets that are there, in order of arrival; frees their room."""
+        tail = await self._node.read("RECEPTION_TAIL", self._ring)
+        packets = []
+        while self._head != tail:
+            header = self._read(FLIT_BYTES)
+            length = (unpack(Header, int.from_bytes(header, "big"))["size"] + 1) * CHUNK_BYTES
+            packets.append(Packet.parse(self._read(length)))
+            self._head = (self._head + length) % self._area.length
+        if packets:
+            await self._node.write("RECEPTION_HEAD", self._head, self._ring)
+        return packets
+
+    async def receive(self, timeout: int | None = None) -> list[Packet]:
+        """Sleep until there are packets and take them; an empty list after `timeout` cycles."""
+        while True:
+            if packets := await self.take():
+                return packets
+            if not await self._node.wait(Irq.RECEPTION + self._ring, timeout=timeout):
+                return []
+
+    def _read(self, length: int) -> bytes:
+        return self._node.memory.ring(self._area.base, self._area.length, self._head, length)

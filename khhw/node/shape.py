@@ -1,0 +1,100 @@
+"""Places in a torus: dense rank, node id and coordinate of a node."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rtl.formats import Direction
+from rtl.torus.coordinates import node_coordinates, node_id
+
+__all__ = ["Coordinate", "Shape"]
+
+Coordinate = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of a torus, and what follows from it.
+
+    People and the tree use the dense *rank* ``x + X (y + Y z)``; tables and stamps use the *node id*,
+    {z, y, x} packed into ``ceil(log2 size)`` bits each.
+
+    Parameters
+    ----------
+    x, y, z : int
+        Nodes along each dimension, 1 to 64.
+
+    Raises
+    ------
+    ValueError
+        If a size is out of range.
+    """
+
+    x: int
+    y: int
+    z: int
+
+    def __post_init__(self) -> None:
+        for name, size in zip("xyz", self.sizes, strict=True):
+            if not 1 <= size <= 64:
+                raise ValueError(f"Size {name} of a torus must be 1 to 64, not {size!r}")
+
+    @property
+    def sizes(self) -> Coordinate:
+        """Nodes along x, y and z."""
+        return self.x, self.y, self.z
+
+    @property
+    def nodes(self) -> int:
+        """Number of nodes."""
+        return self.x * self.y * self.z
+
+    def __str__(self) -> str:
+        return f"{self.x}x{self.y}x{self.z}"
+
+    def coordinate(self, rank: int) -> Coordinate:
+        """Coordinate of a rank.
+
+        Raises
+        ------
+        ValueError
+            If there is no such rank.
+        """
+        if not 0 <= rank < self.nodes:
+            raise ValueError(f"Node {rank} is not in a {self} torus of {self.nodes} nodes")
+        return rank % self.x, rank // self.x % self.y, rank // (self.x * self.y)
+
+    def rank(self, coordinate: Coordinate) -> int:
+        """Rank of a coordinate."""
+        x, y, z = coordinate
+        return x + self.x * (y + self.y * z)
+
+    def node_id(self, rank: int) -> int:
+        """Node id of a rank: what the guard stamps and what indexes the tables."""
+        return node_id(self.sizes, self.coordinate(rank))
+
+    def rank_of_id(self, packed: int) -> int:
+        """Rank of a node id.
+
+        Raises
+        ------
+        ValueError
+            If no node of this torus has the id.
+        """
+        place = node_coordinates(self.sizes, packed)
+        inside = all(c < size for c, size in zip(place, self.sizes, strict=True))
+        if not inside or node_id(self.sizes, place) != packed:
+            raise ValueError(f"Node id {packed} is not in a {self} torus")
+        return self.rank(place)
+
+    def line(self, rank: int, direction: Direction) -> Iterator[int]:
+        """The other nodes of the ring through `rank`, in the order a packet in `direction` meets them."""
+        place = list(self.coordinate(rank))
+        dimension, step = direction // 2, -1 if direction & 1 else 1
+        for _ in range(self.sizes[dimension] - 1):
+            place[dimension] = (place[dimension] + step) % self.sizes[dimension]
+            yield self.rank((place[0], place[1], place[2]))
+
+    def distance(self, source: int, destination: int) -> int:
+        """Hops of a shortest way between two ranks."""
+        there = zip(self.coordinate(source), self.coordinate(destination), self.sizes, strict=True)
+        return sum(min((a - b) % size, (b - a) % size) for a, b, size in there)

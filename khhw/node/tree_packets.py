@@ -1,0 +1,147 @@
+"""Tree packets: what the owner, the outside console and a node's console ring exchange."""
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rtl.formats import (
+    EXTERNAL,
+    FLIT_BYTES,
+    TREE_PAYLOAD_BYTES,
+    ControlOp,
+    ControlWord,
+    LinkHeader,
+    Protocol,
+    TreeClass,
+    TreeHeader,
+    pack,
+    unpack,
+)
+
+__all__ = ["CONTROL_WORDS", "Control", "TreePacket", "TreePacketError", "console_packets", "control_packet"]
+
+CONTROL_WORDS = TREE_PAYLOAD_BYTES // FLIT_BYTES
+"""Control words one packet can carry."""
+HEADER_BYTES = 3 * FLIT_BYTES
+
+
+class TreePacketError(ValueError):
+    """Flits that are not a tree packet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TreePacket:
+    """A tree packet. Stamps (`source`, `owner`, `external`) are hardware's; the outside cannot set them.
+
+    Parameters
+    ----------
+    protocol : int
+        A :class:`rtl.formats.Protocol`.
+    payload : bytes
+        Up to 240 bytes.
+    vector : int or None
+        Destination of a point-to-point packet: a rank, or ``EXTERNAL``. None for a broadcast.
+    dst_key, src_key, conn_id, this_pkt, total_pkt : int
+        As in :data:`rtl.formats.LinkHeader`.
+    source : int
+        Stamped node id of the sender.
+    external, owner : bool
+        Stamps of the port above the root.
+    """
+
+    protocol: int
+    payload: bytes
+    vector: int | None = None
+    dst_key: int = 0
+    src_key: int = 0
+    conn_id: int = 0
+    this_pkt: int = 0
+    total_pkt: int = 1
+    source: int = 0
+    external: bool = False
+    owner: bool = False
+
+    def flits(self) -> list[int]:
+        """The packet as 64-bit flits."""
+        if not len(self.payload) <= TREE_PAYLOAD_BYTES:
+            raise TreePacketError(f"{len(self.payload)} bytes do not fit into a tree packet")
+        words = -(-len(self.payload) // FLIT_BYTES)
+        header = pack(
+            TreeHeader, tree_class=TreeClass.BROADCAST, p2p=int(self.vector is not None), vector=self.vector or 0,
+            words=2 + words, source=self.source, external=int(self.external), owner=int(self.owner))
+        link = pack(
+            LinkHeader, dst_key=self.dst_key, src_key=self.src_key, conn_id=self.conn_id, this_pkt=self.this_pkt,
+            total_pkt=self.total_pkt, protocol=self.protocol, opt=len(self.payload))
+        body = self.payload.ljust(words * FLIT_BYTES, b"\0")
+        return [header, link >> 64, link & (1 << 64) - 1, *struct.unpack(f">{words}Q", body)]
+
+    @classmethod
+    def parse(cls, flits: Sequence[int]) -> "TreePacket":
+        """The packet in `flits`; more flits than it has words are padding.
+
+        Raises
+        ------
+        TreePacketError
+            If there are fewer flits than the header says, or its length field promises more than there is.
+        """
+        if len(flits) < 3:
+            raise TreePacketError(f"A tree packet has at least 3 flits, not {len(flits)}")
+        header = unpack(TreeHeader, flits[0])
+        link = unpack(LinkHeader, flits[1] << 64 | flits[2])
+        words = header["words"] - 2
+        if words < 0 or len(flits) < 3 + words or link["opt"] > words * FLIT_BYTES:
+            raise TreePacketError(
+                f"Tree packet of {len(flits)} flits says {header['words']} words and {link['opt']} bytes")
+        payload = struct.pack(f">{words}Q", *flits[3:3 + words])[:link["opt"]]
+        return cls(
+            protocol=link["protocol"], payload=payload, vector=header["vector"] if header["p2p"] else None,
+            dst_key=link["dst_key"], src_key=link["src_key"], conn_id=link["conn_id"], this_pkt=link["this_pkt"],
+            total_pkt=link["total_pkt"], source=header["source"], external=bool(header["external"]),
+            owner=bool(header["owner"]))
+
+    @staticmethod
+    def record_bytes(header: int) -> int:
+        """Bytes a packet with this first flit takes in a console ring."""
+        return -(-(1 + unpack(TreeHeader, header)["words"]) // 4) * 4 * FLIT_BYTES
+
+
+@dataclass(frozen=True)
+class Control:
+    """One control word: a register operation and, in an answer, its result."""
+
+    op: int
+    address: int
+    data: int = 0
+
+    @property
+    def failed(self) -> bool:
+        """Whether the node refused it."""
+        return bool(self.op & ControlOp.FAILED)
+
+    @classmethod
+    def parse_all(cls, payload: bytes) -> list["Control"]:
+        """The control words of a payload."""
+        words = struct.unpack(f">{len(payload) // FLIT_BYTES}Q", payload[:len(payload) // FLIT_BYTES * FLIT_BYTES])
+        return [cls(**unpack(ControlWord, word)) for word in words]
+
+
+def control_packet(words: Sequence[Control], *, vector: int | None, conn_id: int) -> TreePacket:
+    """Owner control packet of up to 30 words to a rank, or to all nodes if `vector` is None."""
+    payload = b"".join(
+        pack(ControlWord, op=w.op, address=w.address, data=w.data).to_bytes(FLIT_BYTES, "big") for w in words)
+    return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id)
+
+
+def console_packets(channel: int, data: bytes, sequence: int, *, vector: int | None = None) -> list[TreePacket]:
+    """Console packets of 240 bytes that carry `data` from the outside to channel id `channel`.
+
+    `sequence` numbers the first one; the number travels as `conn_id` and wraps at 16 bits, so that a receiver
+    sees what it missed.
+    """
+    blocks = [data[at:at + TREE_PAYLOAD_BYTES] for at in range(0, len(data), TREE_PAYLOAD_BYTES)]
+    return [
+        TreePacket(
+            protocol=Protocol.CONSOLE, payload=block, vector=vector, dst_key=channel, src_key=EXTERNAL,
+            conn_id=sequence + index & 0xFFFF)
+        for index, block in enumerate(blocks)
+    ]

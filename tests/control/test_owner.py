@@ -1,0 +1,137 @@
+"""The owner, its log and its changes of domains, on the reference machine."""
+
+import pytest
+
+from khhw.control.domains import DomainError, Domains
+from khhw.control.epochs import EpochControl, EpochError
+from khhw.control.log import clear_logs, read_logs
+from khhw.control.owner import ANSWER_LIMIT, OwnerError, Write, register_name
+from khhw.kernels import probe
+from khhw.kernels.image import build_image
+from khhw.kernels.results import observed_matrix
+from rtl.formats import Reason
+from tests.reference import Rig
+
+SIZES = (3, 2, 1)
+NODES = 6
+
+
+@pytest.fixture
+def rig():
+    return Rig(SIZES)
+
+
+def test_registers_are_written_and_read(rig):
+    async def program():
+        await rig.owner.write(4, Write("GRANTS", 1), Write("CONSOLE_RECEIVE_ID", 99, 3))
+        return (await rig.owner.read_all("GRANTS"), await rig.owner.read(4, "CONSOLE_RECEIVE_ID", range(4)))
+
+    assert rig.run(program()) == ([0, 0, 0, 0, 1, 0], [1, 2, 0, 99])
+
+
+def test_more_words_than_a_packet_holds(rig):
+    async def program():
+        return await rig.owner.read(2, "REFUSED", [index % 16 for index in range(70)])
+
+    assert rig.run(program()) == [0] * 70
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    ([Write("GUARD_STATUS", 5)], r"Node 3 refused the write of 0x5 to GUARD_STATUS"),
+    ([Write("GRANTS", 0), Write("ROW", 1, 60)], r"Node 3 refused the write of 0x1 to ROW\[60\]"),
+])
+def test_a_refused_word_is_named(rig, words, message):
+    with pytest.raises(OwnerError, match=message):
+        rig.run(rig.owner.write(3, *words))
+
+
+def test_a_silent_node_is_named(rig):
+    late = rig.machine.nodes[5].tree
+    rig.machine.nodes[5].tree = lambda packet: rig.machine.at(ANSWER_LIMIT, late, packet)
+    rig.machine.nodes[2].tree = lambda _packet: None
+    with pytest.raises(OwnerError, match="Nodes 2, 5 did not answer within"):
+        rig.run(rig.owner.read_all("HOLD"))
+    # The late answer to this question must not be taken for one to the next.
+    rig.run(rig.outside.sleep(ANSWER_LIMIT))
+    assert rig.run(rig.owner.read(1, "HOLD")) == [0]
+
+
+def test_register_names():
+    assert register_name(0x4004) == "COMMIT"
+    assert register_name(0x6004) == "ROW[1]"
+    assert register_name(0x4108 + 16 * 3) == "LOG_TIME_HIGH[3]"
+    assert register_name(0x5FFC) == "0x5ffc"
+
+
+def test_tables_hold_node_ids(rig):
+    rig.run(EpochControl(rig.owner).change(Domains.from_rules(["1 -> 3 4"], NODES)))
+    # 3x2: ids are x + 4 y, so ranks 3 and 4 are ids 4 and 5.
+    assert rig.machine.nodes[1].active["ROW", 0] == 1 << 4 | 1 << 5
+    assert rig.machine.nodes[4].active["COLUMN", 0] == 1 << 1
+    assert [rig.machine.nodes[1].active.get(("REACH", d), 0) for d in range(6)] == [0, 0, 1, 1, 0, 0]
+
+
+def test_a_change_goes_through_the_intersection(rig):
+    old = Domains.from_rules(["0 -> 1 2", "1 -> 0"], NODES)
+    new = Domains.from_rules(["0 -> 2 3"], NODES)
+    epochs = EpochControl(rig.owner)
+    rows = []
+    node = rig.machine.nodes[0]
+    write = node.write
+
+    def watched(name, index, value):
+        result = write(name, index, value)
+        if name == "COMMIT":
+            rows.append(node.active.get(("ROW", 0), 0))
+        return result
+
+    node.write = watched
+    first = rig.run(epochs.change(old))
+    second = rig.run(epochs.change(new))
+    assert rows == [0b000110, 0b000100, 0b010100]
+    assert (first.phases, second.phases) == (1, 2)
+    assert second.started < second.refused < second.finished
+    assert epochs.current == new
+
+
+def test_a_packet_under_way_holds_up_the_next_epoch(rig):
+    epochs = EpochControl(rig.owner, limit=5000)
+    rig.run(epochs.change(Domains.from_rules(["* -> *"], NODES)))
+    rig.machine.nodes[2].counts["INJECTED", rig.machine.nodes[2].epoch] += 1
+    with pytest.raises(EpochError, match="1 packets of epoch parity 1 are still under way after 5000 cycles"):
+        rig.run(epochs.change(Domains.nothing(NODES)))
+
+
+def test_domains_of_another_machine_are_refused(rig):
+    with pytest.raises(DomainError, match="Domains of 2 nodes for a machine of 6"):
+        rig.run(EpochControl(rig.owner).change(Domains.nothing(2)))
+
+
+def test_refusals_are_counted_and_logged(rig):
+    async def program():
+        await EpochControl(rig.owner).change(Domains.from_rules(["0 -> 0"], NODES))
+        await clear_logs(rig.owner)
+        await rig.run_kernel(build_image(probe), "probe", "seed=3 quiet=2000", [0])
+        return await read_logs(rig.owner)
+
+    logs = rig.run(program())
+    assert logs[0].counts[Reason.ROW] == 10
+    assert [(e.source, e.destination, e.reason) for e in logs[0].entries[:2]] == [(0, 1, Reason.ROW)] * 2
+    assert 0 < logs[0].entries[0].cycle < logs[0].entries[-1].cycle < rig.machine.now
+    assert all(not log.entries for log in logs[1:])
+    rig.run(clear_logs(rig.owner))
+    assert rig.run(rig.owner.read_all("LOG_COUNT")) == [0] * NODES
+
+
+def test_probes_see_what_the_owner_configured(rig):
+    domains = Domains.from_rules(["0 -> 1-5", "2 -> 0 2", "5 -> 4", "4 <-> 3"], NODES)
+
+    async def program():
+        await EpochControl(rig.owner).change(domains)
+        await rig.run_kernel(build_image(probe), "probe", "seed=77 quiet=2000")
+
+    rig.run(program())
+    memories = [rig.memory(rank) for rank in rig.ranks]
+    observed = observed_matrix(memories, rig.machine.layout, rig.machine.shape, 77)
+    assert (observed.matrix == domains.matrix).all()
+    assert observed.consistent

@@ -1,0 +1,101 @@
+"""Kernel images: what is run is what was loaded, and nothing else."""
+
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from khhw.kernels import attack, latency, probe, victim
+from khhw.kernels.image import HEADER_BYTES, Image, ImageError, build_image, image_length, load_image
+
+CODE = """
+from khhw.node import Node
+import struct
+
+async def main(node, arguments):
+    pass
+"""
+
+
+def written(tmp_path, code, name="kernel.py"):
+    path = tmp_path / name
+    path.write_text(code)
+    return path
+
+
+@pytest.mark.parametrize("kernel", [probe, attack, victim, latency])
+def test_our_kernels_are_images(kernel):
+    image = build_image(kernel)
+    assert Image.parse(image).name == kernel.__name__.rpartition(".")[2]
+    assert load_image(image).__name__ == "main"
+    assert image_length(image[:HEADER_BYTES]) == len(image)
+
+
+def test_code_comes_from_the_bytes_and_not_from_the_file(tmp_path):
+    path = written(tmp_path, "VALUE = 1\ndef main(node, arguments):\n    return VALUE\n")
+    image = build_image(path)
+    path.write_text("VALUE = 2\ndef main(node, arguments):\n    return VALUE\n")
+    assert load_image(image)(None, "") == 1
+    path.unlink()
+    assert load_image(image)(None, "") == 1
+
+
+IMAGE = build_image(latency)
+
+
+@given(st.integers(0, len(IMAGE) * 8 - 1))
+def test_one_flipped_bit_is_found(bit):
+    damaged = bytearray(IMAGE)
+    damaged[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(ImageError):
+        load_image(bytes(damaged))
+
+
+def test_a_flipped_bit_of_the_code_is_a_wrong_checksum():
+    damaged = bytearray(IMAGE)
+    damaged[-1] ^= 1
+    with pytest.raises(ImageError, match=r"Wrong checksum: the header says [0-9a-f]{8}, the image has [0-9a-f]{8}"):
+        load_image(bytes(damaged))
+
+
+def test_a_truncated_image_says_how_long_it_should_be():
+    with pytest.raises(ImageError, match=f"says it has {len(IMAGE)} bytes; there are {len(IMAGE) - 1}"):
+        load_image(IMAGE[:-1])
+
+
+def test_bytes_behind_an_image_do_not_matter():
+    assert load_image(IMAGE + bytes(100)).__name__ == "main"
+
+
+@pytest.mark.parametrize("name", ["cocotb", "asyncio", "os", "sys", "khhw.sim.transport", "khhw.kernels.probe", "khhw"])
+@pytest.mark.parametrize("form", ["import {}", "from {} import anything", "class C:\n    import {}"])
+def test_imports_that_are_not_a_kernels(tmp_path, name, form):
+    path = written(tmp_path, CODE + form.format(name) + "\n")
+    with pytest.raises(ImageError, match=f"may not import '{name}'; it may import khhw.node"):
+        build_image(path)
+
+
+@pytest.mark.parametrize(("code", "message"), [
+    ("def main(:", "does not compile"),
+    ("x = 1\n", "no function 'main'"),
+    ("1 / 0\n", "does not start: ZeroDivisionError"),
+    ("open('/etc/passwd')\n", "no files and no terminal"),
+])
+def test_code_that_is_no_kernel(tmp_path, code, message):
+    with pytest.raises(ImageError, match=message):
+        build_image(written(tmp_path, code))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ImageError, match=r"nowhere\.py cannot be read"):
+        build_image(tmp_path / "nowhere.py")
+
+
+def test_a_long_name_is_refused(tmp_path):
+    with pytest.raises(ImageError, match="longer than 32"):
+        build_image(written(tmp_path, CODE, "k" * 33 + ".py"))
+
+
+def test_the_checksum_is_that_of_zlib():
+    assert int.from_bytes(IMAGE[12:16], "big") == zlib.crc32(IMAGE[:12] + IMAGE[16:])
