@@ -12,7 +12,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from rtl.clone import clone
 from rtl.formats import Direction, Straps
-from rtl.node import Node
+from rtl.node import PARTS, Node
 from rtl.parameters import ParameterError, Parameters
 from rtl.signatures import AxiLite, TreeStream
 from rtl.tree.port import RootPort
@@ -115,12 +115,24 @@ class Fabric(wiring.Component):
 
     Attributes
     ----------
+    module_name : str
+        Verilog name of the fabric.
     extra_modules : dict of str to Component
         The node, to be converted beside the fabric under the name it is instantiated by.
+    public_signals : tuple of (str, str)
+        Module and variable of what a simulator must keep: the node memories for their back door, and the
+        straps, which would otherwise be folded into a different program for each node.
+    no_inline : tuple of str
+        Modules whose instances a simulator shall keep apart, so that all nodes run the same program: a
+        2x2x2 torus is 9 MB of C++ in this way, and 122 MB when only the node itself is kept.
     """
 
+    module_name = "khhw_fabric"
+    public_signals = ((f"{NODE_MODULE}.memory", "ram"), (NODE_MODULE, "straps"))
+    no_inline = tuple(f"{NODE_MODULE}.{block}" for block in (*PARTS, "tree", "endpoint"))
+
     def __init__(self, shape: Shape, parameters: Parameters, parts=None):
-        self.shape = check_shape(shape)
+        self.shape = check_shape(tuple(shape))
         self.parameters = parameters
         self.nodes = math.prod(shape)
         check_table(shape, parameters)

@@ -7,9 +7,10 @@ All formats are big-endian: fields are listed most significant first, a flit is 
 with the first byte in its most significant bits, and a memory word is four flits with the first flit
 most significant.
 
-Sources: ``facts/kittyhawk.md`` sections 3.1 to 3.7 for the original fields and widths; the 24 bits of
-the torus header that were checksum skip and reserved carry the source id, the epoch parity and the
-header CRC here.
+Fields and widths are Blue Gene/P's, as its system-programming headers (``DMA_Packet.h``,
+``DMA_Descriptors.h``) and the drivers of the Kittyhawk project have them; the 24 bits of the torus
+header that were checksum skip and reserved carry the source id, the epoch parity and the header CRC
+here.
 """
 
 import enum
@@ -22,7 +23,7 @@ __all__ = [
     "PACKET_BYTES", "PACKET_FLITS", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES", "TREE_PAYLOAD_BYTES",
     "TREE_PACKET_FLITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction", "Protocol", "TreeClass",
     "ControlOp", "Reason", "Straps", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
-    "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "pack", "unpack",
+    "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "pack", "unpack",
 ]
 
 FLIT_BITS = 64
@@ -49,19 +50,25 @@ def _layout(fields: Mapping[str, object]) -> data.StructLayout:
 
 
 class VirtualChannel(enum.IntEnum):
-    """Virtual channels of the torus (``facts/kittyhawk.md`` 3.1)."""
+    """Virtual channels of the torus."""
 
     ADAPTIVE0 = 0
+    """Minimal adaptive; goes with `dynamic` = 1."""
     ADAPTIVE1 = 1
+    """Minimal adaptive; goes with `dynamic` = 1."""
     ESCAPE = 2
+    """Dimension order, deadlock-free by the bubble; goes with `dynamic` = 0."""
     PRIORITY = 3
+    """Dimension order in a ring of its own; goes with `dynamic` = 0 and the owner's grant."""
 
 
 class TreeChannel(enum.IntEnum):
     """Virtual channels of the tree. The owner's has buffers and priority of its own."""
 
     OWNER = 0
+    """Control words from the port above the root, and their answers."""
     TENANT = 1
+    """Consoles."""
 
 
 class Direction(enum.IntEnum):
@@ -76,26 +83,34 @@ class Direction(enum.IntEnum):
 
 
 class Protocol(enum.IntEnum):
-    """Link protocols of tree packets (``facts/kittyhawk.md`` 3.6)."""
+    """Link protocols of tree packets."""
 
     ETHERNET = 0x01
+    """Frames of an overlay network."""
     CONSOLE = 0x10
+    """Text, and raw bytes, of a console channel."""
     CONTROL = 0x20
+    """Control words of the owner, and their answers."""
 
 
 class TreeClass(enum.IntEnum):
-    """Tree classes; the one broadcast class of the original is 15 (``facts/kittyhawk.md`` 1.3)."""
+    """Tree classes; the one broadcast class of the original is 15."""
 
     BROADCAST = 15
+    """Every node and the outside."""
 
 
 class ControlOp(enum.IntEnum):
     """Operations of a control word; an answer repeats the word with bit 7 set if it was refused."""
 
     NOP = 0
+    """Nothing."""
     WRITE = 1
+    """`data` to the register at `address`."""
     READ = 2
+    """`data` from the register at `address`."""
     FAILED = 0x80
+    """Bit set in an answer: the access was refused and changed nothing."""
 
 
 class Reason(enum.IntEnum):
@@ -181,7 +196,7 @@ LinkHeader = _layout({
     "dst_key": 32, "src_key": 32,
     "conn_id": 16, "this_pkt": 8, "total_pkt": 8, "protocol": 16, "opt": 16,
 })
-"""Second and third flit of a tree packet (``facts/kittyhawk.md`` 3.6). For the console `dst_key` is the
+"""Second and third flit of a tree packet. For the console `dst_key` is the
 sender's send id, `src_key` its rank, `opt` the length in bytes."""
 
 ControlWord = _layout({"op": 8, "address": 24, "data": 32})
@@ -197,6 +212,93 @@ FORMATS: dict[str, data.StructLayout] = {
     "ControlWord": ControlWord,
 }
 """The layouts software sees, by name."""
+
+
+FIELDS: dict[str, dict[str, str]] = {
+    "Header": {
+        "crc": "Header CRC over the other 57 bits, most significant first: polynomial x^7 + x^3 + 1, initial value 0, "
+               "inverted at the end. Written by hardware at every hop.",
+        "epoch": "Parity of the sender's epoch. Written by hardware.",
+        "hint": "Directions the packet may take: X+ 0x20, X- 0x10, Y+ 8, Y- 4, Z+ 2, Z- 1. A dimension without a bit: "
+                "hardware takes the shortest way. Cleared on arrival in the dimension.",
+        "deposit": "1: every node passed on a straight line keeps a copy.",
+        "pid0": "Reception ring, high bit.",
+        "size": "Chunks of 32 bytes in the packet, minus one.",
+        "pid1": "Reception ring, low bit.",
+        "dma": "0: for a reception ring, FifoHeader follows. 1: direct put or remote get, PutHeader follows.",
+        "dynamic": "1 with `vc` 0 or 1; 0 with `vc` 2 or 3.",
+        "vc": "A `VirtualChannel`.",
+        "x": "Destination.",
+        "y": "Destination.",
+        "z": "Destination.",
+        "source": "Node id of the sender. Written by hardware.",
+    },
+    "FifoHeader": {
+        "put_offset": "Free for software; hardware adds the bytes already sent, so each packet of a message says where "
+                      "its payload belongs.",
+        "argument": "Free for software.",
+        "function": "Free for software.",
+    },
+    "PutHeader": {
+        "put_offset": "Bytes from the base of the reception counter to the first byte of the payload.",
+        "counter": "Reception counter.",
+        "valid_bytes": "Payload bytes that are written and counted.",
+        "reserved": "0.",
+        "pacing": "Kept from the original; hardware ignores it.",
+        "remote_get": "1: the payload is descriptors, to be injected at the destination.",
+        "ring": "Injection ring at the destination the descriptors of a remote get are put into.",
+    },
+    "Descriptor": {
+        "reserved0": "0.",
+        "prefetch": "Of the original; a descriptor that sets it is skipped (`Fault.UNSUPPORTED`).",
+        "local_copy": "Of the original; a descriptor that sets it is skipped (`Fault.UNSUPPORTED`).",
+        "reserved1": "0.",
+        "counter": "Injection counter: its window holds the message, its value counts down as the message leaves.",
+        "base_offset": "First byte of the message, from the base of the injection counter; a multiple of 8.",
+        "length": "Bytes of the message.",
+        "header": "Torus header of every packet; hardware writes `crc`, `epoch`, `size` and `source`.",
+        "software": "Second header of every packet: FifoHeader or PutHeader.",
+    },
+    "TreeHeader": {
+        "tree_class": "Class; 15 is the broadcast to every node and to the outside.",
+        "p2p": "1: to `vector` only. 0: by class.",
+        "irq": "Kept from the original; hardware ignores it.",
+        "vector": "Dense rank of the destination; 0xffffff is the outside, above the root.",
+        "csum_mode": "Kept from the original; hardware ignores it.",
+        "owner": "1: entered at the port above the root on the owner's channel.",
+        "external": "1: entered at the port above the root.",
+        "reserved": "0.",
+        "words": "Flits that follow this one.",
+        "source": "Node id of the sender, 0 for the outside. Written by hardware.",
+    },
+    "LinkHeader": {
+        "dst_key": "Channel; for the console the sender's send id.",
+        "src_key": "Dense rank of the sender.",
+        "conn_id": "Number of the message; an answer repeats that of its question.",
+        "this_pkt": "Index of the packet in the message.",
+        "total_pkt": "Packets in the message.",
+        "protocol": "A `Protocol`.",
+        "opt": "For the console: bytes of text.",
+    },
+    "ControlWord": {
+        "op": "A `ControlOp`.",
+        "address": "Byte address of a register.",
+        "data": "What to write; in an answer, what was read.",
+    },
+    "Flit": {
+        "first": "1 on the header of a packet.",
+        "last": "1 on the last flit of a packet.",
+        "bad": "1 on a last flit: the packet must be discarded where it is ejected.",
+        "data": "Eight bytes of the packet, the first in the most significant bits.",
+    },
+    "Straps": {
+        "x": "Coordinate.", "y": "Coordinate.", "z": "Coordinate.",
+        "size_x": "Size of the torus.", "size_y": "Size of the torus.", "size_z": "Size of the torus.",
+        "rank": "Dense rank, x + X (y + Y z).",
+        "children": "Children in the tree: bit 0 left, bit 1 right.",
+    },
+}
+"""What every field means, by layout and field; for the reference and the headers."""
 
 
 def pack(layout: data.StructLayout, **values: int) -> int:

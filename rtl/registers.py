@@ -149,7 +149,9 @@ _ALL = [
     Register(name="INJECTION_BASE", address=0x100, host=RW, count="injection_rings", stride=16,
              doc="Byte address of an injection ring, a multiple of 32. A write sets HEAD and TAIL to 0."),
     Register(name="INJECTION_SIZE", address=0x104, host=RW, count="injection_rings", stride=16,
-             doc="Bytes, a multiple of 32; 0 closes the ring. A write sets HEAD and TAIL to 0."),
+             fields={"chunks": 27, "reserved": 4, "remote": 1},
+             doc="Bytes, a multiple of 32; 0 closes the ring. A write sets HEAD and TAIL to 0. With `remote` the ring "
+                 "takes remote gets and nothing else: hardware moves TAIL, and a write of TAIL is an error."),
     Register(name="INJECTION_HEAD", address=0x108, host=RO, count="injection_rings", stride=16,
              doc="Offset of the next descriptor the hardware will take. Moves when a message has left memory."),
     Register(name="INJECTION_TAIL", address=0x10C, host=RW, count="injection_rings", stride=16,

@@ -117,8 +117,13 @@ class ConsoleFilter(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         header = data.View(TreeHeader, self.flit.data)
-        index, found, protocol = Signal(2), Signal(16), Signal(16)
-        external, owner, other, matched = Signal(), Signal(), Signal(), Signal()
+        index = Signal(2)
+        found = Signal(16)
+        protocol = Signal(16)
+        external = Signal()
+        owner = Signal()
+        other = Signal()
+        matched = Signal()
         with m.If(self.valid & self.flit.first):
             m.d.sync += [
                 index.eq(1),

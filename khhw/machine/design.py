@@ -1,0 +1,23 @@
+"""The fabric a machine file describes, as something that can be converted and simulated."""
+
+from pathlib import Path
+
+from khhw.build.design import Design, convert
+from khhw.machine.file import MachineFile
+
+__all__ = ["design_of"]
+
+
+def design_of(machine: MachineFile, folder: Path) -> Design:
+    """Verilog of a machine, converted or found converted.
+
+    Parameters
+    ----------
+    machine : MachineFile
+        Checked.
+    folder : Path
+        Of its file; modules of parts are also looked for there and one level up.
+    """
+    values = {**machine.node.as_dict(), "shape": list(machine.torus.shape), "parts": dict(machine.parts)}
+    here = folder.resolve()
+    return convert("rtl.fabric:Fabric", values, path=[Path(__file__).parents[2], here, here.parent])

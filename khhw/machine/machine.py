@@ -1,0 +1,127 @@
+"""Running a machine: build it, start its simulator process, collect its results."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from khhw import __version__
+from khhw.build.cache import build_root
+from khhw.build.simulator import Simulation, SimulationBuild
+from khhw.kernels.image import build_image
+from khhw.machine.design import design_of
+from khhw.machine.file import MachineFile, load
+from khhw.machine.lookup import find_kernel
+from khhw.machine.results import Results, RunRecord, State
+from khhw.sim.options import Options
+from khhw.sim.process import ProcessResult, Request, run
+
+__all__ = ["Build", "Machine", "OnReport"]
+
+Build = Literal["fast", "debug"]
+OnReport = Callable[[dict[str, Any]], None]
+"""Called with what happens, as it happens: dicts with a ``kind``, in the order of the run.
+
+``building``, ``built`` (seconds), ``progress`` (cycles, wall_seconds), ``console`` (cycle, node, text) and ``phase``
+(name, index, phases) and ``measured`` (phase, what).
+"""
+
+_STATES: dict[str, State] = {"finished": "done", "stuck": "deadlocked", "quiet": "deadlocked",
+                             "budget": "out_of_cycles", "interrupted": "interrupted"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that can be run.
+
+    Parameters
+    ----------
+    file : MachineFile
+        What it is.
+    folder : Path
+        Where its machine file stands; kernels and parts are looked for there.
+    """
+
+    file: MachineFile
+    folder: Path = field(default_factory=Path.cwd)
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Machine":
+        """The machine of a machine file.
+
+        Raises
+        ------
+        MachineFileError
+            With file, line and mend, if it cannot be run.
+        """
+        return cls(load(path), Path(path).parent)
+
+    def build(self, *, build: Build = "fast", waves: bool = False) -> SimulationBuild:
+        """Convert and compile the RTL, or find it built.
+
+        Raises
+        ------
+        RequestError
+            If a tool is missing; names the command that installs it.
+        BuildError
+            If a tool fails; holds the end of its output.
+        """
+        return Simulation(design=design_of(self.file, self.folder), variant=build, waves=waves).build()
+
+    def run(
+        self, folder: Path | str | None = None, *, seed: int | None = None, build: Build = "fast", waves: bool = False,
+        on_report: OnReport | None = None,
+    ) -> Results:
+        """Run all phases and collect what was seen.
+
+        Parameters
+        ----------
+        folder : Path or str, optional
+            Where ``results.json``, the simulator's log and waves are written; without one, below the build folder.
+        seed : int, optional
+            Instead of the machine file's.
+        build : str
+            ``fast``, or ``debug`` with assertions.
+        waves : bool
+            Write waves; needs a build of its own.
+        on_report : callable, optional
+            Told what happens, see :data:`OnReport`.
+
+        Returns
+        -------
+        Results
+            Also when the run failed or was stopped: look at ``state``.
+        """
+        out = Path(folder) if folder is not None else build_root() / "runs" / self.file.name.replace(" ", "-")
+        out.mkdir(parents=True, exist_ok=True)
+        tell = on_report or (lambda _: None)
+        tell({"kind": "building"})
+        simulator = self.build(build=build, waves=waves)
+        tell({"kind": "built", "folder": str(simulator.folder)})
+        chosen = self.file.seed if seed is None else seed
+        process = run(simulator, self._request(chosen), out, seed=chosen, on_report=tell)
+        results = self._results(process, chosen, build)
+        results.write(out / "results.json")
+        return results
+
+    def _request(self, seed: int) -> Request:
+        """What the simulator process is to do. Kernels travel as images: their files are not looked at again."""
+        names = {entry.kernel for phase in self.file.phases for entry in phase.kernels}
+        images = {name: build_image(find_kernel(name, self.folder)).hex() for name in sorted(names)}
+        return Request(
+            entry="khhw.machine.program:program", nodes=self.file.nodes, memory_bytes=self.file.node.memory_bytes,
+            arguments={"machine": self.file.model_dump(mode="json"), "images": images, "seed": seed},
+            cpu=self.file.host.cpu, clock_hz=self.file.host.clock_hz,
+            options=Options(max_cycles=self.file.host.max_cycles))
+
+    def _results(self, process: ProcessResult, seed: int, build: Build) -> Results:
+        state = _STATES.get(process.state, "failed")
+        assert state in get_args(State)
+        record = process.results.get("record", {})
+        details = [process.message, *process.outcome.get("waiting", []), *process.outcome.get("stuck", [])]
+        return Results(
+            version=__version__, name=self.file.name, state=state, seed=seed,
+            message="" if state == "done" else "\n".join(details),
+            parameters=self.file.model_dump(mode="json"), build=build,
+            cpu_model=self.file.host.cpu, clock_hz=self.file.host.clock_hz, cycles=process.outcome.get("cycles", 0),
+            wall_seconds=round(process.outcome.get("wall_seconds", 0.0), 3), results=RunRecord.model_validate(record))

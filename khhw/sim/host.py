@@ -1,0 +1,300 @@
+"""The host side of a machine: what tasks use, and what a back end serves.
+
+Everything here is the same for every back end; ``docs/host-time.md`` says when a back end calls what.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from khhw.sim.cpu import CLOCK_HZ, IDEAL, CpuModel, Processor
+from khhw.sim.scheduler import ROOT, Observer, Scheduler, Sleep, Task, Wait
+from khhw.sim.sync import Queue
+from khhw.sim.transport import BusError
+
+__all__ = ["Access", "Host", "Memory", "NodePort", "Packet", "RootPort"]
+
+_ADDRESSES = 1 << 24
+
+
+class Memory(Protocol):
+    """The back door to all node memories. A back end provides it."""
+
+    def peek(self, rank: int, address: int, length: int) -> bytes:
+        """Bytes of a node's memory, as they are now."""
+
+    def poke(self, rank: int, address: int, data: bytes) -> None:
+        """Change a node's memory now."""
+
+
+class Access(Wait[int]):
+    """A register access, from the moment a task asks for it to the node's answer.
+
+    Parameters
+    ----------
+    port : NodePort
+        Where.
+    address : int
+        Byte address.
+    value : int or None
+        What to write; None to read.
+    """
+
+    def __init__(self, port: "NodePort", address: int, value: int | None) -> None:
+        if not 0 <= address < _ADDRESSES:
+            raise ValueError(f"Register addresses have 24 bits: {address:#x}")
+        if value is not None and not 0 <= value < 1 << 32:
+            raise ValueError(f"Registers have 32 bits: {value:#x}")
+        self.rank = port.rank
+        self.address = address
+        self.value = value
+        self._port = port
+        self._task: Task[Any] | None = None
+
+    def __str__(self) -> str:
+        return f"the answer to a {self.operation} of {self.address:#08x}"
+
+    @property
+    def operation(self) -> str:
+        """``"read"`` or ``"write"``."""
+        return "read" if self.value is None else "write"
+
+    def begin(self, task: Task[Any]) -> None:
+        self._task = task
+        self._port.enqueue(self)
+
+    def abandon(self, task: Task[Any]) -> None:
+        self._task = None
+        self._port.withdraw(self)
+
+    def answer(self, cycle: int, value: int, error: bool) -> None:
+        """The node answered in `cycle`; the task goes on in the next one."""
+        if self._task is not None:
+            self._task.wake_at(cycle + 1, value, BusError(self.address, self.operation) if error else None)
+
+
+class _Interrupt(Wait[None]):
+    def __init__(self, port: "NodePort") -> None:
+        self._port = port
+
+    def __str__(self) -> str:
+        return "the interrupt"
+
+    def begin(self, task: Task[Any]) -> None:
+        self._port.waiting.append(task)
+
+    def abandon(self, task: Task[Any]) -> None:
+        if task in self._port.waiting:
+            self._port.waiting.remove(task)
+
+
+class NodePort:
+    """One node's transport; a ``NodeTransport``."""
+
+    def __init__(self, host: "Host", rank: int) -> None:
+        self.waiting: list[Task[Any]] = []
+        self._host = host
+        self._rank = rank
+        self._processor = Processor(host.cpu, host.clock_hz)
+        self._queue: deque[Access] = deque()
+        self._active: Access | None = None
+
+    @property
+    def rank(self) -> int:
+        """Dense rank of the node."""
+        return self._rank
+
+    @property
+    def now(self) -> int:
+        """The current cycle."""
+        return self._host.scheduler.now
+
+    async def read(self, address: int) -> int:
+        """Read a register; see ``NodeTransport``."""
+        await self.compute(self._host.cpu.read_ns)
+        return await Access(self, address, None)
+
+    async def write(self, address: int, value: int) -> None:
+        """Write a register; see ``NodeTransport``."""
+        await self.compute(self._host.cpu.write_ns)
+        await Access(self, address, value)
+
+    def peek(self, address: int, length: int) -> bytes:
+        """Load from the node's memory; see ``NodeTransport``."""
+        self._host.check(address, length)
+        return self._host.memory.peek(self._rank, address, length)
+
+    def poke(self, address: int, data: bytes) -> None:
+        """Store to the node's memory; see ``NodeTransport``."""
+        self._host.check(address, len(data))
+        self._host.memory.poke(self._rank, address, data)
+
+    async def interrupt(self) -> None:
+        """Wait until the interrupt level is 1; see ``NodeTransport``."""
+        await _Interrupt(self)
+        await self.compute(self._host.cpu.interrupt_ns)
+
+    async def sleep(self, cycles: int) -> None:
+        """Wait; see ``NodeTransport``."""
+        await Sleep(cycles)
+
+    async def compute(self, ns: float) -> None:
+        """Charge software time; see ``NodeTransport``."""
+        now = self.now
+        until = self._processor.charge(now, ns)
+        if until > now:
+            await Sleep(until - now)
+
+    def enqueue(self, access: Access) -> None:
+        """A task asks for an access."""
+        self._queue.append(access)
+        self._host.ready.add(self._rank)
+
+    def withdraw(self, access: Access) -> None:
+        """A task no longer wants an access. One that the bus already shows goes on without it."""
+        if access in self._queue:
+            self._queue.remove(access)
+
+    def start(self) -> Access | None:
+        """The access that begins now, if the port is free and one is asked for."""
+        if self._active is None and self._queue:
+            self._active = self._queue.popleft()
+            return self._active
+        return None
+
+    def answered(self, cycle: int, value: int, error: bool) -> None:
+        """The node answered the access in progress."""
+        assert self._active is not None, f"node {self._rank} answered without being asked"
+        access, self._active = self._active, None
+        access.answer(cycle, value, error)
+        if self._queue:
+            self._host.ready.add(self._rank)
+
+    def raised(self, cycle: int) -> None:
+        """The interrupt level was 1 in `cycle`: whoever waits goes on in the next one."""
+        waiting, self.waiting = self.waiting, []
+        for task in waiting:
+            task.wake_at(cycle + 1)
+
+
+class Packet(Wait[None]):
+    """A tree packet on its way into the root."""
+
+    def __init__(self, root: "RootPort", flits: Sequence[int], channel: int) -> None:
+        if not flits or any(not 0 <= flit < 1 << 64 for flit in flits):
+            raise ValueError(f"A packet is one or more flits of 64 bits, not {list(flits)!r}")
+        self.flits = list(flits)
+        self.channel = channel
+        self._root = root
+        self._task: Task[Any] | None = None
+
+    def __str__(self) -> str:
+        return "the tree to take a packet"
+
+    def begin(self, task: Task[Any]) -> None:
+        self._task = task
+        self._root.outgoing.append(self)
+
+    def abandon(self, task: Task[Any]) -> None:
+        self._task = None
+
+    def taken(self, cycle: int) -> None:
+        """The tree took the last flit in `cycle`."""
+        if self._task is not None:
+            self._task.wake_at(cycle + 1)
+
+
+class RootPort:
+    """The port above the root; a ``RootTransport``."""
+
+    def __init__(self, host: "Host") -> None:
+        self.outgoing: deque[Packet] = deque()
+        self._host = host
+        self._incoming: Queue[tuple[list[int], int]] = Queue(name="a packet from the tree")
+
+    @property
+    def now(self) -> int:
+        """The current cycle."""
+        return self._host.scheduler.now
+
+    async def send(self, flits: Sequence[int], channel: int) -> None:
+        """Send a packet; see ``RootTransport``. Cancelled or not, it is sent whole."""
+        await Packet(self, flits, channel)
+
+    async def receive(self) -> tuple[list[int], int]:
+        """Take a packet; see ``RootTransport``."""
+        return await self._incoming.get()
+
+    async def sleep(self, cycles: int) -> None:
+        """Wait; see ``RootTransport``."""
+        await Sleep(cycles)
+
+    def arrived(self, cycle: int, flits: list[int], channel: int) -> None:
+        """The last flit of a packet came out in `cycle`."""
+        scheduler = self._host.scheduler
+        scheduler.at(cycle + 1, ROOT, lambda: self._incoming.put_nowait((flits, channel)), "the tree")
+
+
+class Host:
+    """Scheduler and ports of a machine.
+
+    Parameters
+    ----------
+    nodes : int
+        How many.
+    memory_bytes : int
+        Memory of a node.
+    cpu : CpuModel
+        What software costs.
+    clock_hz : int
+        Frequency of the simulated clock.
+    observer : callable or None
+        See :class:`~khhw.sim.scheduler.Scheduler`.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        memory_bytes: int,
+        *,
+        cpu: CpuModel = IDEAL,
+        clock_hz: int = CLOCK_HZ,
+        observer: Observer | None = None,
+    ) -> None:
+        self.cpu = cpu
+        self.clock_hz = clock_hz
+        self.memory_bytes = memory_bytes
+        self.scheduler = Scheduler(observer)
+        self.ready: set[int] = set()
+        self.nodes = [NodePort(self, rank) for rank in range(nodes)]
+        self.root = RootPort(self)
+        self.memory: Memory = _NoMemory()
+
+    def check(self, address: int, length: int) -> None:
+        """Raise IndexError unless the bytes are in a node's memory."""
+        if address < 0 or length < 0 or address + length > self.memory_bytes:
+            raise IndexError(f"{length} bytes at {address:#x} are not in a memory of {self.memory_bytes} bytes")
+
+    def start_accesses(self) -> list[Access]:
+        """Accesses the bus shows from this cycle on, by rank."""
+        ready, self.ready = sorted(self.ready), set()
+        return [access for rank in ready if (access := self.nodes[rank].start()) is not None]
+
+    def interrupts(self, cycle: int, levels: int) -> None:
+        """Interrupt levels in `cycle`, bit r that of node r."""
+        for port in self.nodes:
+            if port.waiting and levels >> port.rank & 1:
+                port.raised(cycle)
+
+    @property
+    def listening(self) -> int:
+        """Nodes with a task that waits for the interrupt, bit r node r."""
+        return sum(1 << port.rank for port in self.nodes if port.waiting)
+
+
+class _NoMemory:
+    def peek(self, rank: int, address: int, length: int) -> bytes:
+        raise RuntimeError("Memories are there only while the machine runs")
+
+    def poke(self, rank: int, address: int, data: bytes) -> None:
+        raise RuntimeError("Memories are there only while the machine runs")

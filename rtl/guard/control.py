@@ -1,0 +1,201 @@
+"""The guard's registers: what the owner may set, what owner and tenant may read."""
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.guard.counters import EPOCH_COUNTERS
+from rtl.guard.log import LogEntry
+from rtl.guard.policy import HOP_BITS, policy_signature
+from rtl.parameters import Parameters
+from rtl.registers import GUARD_PAGE, REGISTERS, Access
+from rtl.signatures import DIRECTIONS, RegisterBus
+
+__all__ = ["GuardControl"]
+
+_READABLE = {Access.RW, Access.RO, Access.W1C}
+_WRITABLE = {Access.RW, Access.WO, Access.W1C}
+
+
+class GuardControl(wiring.Component):
+    """Serves the owner's and the host's register accesses and keeps what the owner decided.
+
+    Decoding and rights come from :data:`~rtl.registers.REGISTERS`. An access is done one cycle after it is
+    taken; the owner's goes first, and the host's are not taken in `hold`.
+
+    Parameters
+    ----------
+    parameters : Parameters
+
+    Members
+    -------
+    owner, host : In(RegisterBus)
+    policy : Out(policy_signature)
+    commit : Out(1)
+        The tables are switched at the end of this cycle.
+    drained : In(1)
+        Without it a commit is an error.
+    send_id, receive_ids, receive_valid : Out
+        Console keys, see :func:`~rtl.signatures.guard_signature`.
+    refused : In, array of 16 counts
+    epochs : In, array of 4 x 2 counts
+        As :class:`~rtl.guard.counters.GuardCounters` has them.
+    log_count, log_lost : In(32)
+    log_clear : Out(1)
+    log_index : Out(entry index)
+    log_entry : In(LogEntry)
+        Of the `log_index` of the cycle before.
+    busy : Out(1)
+        An access is in progress.
+    """
+
+    def __init__(self, parameters: Parameters):
+        self.parameters = parameters
+        super().__init__({
+            "owner": In(RegisterBus),
+            "host": In(RegisterBus),
+            "policy": Out(policy_signature(parameters)),
+            "commit": Out(1),
+            "drained": In(1),
+            "send_id": Out(32),
+            "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
+            "receive_valid": Out(parameters.receive_ids),
+            "refused": In(data.ArrayLayout(32, 16)),
+            "epochs": In(data.ArrayLayout(data.ArrayLayout(32, 2), len(EPOCH_COUNTERS))),
+            "log_count": In(32),
+            "log_lost": In(32),
+            "log_clear": Out(1),
+            "log_index": Out(range(parameters.log_entries)),
+            "log_entry": In(LogEntry),
+            "busy": Out(1),
+        })
+        self.hold = Signal(init=1)
+        self.reaches = [Signal(data.ArrayLayout(HOP_BITS, DIRECTIONS), name=f"reach_{bank}") for bank in range(2)]
+
+    def elaborate(self, platform):
+        m = Module()
+        owner, host = self.owner, self.host
+
+        # One access at a time: chosen in a cycle, done in the next.
+        answering = Signal()
+        owners_turn = Signal()
+        owners = Signal()
+        request = Signal(data.StructLayout({"valid": 1, "write": 1, "address": 16, "data": 32}))
+        m.d.comb += [
+            owners.eq(Mux(answering, owners_turn, owner.valid)),
+            request.valid.eq(Mux(owners, owner.valid, host.valid & ~self.hold)),
+        ]
+        for name in ("write", "address", "data"):
+            m.d.comb += request[name].eq(Mux(owners, getattr(owner, name), getattr(host, name)))
+        m.d.sync += [answering.eq(request.valid & ~answering), owners_turn.eq(owners)]
+
+        hits, indices, permitted = self._decode(m, request.address, owners, request.write)
+        error = Signal()
+        writes = Signal()
+        m.d.comb += [
+            error.eq(~permitted | (hits["COMMIT"] & ~self.drained)),
+            writes.eq(answering & request.valid & request.write & ~error),
+            self.busy.eq(answering | owner.valid | host.valid),
+            self.log_index.eq(indices["LOG_NODES"]),
+        ]
+        self._keep(m, hits, indices, writes, request.data)
+        value = self._value(m, hits, indices)
+        for bus, turn in ((owner, owners_turn), (host, ~owners_turn)):
+            m.d.comb += [
+                bus.done.eq(answering & request.valid & turn),
+                bus.error.eq(error),
+                bus.value.eq(value & (~error & ~request.write).replicate(32)),
+            ]
+        return m
+
+    def _decode(self, m, address, owners, write):
+        """Find the register of an address: hits and element indices by name, and whether the access is one's right."""
+        hits, indices, rights = {}, {}, {}
+        for register in REGISTERS.values():
+            if register.address < GUARD_PAGE:
+                continue
+            name, elements = register.name, register.elements(self.parameters)
+            hits[name] = hit = Signal(name=f"hit_{name.lower()}")
+            offset = Signal(16, name=f"offset_{name.lower()}")
+            shift = register.stride.bit_length() - 1
+            m.d.comb += [
+                offset.eq(address - register.address),
+                hit.eq((offset < elements * register.stride) & (offset[:shift] == 0)),
+            ]
+            indices[name] = (offset >> shift)[:max(1, (elements - 1).bit_length())]
+            rights.setdefault((register.owner, register.host), []).append(hit)
+
+        permitted = Signal()
+        m.d.comb += permitted.eq(reduce(or_, [
+            Cat(*hits_alike).any() & Mux(write, _who(_WRITABLE, rights_alike, owners), _who(_READABLE, rights_alike, owners))
+            for rights_alike, hits_alike in rights.items()
+        ]))
+        # A log entry is four registers; they share the index of the first.
+        indices["LOG_NODES"] = (address - REGISTERS["LOG_NODES"].address)[4:4 + len(self.log_index)]
+        return hits, indices, permitted
+
+    def _keep(self, m, hits, indices, writes, value):
+        """What a write changes."""
+        policy = self.policy
+        epoch = Signal()
+        priority = Signal()
+        valid = Signal()
+        m.d.comb += [
+            policy.valid.eq(valid),
+            policy.epoch.eq(epoch),
+            policy.hold.eq(self.hold),
+            policy.priority.eq(priority),
+            policy.reach.eq(Mux(epoch, self.reaches[1].as_value(), self.reaches[0].as_value())),
+            policy.row_write.eq(writes & hits["ROW"]),
+            policy.column_write.eq(writes & hits["COLUMN"]),
+            policy.write_index.eq(Mux(hits["ROW"], indices["ROW"], indices["COLUMN"])),
+            policy.write_data.eq(value),
+            self.commit.eq(writes & hits["COMMIT"]),
+            self.log_clear.eq(writes & hits["LOG_CLEAR"]),
+        ]
+        with m.If(self.commit):
+            m.d.sync += [valid.eq(1), epoch.eq(~epoch)]
+        for name, state in (
+            ("HOLD", self.hold), ("GRANTS", priority), ("CONSOLE_SEND_ID", self.send_id),
+            ("CONSOLE_LISTEN", self.receive_valid),
+        ):
+            with m.If(writes & hits[name]):
+                m.d.sync += state.eq(value)
+        with m.If(writes & hits["CONSOLE_RECEIVE_ID"]):
+            m.d.sync += self.receive_ids[indices["CONSOLE_RECEIVE_ID"]].eq(value)
+        for bank, reach in enumerate(self.reaches):
+            with m.If(writes & hits["REACH"] & (epoch != bank)):
+                m.d.sync += reach[indices["REACH"]].eq(Mux(value[HOP_BITS:].any(), (1 << HOP_BITS) - 1, value))
+
+    def _value(self, m, hits, indices):
+        """What a read answers."""
+        policy, entry = self.policy, self.log_entry
+        values = {
+            "HOLD": self.hold,
+            "GUARD_STATUS": Cat(policy.valid, policy.epoch, self.drained, policy.priority, self.hold),
+            "GRANTS": policy.priority,
+            "CONSOLE_SEND_ID": self.send_id,
+            "CONSOLE_LISTEN": self.receive_valid,
+            "CONSOLE_RECEIVE_ID": self.receive_ids[indices["CONSOLE_RECEIVE_ID"]],
+            "REFUSED": self.refused[indices["REFUSED"]],
+            **{name.upper(): counts[indices[name.upper()]]
+               for name, counts in zip(EPOCH_COUNTERS, self.epochs, strict=True)},
+            "LOG_COUNT": self.log_count,
+            "LOG_LOST": self.log_lost,
+            "LOG_NODES": Cat(entry.refusal.destination, entry.refusal.source),
+            "LOG_REASON": entry.refusal.reason,
+            "LOG_TIME_HIGH": entry.time[32:],
+            "LOG_TIME_LOW": entry.time[:32],
+        }
+        value = Signal(32)
+        m.d.comb += value.eq(reduce(or_, [Mux(hits[name], field, 0) for name, field in values.items()]))
+        return value
+
+
+def _who(accesses: set[Access], rights: tuple[Access, Access], owners: Value) -> Value:
+    """Whether the one whose access this is has one of `accesses`; `rights` are the owner's and the host's."""
+    owner, host = (right in accesses for right in rights)
+    return Mux(owners, Const(owner, 1), Const(host, 1))

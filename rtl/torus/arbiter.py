@@ -1,0 +1,126 @@
+"""Who goes next: round robin, and through traffic before what enters, with a guard against starvation."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["THROUGH_GRANTS", "YIELD_CYCLES", "ChannelArbiter", "RoundRobin"]
+
+THROUGH_GRANTS = 8
+"""Grants an entering packet lets pass before it is its turn."""
+
+YIELD_CYCLES = 32
+"""How long an output then holds continuing packets back, until there is room enough to enter."""
+
+
+class RoundRobin(wiring.Component):
+    """Chooses one of several requests; who was served last comes last. No latency.
+
+    Parameters
+    ----------
+    width : int
+        Requests.
+
+    Members
+    -------
+    request : In(width)
+    grant : Out(width)
+        One-hot, or 0 without a request.
+    accept : In(1)
+        `grant` is used: the turn moves on.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        super().__init__({"request": In(width), "grant": Out(width), "accept": In(1)})
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        if self.width == 1:
+            m.d.comb += self.grant.eq(self.request)
+            return m
+
+        # Requests behind the last one served come first; `x & -x` is the lowest bit of x.
+        behind, preferred, pool = Signal(self.width), Signal(self.width), Signal(self.width)
+        m.d.comb += [
+            preferred.eq(self.request & behind),
+            pool.eq(Mux(preferred.any(), preferred, self.request)),
+            self.grant.eq(pool & (~pool + 1)[:self.width]),
+        ]
+        with m.If(self.accept & self.grant.any()):
+            m.d.sync += behind.eq(~(self.grant | (self.grant - 1)[:self.width]))
+        return m
+
+
+class ChannelArbiter(wiring.Component):
+    """Chooses the packet that gets an output next, among those of one virtual channel. No latency.
+
+    Packets from links come before packets from injection lanes, round robin within each. A packet that
+    enters a ring needs more room than one that continues in it, so a stream of continuing packets could
+    keep it out for ever, and injected packets would wait behind both. After `THROUGH_GRANTS` grants past
+    a waiting packet the output yields: it grants to entering packets only, round robin, until one went or
+    `YIELD_CYCLES` cycles have passed without room. The limit keeps the ring free of deadlock: a packet that
+    continues is never held back for good.
+
+    Parameters
+    ----------
+    continuing, turning, injecting : int
+        Requests of each kind, in this order from bit 0 up. Turning and injecting packets enter.
+
+    Members
+    -------
+    request : In
+        A packet waits for this output.
+    able : In
+        Those of `request` with room.
+    choice : Out
+        One-hot, or 0.
+    open : In(1)
+        The output could take a packet of this channel now.
+    accept : In(1)
+        `choice` gets it.
+    """
+
+    def __init__(self, continuing: int, turning: int, injecting: int) -> None:
+        self.continuing = continuing
+        self.turning = turning
+        self.injecting = injecting
+        self.width = continuing + turning + injecting
+        super().__init__({
+            "request": In(self.width), "able": In(self.width), "choice": Out(self.width),
+            "open": In(1), "accept": In(1),
+        })
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        links = self.continuing + self.turning
+        m.submodules.through = through = RoundRobin(links)
+        m.submodules.entering = entering = RoundRobin(self.turning + self.injecting)
+
+        # `entering` also serves injected packets alone, outside of yielding.
+        yielding = Signal()
+        m.d.comb += [
+            through.request.eq(Mux(yielding, 0, self.able[:links])),
+            entering.request[:self.turning].eq(Mux(yielding, self.able[self.continuing:links], 0)),
+            entering.request[self.turning:].eq(self.able[links:]),
+        ]
+        first = Signal()
+        m.d.comb += first.eq(through.request.any())
+        with m.If(first):
+            m.d.comb += self.choice[:links].eq(through.grant)
+        with m.Else():
+            m.d.comb += self.choice[self.continuing:].eq(entering.grant)
+        m.d.comb += [through.accept.eq(self.accept & first), entering.accept.eq(self.accept & ~first)]
+
+        passed, patience, waiting = Signal(range(THROUGH_GRANTS)), Signal(range(YIELD_CYCLES)), Signal()
+        m.d.comb += waiting.eq((self.request & ~self.choice)[self.continuing:].any())
+        with m.If(yielding):
+            with m.If(self.accept | (self.open & (patience == 0))):
+                m.d.sync += [yielding.eq(0), passed.eq(0)]
+            with m.Elif(self.open):
+                m.d.sync += patience.eq(patience - 1)
+        with m.Elif(self.accept):
+            m.d.sync += passed.eq(Mux(waiting, passed + 1, 0))
+            with m.If(waiting & (passed == THROUGH_GRANTS - 1)):
+                m.d.sync += [yielding.eq(1), patience.eq(YIELD_CYCLES - 1)]
+        return m

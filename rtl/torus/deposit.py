@@ -1,0 +1,88 @@
+"""Deposit packets: a copy for every node they pass on a straight line."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from rtl.signatures import DIRECTIONS
+from rtl.torus.arbiter import RoundRobin
+from rtl.torus.routing import CHANNELS
+
+__all__ = ["DepositScheduler"]
+
+
+class DepositScheduler(wiring.Component):
+    """Gets a deposit packet the link ahead and an ejection lane, both in the same cycle. Latency: one cycle.
+
+    One packet at a time is chosen, only while it has room ahead. New grants of its two outputs are then
+    withheld until both are free, and both go to it: nothing is ever held while the other is waited for. A
+    chosen packet that loses its room steps back. An output that has served a deposit packet serves whoever
+    else waits before the next one, so neither kind starves.
+
+    Parameters
+    ----------
+    lanes : int
+        Ejection lanes; port ``p`` ejects on lane ``p`` mod `lanes`.
+
+    Members
+    -------
+    want : In(sources)
+        A deposit packet waits at the head of this link source (channels of port 0, of port 1, ...).
+    room : In(sources)
+        There is room for it ahead.
+    link_busy : In(6), lane_busy : In(lanes)
+        The output cannot start a packet now.
+    withhold_link : Out(6), withhold_lane : Out(lanes)
+        The output must not grant.
+    force : Out(sources)
+        This source gets both its outputs in this cycle.
+    """
+
+    def __init__(self, lanes: int) -> None:
+        self.lanes = lanes
+        self.sources = DIRECTIONS * len(CHANNELS)
+        super().__init__({
+            "want": In(self.sources), "room": In(self.sources),
+            "link_busy": In(DIRECTIONS), "lane_busy": In(lanes),
+            "withhold_link": Out(DIRECTIONS), "withhold_lane": Out(lanes),
+            "force": Out(self.sources),
+        })
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        m.submodules.turn = turn = RoundRobin(self.sources)
+        chosen = Signal(self.sources)
+        owed_link, owed_lane = Signal(DIRECTIONS), Signal(self.lanes)
+        forced_link, forced_lane = Signal(DIRECTIONS), Signal(self.lanes)
+
+        for source in range(self.sources):
+            port = source // len(CHANNELS)
+            link, lane = port ^ 1, port % self.lanes
+            m.d.comb += [
+                turn.request[source].eq(
+                    self.want[source] & self.room[source] & ~owed_link[link] & ~owed_lane[lane]),
+                self.force[source].eq(
+                    chosen[source] & self.room[source] & ~self.link_busy[link] & ~self.lane_busy[lane]),
+            ]
+        by_link = [self._of(lambda port, d=d: port ^ 1 == d) for d in range(DIRECTIONS)]
+        by_lane = [self._of(lambda port, e=e: port % self.lanes == e) for e in range(self.lanes)]
+        for group, withhold, forced in (
+            (by_link, self.withhold_link, forced_link), (by_lane, self.withhold_lane, forced_lane),
+        ):
+            for output, mask in enumerate(group):
+                m.d.comb += [withhold[output].eq((chosen & mask).any()), forced[output].eq((self.force & mask).any())]
+
+        m.d.comb += turn.accept.eq(~chosen.any())
+        with m.If(~chosen.any()):
+            m.d.sync += chosen.eq(turn.grant)
+        with m.Elif(self.force.any() | ~(chosen & self.room).any()):
+            m.d.sync += chosen.eq(0)
+        m.d.sync += [
+            owed_link.eq(forced_link | (owed_link & (self.link_busy | self.withhold_link))),
+            owed_lane.eq(forced_lane | (owed_lane & (self.lane_busy | self.withhold_lane))),
+        ]
+        return m
+
+    def _of(self, belongs) -> int:
+        """Mask of the sources whose port `belongs`."""
+        return sum(1 << source for source in range(self.sources) if belongs(source // len(CHANNELS)))

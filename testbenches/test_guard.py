@@ -1,0 +1,457 @@
+"""The permission guard of a node, against its model."""
+
+from collections import Counter
+
+import cocotb
+from cocotb.triggers import ReadOnly, RisingEdge
+
+from rtl.formats import Header, PutHeader, Reason, pack, unpack
+from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
+from rtl.torus.coordinates import node_coordinates
+from testbenches.guard_model import Bench, header, packet, replace
+from testbenches.kit.stream import PAUSES, Packet
+
+DUT = "rtl.guard.guard:Guard"
+PARAMETERS = [{}, {"lanes": 1}, {"lanes": 6, "table_nodes": 32, "log_entries": 4}]
+
+SEED = cocotb.RANDOM_SEED if hasattr(cocotb, "RANDOM_SEED") else 1
+
+
+async def _counts(bench: Bench, name: str) -> list[int]:
+    return [await bench.get(name, index) for index in range(REGISTERS[name].elements(bench.parameters))]
+
+
+async def _log(bench: Bench) -> list[tuple[int, int, int, int]]:
+    """Entries of the log: source, destination, reason, time."""
+    entries = []
+    for index in range(await bench.get("LOG_COUNT")):
+        nodes = await bench.get("LOG_NODES", index)
+        time = await bench.get("LOG_TIME_HIGH", index) << 32 | await bench.get("LOG_TIME_LOW", index)
+        entries.append((nodes >> 16, nodes & 0xFFFF, await bench.get("LOG_REASON", index), time))
+    return entries
+
+
+def _to_node(bench: Bench, node: int, **fields: int) -> Packet:
+    x, y, z = node_coordinates(bench.model.sizes, node)
+    return packet(header(x=x, y=y, z=z, **fields), bench.random)
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES), shape=[((4, 3, 2), (1, 2, 1)), ((2, 2, 2), (0, 0, 0)), ((8, 1, 4), (7, 0, 2))])
+async def random_traffic(dut, pauses, shape):
+    """Any packets on all lanes both ways: exactly what the model lets through comes out, all is counted."""
+    bench = Bench(dut, SEED, *shape, pauses)
+    bench.randomise()
+    await bench.start(commit=True)
+    model, expected = bench.model, Counter()
+    for _ in range(2):
+        passed_out, passed_in = [[] for _ in bench.lanes], [[] for _ in bench.lanes]
+        for lane in bench.lanes:
+            for _ in range(60):
+                sent = packet(bench.any_header(), bench.random)
+                bench.from_ni[lane].put(sent)
+                reason, leaves = model.egress(sent)
+                expected[reason if reason else ("INJECTED", model.epoch)] += 1
+                passed_out[lane] += [leaves] if not reason else []
+
+                arrived = packet(replace(Header, bench.any_header(), source=bench.random.randrange(40)), bench.random)
+                bench.from_router[lane].put(arrived)
+                reason, leaves = model.ingress(arrived)
+                expected[reason] += bool(reason)
+                if not model.is_copy(arrived):
+                    parity = unpack(Header, arrived.words[0])["epoch"]
+                    expected["REFUSED_IN" if reason else "DELIVERED", parity] += 1
+                passed_in[lane] += [leaves] if not reason else []
+        await bench.settle()
+        for lane in bench.lanes:
+            assert list(bench.to_router[lane].packets) == passed_out[lane]
+            assert list(bench.to_ni[lane].packets) == passed_in[lane]
+            await bench.retire(lane, len(passed_in[lane]))
+            bench.to_router[lane].packets.clear()
+            bench.to_ni[lane].packets.clear()
+        assert await _counts(bench, "REFUSED") == [expected[r] if r else 0 for r in range(16)]
+        for name in ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED"):
+            assert await _counts(bench, name) == [expected[name, parity] for parity in range(2)]
+        logged, lost = await bench.get("LOG_COUNT"), await bench.get("LOG_LOST")
+        assert logged == bench.parameters.log_entries
+        assert logged + lost == sum(expected[reason] for reason in Reason if reason)
+        bench.randomise()
+        await bench.commit()
+
+
+@cocotb.test()
+async def nothing_passes_before_the_first_commit(dut):
+    """After the fabric reset tables hold whatever they held: everything is refused with NO_TABLE."""
+    bench = Bench(dut, SEED)
+    bench.model.row = bench.model.column = set(range(bench.parameters.table_nodes))
+    await bench.start(commit=True)
+    dut.rst.value = 1
+    await bench.cycles(2)
+    dut.rst.value = 0
+    await bench.cycles(1)
+    assert await bench.get("GUARD_STATUS") == 0b10100, "hold and drained only"
+    await bench.set("HOLD", 0)
+    dut.tree_source.value = bench.model.id
+    for lane in bench.lanes:
+        bench.from_ni[lane].put(_to_node(bench, 0))
+        bench.from_router[lane].put(_to_node(bench, bench.model.id, source=0))
+    await bench.settle()
+    assert not any(sink.packets for sink in (*bench.to_router, *bench.to_ni))
+    assert not int(dut.tree_allowed.value)
+    assert await bench.get("REFUSED", Reason.NO_TABLE) == 2 * len(bench.lanes)
+
+
+@cocotb.test()
+@cocotb.parametrize(shape=[((5, 4, 1), (2, 3, 0)), ((2, 3, 4), (1, 1, 3)), ((64, 1, 1), (40, 0, 0)), ((6, 6, 1), (0, 0, 0))])
+async def every_hint(dut, shape):
+    """Every hint combination to every destination, against the software twin."""
+    bench = Bench(dut, SEED, *shape)
+    bench.model.row = set(range(bench.parameters.table_nodes))
+    await bench.start(commit=True)
+    sizes = shape[0]
+    places = [(x, y, z) for z in range(sizes[2]) for y in range(sizes[1]) for x in range(sizes[0])]
+    expected, refused = [[] for _ in bench.lanes], Counter()
+    for number, (x, y, z) in enumerate(places):
+        for hint in range(64):
+            lane = number % len(bench.lanes)
+            sent = packet(header(x=x, y=y, z=z, hint=hint), bench.random)
+            bench.from_ni[lane].put(sent)
+            reason, leaves = bench.model.egress(sent)
+            refused[reason] += 1
+            expected[lane] += [leaves] if not reason else []
+    await bench.settle()
+    assert [list(sink.packets) for sink in bench.to_router] == expected
+    assert await bench.get("REFUSED", Reason.HINT) == refused[Reason.HINT] > 0
+    assert await bench.get("REFUSED", Reason.RANGE) == refused[Reason.RANGE]
+
+
+@cocotb.test()
+async def full_rate(dut):
+    """Shortest packets, refused and permitted mixed, pass one flit a cycle and are one cycle late."""
+    bench = Bench(dut, SEED)
+    bench.model.row = bench.model.column = {0, 2}
+    await bench.start(commit=True)
+    for lane in bench.lanes:
+        for number in range(50):
+            bench.from_ni[lane].put(_to_node(bench, number % 3))
+            bench.from_router[lane].put(_to_node(bench, bench.model.id, source=number % 3))
+    await RisingEdge(dut.from_ni__0__valid)
+    start = bench.time
+    await RisingEdge(dut.to_router__0__valid)
+    assert bench.time - start == 1
+    for source in (*bench.from_ni, *bench.from_router):
+        await source.drain()
+    assert bench.time - start <= 50 * 4 + 2
+    await bench.settle()
+    assert all(len(sink.packets) == 33 for sink in (*bench.to_router, *bench.to_ni))
+
+
+@cocotb.test()
+async def a_header_keeps_its_decision(dut):
+    """A packet that waits in the guard over a commit, and what is written behind it, keeps table and parity."""
+    bench = Bench(dut, SEED, pauses="never")
+    model = bench.model
+    model.row, model.column, model.reach = {0}, {5}, [1, 1, 1, 1, 1, 1]
+    await bench.start(commit=True)
+    for sink in (*bench.to_router, *bench.to_ni):
+        sink.pauses = iter(lambda: True, None)
+    await bench.cycles(2)
+    out, back = _to_node(bench, 0), _to_node(bench, model.id, source=5)
+    kept = model.egress(out)[1], model.ingress(back)[1]
+    for lane in bench.lanes:
+        bench.from_ni[lane].put(out)
+        bench.from_router[lane].put(back)
+    await bench.cycles(4)
+    model.row, model.column, model.reach = set(), set(), [0] * 6
+    await bench.commit()
+    assert await bench.get("GUARD_STATUS") >> 2 & 1 == 0
+    await bench.load()
+    for lane in bench.lanes:
+        for sink in (bench.to_router[lane], bench.to_ni[lane]):
+            sink.pauses = PAUSES["never"]()
+        bench.from_ni[lane].put(out)
+        bench.from_router[lane].put(back)
+    await bench.settle()
+    assert all(list(sink.packets) == [kept[0]] for sink in bench.to_router)
+    assert all(list(sink.packets) == [kept[1]] for sink in bench.to_ni)
+    lanes = len(bench.lanes)
+    assert await _counts(bench, "INJECTED") == [0, lanes]
+    assert await bench.get("REFUSED", Reason.ROW) == await bench.get("REFUSED", Reason.COLUMN) == lanes
+
+
+@cocotb.test()
+async def commit_waits_for_the_drain(dut):
+    """DRAINED falls at a commit until all packets judged before it are finished; no commit while it is 0."""
+    bench = Bench(dut, SEED)
+    bench.model.column = {3}
+    await bench.start(commit=True)
+    assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
+    for lane in bench.lanes:
+        for _ in range(2):
+            bench.from_router[lane].put(_to_node(bench, bench.model.id, source=3))
+    await bench.settle()
+    await bench.set("COMMIT", 0)
+    for lane in bench.lanes:
+        bench.from_router[lane].put(_to_node(bench, bench.model.id, source=3))
+    await bench.settle()
+    epoch = await bench.get("GUARD_STATUS") >> 1 & 1
+    for last in bench.lanes:
+        assert await bench.get("GUARD_STATUS") >> 2 & 1 == 0
+        assert (await bench.owner.write(REGISTERS["COMMIT"].address, 0)).error
+        await bench.retire(last, 2)
+    assert await bench.get("GUARD_STATUS") >> 1 & 3 == 0b10 | epoch
+    await bench.set("COMMIT", 0)
+    assert await bench.get("GUARD_STATUS") >> 1 & 1 != epoch
+
+
+@cocotb.test()
+async def hold_cuts_and_closes(dut):
+    """A packet cut at egress gets a bad tail; at ingress it is sunk to its tail, before or after hold ends."""
+    bench = Bench(dut, SEED)
+    bench.model.row = bench.model.column = {0}
+    await bench.start(commit=True)
+    long = [_to_node(bench, 0, size=7), _to_node(bench, bench.model.id, source=0, size=7)]
+    for lane in bench.lanes:
+        for flit in list(long[0].flits())[:10]:
+            bench.from_ni[lane].put_flit(flit)
+        for flit in list(long[1].flits())[:10]:
+            bench.from_router[lane].put_flit(flit)
+    await bench.settle()
+    assert not any(sink.packets for sink in (*bench.to_router, *bench.to_ni))
+    await bench.set("HOLD", 1)
+    await bench.cycles(3)
+    assert int(dut.hold.value)
+    kept = bench.model.egress(long[0])[1]
+    for lane in bench.lanes:
+        closed = bench.to_router[lane].packets.popleft()
+        assert closed.bad and closed.words == (*kept.words[:10], 0)
+        bench.to_ni[lane].flush()
+        if lane % 2:
+            for flit in list(long[1].flits())[10:]:
+                bench.from_router[lane].put_flit(flit)
+    assert int(dut.from_ni__0__ready.value) == 0
+    await bench.set("HOLD", 0)
+    for lane in bench.lanes:
+        if lane % 2 == 0:
+            for flit in list(long[1].flits())[10:]:
+                bench.from_router[lane].put_flit(flit)
+        bench.from_ni[lane].put(_to_node(bench, 0))
+        bench.from_router[lane].put(_to_node(bench, bench.model.id, source=0, epoch=1))
+    await bench.settle()
+    for lane in bench.lanes:
+        assert len(bench.to_router[lane].packets) == 1
+        assert len(bench.to_ni[lane].packets) == 1
+
+
+@cocotb.test()
+async def hold_counts_what_it_drops(dut):
+    """Packets that meet a node in hold are DROPPED by parity; refused ones stay refused, copies do not count."""
+    bench = Bench(dut, SEED, pauses="often")
+    bench.model.column = {0}
+    await bench.start(commit=True, hold=True)
+    lanes, me = len(bench.lanes), bench.model.id
+    for lane in bench.lanes:
+        bench.from_router[lane].put(_to_node(bench, me, source=0))
+        bench.from_router[lane].put(_to_node(bench, me, source=0, epoch=1))
+        bench.from_router[lane].put(_to_node(bench, me, source=1))
+        bench.from_router[lane].put(_to_node(bench, me ^ 1, source=0, deposit=1))
+    await bench.settle()
+    dut.discards.value = 3 | 1 << 5
+    await bench.cycles(1)
+    dut.discards.value = 0
+    await bench.cycles(1)
+    assert await _counts(bench, "DROPPED") == [lanes + 3, lanes + 1]
+    assert await _counts(bench, "REFUSED_IN") == [lanes, 0]
+    assert await _counts(bench, "DELIVERED") == [0, 0]
+    assert (await bench.get("GUARD_STATUS")) >> 2 & 1 == 1
+
+
+@cocotb.test()
+async def deposit_is_bounded_by_reach(dut):
+    """A deposit packet goes along one dimension only, at most as far as the reach of its direction."""
+    bench = Bench(dut, SEED, (8, 4, 1), (2, 1, 0))
+    model = bench.model
+    model.row, model.reach = set(range(32)), [3, 2, 1, 0, 0, 0]
+    await bench.start(commit=True)
+    tried, expected = Counter(), []
+    for y in range(4):
+        for x in range(8):
+            for hint in (0, 0b100000, 0b010000):
+                sent = packet(header(x=x, y=y, hint=hint, deposit=1), bench.random)
+                reason, leaves = model.egress(sent)
+                tried[reason] += 1
+                expected += [leaves] if not reason else []
+                bench.from_ni[0].put(sent)
+    await bench.settle()
+    assert list(bench.to_router[0].packets) == expected
+    assert 8 < tried[Reason.DEPOSIT] == await bench.get("REFUSED", Reason.DEPOSIT)
+    places = [(h["x"], h["y"]) for p in expected if (h := unpack(Header, p.words[0]))["deposit"]]
+    assert set(places) == {(3, 1), (4, 1), (5, 1), (1, 1), (0, 1), (2, 2)}
+    await bench.set("REACH", 100, 0)
+    assert (6, 1) not in places
+
+
+@cocotb.test()
+async def copies_are_judged_and_not_counted(dut):
+    """The column decides about a copy of a deposit packet; the epoch counters leave it to the original."""
+    bench = Bench(dut, SEED)
+    me = bench.model.id
+    bench.model.column = {0}
+    await bench.start(commit=True)
+    bench.from_router[0].put(_to_node(bench, me ^ 1, source=0, deposit=1))
+    bench.from_router[0].put(_to_node(bench, me ^ 1, source=7, deposit=1))
+    bench.from_router[0].put(_to_node(bench, me, source=0, deposit=1))
+    await bench.settle()
+    assert len(bench.to_ni[0].packets) == 2
+    assert await _counts(bench, "DELIVERED") == [1, 0]
+    assert await _counts(bench, "REFUSED_IN") == [0, 0]
+    assert [entry[:3] for entry in await _log(bench)] == [(7, me ^ 1, Reason.COLUMN)]
+
+
+@cocotb.test()
+async def a_remote_get_answers_its_requester(dut):
+    """Every descriptor of a remote get is turned to the stamped source, whatever it said; other packets are not."""
+    bench = Bench(dut, SEED)
+    bench.model.column = {13}
+    await bench.start(commit=True)
+    evil = pack(Header, x=1, y=1, z=1, hint=63, deposit=1, vc=3, dynamic=1, source=6, size=5)
+    for remote_get in (1, 0):
+        head = header(x=1, y=2, z=1, source=13, dma=1, size=7)
+        words = [head, pack(PutHeader, remote_get=remote_get, ring=1)] + [evil] * 30
+        bench.from_router[0].put(Packet(tuple(words)))
+    await bench.settle()
+    got, put = bench.to_ni[0].packets
+    x, y, z = node_coordinates(bench.model.sizes, 13)
+    for place, word in enumerate(got.words[2:], 2):
+        turned = replace(Header, evil, x=x, y=y, z=z, hint=0, deposit=0)
+        assert word == (turned if place % 4 == 0 else evil), place
+    assert put.words[2:] == (evil,) * 30
+
+
+@cocotb.test()
+async def lengths_are_kept(dut):
+    """A lane that sends more or fewer flits than its header says cannot break the torus' framing."""
+    bench = Bench(dut, SEED)
+    bench.model.row = {0}
+    await bench.start(commit=True)
+    short, right = _to_node(bench, 0, size=1), _to_node(bench, 0, size=0)
+    flits = list(right.flits())
+    endless = [flits[0]] + [flit & ~(1 << 65) for flit in flits[1:]] * 15
+    for flit in endless:
+        bench.from_ni[0].put_flit(flit)
+    bench.from_ni[0].put(Packet(short.words[:3]))
+    bench.from_ni[0].put(Packet(short.words[:1]))
+    bench.from_ni[0].put(right)
+    await bench.settle()
+    lengths = [(len(p.words), p.bad) for p in bench.to_router[0].packets]
+    assert lengths == [(4, False), (3, True), (1, True), (4, right.bad)]
+
+
+@cocotb.test()
+async def refusals_of_one_cycle(dut):
+    """All lanes and the tree refuse in the same cycle: counters are exact, the log has all or counts them lost."""
+    bench = Bench(dut, SEED)
+    await bench.start(commit=True)
+    me, lanes = bench.model.id, len(bench.lanes)
+    for _ in range(3):
+        for lane in bench.lanes:
+            bench.from_ni[lane].put(_to_node(bench, lane))
+            bench.from_router[lane].put(_to_node(bench, me, source=lane + 8))
+        await RisingEdge(dut.from_ni__0__valid)
+        dut.tree_source.value = 21
+        await RisingEdge(dut.clk)
+        dut.tree_refused.value = 1
+        seen = bench.time
+        await RisingEdge(dut.clk)
+        dut.tree_refused.value = 0
+        await bench.settle()
+    assert await _counts(bench, "REFUSED") == [
+        {Reason.ROW: 3 * lanes, Reason.COLUMN: 3 * lanes, Reason.TREE: 3}.get(reason, 0) for reason in range(16)]
+    log, total = await _log(bench), 3 * (2 * lanes + 1)
+    assert len(log) == min(total, bench.parameters.log_entries)
+    assert await bench.get("LOG_LOST") == total - len(log)
+    wanted = {(me, lane, Reason.ROW) for lane in bench.lanes} | {(lane + 8, me, Reason.COLUMN) for lane in bench.lanes}
+    assert {entry[:3] for entry in log} <= wanted | {(21, me, Reason.TREE)}
+    assert len({entry[3] for entry in log[:2 * lanes + 1]}) == 1
+    assert abs(log[0][3] - seen) < 400
+
+    await bench.set("LOG_CLEAR", 0)
+    assert await bench.get("LOG_COUNT") == await bench.get("LOG_LOST") == await bench.get("LOG_NODES") == 0
+    bench.from_ni[0].put(_to_node(bench, 5))
+    await RisingEdge(dut.from_ni__0__valid)
+    start = bench.time
+    await bench.settle()
+    assert await _log(bench) == [(me, 5, Reason.ROW, start + 1)]
+
+
+@cocotb.test()
+async def the_tree_asks_the_column(dut):
+    """A lookup a cycle, answered in the next."""
+    bench = Bench(dut, SEED)
+    bench.randomise()
+    await bench.start(commit=True)
+    dut.tree_source.value = asked = 0
+    await RisingEdge(dut.clk)
+    for _ in range(300):
+        previous, asked = asked, bench.random.randrange(bench.parameters.table_nodes + 10)
+        dut.tree_source.value = asked
+        await ReadOnly()
+        assert int(dut.tree_allowed.value) == (previous in bench.model.column), previous
+        await RisingEdge(dut.clk)
+
+
+@cocotb.test()
+async def rights(dut):
+    """Every register element, each way, for both initiators: what REGISTERS allows, and an error for all else."""
+    bench = Bench(dut, SEED)
+    await bench.start(commit=True)
+    elements = list(registers_of(bench.parameters))
+    tables = ("ROW", "COLUMN")
+    addresses = {address: register for register, _, address in elements}
+    gaps = [GUARD_PAGE + 4 * n for n in range(80)] + [0x7FFC, 0xBFFC, 0xFFFC] + [a + 2 for a in list(addresses)[:200]]
+    for bus, column in ((bench.owner, "owner"), (bench.host, "host")):
+        for address in [*addresses, *(gap for gap in gaps if gap not in addresses)]:
+            register = addresses.get(address)
+            ours = register is not None and register.address >= GUARD_PAGE
+            right = getattr(register, column) if ours else Access.NONE
+            if ours and register.name in tables and address > register.at(1):
+                continue
+            before = await bench.get("GUARD_STATUS"), dut.send_id.value, dut.receive_ids.value, dut.receive_valid.value
+            answer = await bus.read(address)
+            assert answer.error == (right not in (Access.RW, Access.RO)), (column, "read", hex(address))
+            assert not answer.error or answer.value == 0
+            if register is not None and register.name == "HOLD" and bus is bench.owner:
+                continue
+            answer = await bus.write(address, bench.random.getrandbits(32))
+            assert answer.error == (right not in (Access.RW, Access.WO)), (column, "write", hex(address))
+            after = await bench.get("GUARD_STATUS"), dut.send_id.value, dut.receive_ids.value, dut.receive_valid.value
+            assert not answer.error or before == after, (column, hex(address))
+
+
+@cocotb.test()
+async def console_keys(dut):
+    """What the owner writes is what the console endpoint gets, and what the tenant can read."""
+    bench = Bench(dut, SEED)
+    await bench.start()
+    keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
+    await bench.set("CONSOLE_SEND_ID", keys[0])
+    for index, key in enumerate(keys[1:]):
+        await bench.set("CONSOLE_RECEIVE_ID", key, index)
+        assert (await bench.host.read(REGISTERS["CONSOLE_RECEIVE_ID"].at(index))).value == key
+    await bench.set("CONSOLE_LISTEN", 0b101)
+    await bench.cycles(1)
+    assert int(dut.send_id.value) == keys[0]
+    assert int(dut.receive_valid.value) == 0b101
+    assert int(dut.receive_ids.value) == sum(key << 32 * index for index, key in enumerate(keys[1:]))
+
+
+@cocotb.test()
+async def owner_goes_first(dut):
+    """Accesses of both at once are answered one after the other, each with its own answer."""
+    bench = Bench(dut, SEED)
+    await bench.start()
+    await bench.set("CONSOLE_SEND_ID", 0x1234)
+    host = cocotb.start_soon(bench.host.read(REGISTERS["CONSOLE_SEND_ID"].address))
+    answer = await bench.owner.read(REGISTERS["GUARD_STATUS"].address)
+    assert not answer.error and answer.value == 0b100
+    assert await host == (0x1234, False)

@@ -1,0 +1,329 @@
+"""The network interface: injection, reception, remote get, counters."""
+
+import cocotb
+from cocotb.triggers import RisingEdge
+
+from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Flit, Header, PutHeader, pack, unpack
+from rtl.registers import Fault, Irq
+from testbenches.kit.stream import PAUSES, Packet
+from testbenches.ni_bench import RING_BYTES, Bench, chunks_of, descriptor, fifo_packet, put_packet
+
+DUT = "rtl.ni.ni:NI"
+PARAMETERS = [
+    {}, {"lanes": 1, "counters": 2, "injection_rings": 1, "reception_rings": 1, "memory_bytes": 8192},
+    {"lanes": 6, "counters": 256, "injection_rings": 8, "reception_rings": 4, "memory_bytes": 131072},
+]
+
+OPEN, ANY = 1 << 17, 1 << 16
+
+
+async def _take(bench: Bench, lane: int, count: int) -> list[Packet]:
+    return [await bench.inject[lane].get() for _ in range(count)]
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES), latency=[1, 7])
+async def messages_are_cut(dut, pauses, latency):
+    """Messages of all lengths and alignments from all rings, past the end of the rings."""
+    bench = Bench(dut, pauses, latency=latency, seed=latency)
+    await bench.start()
+    parameters, draw = bench.parameters, bench.random
+    window = bench.data
+    room = min(parameters.memory_bytes - window, 3000)
+    content = bench.fill(window, room)
+    await bench.window("INJECTION", 1, window=window, limit=room)
+
+    expected: list[list[Packet]] = [[] for _ in range(parameters.lanes)]
+    sent = 0
+    for ring in range(parameters.injection_rings):
+        lane = ring % parameters.lanes
+        for _ in range(3):
+            batch = []
+            for length in draw.sample([0, 1, 8, 15, 16, 17, 32, 239, 240, 241, 255, 480, 481, draw.randrange(900)], 12):
+                offset = draw.randrange(0, room - length, 8)
+                header = draw.getrandbits(64) & ~pack(Header, dma=1)
+                if length and draw.random() < 0.5:
+                    header |= pack(Header, dma=1)
+                software = draw.getrandbits(64) & ~pack(PutHeader, remote_get=1)
+                batch.append(descriptor(1, offset, length, header, software))
+                expected[lane] += bench.expected_packets(header, software, content[offset:offset + length])
+                sent += length
+            await bench.post(ring, *batch)
+            while await bench.get("INJECTION_HEAD", ring) != bench.tails[ring]:
+                pass
+    await bench.settle()
+    for lane, packets in enumerate(expected):
+        for arrived, packet in zip(bench.inject[lane].packets, packets, strict=True):
+            assert arrived == packet
+    assert await bench.get("INJECTION_VALUE", 1) == -sent & 0xFFFFFFFF
+    assert await bench.get("FAULTS") == 0
+
+
+@cocotb.test()
+async def sending_counts_down_and_interrupts(dut):
+    """The counter reaches zero with the last packet of the last message, not before."""
+    bench = Bench(dut)
+    await bench.start()
+    bench.fill(bench.data, 600)
+    await bench.window("INJECTION", 0, window=bench.data, limit=600, value=900)
+    await bench.set("IRQ_ENABLE", 1 << Irq.INJECTION_HIT)
+    await bench.post(0, descriptor(0, 0, 600, 0))
+    await bench.settle()
+    assert await bench.get("INJECTION_VALUE", 0) == 300
+    assert await bench.get("INJECTION_HITS") == 0
+    assert not int(dut.irq.value)
+    await bench.post(0, descriptor(0, 296, 300, 0))
+    await bench.settle()
+    assert await bench.get("INJECTION_VALUE", 0) == 0
+    assert await bench.get("INJECTION_HITS") == 1
+    assert int(dut.irq.value)
+    await bench.set("INJECTION_HITS", 1)
+    await RisingEdge(dut.clk)
+    assert await bench.get("INJECTION_HITS") == 0
+    assert not int(dut.irq.value)
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def faulty_descriptors_are_skipped(dut, pauses):
+    """Every fault is reported with its ring, nothing of it is sent, and what follows is."""
+    bench = Bench(dut, pauses)
+    await bench.start()
+    put, get = pack(Header, dma=1), pack(PutHeader, remote_get=1)
+    window, limit, end = bench.data, 512, bench.parameters.memory_bytes
+    await bench.window("INJECTION", 0, window=window, limit=limit)
+    await bench.window("INJECTION", 1, window=end - 64, limit=4096)
+    good = descriptor(0, 8, 16, 0)
+    faults = [
+        (Fault.ALIGNMENT, descriptor(0, 4, 8, 0)),
+        (Fault.RANGE, descriptor(0, 0, limit + 1, 0)),
+        (Fault.RANGE, descriptor(0, limit, 8, 0)),
+        (Fault.RANGE, descriptor(0, 0xFFFFFFF8, 16, 0)),
+        (Fault.RANGE, descriptor(0, 8, 0xFFFFFFFF, 0)),
+        (Fault.RANGE, descriptor(1, 0, 65, 0)),
+        (Fault.RANGE, descriptor(1, 72, 8, 0)),
+        (Fault.LENGTH, descriptor(0, 0, 0, put)),
+        (Fault.LENGTH, descriptor(0, 0, 33, put, get)),
+        (Fault.LENGTH, descriptor(0, 0, 8 * DESCRIPTOR_BYTES, put, get)),
+        (Fault.UNSUPPORTED, descriptor(0, 0, 8, 0, prefetch=1)),
+        (Fault.UNSUPPORTED, descriptor(0, 0, 8, 0, local_copy=1)),
+    ]
+    if bench.parameters.counters < 256:
+        faults.append((Fault.COUNTER, descriptor(bench.parameters.counters, 0, 8, 0)))
+    await bench.set("IRQ_ENABLE", 1 << Irq.FAULT)
+    ring = bench.parameters.injection_rings - 1
+    for number, (fault, bad) in enumerate(faults, 1):
+        await bench.post(ring, bad, good)
+        await bench.settle()
+        assert int(dut.irq.value)
+        assert await bench.get("FAULTS") == number
+        assert await bench.get("LAST_FAULT") == fault << 8 | ring, fault
+        assert await bench.get("INJECTION_HEAD", ring) == bench.tails[ring]
+        assert await bench.get("IRQ_STATUS") & 1 << Irq.FAULT == 0
+        lane = ring % bench.parameters.lanes
+        assert len(bench.inject[lane].packets) == number
+    assert await bench.get("INJECTION_VALUE", 0) == -16 * len(faults) & 0xFFFFFFFF
+
+
+@cocotb.test()
+async def the_edge_of_a_window_is_inside(dut):
+    """A message may end exactly where its window ends, and where the memory ends."""
+    bench = Bench(dut)
+    await bench.start()
+    end = bench.parameters.memory_bytes
+    content = bench.fill(end - 64, 64)
+    await bench.window("INJECTION", 0, window=end - 64, limit=64)
+    await bench.post(0, descriptor(0, 0, 64, 0), descriptor(0, 64, 0, 0), descriptor(0, 56, 8, 0))
+    await bench.settle()
+    assert await bench.get("FAULTS") == 0
+    assert [p.to_bytes()[16:] for p in bench.inject[0].packets] == [
+        content + bytes(16), bytes(16), content[56:] + bytes(8)]
+
+
+@cocotb.test()
+async def a_long_put_fills_the_link(dut):
+    """Inside a message no cycle is lost; two lanes at once keep it up."""
+    bench = Bench(dut, latency=3)
+    await bench.start()
+    length = min(bench.parameters.memory_bytes - bench.data, 48000) // PAYLOAD_BYTES * PAYLOAD_BYTES
+    await bench.window("INJECTION", 0, window=bench.data, limit=length)
+    lanes = range(min(bench.parameters.lanes, bench.parameters.injection_rings, 2))
+    for lane in lanes:
+        await bench.post(lane, descriptor(0, 0, length, pack(Header, dma=1)))
+    for lane in lanes:
+        while not bench.inject[lane].flits:
+            await RisingEdge(dut.clk)
+    start, done = bench.cycle, sum(bench.inject[lane].flits for lane in lanes)
+    await bench.settle()
+    flits = sum(bench.inject[lane].flits for lane in lanes) - done
+    cycles = bench.cycle - start
+    dut._log.info("injection: %d flits in %d cycles on %d lanes", flits, cycles, len(lanes))
+    assert flits >= 0.97 * len(lanes) * (cycles - 40)
+
+
+@cocotb.test()
+async def reception_keeps_up(dut):
+    """Full packets of puts, back to back, arrive at 90 % of the link's rate at least."""
+    bench = Bench(dut, latency=3)
+    await bench.start()
+    lanes = range(min(bench.parameters.lanes, 2))
+    room = min((bench.parameters.memory_bytes - bench.data) // PAYLOAD_BYTES * PAYLOAD_BYTES, 24000)
+    await bench.window("RECEPTION", 1, window=bench.data, limit=room, value=len(lanes) * room)
+    for offset in range(0, room, PAYLOAD_BYTES):
+        for lane in lanes:
+            bench.eject[lane].put(put_packet(bytes(PAYLOAD_BYTES), counter=1, put_offset=offset))
+    start = bench.cycle
+    await bench.settle()
+    flits, cycles = room // PAYLOAD_BYTES * 32, bench.cycle - start
+    dut._log.info("reception: %d flits a lane in %d cycles on %d lanes", flits, cycles, len(lanes))
+    assert flits >= 0.9 * cycles
+    assert await bench.get("RECEPTION_HITS") == 2
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES), latency=[1, 6])
+async def packets_fill_reception_rings(dut, pauses, latency):
+    """Packets of all lanes into all rings: each whole, those of a lane in order, bad ones not at all."""
+    bench = Bench(dut, pauses, latency=latency, seed=latency)
+    await bench.start()
+    draw, parameters = bench.random, bench.parameters
+    rings = range(parameters.reception_rings)
+    heads = [0] * parameters.reception_rings
+    total = bad = 0
+    for _ in range(8):
+        expected: dict[tuple[int, int], list[bytes]] = {}
+        room = [RING_BYTES - 32] * parameters.reception_rings
+        for source in range(parameters.lanes):
+            for _ in range(5):
+                ring = draw.choice(rings)
+                payload = draw.randbytes(draw.choice([0, 1, 16, 17, 240, draw.randrange(240)]))
+                packet = fifo_packet(payload, ring=ring, source=source, bad=draw.random() < 0.2,
+                                     software=draw.getrandbits(64))
+                if chunks_of(len(payload)) * 32 > room[ring]:
+                    continue
+                room[ring] -= chunks_of(len(payload)) * 32
+                bench.eject[source].put(packet)
+                total, bad = total + 1, bad + packet.bad
+                if not packet.bad:
+                    expected.setdefault((ring, source), []).append(packet.to_bytes())
+        await bench.settle()
+        for ring in rings:
+            tail = await bench.get("RECEPTION_TAIL", ring)
+            assert bool(await bench.get("IRQ_STATUS") & 1 << ring) == (tail != heads[ring])
+            while heads[ring] != tail:
+                header = unpack(Header, int.from_bytes(
+                    bench.memory.dump(bench.reception_address(ring, heads[ring]), 8), "big"))
+                content = b"".join(
+                    bench.memory.dump(bench.reception_address(ring, heads[ring] + 32 * chunk), 32)
+                    for chunk in range(header["size"] + 1))
+                heads[ring] = (heads[ring] + len(content)) % RING_BYTES
+                assert content == expected[ring, header["source"]].pop(0)
+            await bench.set("RECEPTION_HEAD", heads[ring], ring)
+        assert not any(expected.values())
+    assert await bench.get("BAD_DROPS") == bad
+    assert await bench.get("RING_DROPS") == 0
+    assert sum(bench.retired.values()) == total
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "bursts"])
+async def a_full_ring_drops(dut, pauses):
+    """What does not fit is dropped whole and counted; one chunk stays free; so is all for a closed ring."""
+    bench = Bench(dut, pauses)
+    await bench.start()
+    packets = [fifo_packet(bytes([n]) * 112) for n in range(9)]
+    for packet in packets:
+        await bench.eject[0].send(packet)
+    await bench.settle()
+    assert await bench.get("RECEPTION_TAIL", 0) == 7 * 128
+    assert await bench.get("RING_DROPS") == 2
+    bench.eject[0].put(fifo_packet(bytes(80)))
+    bench.eject[0].put(fifo_packet(bytes(16)))
+    await bench.settle()
+    assert await bench.get("RECEPTION_TAIL", 0) == 31 * 32
+    assert await bench.get("RING_DROPS") == 3
+    await bench.set("RECEPTION_HEAD", 64)
+    bench.eject[0].put(fifo_packet(bytes(48)))
+    await bench.settle()
+    assert await bench.get("RECEPTION_TAIL", 0) == 32
+    assert bench.memory.dump(bench.reception_address(0), 7 * 128)[128:] == b"".join(
+        packet.to_bytes() for packet in packets[1:7])
+    await bench.set("RECEPTION_SIZE", 0)
+    bench.eject[0].put(fifo_packet(b""))
+    await bench.settle()
+    assert await bench.get("RING_DROPS") == 4
+    assert bench.retired[0] == 13
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=list(PAUSES), latency=[1, 6])
+async def puts_stay_in_their_window(dut, pauses, latency):
+    """Random puts against a model of memory, counters and hits: nothing outside a window ever changes."""
+    bench = Bench(dut, pauses, latency=latency, seed=latency)
+    await bench.start()
+    draw, parameters = bench.random, bench.parameters
+    end = parameters.memory_bytes
+    windows = {0: (bench.data, 800, 1), 1: (end - 128, 4096, 1), 2: (0, 0xFFFFFFFF, 0), 3: (0xFFFFFFF8, 0xFFFFFFFF, 1)}
+    values = {}
+    for counter, (window, limit, armed) in windows.items():
+        if counter < parameters.counters:
+            values[counter] = draw.randrange(1, 600)
+            await bench.window("RECEPTION", counter, window=window, limit=limit, value=values[counter], rights=armed)
+    model = bytearray(bench.memory.content)
+    drops = hits = lane = 0
+    for _ in range(60):
+        payload = draw.randbytes(draw.choice([1, 7, 8, 9, 31, 32, 239, 240, draw.randrange(1, 240)]))
+        counter = draw.choice([*range(4), parameters.counters & 0xFF]) if draw.random() < 0.5 else 0
+        offset = draw.choice([draw.randrange(0, 800, 8), draw.randrange(0, 100, 8), draw.randrange(800)])
+        short = draw.random() < 0.1
+        size = 0 if short else None
+        bench.eject[lane].put(put_packet(payload, counter=counter, put_offset=offset, size=size))
+        window, limit, armed = windows.get(counter, (0, 0, 0)) if counter < parameters.counters else (0, 0, 0)
+        carried = not short or len(payload) <= 16
+        inside = offset + len(payload) <= limit and window + offset + len(payload) <= end
+        if armed and offset % 8 == 0 and inside and carried:
+            model[window + offset:window + offset + len(payload)] = payload
+            values[counter] = values[counter] - len(payload) & 0xFFFFFFFF
+            hits |= (values[counter] == 0) << counter
+        else:
+            drops += 1
+        if draw.random() < 0.5:
+            # Puts overlap: only those of one lane are ordered.
+            await bench.settle()
+            lane = draw.randrange(parameters.lanes)
+    await bench.settle()
+    assert await bench.get("COUNTER_DROPS") == drops
+    assert bench.memory.content == model
+    for counter, value in values.items():
+        assert await bench.get("RECEPTION_VALUE", counter) == value
+    assert await bench.get("RECEPTION_HITS") == hits
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def a_bad_put_does_not_count(dut, pauses):
+    """A bad tail leaves counter and hit bit alone; the good copy that follows does count, and interrupts."""
+    bench = Bench(dut, pauses)
+    await bench.start()
+    await bench.set("IRQ_ENABLE", 1 << Irq.RECEPTION_HIT)
+    await bench.window("RECEPTION", 1, window=bench.data + 24, limit=240, value=240)
+    payload = bench.random.randbytes(240)
+    for bad in (True, False):
+        bench.eject[0].put(put_packet(payload, counter=1, bad=bad))
+        await bench.settle()
+        assert await bench.get("RECEPTION_VALUE", 1) == (240 if bad else 0)
+        assert await bench.get("RECEPTION_HITS") == (0 if bad else 2)
+        assert int(dut.irq.value) == (not bad)
+        assert await bench.get("BAD_DROPS") == 1
+    assert bench.memory.dump(bench.data + 24, 240) == payload
+    # A packet that the guard closes early counts as bad, wherever it is cut.
+    whole = list(put_packet(payload, counter=1).flits())
+    for cut in (1, 2, 3, 30):
+        for flit in whole[:cut]:
+            bench.eject[0].put_flit(flit)
+        bench.eject[0].put_flit(pack(Flit, last=1, bad=1))
+    bench.eject[0].put_flit(pack(Flit, first=1, last=1, bad=1))
+    await bench.settle()
+    assert await bench.get("BAD_DROPS") == 6
+    assert await bench.get("RECEPTION_VALUE", 1) == 0
+    assert bench.retired[0] == 7

@@ -1,0 +1,85 @@
+"""A machine file that cannot be run is refused with its line and its mend, before anything is built."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from khhw.machine.file import MachineFileError, load, schema
+
+TALK = Path(__file__).parents[2] / "examples" / "talk.toml"
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "machine.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_talks_machine_loads() -> None:
+    machine = load(TALK)
+    assert machine.nodes == 8
+    slide1 = machine.matrix("slide1")
+    assert slide1[0].nonzero()[0].tolist() == [0, 3, 4]
+    assert (slide1 == slide1.T).all()
+    assert not (machine.matrix("slide2") == machine.matrix("slide2").T).all()
+
+
+@pytest.mark.parametrize(("text", "line", "words"), [
+    ("[torus]\nshap = [2,2,2]", 2, "torus.shap: unknown key; keys here are shape"),
+    ("[torus]\nshape = [2,2,'2']", 2, "torus.shape[2]: Input should be a valid integer"),
+    ("[torus]\nshape = [2,2,0]", 2, "sizes from 1 to 64, not \\[2, 2, 0\\]"),
+    ("[torus]\nshape = [65,1,1]", 2, "sizes from 1 to 64"),
+    ("[torus]\nshape = [64,64,64]", 2, "need 18 bits; 16 are the limit"),
+    ("[torus]\nshape = [8,8,8]", 1, "make it 512"),
+    ("[node]\n\nlanes = 7", 1, "lanes must be an integer from 1 to 6, not 7"),
+    ("[node]\nlane = 7", 2, "node.lane: unknown key; keys here are bubble, console"),
+    ("[host]\ncpu = 'x86'", 2, "host.cpu: Input should be 'ideal'"),
+    ("[domains.a]\nmatrix = [[1,0],[0,1]]", 2, "8 rows"),
+    ("[domains.a]\nmatrix = [[1,0],[0,2]]", 2, "0 or 1"),
+    ("[domains.a]\nrules = [\n'0 -> 1',\n'0 -> 9',\n]", 4, "no node 9; nodes are 0 to 7"),
+    ("[domains.a]\ngroups.web = [0, 8]", 2, "no node 8; nodes are 0 to 7"),
+    ("[domains.a]\n", 1, "exactly one of matrix, groups and rules"),
+    ("[[phases]]\nname='a'\ndomains='b'", 3, "unknown domains 'b'"),
+    ("[[phases]]\nname='a'\nkernels=[{kernel='probe'},\n{nodes=[1], kernel='victim'}]", 4,
+     "node 1 boots 'probe' already"),
+    ("[[phases]]\nname='a'\nkernels=[{kernel='nonsense'}]", 3, "no kernel 'nonsense'"),
+    ("[[phases]]\nname='a'\nkernels=[{kernel='mine.py'}]", 3, "no kernel file"),
+    ("[[phases]]\nname='a'\n[[phases]]\nname='a'", 2, "two phases are named 'a'"),
+    ("[parts]\nrouter = 'nonsense.router:Router'", 2, "no module 'nonsense"),
+    ("[parts]\nrouter = 'rtl.torus.router'", 2, 'write "module:Class"'),
+    ("[parts]\nrouter = 'rtl.torus.router:Rooter'", 2, "no class 'Rooter'"),
+    ("[parts]\nrouter = 'rtl.memory:NodeMemory'", 2, "cannot be the router: missing ports"),
+    ("[parts]\nrooter = 'x:y'", 2, "parts.rooter"),
+    ("name = ", 1, "is not TOML"),
+    ("seed = -1", 1, "seed: Input should be greater than or equal to 0"),
+])
+def test_bad_files_are_refused_with_line_and_mend(tmp_path: Path, text: str, line: int, words: str) -> None:
+    with pytest.raises(MachineFileError, match=words) as caught:
+        load(write(tmp_path, text))
+    assert (Path(caught.value.file).name, caught.value.line) == ("machine.toml", line)
+
+
+def test_a_missing_file_is_named() -> None:
+    with pytest.raises(MachineFileError, match=r"absent\.toml:1: cannot be read"):
+        load("absent.toml")
+
+
+@given(matrix=st.integers(1, 4).flatmap(
+    lambda n: st.lists(st.lists(st.integers(0, 1), min_size=n, max_size=n), min_size=n, max_size=n)))
+def test_a_matrix_and_its_rules_say_the_same(tmp_path_factory: pytest.TempPathFactory, matrix: list[list[int]]) -> None:
+    rules = [f"{source} -> {' '.join(str(d) for d, bit in enumerate(row) if bit)}"
+             for source, row in enumerate(matrix) if any(row)]
+    text = (f"[torus]\nshape = [{len(matrix)}, 1, 1]\n[domains.m]\nmatrix = {matrix}\n"
+            f"[domains.r]\nrules = {rules}\n")
+    machine = load(write(tmp_path_factory.mktemp("machine"), text))
+    assert np.array_equal(machine.matrix("m"), np.array(matrix, dtype=bool))
+    assert np.array_equal(machine.matrix("r"), machine.matrix("m"))
+
+
+def test_the_schema_documents_every_key() -> None:
+    for definition in schema()["$defs"].values():
+        for name, field in definition.get("properties", {}).items():
+            assert "description" in field or "$ref" in field or definition.get("title") == "Parameters", name

@@ -1,0 +1,167 @@
+"""Programs for the stand-in machine: functions a simulator process enters."""
+
+import random
+import time
+
+from khhw.node import BusError
+from khhw.sim.reports import report
+from khhw.sim.sync import timeout
+from khhw.sim.transport import NodeTransport, RootTransport
+
+SCRATCH, DELAY, CLEAR, TIME, NOWHERE = 0, 4, 8, 12, 16
+
+
+class Program:
+    """Notes of tasks and the trace of events, as results."""
+
+    def __init__(self, host):
+        self.notes, self.trace = [], []
+        host.scheduler.observer = lambda *event: self.trace.append(list(event))
+
+    def note(self, port, *facts):
+        self.notes.append([port.now, *facts])
+
+    def results(self, outcome):
+        return {"notes": self.notes, "trace": self.trace}
+
+    def stuck(self, read):
+        return [f"quiescent is {read('quiescent'):#b}", f"irq is {read('irq'):#b}"]
+
+
+async def worker(program, node: NodeTransport, seed, rounds):
+    """Everything a transport offers, in an order and at times that depend on `seed`."""
+    dice = random.Random(f"{seed} {node.rank}")
+    for _ in range(rounds):
+        value = dice.getrandbits(32)
+        await node.write(SCRATCH, value)
+        assert await node.read(SCRATCH) == value
+        try:
+            await node.write(NOWHERE, 1)
+        except BusError as error:
+            program.note(node, node.rank, str(error))
+        first, start = await node.read(TIME), node.now
+        words = dice.randbytes(32)
+        node.poke(0, words)
+        node.poke(3, b"mark")
+        await node.write(DELAY, dice.randint(1, 60))
+        await node.interrupt()
+        copied = node.peek(32, 32)
+        assert copied == words[:3] + b"mark" + words[7:] == node.peek(0, 32)
+        await node.write(CLEAR, 0)
+        try:
+            async with timeout(dice.randint(5, 50)):
+                await node.interrupt()
+        except TimeoutError:
+            program.note(node, node.rank, "no second interrupt", start - first)
+        await node.sleep(dice.choice([0, 1, 2, 15, 18, 400]))
+
+
+async def echo(program, root: RootTransport, seed, rounds):
+    """Packets into the root, and out of it again."""
+    dice = random.Random(seed)
+    for _ in range(rounds):
+        packets = [([dice.getrandbits(64) for _ in range(dice.randint(1, 8))], dice.randint(0, 1)) for _ in range(3)]
+        for packet in packets:
+            await root.send(*packet)
+            program.note(root, "sent", len(packet[0]))
+        for packet in packets:
+            assert await root.receive() == packet
+        program.note(root, "echoed")
+        await root.sleep(dice.choice([3, 30, 300]))
+
+
+def mixed(host, arguments):
+    """Both nodes and the root at work."""
+    program = Program(host)
+    for node in host.nodes:
+        host.scheduler.spawn(worker(program, node, **arguments), rank=node.rank, name=f"worker {node.rank}")
+    host.scheduler.spawn(echo(program, host.root, **arguments), name="echo")
+    return program
+
+
+def phases(host, arguments):
+    """The cycle numbers of single operations."""
+    program = Program(host)
+
+    async def note(node):
+        program.note(node, "start")
+        program.note(node, "time register", await node.read(TIME))
+        node.poke(0, bytes(range(32)))
+        await node.write(DELAY, 5)
+        program.note(node, "written")
+        await node.interrupt()
+        program.note(node, "interrupt")
+        await node.interrupt()
+        program.note(node, "interrupt again")
+        await node.sleep(1_000_000)
+        program.note(node, "time register", await node.read(TIME))
+
+    host.scheduler.spawn(note(host.nodes[0]), rank=0)
+    return program
+
+
+def hopeless(host, arguments):
+    """Waits for what never comes, while node 0 counts down for `delay` cycles."""
+    program = Program(host)
+
+    async def wait(node):
+        await node.write(DELAY, arguments["delay"])
+        await host.nodes[1].interrupt()
+
+    host.scheduler.spawn(wait(host.nodes[0]), rank=0, name="waiter")
+    return program
+
+
+def failing(host, arguments):
+    """Fails in cycle 7."""
+    program = Program(host)
+
+    async def fail(node):
+        await node.sleep(7)
+        raise ValueError("on purpose")
+
+    host.scheduler.spawn(fail(host.nodes[1]), rank=1, name="victim")
+    return program
+
+
+def endless(host, arguments):
+    """Busy for ever; tells when it has begun."""
+    program = Program(host)
+
+    async def turn(node):
+        await node.write(DELAY, 0xFFFFFFFF)
+        report("begun")
+        while True:
+            await node.sleep(1000)
+            program.note(node, "alive")
+
+    host.scheduler.spawn(turn(host.nodes[0]), rank=0, name="turner")
+    return program
+
+
+def speed(host, arguments):
+    """Register accesses, interrupts, memory copies, or nothing at all, on some nodes."""
+    program = Program(host)
+    host.scheduler.observer = None
+
+    async def run(node):
+        began, cycle = time.perf_counter(), node.now
+        if arguments["kind"] == "accesses":
+            for value in range(arguments["count"]):
+                await node.write(SCRATCH, value)
+        elif arguments["kind"] == "interrupts":
+            for _ in range(arguments["count"]):
+                await node.write(DELAY, 40)
+                await node.interrupt()
+                await node.write(CLEAR, 0)
+        elif arguments["kind"] == "memory":
+            for _ in range(arguments["count"]):
+                node.poke(0, node.peek(0, 2048))
+        else:
+            await node.write(DELAY, 0xFFFFFFFF)
+            await node.sleep(arguments["count"])
+        program.note(node, time.perf_counter() - began, node.now - cycle)
+
+    for node in host.nodes[: arguments.get("nodes", 2)]:
+        host.scheduler.spawn(run(node), rank=node.rank)
+    return program

@@ -1,0 +1,120 @@
+"""The cocotb back end on a very small machine: cycle numbers, determinism, and how runs end."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from khhw.build.design import convert
+from khhw.build.simulator import Simulation
+from khhw.sim.options import Options
+from khhw.sim.process import Request, run
+
+HERE = Path(__file__).parent
+NODES, WORDS = 2, 64
+
+
+@pytest.fixture(scope="module")
+def build():
+    return Simulation(design=convert("standin:StandIn", path=[HERE])).build()
+
+
+@pytest.fixture
+def go(build, tmp_path):
+    def go(name, on_report=None, arguments=None, **options):
+        request = Request(entry=f"programs:{name}", arguments=arguments or {}, nodes=NODES, memory_bytes=WORDS * 32,
+                          options=Options(**options))
+        return run(build, request, tmp_path, path=[HERE], on_report=on_report)
+
+    return go
+
+
+def test_operations_take_the_cycles_of_the_rule(go):
+    done = go("phases")
+    assert done.state == "finished", done.message
+    assert done.results["notes"] == [
+        [0, "start"],
+        [2, "time register", 0],  # shown and taken in cycle 0, answered in 1
+        [4, "written"],
+        [10, "interrupt"],  # taken in 2, copied five cycles later, up from cycle 9 on
+        [11, "interrupt again"],  # a level: it is still up
+        [1_000_013, "time register", 1_000_011],
+    ]
+    assert done.outcome["statistics"]["skipped_cycles"] > 999_000
+
+
+def test_the_trace_is_the_same_again_and_without_jumps(go):
+    arguments = {"seed": 3, "rounds": 25}
+    runs = [go("mixed", arguments=arguments, jump=jump) for jump in (True, True, False)]
+    for done in runs:
+        assert done.state == "finished", done.message
+    first, again, slow = runs
+    assert first.results == again.results == slow.results
+    assert first.outcome["cycles"] == slow.outcome["cycles"]
+    assert first.outcome["statistics"]["jumps"] > 10
+    assert slow.outcome["statistics"]["jumps"] == 0
+    assert len(first.results["trace"]) > 500
+
+
+def test_python_sleeps_while_nothing_happens(go):
+    done = go("speed", arguments={"kind": "nothing", "count": 300_000, "nodes": 1})
+    assert done.outcome["statistics"]["simulated_cycles"] > 300_000
+    assert done.outcome["statistics"]["wakes"] < 1000
+
+
+def test_waiting_for_what_cannot_come_ends_the_run(go):
+    done = go("hopeless", arguments={"delay": 50})
+    assert (done.state, done.message) == ("quiet", "all tasks wait, and the machine is idle")
+    assert done.outcome["waiting"] == ["waiter (rank 0) waits for the interrupt"]
+    assert done.outcome["stuck"] == ["quiescent is 0b11", "irq is 0b1"]
+
+
+def test_a_busy_machine_that_says_nothing_is_stuck_at_the_same_cycle_each_time(go):
+    runs = [go("hopeless", arguments={"delay": 10**9}, stall_cycles=3000) for _ in range(2)]
+    assert [done.state for done in runs] == ["stuck", "stuck"]
+    assert runs[0].outcome["cycles"] == runs[1].outcome["cycles"] < 10_000
+    assert runs[0].outcome["stuck"] == ["quiescent is 0b10", "irq is 0b0"]
+
+
+@pytest.mark.parametrize("jump", [True, False])
+def test_a_limit_of_cycles_is_kept(go, jump):
+    done = go("phases", max_cycles=5000, jump=jump)
+    assert (done.state, done.outcome["cycles"]) == ("budget", 5000)
+
+
+def test_a_failing_task_is_named(go):
+    done = go("failing")
+    assert done.state == "failed"
+    assert done.message == "task 'victim' of node 1 failed in cycle 7: ValueError: on purpose"
+
+
+def test_an_entry_that_does_not_exist_is_reported(go):
+    done = go("no_such_program")
+    assert done.state == "crashed"
+    assert "no_such_program" in done.message
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_leaves_results(go, number):
+    reports = []
+
+    def on_report(values):
+        reports.append(values)
+        if len(reports) == 3:
+            os.kill(os.getpid(), number)
+
+    done = go("endless", on_report=on_report, progress_seconds=0.05)
+    assert (done.state, done.message) == ("interrupted", "stopped by SIGINT")
+    assert done.results["notes"], "what was done before is lost"
+    assert [values["kind"] for values in reports[:3]] == ["begun", "progress", "progress"]
+    assert reports[1]["cycles"] < reports[2]["cycles"]
+
+
+def test_runs_in_a_thread_work_too(go):
+    states = []
+    thread = threading.Thread(target=lambda: states.append(go("failing").state))
+    thread.start()
+    thread.join()
+    assert states == ["failed"]
