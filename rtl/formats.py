@@ -223,7 +223,7 @@ FIELDS: dict[str, dict[str, str]] = {
                 "hardware takes the shortest way. Cleared on arrival in the dimension.",
         "deposit": "1: every node passed on a straight line keeps a copy.",
         "pid0": "Reception ring, high bit.",
-        "size": "Chunks of 32 bytes in the packet, minus one.",
+        "size": "Chunks of 32 bytes in the packet, minus one. Set by hardware when it sends.",
         "pid1": "Reception ring, low bit.",
         "dma": "0: for a reception ring, FifoHeader follows. 1: direct put or remote get, PutHeader follows.",
         "dynamic": "1 with `vc` 0 or 1; 0 with `vc` 2 or 3.",
@@ -240,9 +240,10 @@ FIELDS: dict[str, dict[str, str]] = {
         "function": "Free for software.",
     },
     "PutHeader": {
-        "put_offset": "Bytes from the base of the reception counter to the first byte of the payload.",
+        "put_offset": "Bytes from the base of the reception counter to the first byte of the payload, a multiple "
+                      "of 8; hardware counts it up from packet to packet.",
         "counter": "Reception counter.",
-        "valid_bytes": "Payload bytes that are written and counted.",
+        "valid_bytes": "Payload bytes that are written and counted. Set by hardware when it sends.",
         "reserved": "0.",
         "pacing": "Kept from the original; hardware ignores it.",
         "remote_get": "1: the payload is descriptors, to be injected at the destination.",

@@ -2,7 +2,7 @@
 
 import warnings
 
-from amaranth.hdl import Module, ResetInserter, UnusedElaboratable
+from amaranth.hdl import Cat, Module, ResetInserter, Signal, UnusedElaboratable
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -32,6 +32,9 @@ PARTS = {"router": Router, "guard": Guard, "ni": NI, "memory": NodeMemory}
 
 SIGNATURES = {"router": router_signature, "guard": guard_signature, "ni": ni_signature, "memory": memory_signature}
 """What a part must look like."""
+
+_HANDOVER = 3
+"""Cycles all blocks must have been quiet for the node to be quiescent."""
 
 
 class Node(wiring.Component):
@@ -149,8 +152,13 @@ class Node(wiring.Component):
             for ours, theirs in zip(getattr(self, port), getattr(tree, port), strict=True):
                 connect(m, flipped(ours), theirs)
 
-        m.d.comb += self.quiescent.eq(
-            guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent & ni.quiescent)
+        # A block hands on through a register: it may be quiet a cycle or two before its neighbour stirs.
+        quiet, past = Signal(), Signal(_HANDOVER)
+        m.d.comb += [
+            quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent & ni.quiescent),
+            self.quiescent.eq(quiet & past.all()),
+        ]
+        m.d.sync += past.eq(Cat(quiet, past)[:_HANDOVER])
         return m
 
 

@@ -10,7 +10,10 @@ from khhw.node.tree_packets import TreePacket, console_packets
 from khhw.sim.sync import Event, timeout
 from rtl.formats import Protocol, TreeChannel
 
-__all__ = ["Console", "ConsoleError", "LoadTime", "Said"]
+__all__ = ["OUTSIDE", "Console", "ConsoleError", "LoadTime", "Said"]
+
+OUTSIDE = -1
+"""Rank of the outside in a transcript."""
 
 _LIMIT = 1_000_000
 
@@ -28,7 +31,7 @@ class Said:
     cycle : int
         When its end left the machine.
     rank : int
-        Who said it: the stamp of hardware, not the text.
+        Who said it: the stamp of hardware, not the text. :data:`OUTSIDE` for what was written from here.
     text : str
         Without the newline.
     """
@@ -111,11 +114,13 @@ class Console:
         if rest:
             self._partial[rank] = rest
         for line in lines:
-            said = Said(cycle, rank, line.decode("utf-8", "replace"))
-            self.transcript.append(said)
-            if self._observer is not None:
-                self._observer(said)
+            self._keep(Said(cycle, rank, line.decode("utf-8", "replace")))
         self._new.set()
+
+    def _keep(self, said: Said) -> None:
+        self.transcript.append(said)
+        if self._observer is not None:
+            self._observer(said)
 
     async def write(self, data: bytes) -> None:
         """Send bytes to every node that listens, 240 to a packet."""

@@ -83,7 +83,16 @@ class KernelEntry(_Section):
     kernel: str
     """Name of a kernel of khhw, or the path of a Python file relative to the machine file."""
     arguments: str = ""
-    """Text behind the address on the loader's boot line."""
+    """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run."""
+    service: bool = False
+    """Booted before the others, and awaited until it says `open`; told to `stop` when the others have ended."""
+
+    def ranks(self, nodes: int) -> list[int]:
+        """Ranks that boot it in a machine of `nodes`."""
+        return list(range(nodes)) if self.nodes == "all" else list(self.nodes)
+
+    def __hash__(self) -> int:
+        return id(self)
 
 
 class Phase(_Section):
@@ -213,7 +222,7 @@ def _wrong_phase(phase: Phase, machine: MachineFile, folder: Path) -> tuple[tupl
         return ("domains",), f"unknown domains {phase.domains!r}; known are {known}"
     booted: dict[int, str] = {}
     for index, entry in enumerate(phase.kernels):
-        for rank in range(machine.nodes) if entry.nodes == "all" else entry.nodes:
+        for rank in entry.ranks(machine.nodes):
             if not 0 <= rank < machine.nodes:
                 return ("kernels", index), f"no node {rank}; nodes are 0 to {machine.nodes - 1}"
             if rank in booted:

@@ -1,21 +1,21 @@
 """What is read from a machine when the kernels of a phase have ended: from memories, and from guards."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from khhw.control.owner import Owner
+from khhw.control.attacks import judge_attacks
+from khhw.control.log import RefusalLog
 from khhw.kernels.results import Peek, latency_samples, observed_matrix
-from khhw.machine.results import LatencySample, Matrix, RunRecord
+from khhw.machine.file import Phase
+from khhw.machine.results import Attack, LatencySample, Matrix, RunRecord
 from khhw.node import Layout, Shape
 from khhw.sim.host import Host
 
 __all__ = ["MEASURES", "Observer"]
-
-Allowed = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,23 @@ class Observer:
     shape : Shape
     layout : Layout
         Of a node's memory.
-    owner : Owner
+    phase : Phase
+        What ran.
     seed : int
-        Of the kernels' tokens.
-    phase : str
-        Name.
+        Of the run.
+    allowed : numpy array of bool, shape (nodes, nodes)
+        isAllowed as it was in force, source first.
+    logs : sequence of RefusalLog
+        Of all guards, cleared before the phase and read after it.
     """
 
     host: Host
     shape: Shape
     layout: Layout
-    owner: Owner
+    phase: Phase
     seed: int
-    phase: str
+    allowed: npt.NDArray[np.bool_]
+    logs: Sequence[RefusalLog]
 
     @property
     def memories(self) -> list[Peek]:
@@ -49,15 +53,27 @@ class Observer:
         return [partial(self.host.memory.peek, rank) for rank in range(self.shape.nodes)]
 
 
-async def matrix(observer: Observer, allowed: Allowed, record: RunRecord) -> None:
+async def matrix(observer: Observer, record: RunRecord) -> None:
     """isAllowed as the destinations' memories show it."""
     seen = observed_matrix(observer.memories, observer.layout, observer.shape, observer.seed)
-    record.matrix[observer.phase] = Matrix(
-        configured=allowed.astype(int).tolist(), observed=seen.matrix.astype(int).tolist())
+    record.matrix[observer.phase.name] = Matrix(
+        configured=observer.allowed.astype(int).tolist(), observed=seen.matrix.astype(int).tolist())
 
 
-async def latency(observer: Observer, _allowed: Allowed, record: RunRecord) -> None:
-    """Samples that the source kept."""
+async def attacks(observer: Observer, record: RunRecord) -> None:
+    """What hostile software tried, what refused it, and what reached the victims' memories."""
+    entry = next(entry for entry in observer.phase.kernels if entry.kernel == "attack")
+    (attacker,) = entry.ranks(observer.shape.nodes)
+    for result in judge_attacks(
+            observer.memories, observer.logs, observer.layout, observer.shape, attacker=attacker,
+            arguments=entry.arguments):
+        record.attacks.append(Attack(
+            name=result.name, tried=result.tried, delivered=result.delivered, refused=result.refused,
+            where=result.where, passed=result.delivered == 0 and result.refused >= result.tried))
+
+
+async def latency(observer: Observer, record: RunRecord) -> None:
+    """Samples that the sources kept."""
     for rank, memory in enumerate(observer.memories):
         for sample in latency_samples(memory, observer.layout):
             record.latency.append(LatencySample(
@@ -65,7 +81,7 @@ async def latency(observer: Observer, _allowed: Allowed, record: RunRecord) -> N
                 cycles=sample.cycles))
 
 
-MEASURES: dict[str, Callable[[Observer, Allowed, RunRecord], Awaitable[None]]] = {
-    "matrix": matrix, "latency": latency,
+MEASURES: dict[str, Callable[[Observer, RunRecord], Awaitable[None]]] = {
+    "matrix": matrix, "attacks": attacks, "latency": latency,
 }
 """By the name a machine file gives them."""

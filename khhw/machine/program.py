@@ -7,10 +7,13 @@ domains, images by multicast, boot, until all kernels have ended; then what the 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from khhw.control.console import Console, Said
+import numpy as np
+import numpy.typing as npt
+
+from khhw.control.console import OUTSIDE, Console, Said
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
-from khhw.control.log import clear_logs, read_logs
+from khhw.control.log import RefusalLog, clear_logs, read_logs
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
 from khhw.kernels.image import Image
@@ -81,54 +84,69 @@ class MachineProgram:
         if phase.domains is not None:
             await self._epochs.change(Domains(self.machine.matrix(phase.domains)))
         await clear_logs(self._owner)
-        observer = Observer(self.host, self.shape, self.layout, self._owner, self.seed, phase.name)
-        await observer.begin()
         for entry in phase.kernels:
             await self._load(entry)
-        booted = [(entry, await self._boot(entry)) for entry in phase.kernels]
-        for entry, mark in booted:
-            await self._ended(entry, mark)
-        await self._read_refusals(phase)
+        await self._run_kernels(phase)
+        logs = await read_logs(self._owner)
+        self._keep_refusals(phase, logs)
         if phase.measure is not None:
-            allowed = self._epochs.current.matrix if self._epochs.current else Domains.nothing(self.shape.nodes).matrix
-            await MEASURES[phase.measure](observer, allowed, self.record)
+            observer = Observer(self.host, self.shape, self.layout, phase, self.seed, self._allowed, logs)
+            await MEASURES[phase.measure](observer, self.record)
             report("measured", phase=phase.name, what=phase.measure, record=self.record.model_dump(mode="json"))
 
-    def _ranks(self, entry: KernelEntry) -> list[int]:
-        return list(range(self.shape.nodes)) if entry.nodes == "all" else list(entry.nodes)
+    @property
+    def _allowed(self) -> npt.NDArray[np.bool_]:
+        return (self._epochs.current or Domains.nothing(self.shape.nodes)).matrix
 
     async def _load(self, entry: KernelEntry) -> None:
         """One image to all its nodes at once."""
-        ranks, image = self._ranks(entry), self.images[entry.kernel]
+        ranks, image = entry.ranks(self.shape.nodes), self.images[entry.kernel]
         before = self._console.packets
         taken = await self._console.load(image, self.layout.image.base, ranks)
         self.record.load.append(Load(
             kernel=Image.parse(image).name, nodes=ranks, image_bytes=len(image),
             packets=self._console.packets - before, cycles=taken.loaded))
 
+    async def _run_kernels(self, phase: Phase) -> None:
+        """Services first; when all other kernels have ended, services are told to stop."""
+        services = [entry for entry in phase.kernels if entry.service]
+        marks = {entry: await self._boot(entry) for entry in services}
+        for entry in services:
+            await self._console.wait(entry.ranks(self.shape.nodes), ": open", since=marks[entry])
+        others = [entry for entry in phase.kernels if not entry.service]
+        marks |= {entry: await self._boot(entry) for entry in others}
+        for entry in others:
+            await self._ended(entry, marks[entry])
+        for entry in services:
+            await self._console.line("stop", entry.ranks(self.shape.nodes))
+            await self._ended(entry, marks[entry])
+
     async def _boot(self, entry: KernelEntry) -> int:
-        return await self._console.boot(self.layout.image.base, entry.arguments, self._ranks(entry))
+        arguments = entry.arguments.replace("{seed}", str(self.seed))
+        return await self._console.boot(self.layout.image.base, arguments, entry.ranks(self.shape.nodes))
 
     async def _ended(self, entry: KernelEntry, mark: int) -> None:
-        await self._console.done(Image.parse(self.images[entry.kernel]).name, self._ranks(entry), since=mark)
+        name = Image.parse(self.images[entry.kernel]).name
+        await self._console.done(name, entry.ranks(self.shape.nodes), since=mark)
 
-    async def _read_refusals(self, phase: Phase) -> None:
-        """Logs of all guards. An id that names no node stands as -1."""
-        for log in await read_logs(self._owner):
+    def _keep_refusals(self, phase: Phase, logs: Sequence[RefusalLog]) -> None:
+        for log in logs:
             for entry in log.entries:
                 self.record.refusals.append(RefusalRecord(
                     phase=phase.name, node=entry.node, source=self._rank(entry.source),
                     destination=self._rank(entry.destination), reason=entry.reason.name, cycle=entry.cycle))
 
     def _rank(self, node_id: int) -> int:
+        """Rank of an id; -1 for one that names no node."""
         try:
             return self.shape.rank_of_id(node_id)
         except ValueError:
             return -1
 
     def _said(self, said: Said) -> None:
-        self.record.console.append(ConsoleLine(cycle=said.cycle, node=said.rank, text=said.text))
-        report("console", cycle=said.cycle, node=said.rank, text=said.text)
+        line = ConsoleLine(cycle=said.cycle, node=None if said.rank == OUTSIDE else said.rank, text=said.text)
+        self.record.console.append(line)
+        report("console", **line.model_dump())
 
     def results(self, _outcome: Outcome) -> dict[str, Any]:
         """What was seen so far."""

@@ -130,8 +130,8 @@ class GuardControl(wiring.Component):
 
         permitted = Signal()
         m.d.comb += permitted.eq(reduce(or_, [
-            Cat(*hits_alike).any() & Mux(write, _who(_WRITABLE, rights_alike, owners), _who(_READABLE, rights_alike, owners))
-            for rights_alike, hits_alike in rights.items()
+            Cat(*alike).any() & Mux(write, _who(_WRITABLE, right, owners), _who(_READABLE, right, owners))
+            for right, alike in rights.items()
         ]))
         # A log entry is four registers; they share the index of the first.
         indices["LOG_NODES"] = (address - REGISTERS["LOG_NODES"].address)[4:4 + len(self.log_index)]

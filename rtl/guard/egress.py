@@ -69,6 +69,7 @@ class EgressGuard(wiring.Component):
         })
         self.gate = Gate(Reason.ROW)
         self.table = PermissionTable(parameters, column=False)
+        self.packer = CoordinatePacker()
         self.hints = HintNormaliser()
         self.cut = Signal()
         self.destination = Signal(16)
@@ -107,7 +108,7 @@ class EgressGuard(wiring.Component):
         return m
 
     def _packer(self, m, header):
-        m.submodules.packer = packer = CoordinatePacker()
+        m.submodules.packer = packer = self.packer
         m.d.comb += [
             packer.straps.eq(self.straps), packer.x.eq(header.x), packer.y.eq(header.y), packer.z.eq(header.z),
         ]

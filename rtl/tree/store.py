@@ -60,7 +60,8 @@ class PacketStore(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.ram = ram = memory.Memory(shape=Flit, depth=self.depth, init=[])
-        committed, fetched = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
+        committed = Signal(range(2 * self.depth))
+        fetched = Signal(range(2 * self.depth))
         level = Signal.like(committed)
         collecting = self._collect(m, ram.write_port(), committed)
         m.d.comb += [
@@ -84,8 +85,11 @@ class PacketStore(wiring.Component):
         """Write what comes in behind the committed packets, and commit a packet when it is whole."""
         flit = self.i.payload
         header = data.View(TreeHeader, flit.data)
-        transfer, collecting, whole = Signal(), Signal(), Signal()
-        count, words = Signal(6), Signal(6)
+        transfer = Signal()
+        collecting = Signal()
+        whole = Signal()
+        count = Signal(6)
+        words = Signal(6)
         m.d.comb += [
             transfer.eq(self.i.valid & self.i.ready),
             whole.eq(transfer & collecting & ~flit.first & flit.last & (count == words)),
