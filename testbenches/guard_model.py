@@ -115,17 +115,15 @@ class Bench:
     Parameters
     ----------
     dut : handle
-    seed : int
-        Of everything random here.
     sizes, place : sequence of 3 int
     pauses : str
         Pattern of :data:`~testbenches.kit.stream.PAUSES` at every source and sink.
     """
 
-    def __init__(self, dut: Any, seed: int, sizes: Sequence[int] = (4, 3, 2), place: Sequence[int] = (1, 2, 1),
+    def __init__(self, dut: Any, sizes: Sequence[int] = (4, 3, 2), place: Sequence[int] = (1, 2, 1),
                  pauses: str = "never") -> None:
         self.dut = dut
-        self.random = random.Random(seed)
+        self.random = random.Random(random.getrandbits(64))
         self.parameters = Parameters(**literal_eval(os.environ.get("KHHW_PARAMETERS", "{}")))
         self.model = GuardModel(self.parameters, sizes, place)
         self.lanes = range(self.parameters.lanes)

@@ -14,8 +14,6 @@ from testbenches.kit.stream import PAUSES, Packet
 DUT = "rtl.guard.guard:Guard"
 PARAMETERS = [{}, {"lanes": 1}, {"lanes": 6, "table_nodes": 32, "log_entries": 4}]
 
-SEED = cocotb.RANDOM_SEED if hasattr(cocotb, "RANDOM_SEED") else 1
-
 
 async def _counts(bench: Bench, name: str) -> list[int]:
     return [await bench.get(name, index) for index in range(REGISTERS[name].elements(bench.parameters))]
@@ -37,10 +35,11 @@ def _to_node(bench: Bench, node: int, **fields: int) -> Packet:
 
 
 @cocotb.test()
-@cocotb.parametrize(pauses=list(PAUSES), shape=[((4, 3, 2), (1, 2, 1)), ((2, 2, 2), (0, 0, 0)), ((8, 1, 4), (7, 0, 2))])
+@cocotb.parametrize(
+    pauses=list(PAUSES), shape=[((4, 3, 2), (1, 2, 1)), ((2, 2, 2), (0, 0, 0)), ((8, 1, 4), (7, 0, 2))])
 async def random_traffic(dut, pauses, shape):
     """Any packets on all lanes both ways: exactly what the model lets through comes out, all is counted."""
-    bench = Bench(dut, SEED, *shape, pauses)
+    bench = Bench(dut, *shape, pauses)
     bench.randomise()
     await bench.start(commit=True)
     model, expected = bench.model, Counter()
@@ -82,7 +81,7 @@ async def random_traffic(dut, pauses, shape):
 @cocotb.test()
 async def nothing_passes_before_the_first_commit(dut):
     """After the fabric reset tables hold whatever they held: everything is refused with NO_TABLE."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     bench.model.row = bench.model.column = set(range(bench.parameters.table_nodes))
     await bench.start(commit=True)
     dut.rst.value = 1
@@ -102,10 +101,11 @@ async def nothing_passes_before_the_first_commit(dut):
 
 
 @cocotb.test()
-@cocotb.parametrize(shape=[((5, 4, 1), (2, 3, 0)), ((2, 3, 4), (1, 1, 3)), ((64, 1, 1), (40, 0, 0)), ((6, 6, 1), (0, 0, 0))])
+@cocotb.parametrize(shape=[
+    ((5, 4, 1), (2, 3, 0)), ((2, 3, 4), (1, 1, 3)), ((64, 1, 1), (40, 0, 0)), ((6, 6, 1), (0, 0, 0))])
 async def every_hint(dut, shape):
     """Every hint combination to every destination, against the software twin."""
-    bench = Bench(dut, SEED, *shape)
+    bench = Bench(dut, *shape)
     bench.model.row = set(range(bench.parameters.table_nodes))
     await bench.start(commit=True)
     sizes = shape[0]
@@ -128,7 +128,7 @@ async def every_hint(dut, shape):
 @cocotb.test()
 async def full_rate(dut):
     """Shortest packets, refused and permitted mixed, pass one flit a cycle and are one cycle late."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     bench.model.row = bench.model.column = {0, 2}
     await bench.start(commit=True)
     for lane in bench.lanes:
@@ -149,7 +149,7 @@ async def full_rate(dut):
 @cocotb.test()
 async def a_header_keeps_its_decision(dut):
     """A packet that waits in the guard over a commit, and what is written behind it, keeps table and parity."""
-    bench = Bench(dut, SEED, pauses="never")
+    bench = Bench(dut, pauses="never")
     model = bench.model
     model.row, model.column, model.reach = {0}, {5}, [1, 1, 1, 1, 1, 1]
     await bench.start(commit=True)
@@ -182,7 +182,7 @@ async def a_header_keeps_its_decision(dut):
 @cocotb.test()
 async def commit_waits_for_the_drain(dut):
     """DRAINED falls at a commit until all packets judged before it are finished; no commit while it is 0."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     bench.model.column = {3}
     await bench.start(commit=True)
     assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
@@ -205,9 +205,34 @@ async def commit_waits_for_the_drain(dut):
 
 
 @cocotb.test()
+async def a_header_in_the_cycle_of_a_commit(dut):
+    """Whatever the cycle in which a header meets a commit: if the old table let it through, DRAINED waits for it."""
+    bench = Bench(dut)
+    await bench.start()
+    seen = []
+    for delay in range(8):
+        bench.model.column = {3}
+        await bench.commit()
+        bench.model.column = set()
+        await bench.load()
+        commit = cocotb.start_soon(bench.set("COMMIT", 0))
+        await bench.cycles(delay)
+        bench.from_router[0].put(_to_node(bench, bench.model.id, source=3))
+        await commit
+        await bench.settle()
+        passed = len(bench.to_ni[0].packets)
+        assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1 - passed, delay
+        await bench.retire(0, passed)
+        bench.to_ni[0].packets.clear()
+        bench.model.epoch = not bench.model.epoch
+        seen.append(passed)
+    assert seen == sorted(seen, reverse=True) and set(seen) == {0, 1}
+
+
+@cocotb.test()
 async def hold_cuts_and_closes(dut):
     """A packet cut at egress gets a bad tail; at ingress it is sunk to its tail, before or after hold ends."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     bench.model.row = bench.model.column = {0}
     await bench.start(commit=True)
     long = [_to_node(bench, 0, size=7), _to_node(bench, bench.model.id, source=0, size=7)]
@@ -246,7 +271,7 @@ async def hold_cuts_and_closes(dut):
 @cocotb.test()
 async def hold_counts_what_it_drops(dut):
     """Packets that meet a node in hold are DROPPED by parity; refused ones stay refused, copies do not count."""
-    bench = Bench(dut, SEED, pauses="often")
+    bench = Bench(dut, pauses="often")
     bench.model.column = {0}
     await bench.start(commit=True, hold=True)
     lanes, me = len(bench.lanes), bench.model.id
@@ -269,7 +294,7 @@ async def hold_counts_what_it_drops(dut):
 @cocotb.test()
 async def deposit_is_bounded_by_reach(dut):
     """A deposit packet goes along one dimension only, at most as far as the reach of its direction."""
-    bench = Bench(dut, SEED, (8, 4, 1), (2, 1, 0))
+    bench = Bench(dut, (8, 4, 1), (2, 1, 0))
     model = bench.model
     model.row, model.reach = set(range(32)), [3, 2, 1, 0, 0, 0]
     await bench.start(commit=True)
@@ -294,7 +319,7 @@ async def deposit_is_bounded_by_reach(dut):
 @cocotb.test()
 async def copies_are_judged_and_not_counted(dut):
     """The column decides about a copy of a deposit packet; the epoch counters leave it to the original."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     me = bench.model.id
     bench.model.column = {0}
     await bench.start(commit=True)
@@ -311,7 +336,7 @@ async def copies_are_judged_and_not_counted(dut):
 @cocotb.test()
 async def a_remote_get_answers_its_requester(dut):
     """Every descriptor of a remote get is turned to the stamped source, whatever it said; other packets are not."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     bench.model.column = {13}
     await bench.start(commit=True)
     evil = pack(Header, x=1, y=1, z=1, hint=63, deposit=1, vc=3, dynamic=1, source=6, size=5)
@@ -331,7 +356,7 @@ async def a_remote_get_answers_its_requester(dut):
 @cocotb.test()
 async def lengths_are_kept(dut):
     """A lane that sends more or fewer flits than its header says cannot break the torus' framing."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     bench.model.row = {0}
     await bench.start(commit=True)
     short, right = _to_node(bench, 0, size=1), _to_node(bench, 0, size=0)
@@ -350,7 +375,7 @@ async def lengths_are_kept(dut):
 @cocotb.test()
 async def refusals_of_one_cycle(dut):
     """All lanes and the tree refuse in the same cycle: counters are exact, the log has all or counts them lost."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     await bench.start(commit=True)
     me, lanes = bench.model.id, len(bench.lanes)
     for _ in range(3):
@@ -387,7 +412,7 @@ async def refusals_of_one_cycle(dut):
 @cocotb.test()
 async def the_tree_asks_the_column(dut):
     """A lookup a cycle, answered in the next."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     bench.randomise()
     await bench.start(commit=True)
     dut.tree_source.value = asked = 0
@@ -403,7 +428,7 @@ async def the_tree_asks_the_column(dut):
 @cocotb.test()
 async def rights(dut):
     """Every register element, each way, for both initiators: what REGISTERS allows, and an error for all else."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     await bench.start(commit=True)
     elements = list(registers_of(bench.parameters))
     tables = ("ROW", "COLUMN")
@@ -431,7 +456,7 @@ async def rights(dut):
 @cocotb.test()
 async def console_keys(dut):
     """What the owner writes is what the console endpoint gets, and what the tenant can read."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     await bench.start()
     keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
     await bench.set("CONSOLE_SEND_ID", keys[0])
@@ -448,7 +473,7 @@ async def console_keys(dut):
 @cocotb.test()
 async def owner_goes_first(dut):
     """Accesses of both at once are answered one after the other, each with its own answer."""
-    bench = Bench(dut, SEED)
+    bench = Bench(dut)
     await bench.start()
     await bench.set("CONSOLE_SEND_ID", 0x1234)
     host = cocotb.start_soon(bench.host.read(REGISTERS["CONSOLE_SEND_ID"].address))

@@ -1,100 +1,24 @@
 """One router, its neighbours played by models."""
 
-import json
-import os
 import random
 from collections import Counter
+from itertools import pairwise
 
 import cocotb
-from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from rtl.formats import Direction, Header, Straps, VirtualChannel, pack, unpack
+from rtl.formats import Direction, Header, VirtualChannel, unpack
 from rtl.torus.arbiter import THROUGH_GRANTS
 from rtl.torus.header import seal
-from testbenches.kit.links import LinkSink, LinkSource
-from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
-from testbenches.kit.torus import clear_hints, torus_packet
+from testbenches.kit.router import BUBBLE, CHUNKS, LANES, SHAPE, SLOTS, UNITS, Bench, hop
+from testbenches.kit.stream import PAUSES, Packet
+from testbenches.kit.torus import clear_hints
 
 DUT = "rtl.torus.router:Router"
 PARAMETERS = [{}, {"lanes": 1}, {"lanes": 6, "slots": 4}, {"bubble": "off"}, {"bubble": "chunks"}]
 
-VARIANT = json.loads(os.environ.get("KHHW_PARAMETERS", "{}"))
-LANES, SLOTS, BUBBLE = VARIANT.get("lanes", 2), VARIANT.get("slots", 3), VARIANT.get("bubble", "slots")
-CHUNKS = BUBBLE == "chunks"
-UNITS = SLOTS * 8 if CHUNKS else SLOTS
 ESCAPE, PRIORITY = VirtualChannel.ESCAPE, VirtualChannel.PRIORITY
 XP, XM, YP, YM, ZP, ZM = Direction
-SHAPE, HERE = (6, 6, 6), (2, 3, 2)
-
-
-class Bench:
-    """A router at `here` with a model on every port."""
-
-    def __init__(self, dut, shape=SHAPE, here=HERE, pauses="never"):
-        self.dut, self.shape, self.here = dut, shape, here
-        self.rx = [LinkSource(dut, p, credits=UNITS, chunks=CHUNKS, pauses=PAUSES[pauses]()) for p in Direction]
-        self.tx = [LinkSink(dut, d, credits=UNITS, chunks=CHUNKS) for d in Direction]
-        self.inject = [FlitSource(dut, f"inject__{i}", PAUSES[pauses]()) for i in range(LANES)]
-        self.eject = [FlitSink(dut, f"eject__{i}", PAUSES[pauses]()) for i in range(LANES)]
-        self.discards = Counter()
-        self.serial = 0
-
-    @classmethod
-    async def start(cls, dut, **options):
-        dut.rst.value = 1
-        Clock(dut.clk, 2, unit="ns").start()
-        await ClockCycles(dut.clk, 3)
-        bench = cls(dut, **options)
-        x, y, z = bench.here
-        size_x, size_y, size_z = bench.shape
-        dut.straps.value = pack(Straps, x=x, y=y, z=z, size_x=size_x, size_y=size_y, size_z=size_z)
-        dut.rst.value = 0
-        cocotb.start_soon(bench.watch_discards())
-        await RisingEdge(dut.clk)
-        return bench
-
-    async def watch_discards(self):
-        while True:
-            await RisingEdge(self.dut.clk)
-            counts = int(self.dut.discards.value)
-            self.discards[0] += counts & 31
-            self.discards[1] += counts >> 5
-
-    def packet(self, destination, source=None, **options):
-        """A packet with a payload of its own; offsets from here, or coordinates."""
-        self.serial += 1
-        source = self.here if source is None else source
-        return torus_packet(self.shape, source, destination, serial=self.serial, **options)
-
-    def at(self, *steps):
-        """The coordinate some hops from here."""
-        return tuple((place + step) % size for place, step, size in zip(self.here, steps, self.shape, strict=True))
-
-    async def until(self, condition, cycles=3000):
-        for _ in range(cycles):
-            if condition():
-                return
-            await RisingEdge(self.dut.clk)
-        raise AssertionError("waited in vain")
-
-    async def arrives(self, direction, count=1):
-        await self.until(lambda: len(self.tx[direction].packets) >= count)
-        return [self.tx[direction].packets.popleft() for _ in range(count)]
-
-    async def settle(self):
-        """Wait until the router and its models are at rest, and check that the router says so."""
-        await self.until(lambda: all(unit.idle for unit in [*self.rx, *self.inject]))
-        await self.until(lambda: int(self.dut.quiescent.value))
-        await ClockCycles(self.dut.clk, 5)
-        assert int(self.dut.quiescent.value)
-
-
-def hop(direction, count):
-    """Steps of `count` hops in a direction."""
-    steps = [0, 0, 0]
-    steps[direction // 2] = -count if direction % 2 else count
-    return steps
 
 
 @cocotb.test
@@ -248,7 +172,7 @@ async def never_sends_without_room(dut):
     assert len(bench.tx[XP].packets) == 2 * SLOTS + 1
     bench.tx[XP].hold = False
     await bench.settle()
-    assert bench.rx[XM].returned == {vc: (SLOTS + 3) * UNITS // SLOTS for vc in (ESCAPE, PRIORITY)}
+    assert bench.rx[XM].returned == dict.fromkeys((ESCAPE, PRIORITY), (SLOTS + 3) * UNITS // SLOTS)
 
 
 @cocotb.test
@@ -300,7 +224,7 @@ async def through_traffic_comes_first(dut):
     await bench.until(lambda: bench.inject[0].idle, 10_000)
     await bench.until(lambda: len(bench.tx[XP].packets) > 40, 10_000)
     places = [place for place, arrived in enumerate(bench.tx[XP].packets) if arrived.packet in own]
-    gaps = [after - before for before, after in zip(places, places[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(places)]
     assert gaps == [THROUGH_GRANTS + 1] * 3, places
 
 
@@ -347,57 +271,6 @@ async def bad_tails_pass(dut):
     bench.inject[0].put(cut)
     assert Counter(a.packet for a in await bench.arrives(XP, 2)) == {bad: 1, cut: 1}
     bench.rx[XM].put(Packet(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0)).words[:2], bad=True))
-    await bench.settle()
-
-
-@cocotb.test
-@cocotb.parametrize(("pauses", list(PAUSES)))
-async def deposit_leaves_copies(dut, pauses):
-    """Every straight packet with the deposit bit is forwarded and copied, on every port and channel at once."""
-    bench = await Bench.start(dut, pauses=pauses)
-    sent, copies = Counter(), Counter()
-    for number in range(96):
-        port = number % 6
-        vc = PRIORITY if number % 4 == 1 else ESCAPE
-        last = number % 5 == 0
-        there = bench.here if last else bench.at(*hop(port ^ 1, 1))
-        packet = bench.packet(there, bench.at(*hop(port, 1)), chunks=number % 8 + 1, vc=vc, deposit=number % 3 != 0)
-        bench.rx[port].put(packet, vc)
-        if not last:
-            sent[port ^ 1, packet] += 1
-        if last or number % 3:
-            copies[port % LANES, clear_hints(packet) if last else packet] += 1
-    own = bench.packet(bench.at(2, 0, 0), deposit=1)
-    bench.inject[0].put(own)
-    sent[XP, own] += 1
-    await bench.settle()
-    assert Counter((d, a.packet) for d in Direction for a in bench.tx[d].packets) == sent
-    assert Counter((lane, p) for lane, sink in enumerate(bench.eject) for p in sink.packets) == copies
-
-
-@cocotb.test
-async def deposit_waits_for_room_without_holding_the_lane(dut):
-    """While the link ahead is full, others still eject; a stream of deposits does not keep them out either."""
-    bench = await Bench.start(dut)
-    bench.tx[XP].hold = True
-    for _ in range(SLOTS + 2):
-        bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8, deposit=1))
-    await bench.arrives(XP, SLOTS)
-    other = 1 + LANES if LANES < 5 else 1
-    arrivals = [bench.packet(bench.here, bench.at(*hop(other, 1)), vc=PRIORITY) for _ in range(2)]
-    for packet in arrivals:
-        bench.rx[other].put(packet, PRIORITY)
-    lane = bench.eject[other % LANES]
-    await bench.until(lambda: clear_hints(arrivals[1]) in lane.packets)
-    assert not bench.tx[XP].packets
-    bench.tx[XP].hold = False
-    await bench.arrives(XP, 2)
-    for _ in range(30):
-        bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), deposit=1))
-        bench.rx[XP].put(bench.packet(bench.at(-1, 0, 0), bench.at(1, 0, 0), deposit=1))
-    own = bench.packet(bench.here)
-    bench.inject[1 % LANES].put(own)
-    await bench.until(lambda: own in bench.eject[1 % LANES].packets, 100)
     await bench.settle()
 
 

@@ -142,6 +142,7 @@ class Console:
         mark = len(self.transcript)
         ranks = None if ranks is None else set(ranks)
         prefix = "" if ranks is None or len(ranks) == self._shape.nodes else f"on {_ranges(ranks)} "
+        self._keep(Said(self.outside.now, OUTSIDE, f"{prefix}{text}"))
         await self.write(f"{prefix}{text}\n".encode())
         return mark
 

@@ -104,8 +104,9 @@ class Phase(_Section):
     """Domains to change to before the kernels boot; without it those in force stay."""
     kernels: list[KernelEntry] = []
     """What boots where; every other node stays at its loader."""
-    measure: Literal["matrix", "attacks", "latency"] | None = None
-    """What is read from the nodes' memories when all kernels have ended."""
+    measure: Literal["matrix", "attacks", "latency", "console"] | None = None
+    """What is read from the nodes' memories when all kernels have ended; `console` loads the first kernel into
+    1, 2, 4, ... nodes before."""
 
 
 class MachineFile(_Section):

@@ -84,27 +84,37 @@ class MachineProgram:
         if phase.domains is not None:
             await self._epochs.change(Domains(self.machine.matrix(phase.domains)))
         await clear_logs(self._owner)
+        if phase.measure == "console" and phase.kernels:
+            await self._load_into_more_and_more(phase.kernels[0])
         for entry in phase.kernels:
-            await self._load(entry)
+            await self._load(entry.kernel, entry.ranks(self.shape.nodes))
         await self._run_kernels(phase)
         logs = await read_logs(self._owner)
         self._keep_refusals(phase, logs)
-        if phase.measure is not None:
+        if phase.measure in MEASURES:
             observer = Observer(self.host, self.shape, self.layout, phase, self.seed, self._allowed, logs)
             await MEASURES[phase.measure](observer, self.record)
+        if phase.measure is not None:
             report("measured", phase=phase.name, what=phase.measure, record=self.record.model_dump(mode="json"))
 
     @property
     def _allowed(self) -> npt.NDArray[np.bool_]:
         return (self._epochs.current or Domains.nothing(self.shape.nodes)).matrix
 
-    async def _load(self, entry: KernelEntry) -> None:
+    async def _load_into_more_and_more(self, entry: KernelEntry) -> None:
+        """The same image for 1, 2, 4, ... listeners."""
+        listeners = 1
+        while listeners < self.shape.nodes:
+            await self._load(entry.kernel, list(range(listeners)))
+            listeners *= 2
+
+    async def _load(self, kernel: str, ranks: Sequence[int]) -> None:
         """One image to all its nodes at once."""
-        ranks, image = entry.ranks(self.shape.nodes), self.images[entry.kernel]
+        image = self.images[kernel]
         before = self._console.packets
         taken = await self._console.load(image, self.layout.image.base, ranks)
         self.record.load.append(Load(
-            kernel=Image.parse(image).name, nodes=ranks, image_bytes=len(image),
+            kernel=Image.parse(image).name, nodes=list(ranks), image_bytes=len(image),
             packets=self._console.packets - before, cycles=taken.loaded))
 
     async def _run_kernels(self, phase: Phase) -> None:

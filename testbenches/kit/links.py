@@ -30,10 +30,12 @@ class LinkSource:
         Cycles in which nothing is sent.
     """
 
-    def __init__(self, dut: Any, port: int, *, credits: int, chunks: bool = False, pauses: Pauses | None = None) -> None:
+    def __init__(
+        self, dut: Any, port: int, *, credits: int, chunks: bool = False, pauses: Pauses | None = None,
+    ) -> None:
         self.pauses = never() if pauses is None else pauses
         self.limit = credits
-        self.credits = Counter({channel: credits for channel in VirtualChannel})
+        self.credits = Counter(dict.fromkeys(VirtualChannel, credits))
         self.returned: Counter[int] = Counter()
         """Credits the router has given back so far, by channel."""
         self._chunks = chunks

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from rtl.formats import CHUNK_FLITS, Flit, Header, VirtualChannel, pack, unpack
@@ -15,7 +14,7 @@ from rtl.torus.header import seal
 from rtl.torus.hints import normalise
 from testbenches.kit.stream import Packet
 
-__all__ = ["LockedError", "Sent", "Torus", "clear_hints", "coordinate_of", "torus_packet"]
+__all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "coordinate_of", "torus_packet"]
 
 Coordinate = tuple[int, int, int]
 PATIENCE = 500
@@ -45,8 +44,8 @@ def torus_packet(
     found = normalise(shape, source, destination, hint)
     x, y, z = destination
     header = pack(
-        Header, hint=found.hint, deposit=deposit, epoch=epoch, size=chunks - 1, vc=vc, dynamic=int(vc < 2), x=x, y=y, z=z,
-        source=node_id(shape, source))
+        Header, hint=found.hint, deposit=deposit, epoch=epoch, size=chunks - 1, vc=vc, dynamic=int(vc < 2),
+        x=x, y=y, z=z, source=node_id(shape, source))
     body = random.Random(serial)
     words = [serial, *(body.getrandbits(64) for _ in range(chunks * CHUNK_FLITS - 2))]
     return Packet((seal(header), *words), bad)
@@ -77,8 +76,9 @@ class Sent:
     def __str__(self) -> str:
         where = "not injected" if self.cycle is None else f"injected in cycle {self.cycle}"
         chunks = len(self.packet.words) // CHUNK_FLITS
-        return (f"packet: {self.packet.words[1]} from node {self.source} to node {self.destination}, {chunks} chunks, "
-                f"{VirtualChannel(self.channel).name.lower()} channel, {where}")
+        channel = VirtualChannel(self.channel).name.lower()
+        return (f"packet: {self.packet.words[1]} from node {self.source} to node {self.destination}, "
+                f"{chunks} chunks, {channel} channel, {where}")
 
 
 @dataclass
@@ -100,17 +100,16 @@ class Torus:
     ----------
     dut : handle
         The torus.
-    shape : tuple of int
-        Which of the shapes it is.
+    shape : str
+        The torus to drive, e.g. ``"6x6x1"``.
     lanes : int
         Lanes of a node.
-    shapes : sequence
-        What the torus can be.
     """
 
-    def __init__(self, dut: Any, shape: Coordinate, *, lanes: int, shapes: Sequence[Coordinate]) -> None:
-        self.shape = shape
-        self.nodes = shape[0] * shape[1] * shape[2]
+    def __init__(self, dut: Any, shape: str, *, lanes: int) -> None:
+        x, y, z = (int(size) for size in shape.split("x"))
+        self.shape: Coordinate = x, y, z
+        self.nodes = x * y * z
         self.lanes = lanes
         self.cycle = 0
         self.under_way: dict[int, Sent] = {}
@@ -119,38 +118,52 @@ class Torus:
         """Flits ejected so far."""
         self.stall = 0.0
         """Share of cycles in which an ejection lane is not ready, and an injection lane pauses."""
+        self.closed = 0
+        """Ejection lanes that are not ready, one bit each."""
         self._dut = dut
+        self._edge = RisingEdge(dut.clk)
         self._lanes = [_Lane() for _ in range(self.nodes * lanes)]
         self._order: dict[tuple[int, int, int], deque[int]] = {}
         self._quiet_since = 0
         self._words = [bytes(9)] * len(self._lanes)
         self._offered = 0
         self._ready = 0
+        self._serial = 0
         self._random = random.Random(1)
-        dut.shape.value = 1 << list(shapes).index(shape)
+        self._inject_payload, self._inject_valid, self._inject_ready = (
+            getattr(dut, f"inject_{name}_{shape}") for name in ("payload", "valid", "ready"))
+        self._eject_payload, self._eject_valid, self._eject_ready = (
+            getattr(dut, f"eject_{name}_{shape}") for name in ("payload", "valid", "ready"))
 
-    async def start(self) -> None:
-        """Start the clock and reset."""
+    async def reset(self) -> None:
+        """Reset the routers; the clock runs."""
         dut = self._dut
-        for name in ("inject_valid", "inject_payload", "eject_ready"):
-            getattr(dut, name).value = 0
+        for signal in (self._inject_valid, self._inject_payload, self._eject_ready):
+            signal.value = 0
         dut.rst.value = 1
-        Clock(dut.clk, 2, unit="ns").start()
         for _ in range(3):
             await RisingEdge(dut.clk)
         dut.rst.value = 0
         await RisingEdge(dut.clk)
 
-    def send(self, source: int, destination: int, *, chunks: int = 1, vc: int = VirtualChannel.ESCAPE) -> None:
-        """Queue a packet between ranks, on the lane that serves its serial number in turn."""
-        serial = len(self.under_way) + self.delivered
+    def send(
+        self, source: int, destination: int, *, chunks: int = 1, vc: int = VirtualChannel.ESCAPE, hint: int = 0,
+    ) -> None:
+        """Queue a packet between ranks."""
+        serial = self._serial
+        self._serial += 1
         ends = [coordinate_of(rank, self.shape) for rank in (source, destination)]
-        packet = torus_packet(self.shape, *ends, chunks=chunks, vc=vc, serial=serial)
+        packet = torus_packet(self.shape, *ends, chunks=chunks, vc=vc, hint=hint, serial=serial)
         self.under_way[serial] = sent = Sent(packet, source, destination, vc)
         # One lane a pair and channel, or packets could overtake each other before they are in the torus.
         lane = source * self.lanes + (destination + vc) % self.lanes
         self._lanes[lane].queue.append(sent)
         self._order.setdefault((source, destination, vc), deque()).append(serial)
+
+    @property
+    def quiet(self) -> int:
+        """Cycles since anything moved in or out."""
+        return self.cycle - self._quiet_since
 
     def backlog(self, source: int) -> int:
         """Packets queued and not begun at a rank."""
@@ -164,16 +177,15 @@ class Torus:
         LockedError
             If nothing has moved for `PATIENCE` cycles; names the packets that are stuck.
         """
-        dut = self._dut
-        await RisingEdge(dut.clk)
+        await self._edge
         self.cycle += 1
-        moved = self._offered & int(dut.inject_ready.value)
-        ejected = self._ready & int(dut.eject_valid.value)
+        moved = self._offered & int(self._inject_ready.value)
+        ejected = self._ready & int(self._eject_valid.value)
         if ejected:
-            self._receive(ejected, int(dut.eject_payload.value))
+            self._receive(ejected, int(self._eject_payload.value))
         if moved or ejected or not self.under_way:
             self._quiet_since = self.cycle
-        if self.cycle - self._quiet_since > PATIENCE:
+        if self.quiet > PATIENCE:
             stuck = [sent for sent in self.under_way.values() if sent.cycle is not None]
             raise LockedError(f"nothing has moved since cycle {self._quiet_since}; {len(stuck)} packets are stuck\n"
                               + "\n".join(map(str, stuck)))
@@ -198,7 +210,8 @@ class Torus:
 
     def _finish(self, rank: int, packet: Packet) -> None:
         sent = self.under_way.pop(packet.words[1], None)
-        assert sent is not None, f"node {rank} received a packet nobody sent, or twice: {unpack(Header, packet.words[0])}"
+        what = unpack(Header, packet.words[0])
+        assert sent is not None, f"node {rank} received a packet nobody sent, or twice: {what}"
         assert sent.destination == rank, f"node {rank} received {sent}"
         assert packet == clear_hints(sent.packet), f"changed on the way: {sent}"
         expected = self._order[sent.source, sent.destination, sent.channel].popleft()
@@ -206,7 +219,6 @@ class Torus:
         self.delivered += 1
 
     def _drive(self, moved: int) -> None:
-        dut = self._dut
         offered, changed = self._offered & ~moved, False
         for number, lane in enumerate(self._lanes):
             bit = 1 << number
@@ -220,14 +232,14 @@ class Torus:
             offered |= bit
             changed = True
         if changed:
-            dut.inject_payload.value = int.from_bytes(b"".join(self._words), "little")
+            self._inject_payload.value = int.from_bytes(b"".join(self._words), "little")
         if offered != self._offered:
-            dut.inject_valid.value = self._offered = offered
-        ready = (1 << len(self._lanes)) - 1
-        if self.stall:
+            self._inject_valid.value = self._offered = offered
+        ready = (1 << len(self._lanes)) - 1 & ~self.closed
+        if self.stall and ready:
             ready = sum(1 << number for number in range(len(self._lanes)) if self._random.random() >= self.stall)
         if ready != self._ready:
-            dut.eject_ready.value = self._ready = ready
+            self._eject_ready.value = self._ready = ready
 
 
 def _bits(vector: int):

@@ -29,15 +29,15 @@ def test_the_talks_machine_loads() -> None:
 
 @pytest.mark.parametrize(("text", "line", "words"), [
     ("[torus]\nshap = [2,2,2]", 2, "torus.shap: unknown key; keys here are shape"),
-    ("[torus]\nshape = [2,2,'2']", 2, "torus.shape[2]: Input should be a valid integer"),
+    ("[torus]\nshape = [2,2,'2']", 2, r"torus\.shape\[2\]: Input should be a valid integer"),
     ("[torus]\nshape = [2,2,0]", 2, "sizes from 1 to 64, not \\[2, 2, 0\\]"),
     ("[torus]\nshape = [65,1,1]", 2, "sizes from 1 to 64"),
     ("[torus]\nshape = [64,64,64]", 2, "need 18 bits; 16 are the limit"),
     ("[torus]\nshape = [8,8,8]", 1, "make it 512"),
     ("[node]\n\nlanes = 7", 1, "lanes must be an integer from 1 to 6, not 7"),
-    ("[node]\nlane = 7", 2, "node.lane: unknown key; keys here are bubble, console"),
+    ("[node]\nlane = 7", 2, "node.lane: unknown key; keys here are bubble, counters"),
     ("[host]\ncpu = 'x86'", 2, "host.cpu: Input should be 'ideal'"),
-    ("[domains.a]\nmatrix = [[1,0],[0,1]]", 2, "8 rows"),
+    ("[domains.a]\nmatrix = [[1,0],[0,1]]", 2, "the matrix must be 8x8"),
     ("[domains.a]\nmatrix = [[1,0],[0,2]]", 2, "0 or 1"),
     ("[domains.a]\nrules = [\n'0 -> 1',\n'0 -> 9',\n]", 4, "no node 9; nodes are 0 to 7"),
     ("[domains.a]\ngroups.web = [0, 8]", 2, "no node 8; nodes are 0 to 7"),

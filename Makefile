@@ -1,0 +1,65 @@
+# Everything a fresh Debian-like machine needs is set up by the first target that needs it: `make demo`.
+
+PYTHON ?= python3
+VENV := .venv
+KHHW := $(VENV)/bin/khhw
+PYTEST := $(VENV)/bin/python -m pytest
+
+.PHONY: help demo test lint prove docs clean system
+
+help:
+	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks; report in out/demo"
+	@echo "make test    lint and all tests"
+	@echo "make lint    ruff, mypy --strict, import rules"
+	@echo "make prove   proofs of the permission guards"
+	@echo "make docs    write the reference pages again from the sources"
+	@echo "make clean   remove everything generated, .venv included"
+
+demo: $(VENV)/ready
+	$(KHHW) run examples/talk.toml -o out/demo
+
+test: lint
+	$(PYTEST) -n 2
+
+lint: $(VENV)/ready
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/mypy
+	$(PYTEST) -q tests/test_imports.py
+
+prove: $(VENV)/ready
+	$(VENV)/bin/python -m formal.prove
+
+docs: $(VENV)/ready
+	$(KHHW) reference
+
+clean:
+	rm -rf $(VENV) out sim_build/* .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Made anew when a version in the lock changes, so that nothing old stays in it.
+$(VENV)/ready: requirements.lock pyproject.toml | system
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# Names every missing package at once, before anything else is done.
+system:
+	@missing=; advice=; \
+	lacks() { missing="$$missing $$1"; advice="$$advice\n  $$2"; }; \
+	if ! $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+		lacks python3 "Python 3.11 or newer (another one: make PYTHON=python3.12 ...)"; \
+	else \
+		$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || lacks python3-venv "the venv module of $(PYTHON)"; \
+		$(PYTHON) -c 'import ctypes, sysconfig; ctypes.CDLL(sysconfig.get_config_var("INSTSONAME"))' 2>/dev/null \
+			|| $(PYTHON) -c 'import os, sys, sysconfig as s; sys.exit(not os.path.isfile(os.path.join( \
+				s.get_config_var("LIBDIR"), s.get_config_var("INSTSONAME"))))' 2>/dev/null \
+			|| lacks "$$($(PYTHON) -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')" \
+				"the shared library of $(PYTHON), which a simulator loads"; \
+	fi; \
+	echo 'int main() { return 0; }' | g++ -std=c++20 -fsyntax-only -x c++ - 2>/dev/null \
+		|| lacks g++ "g++ 10 or newer, for C++20"; \
+	perl -e 1 2>/dev/null || lacks perl "perl, which starts Verilator"; \
+	if [ -n "$$missing" ]; then \
+		printf "khhw needs:$$advice\nInstall it with:\n  sudo apt-get install$$missing\n" >&2; exit 1; \
+	fi

@@ -1,0 +1,133 @@
+"""The build folder: who may write where, and how parallel processes share it.
+
+Everything generated lies in folders named by a hash of what it was made from. A folder is complete when it
+holds the file `COMPLETE`; it is written by one process that holds the folder's lock, and never again.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from khhw.build.errors import RequestError
+
+__all__ = ["COMPLETE", "build_once", "build_root", "checkout", "claim_folder", "digest", "file_digest", "lock",
+           "write_atomically"]
+
+COMPLETE = "complete.json"
+"""Marks a finished folder; holds the facts that made its name."""
+
+UNUSED_DAYS = 14
+"""A build folder that nothing used for this long is removed when a sibling is built."""
+
+
+def checkout() -> Path | None:
+    """Root of the source checkout this package runs from, None when it is installed."""
+    root = Path(__file__).resolve().parents[2]
+    return root if (root / "sim_build" / ".gitignore").is_file() and (root / "testbenches").is_dir() else None
+
+
+def build_root() -> Path:
+    """The folder everything generated goes to; it exists.
+
+    ``$KHHW_BUILD`` if set, else ``sim_build`` of a writable checkout, else ``khhw`` in the user's cache folder.
+
+    Raises
+    ------
+    RequestError
+        If the folder cannot be made or written.
+    """
+    root = checkout()
+    if chosen := os.environ.get("KHHW_BUILD"):
+        folder = Path(chosen).expanduser().absolute()
+    elif root is not None and os.access(root / "sim_build", os.W_OK):
+        folder = root / "sim_build"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "khhw"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"cannot make the build folder {folder}: {error.strerror}; set KHHW_BUILD") from error
+    if not os.access(folder, os.W_OK):
+        raise RequestError(f"the build folder {folder} is not writable; set KHHW_BUILD to one that is")
+    return folder
+
+
+def digest(facts: object) -> str:
+    """16 hexadecimal digits that name `facts`, any JSON value."""
+    text = json.dumps(facts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes; empty if there is no such file."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+@contextlib.contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Hold the lock that belongs to `path`, waiting for it. It ends with the process at the latest."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(path.name + ".lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def build_once(folder: Path, facts: object, build: Callable[[Path], None]) -> Path:
+    """Fill `folder` by calling `build` with it, unless a process has done so before.
+
+    A `build` that raises leaves the folder for inspection but not marked complete: the next call starts afresh.
+    """
+    stamp = folder / COMPLETE
+    with lock(folder):
+        if not stamp.is_file():
+            _prune(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            build(folder)
+            write_atomically(stamp, json.dumps(facts, indent=1, default=str) + "\n")
+        os.utime(stamp)
+    return folder
+
+
+@contextlib.contextmanager
+def claim_folder(parent: Path, name: str) -> Iterator[Path]:
+    """An empty folder ``parent/name`` for one run; ``name-2`` and so on while others use it."""
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while True:
+        folder = parent / (name if number == 1 else f"{name}-{number}")
+        with open(parent / f"{folder.name}.lock", "w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                number += 1
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder
+            return
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file that other processes see whole or not at all."""
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+        file.write(text)
+    os.replace(file.name, path)
+
+
+def _prune(folder: Path) -> None:
+    family, _, _ = folder.name.rpartition("-")
+    limit = time.time() - UNUSED_DAYS * 86400
+    for stamp in folder.parent.glob(f"{family}-*/{COMPLETE}"):
+        if stamp.stat().st_mtime < limit:
+            shutil.rmtree(stamp.parent, ignore_errors=True)

@@ -1,0 +1,171 @@
+"""What is simulated: Verilog files, a top module, and what of it must stay visible."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from khhw.build.cache import build_once, build_root, digest, file_digest, lock, write_atomically
+from khhw.build.errors import BuildError, RequestError
+
+__all__ = ["Design", "Port", "PublicSignal", "convert"]
+
+DESCRIPTION = "design.json"
+
+
+@dataclass(frozen=True)
+class PublicSignal:
+    """A signal inside the design that a testbench may read and write by name.
+
+    Parameters
+    ----------
+    module : str
+        Verilog module, e.g. ``khhw_node.memory``.
+    name : str
+        Variable or array in it, e.g. ``ram``.
+    """
+
+    module: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Port:
+    """A port of the top module: name in Verilog, bits, and whether the outside drives it."""
+
+    name: str
+    width: int
+    is_input: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """Verilog and how to look at it.
+
+    Parameters
+    ----------
+    top : str
+        Name of the top module.
+    sources : tuple of pathlib.Path
+        Verilog files, the top module's first.
+    ports : tuple of Port
+        Ports of the top module. All are public in a simulation.
+    public : tuple of PublicSignal
+        Signals below the top that are public too.
+    no_inline : tuple of str
+        Modules whose instances share code in a Verilator build.
+    """
+
+    top: str
+    sources: tuple[Path, ...]
+    ports: tuple[Port, ...] = ()
+    public: tuple[PublicSignal, ...] = ()
+    no_inline: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Design":
+        """Read a design that :func:`convert` left in `folder`."""
+        facts = json.loads((folder / DESCRIPTION).read_text())
+        return cls(
+            top=facts["top"],
+            sources=tuple(folder / name for name in facts["sources"]),
+            ports=tuple(Port(**port) for port in facts["ports"]),
+            public=tuple(PublicSignal(**signal) for signal in facts["public"]),
+            no_inline=tuple(facts["no_inline"]),
+            warnings=tuple(facts["warnings"]),
+        )
+
+
+def convert(
+    target: str, values: Mapping[str, Any] | None = None, *, path: Sequence[Path] = (), strict: bool = False,
+) -> Design:
+    """Convert an Amaranth component to Verilog, or find it converted.
+
+    The conversion runs in a process of its own, so that what it imported is known: the result is used
+    again as long as none of those files changed.
+
+    Parameters
+    ----------
+    target : str
+        ``module:Name``: a component class, or a function that returns a component. If it has an argument
+        called ``parameters`` it gets a :class:`rtl.parameters.Parameters` there, made from those `values` that are its
+        names; other values are passed by keyword, an argument called ``parts`` with each ``module:Name`` in it
+        replaced by what it names. The component may have these attributes:
+        ``module_name`` (its Verilog name), ``extra_modules`` (dict of name to a component that it
+        instantiates by that name, each converted to a file of its own and not inlined), ``public_signals``
+        (iterable of module and variable name) and ``no_inline`` (names of modules).
+    values : mapping, optional
+        JSON values.
+    path : sequence of pathlib.Path
+        Folders to import from, before all others.
+    strict : bool
+        Make Python warnings errors.
+
+    Raises
+    ------
+    RequestError
+        If `target` cannot be found, is no component, or refuses the values.
+    BuildError
+        If elaboration fails.
+    """
+    if ":" not in target:
+        raise RequestError(f"a design is named as 'module:Name', not {target!r}")
+    request = {
+        "target": target, "values": dict(values or {}), "strict": strict,
+        "path": [str(folder.absolute()) for folder in path] + [entry or os.getcwd() for entry in sys.path],
+        "versions": [importlib.metadata.version("amaranth"), platform.python_version()],
+    }
+    folder = build_root() / "verilog"
+    index = folder / "index" / f"{digest(request)}.json"
+    with lock(index):
+        if not _is_current(index):
+            _run_conversion(request, folder, index)
+        return Design.load(folder / json.loads(index.read_text())["folder"])
+
+
+def _is_current(index: Path) -> bool:
+    if not index.is_file():
+        return False
+    facts = json.loads(index.read_text())
+    if not (index.parents[1] / facts["folder"] / DESCRIPTION).is_file():
+        return False
+    return all(file_digest(Path(name)) == value for name, value in facts["inputs"].items())
+
+
+def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path) -> None:
+    answer = _converter(request)
+    if "refused" in answer:
+        raise RequestError(answer["refused"])
+    if "failed" in answer:
+        raise BuildError(f"{request['target']} could not be converted to Verilog:\n{answer['failed']}")
+    files: dict[str, str] = answer["files"]
+    facts = answer["design"]
+
+    def write(target: Path) -> None:
+        for name, text in files.items():
+            (target / name).write_text(text)
+        (target / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n")
+
+    name = f"{facts['top']}-{digest([files, facts])}"
+    build_once(folder / name, {"target": request["target"], "values": request["values"]}, write)
+    write_atomically(index, json.dumps({"folder": name, "inputs": answer["inputs"]}, indent=1) + "\n")
+
+
+def _converter(request: Mapping[str, Any]) -> dict[str, Any]:
+    flags = ["-W", "error"] if request["strict"] else []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(request["path"])}
+    process = subprocess.run(
+        [sys.executable, *flags, "-m", "khhw.build.elaborate"], input=json.dumps(request), text=True,
+        capture_output=True, env=environment, check=False)
+    _, marker, answer = process.stdout.rpartition("\0")
+    if process.returncode or not marker:
+        return {"failed": process.stderr.strip() or f"the converter ended with code {process.returncode}"}
+    facts: dict[str, Any] = json.loads(answer)
+    return facts

@@ -1,0 +1,141 @@
+"""The process that elaborates: a request as JSON on standard input, Verilog as JSON on standard output.
+
+The answer follows a NUL, so that what RTL code prints while it elaborates does no harm.
+"""
+
+import hashlib
+import importlib
+import inspect
+import json
+import re
+import sys
+import sysconfig
+import traceback
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import verilog
+from amaranth.hdl import Shape
+from amaranth.lib import wiring
+
+from khhw.build.errors import RequestError
+from khhw.build.mend import wake_constants
+from rtl.parameters import ParameterError, Parameters
+
+__all__ = ["construct", "describe", "main", "module_name"]
+
+
+def construct(target: str, values: Mapping[str, Any]) -> wiring.Component:
+    """The component that `target` and `values` mean; see :func:`khhw.build.design.convert`."""
+    made_by = _named(target)
+    component = made_by(**_arguments(made_by, target, values))
+    if not isinstance(component, wiring.Component):
+        raise RequestError(f"{target} makes a {type(component).__name__}, not an amaranth.lib.wiring.Component")
+    return component
+
+
+def _named(target: str) -> Any:
+    module, _, name = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name and (module == error.name or module.startswith(error.name + ".")):
+            raise RequestError(f"no module {error.name!r} for the design {target!r}; looked in {sys.path}") from error
+        raise
+    except AttributeError:
+        raise RequestError(f"module {module!r} has no {name!r}") from None
+
+
+def _arguments(made_by: Any, target: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    accepted = inspect.signature(made_by).parameters
+    arguments = dict(values)
+    if "parts" in accepted and arguments.get("parts"):
+        arguments["parts"] = {name: _named(part) for name, part in arguments["parts"].items()}
+    if "parameters" in accepted:
+        chosen = {name: arguments.pop(name) for name in Parameters.names()
+                  if name in arguments and name not in accepted}
+        try:
+            arguments["parameters"] = Parameters(**chosen)
+        except ParameterError as error:
+            raise RequestError(f"{target}: {error}") from error
+    try:
+        inspect.signature(made_by).bind(**arguments)
+    except TypeError as error:
+        raise RequestError(f"{target}: {error}; it takes {', '.join(accepted) or 'no arguments'}") from error
+    return arguments
+
+
+def module_name(component: wiring.Component) -> str:
+    """Verilog name of a component: its ``module_name``, or its class name in snake case."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", type(component).__name__).lower()
+    return str(getattr(component, "module_name", snake))
+
+
+def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any]]:
+    """Verilog text by file name, and the facts a :class:`khhw.build.design.Design` is made of."""
+    extra: Mapping[str, wiring.Component] = getattr(component, "extra_modules", {})
+    parts = {module_name(component): component, **extra}
+    files = {
+        f"{name}.v": wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
+        for name, part in parts.items()
+    }
+    ports = [
+        {"name": "__".join(map(str, path)), "width": Shape.cast(member.shape).width,
+         "is_input": member.flow is wiring.In}
+        for path, member, _ in component.signature.flatten(component)
+    ]
+    named = {port["name"] for port in ports}
+    ports += [{"name": name, "width": 1, "is_input": True} for name in ("clk", "rst") if name not in named
+              and re.search(rf"^  input {name};", files[f"{module_name(component)}.v"], re.MULTILINE)]
+    text = "".join(files.values())
+    public: list[tuple[str, str]] = list(getattr(component, "public_signals", ()))
+    for module, name in public:
+        if not _has_signal(text, module, name):
+            # Verilator ignores a control file's line that matches nothing.
+            raise RequestError(f"public_signals names {name!r} of module {module!r}, which the Verilog has not")
+    public += [signal for signal in getattr(component, "observable_signals", ()) if _has_signal(text, *signal)]
+    return files, {
+        "top": module_name(component), "sources": list(files), "ports": ports,
+        "public": [{"module": module, "name": name} for module, name in public],
+        "no_inline": sorted({*extra, *getattr(component, "no_inline", ())}),
+    }
+
+
+def _has_signal(text: str, module: str, name: str) -> bool:
+    body = re.search(rf"^module \\?{re.escape(module)} ?\(.*?^endmodule", text, re.MULTILINE | re.DOTALL)
+    return body is not None and re.search(rf"\s\\?{re.escape(name)}[\s;]", body[0]) is not None
+
+
+def _inputs() -> dict[str, str]:
+    """Digests of the Python files this process imported, the standard library's left out."""
+    standard = sysconfig.get_path("stdlib")
+    packages = sysconfig.get_path("purelib")
+    files = {str(Path(file).resolve()) for module in list(sys.modules.values())
+             if (file := getattr(module, "__file__", None)) and file.endswith(".py")}
+    return {file: hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in sorted(files)
+            if file.startswith(packages) or not file.startswith(standard)}
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        with warnings.catch_warnings(record=not request["strict"]) as caught:
+            files, facts = describe(construct(request["target"], request["values"]))
+    except RequestError as error:
+        return {"refused": str(error)}
+    except Exception:
+        return {"failed": traceback.format_exc()}
+    facts["warnings"] = [warnings.formatwarning(w.message, w.category, w.filename, w.lineno, "").strip()
+                         for w in caught or ()]
+    return {"files": files, "design": facts, "inputs": _inputs()}
+
+
+def main() -> None:
+    """Answer the request on standard input."""
+    json_answer = json.dumps(_answer(json.load(sys.stdin)))
+    sys.stdout.write("\0" + json_answer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Building a simulation once and running it many times."""
+
+import importlib.metadata
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from khhw.build import backends, runners, toolchain
+from khhw.build.backends import VARIANTS, Backend, IcarusBackend, LeanBackend, StockBackend, control_file
+from khhw.build.cache import build_once, build_root, claim_folder, digest, file_digest
+from khhw.build.design import Design
+from khhw.build.errors import RequestError
+from khhw.build.results import RunResult, read_results
+
+__all__ = ["SIMULATORS", "Simulation", "SimulationBuild"]
+
+SIMULATORS = ("verilator", "icarus")
+
+@dataclass(frozen=True, kw_only=True)
+class Simulation:
+    """What to build.
+
+    Parameters
+    ----------
+    design : Design
+        Verilog and what is public.
+    variant : str
+        ``fast`` (no assertions, optimised) or ``debug`` (assertions, what has no initial value starts random).
+    waves : bool
+        Able to write waves; slower.
+    simulator : str
+        ``verilator`` or ``icarus``.
+    stock : bool
+        cocotb's own Verilator runner with its own options instead of the lean one.
+    """
+
+    design: Design
+    variant: str = "fast"
+    waves: bool = False
+    simulator: str = "verilator"
+    stock: bool = False
+
+    def __post_init__(self) -> None:
+        if self.variant not in VARIANTS:
+            raise RequestError(f"no build variant {self.variant!r}; there are {', '.join(VARIANTS)}")
+        if self.simulator not in SIMULATORS:
+            raise RequestError(f"no simulator {self.simulator!r}; there are {', '.join(SIMULATORS)}")
+
+    def build(self) -> "SimulationBuild":
+        """Build it, or find it built.
+
+        Raises
+        ------
+        RequestError
+            If a tool is missing.
+        BuildError
+            If a tool fails; the message holds the end of its output.
+        """
+        tool = self.backend()
+        facts = {
+            "sources": [file_digest(source) for source in self.design.sources], "python": sys.version,
+            "control": control_file(self.design), "variant": self.variant, "waves": self.waves, "tool": tool.facts(),
+            "cocotb": [importlib.metadata.version("cocotb"), sys.prefix], "stock": self.stock,
+            "recipe": [file_digest(Path(str(module.__file__))) for module in (backends, runners)],
+        }
+        kind = "stock" if self.stock else self.variant
+        name = f"{self.design.top}-{self.simulator}-{kind}{'-waves' if self.waves else ''}-{digest(facts)}"
+        folder = build_root() / "sim" / name
+        build_once(folder, facts, tool.build)
+        return SimulationBuild(simulation=self, folder=folder)
+
+    def backend(self) -> Backend:
+        """What drives the simulator."""
+        if self.simulator == "icarus":
+            return IcarusBackend(self.design, self.waves)
+        if self.stock:
+            return StockBackend(self.design, self.waves)
+        return LeanBackend(self.design, self.waves, VARIANTS[self.variant], self.fst)
+
+    @property
+    def fst(self) -> bool:
+        """Whether waves are FST; VCD otherwise."""
+        return self.simulator == "icarus" or (not self.stock and toolchain.has_fst_headers())
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulationBuild:
+    """A finished build.
+
+    Parameters
+    ----------
+    simulation : Simulation
+        What was built.
+    folder : pathlib.Path
+        Where it lies; read only from now on.
+    """
+
+    simulation: Simulation
+    folder: Path
+
+    def run(
+        self, test_module: str | Sequence[str], *, case: str | None = None, seed: int = 1,
+        path: Sequence[Path] = (), env: Mapping[str, str] | None = None, folder: Path | None = None,
+        label: str | None = None, time_limit: float | None = None, on_line: Callable[[str], None] | None = None,
+    ) -> RunResult:
+        """Run cocotb test modules on it, in a process of its own.
+
+        Parameters
+        ----------
+        test_module : str or sequence of str
+            Modules to import in the simulator.
+        case : str, optional
+            Run only cases whose name contains this.
+        seed : int
+            Of all random choices.
+        path : sequence of pathlib.Path
+            Folders to import from, before ``sys.path``.
+        env : mapping, optional
+            Further environment variables.
+        folder : pathlib.Path, optional
+            Working directory, made if need be. Without one an own folder below the build folder is used, named
+            `label`, which the next run with that label replaces.
+        time_limit : float, optional
+            Seconds after which the run is ended and counts as failed.
+        on_line : callable, optional
+            Called with each line the simulator prints.
+        """
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            return self._run(folder.absolute(), test_module, case, seed, path, env, time_limit, on_line)
+        with claim_folder(build_root() / "runs", label or self.simulation.design.top) as claimed:
+            return self._run(claimed, test_module, case, seed, path, env, time_limit, on_line)
+
+    def _run(
+        self, folder: Path, test_module: str | Sequence[str], case: str | None, seed: int, path: Sequence[Path],
+        env: Mapping[str, str] | None, time_limit: float | None, on_line: Callable[[str], None] | None,
+    ) -> RunResult:
+        tool = self.simulation.backend()
+        results, log = folder / "results.xml", folder / "simulator.log"
+        modules = [test_module] if isinstance(test_module, str) else list(test_module)
+        error = tool.run(
+            self.folder, folder, results=results, log=log, modules=modules, case=case, seed=seed,
+            path=path, environment=env or {}, time_limit=time_limit, on_line=on_line)
+        cases, missing = read_results(results)
+        waves = folder / tool.waves_name if self.simulation.waves else None
+        return RunResult(cases=cases, error="; ".join(filter(None, (missing, error))), folder=folder, log=log,
+                         seed=seed, waves=waves if waves and waves.is_file() else None)

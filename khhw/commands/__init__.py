@@ -1,0 +1,1 @@
+"""Subcommands of ``khhw``, one module each."""

@@ -1,0 +1,61 @@
+"""Write the reference pages: formats, registers, results, machine file.
+
+They come from the sources, so that they say what the code does. With --check nothing is written and the exit
+code is 1 if a page is not what it would be written as.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+__all__ = ["add_arguments", "pages", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``khhw reference``."""
+    parser.add_argument("-o", dest="folder", metavar="DIR", type=Path,
+                        help="folder to write to (default: docs of this checkout)")
+    parser.add_argument("--check", action="store_true", help="compare, write nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def pages() -> dict[str, str]:
+    """Text of every page by file name."""
+    from khhw.build.reference import formats_reference, registers_reference
+    from khhw.report.schemas import machine_file_reference, results_reference
+
+    return {"formats.md": formats_reference(), "registers.md": registers_reference(),
+            "results.md": results_reference(), "machine-file.md": machine_file_reference()}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write or compare the pages; 1 if a comparison fails."""
+    from khhw.build.cache import checkout
+    from khhw.build.errors import RequestError
+    from khhw.commands.output import report
+
+    root = checkout()
+    folder = arguments.folder or (root / "docs" if root else None)
+    if folder is None:
+        raise RequestError("khhw is installed without its sources; name a folder with -o")
+    found = pages()
+    old = [name for name, text in found.items() if _read(folder / name) != text]
+    if not arguments.check:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in old:
+                (folder / name).write_text(found[name], encoding="utf-8")
+        except OSError as error:
+            raise RequestError(f"cannot write to {folder}: {error.strerror}") from error
+    if arguments.json:
+        print(json.dumps(report({"pages": [str(folder / name) for name in found], "changed": old}), indent=1))
+    else:
+        for name in old:
+            print(f"{folder / name}: " + ("not what khhw reference writes" if arguments.check else "written"),
+                  file=sys.stderr if arguments.check else sys.stdout)
+    return 1 if arguments.check and old else 0
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.is_file() else None

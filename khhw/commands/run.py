@@ -1,0 +1,81 @@
+"""Run a machine: build its RTL, boot its nodes, run its phases, write a report.
+
+FILE is a machine file (docs/machine-file.md). The folder gets results.json, report.html, pictures with their
+numbers as CSV, and the simulator's log. The exit code is 0 only if the run ended well, every observed matrix
+is the configured one and the hardware held every attack.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from khhw.machine.machine import Machine
+    from khhw.machine.results import Results
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``khhw run``."""
+    parser.add_argument("file", nargs="?", help="machine file")
+    parser.add_argument("-o", dest="folder", metavar="DIR", type=Path, help="folder to write to (default: out/NAME)")
+    parser.add_argument("--waves", action="store_true", help="write waveforms, and lists of signals for viewers")
+    parser.add_argument("--seed", type=int, help="of everything random (default: the machine file's)")
+    parser.add_argument("--debug", action="store_true", help="simulator build with assertions, random initial values")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of a machine file and stop")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run it; 0 if everything was as it should be."""
+    from khhw.build.errors import RequestError
+    from khhw.machine.file import MachineFileError, schema
+    from khhw.machine.machine import Machine
+
+    if arguments.schema:
+        print(json.dumps(schema(), indent=1))
+        return 0
+    if arguments.file is None:
+        raise RequestError("khhw run needs a machine file, for example examples/talk.toml")
+    if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
+        raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
+    try:
+        machine = Machine.load(arguments.file)
+    except MachineFileError as error:
+        raise RequestError(str(error)) from error
+    folder = arguments.folder or Path("out") / Path(arguments.file).stem
+    results = _simulate(machine, folder, arguments)
+    if arguments.json:
+        print(results.model_dump_json(indent=1))
+    else:
+        _report(results, folder, arguments.file)
+    if results.state == "interrupted":
+        return 130
+    return 0 if results.passed else 1
+
+
+def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace) -> "Results":
+    from rich.console import Console
+
+    from khhw.report.live import LiveView
+
+    def simulate(view: "LiveView | None") -> "Results":
+        return machine.run(folder, seed=arguments.seed, build="debug" if arguments.debug else "fast",
+                           waves=arguments.waves, on_report=view)
+
+    if arguments.json:
+        return simulate(None)
+    with LiveView(machine.file.nodes, Console(highlight=False)) as view:
+        return simulate(view)
+
+
+def _report(results: "Results", folder: Path, source: str) -> None:
+    from khhw.report import print_summary, write_report
+
+    page = write_report(results, folder, source=source)
+    print()
+    print_summary(results, page, source=source)
+    if results.message:
+        print(f"\nended as {results.state}: {results.message}")

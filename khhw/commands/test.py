@@ -1,0 +1,153 @@
+"""Run cocotb testbenches on converted RTL.
+
+A testbench is a module test_BLOCK.py with a line  DUT = "module:Name". Without a BLOCK all of the folder
+testbenches run. The variables WAVES=1 and SEED=N do what --waves and --seed do.
+"""
+
+import argparse
+import json
+import shlex
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from khhw.build.results import CaseResult, RunResult
+    from khhw.build.testbench import Options, Testbench
+
+__all__ = ["add_arguments", "failure_text", "repeat_command", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``khhw test``."""
+    parser.add_argument("block", nargs="?", help="block, test module or folder of test modules; all blocks without")
+    parser.add_argument("-k", dest="case", metavar="CASE", help="only cases whose name contains this")
+    parser.add_argument("--variant", metavar="ID", help="only this entry of PARAMETERS, by the name shown in brackets")
+    parser.add_argument("--seed", type=int, help="of all random choices (default: $SEED, else 1)")
+    parser.add_argument("--waves", action="store_true", help="write waveforms")
+    parser.add_argument("--stock", action="store_true", help="cocotb's own runner instead of the lean one")
+    parser.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run what was asked for; 0 if all of it passed."""
+    from khhw.build.testbench import choose_variants, find_testbenches
+    from khhw.commands.output import report
+
+    options = _options(arguments)
+    runs = [(bench, values) for bench in find_testbenches(arguments.block)
+            if arguments.block or options.simulator in bench.simulators
+            for values in choose_variants(bench, arguments.variant)]
+    results = [_run_one(bench, values, options, show=not arguments.json) for bench, values in runs]
+    if arguments.json:
+        build = "stock" if options.stock else options.variant
+        print(json.dumps(report(results, seed=options.seed, build=build) | {"simulator": options.simulator}, indent=1,
+                         default=str))
+    elif len(results) > 1:
+        print(f"{sum(result['passed'] for result in results)} of {len(results)} runs passed")
+    return 0 if results and all(result["passed"] for result in results) else 1
+
+
+def _run_one(bench: "Testbench", values: Mapping[str, Any], options: "Options", *, show: bool) -> dict[str, Any]:
+    from khhw.build.errors import BuildError
+    from khhw.build.testbench import run_testbench, variant_id
+
+    if show:
+        print(f"{bench.block} [{variant_id(values)}]", flush=True)
+    try:
+        result = run_testbench(bench, values, options)
+    except BuildError as error:
+        print(f"khhw: {error}", file=sys.stderr)
+        return {"block": bench.block, "parameters": dict(values), "passed": False, "error": str(error), "cases": []}
+    if show:
+        _print_result(bench, values, result, options)
+    return {"block": bench.block, "parameters": dict(values), "passed": result.passed, "error": result.error,
+            "log": str(result.log), "waves": str(result.waves) if result.waves else None,
+            "cases": [asdict(case) for case in result.cases]}
+
+
+def _options(arguments: argparse.Namespace) -> "Options":
+    from dataclasses import replace
+
+    from khhw.build.errors import RequestError
+    from khhw.build.testbench import environment_options
+
+    if arguments.stock and arguments.sim != "verilator":
+        raise RequestError("--stock means cocotb's Verilator runner; leave out --sim or --stock")
+    options = environment_options(case=arguments.case, stock=arguments.stock, simulator=arguments.sim)
+    return replace(options, seed=options.seed if arguments.seed is None else arguments.seed,
+                   waves=arguments.waves or options.waves)
+
+
+def _print_result(bench: "Testbench", values: Mapping[str, Any], result: "RunResult", options: "Options") -> None:
+    for case in result.cases:
+        if not case.skipped:
+            mark = "passed" if case.passed else "FAILED"
+            print(f"  {mark}  {case.name:<56} {case.simulated_ns:>12,.0f} ns {case.seconds:>8.2f} s")
+    if not result.passed:
+        print(textwrap.indent(failure_text(bench, values, result, options), "  "))
+    if options.waves:
+        print(f"  waves: {_waves_text(result)}")
+
+
+def failure_text(bench: "Testbench", values: Mapping[str, Any], result: "RunResult", options: "Options") -> str:
+    """What somebody needs who has to mend a failure: why, where the packets were, how to see it."""
+    from khhw.build.errors import BuildError
+    from khhw.build.testbench import last_packets
+
+    failures = [case for case in result.cases if not case.passed]
+    lines = []
+    for case in failures:
+        lines += [f"{case.name}: {case.message or 'failed'}", *_own_lines(case, bench)]
+    if result.error:
+        lines.append(str(BuildError(result.error, result.log)))
+    if packets := last_packets(result):
+        lines += ["the last packets:", *("    " + packet for packet in packets)]
+    name = failures[0].name if failures else options.case
+    lines += [f"log: {result.log}", f"to repeat it with waves: {repeat_command(bench, values, name, options)}"]
+    return "\n".join(lines)
+
+
+def repeat_command(bench: "Testbench", values: Mapping[str, Any], case: str | None, options: "Options") -> str:
+    """The exact command that repeats one case with waves."""
+    from khhw.build.cache import checkout
+    from khhw.build.testbench import variant_id
+
+    root = checkout()
+    own = root is not None and bench.file.parent == root / "testbenches"
+    words = [*_own_command(), "test", bench.block if own else str(bench.file)]
+    words += ["-k", case] if case else []
+    words += ["--variant", variant_id(values)] if len(bench.parameters) > 1 else []
+    words += ["--seed", str(options.seed), "--waves"]
+    words += ["--stock"] if options.stock else []
+    words += ["--sim", options.simulator] if options.simulator != "verilator" else []
+    return shlex.join(words)
+
+
+def _own_command() -> list[str]:
+    """How this Python's ``khhw`` is called from the current folder."""
+    script = Path(sys.executable).parent / "khhw"
+    if not script.is_file():
+        return [sys.executable, "-m", "khhw"]
+    if shutil.which("khhw") == str(script):
+        return ["khhw"]
+    return [str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)]
+
+
+def _own_lines(case: "CaseResult", bench: "Testbench") -> list[str]:
+    """The innermost line of the testbench itself in the traceback."""
+    lines = case.detail.splitlines()
+    places = [number for number, line in enumerate(lines) if str(bench.file) in line]
+    return ["    " + line.strip() for line in lines[places[-1]:places[-1] + 2]] if places else []
+
+
+def _waves_text(result: "RunResult") -> str:
+    if result.waves is None:
+        return "none were written"
+    note = "" if result.waves.suffix == ".fst" else " (VCD: FST needs apt-get install liblz4-dev zlib1g-dev)"
+    return f"{result.waves}{note}"

@@ -1,0 +1,73 @@
+"""Pieces of HTML: everything that comes from a run is escaped here."""
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import Path
+
+from khhw.report.picture import Picture
+
+__all__ = ["facts", "figure", "section", "table", "verdict"]
+
+
+def section(title: str, *blocks: str) -> str:
+    """A headed section; empty if it has no blocks."""
+    inside = "\n".join(block for block in blocks if block)
+    return f"<section>\n<h2>{escape(title)}</h2>\n{inside}\n</section>\n" if inside else ""
+
+
+def facts(pairs: Iterable[tuple[str, str]]) -> str:
+    """Named values side by side."""
+    items = "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
+    return f'<dl class="facts">\n{items}\n</dl>'
+
+
+def verdict(good: bool, text: str) -> str:
+    """A word that says by itself whether it is good, coloured besides."""
+    return f'<span class="{"good" if good else "bad"}">{escape(text)}</span>'
+
+
+def figure(picture: Picture, png: Path, *, narrow: bool = False) -> str:
+    """A picture inside the page, with its caption and its numbers' file; a narrow one gets a heading of its own."""
+    data = base64.b64encode(png.read_bytes()).decode("ascii")
+    heading = f"<h3>{escape(picture.title)}</h3>\n" if narrow else ""
+    return (f'{heading}<figure{" class=narrow" if narrow else ""}>\n'
+            f'<div class="scroll"><img alt="{escape(picture.title)}: {escape(picture.caption)}" '
+            f'src="data:image/png;base64,{data}"></div>\n'
+            f"<figcaption>{escape(picture.caption)} Numbers: <code>{escape(picture.name)}.csv</code>.</figcaption>\n"
+            f"</figure>")
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, numbers: Iterable[int] = (),
+          total: Sequence[str] = (), stack: bool = False) -> str:
+    """A table of cells that are HTML already.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Plain text.
+    rows : iterable of sequences
+        HTML.
+    numbers : iterable of int
+        Columns set flush right.
+    total : sequence of str
+        A last row.
+    stack : bool
+        On a narrow screen put the cells of a row below each other, named.
+    """
+    right = set(numbers)
+
+    def cell(index: int, inside: str, tag: str) -> str:
+        attributes = " class=number" if index in right else ""
+        if stack and tag == "td" and index:
+            attributes += f' data-label="{escape(heads[index])}"'
+        return f"<{tag}{attributes}>{inside}</{tag}>"
+
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "<tr>" + "".join(cell(index, inside, tag) for index, inside in enumerate(cells)) + "</tr>"
+
+    body = "\n".join(line(row, "td") for row in rows)
+    foot = f"\n<tfoot>{line(total, 'td')}</tfoot>" if total else ""
+    head = line([escape(head) for head in heads], "th")
+    return (f'<div class="scroll"><table{" class=stack" if stack else ""}>\n'
+            f"<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>{foot}\n</table></div>")

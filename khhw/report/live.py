@@ -1,0 +1,153 @@
+"""A run as it happens: transcript, results and progress on the terminal; plain lines where there is none."""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from khhw.machine.results import RunRecord
+
+__all__ = ["LiveView", "node_list"]
+
+_PLAIN_SECONDS = 10.0
+"""Between two progress lines where there is no terminal."""
+
+
+class LiveView:
+    """Shows what :meth:`khhw.machine.machine.Machine.run` reports; a context manager.
+
+    Parameters
+    ----------
+    nodes : int
+        Of the machine.
+    console : rich.console.Console
+        Where to.
+    """
+
+    def __init__(self, nodes: int, console: Console) -> None:
+        self._nodes = nodes
+        self._console = console
+        self._began = time.monotonic()
+        self._plain_at = self._began
+        self._said: tuple[str, int, list[int]] | None = None
+        self._phase, self._phases, self._ended = 0, 1, 0
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar = Progress(
+                SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+                TextColumn("left"), TimeRemainingColumn(), console=self._console, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("starting", total=None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Show one report."""
+        getattr(self, f"_on_{event['kind']}", self._ignore)(event)
+
+    def _ignore(self, _event: dict[str, Any]) -> None:
+        """A kind this view has no use for."""
+
+    def _on_building(self, _event: dict[str, Any]) -> None:
+        self._describe("building the RTL; the first time takes a few minutes, then it is cached")
+
+    def _on_built(self, _event: dict[str, Any]) -> None:
+        self._line(f"built in {time.monotonic() - self._began:.0f} s; {self._nodes} nodes of RTL are running")
+        self._describe("booting", plain=False)
+
+    def _on_phase(self, event: dict[str, Any]) -> None:
+        self._phase, self._phases, self._ended = event["index"], event["phases"], 0
+        self._line(f"phase {event['index'] + 1} of {event['phases']}: {event['name']}")
+        self._describe(event["name"], plain=False)
+
+    def _on_progress(self, event: dict[str, Any]) -> None:
+        now = time.monotonic()
+        if self._bar is None and now - self._plain_at >= _PLAIN_SECONDS:
+            self._plain_at = now
+            done = self._fraction()
+            left = f", about {(now - self._began) * (1 - done) / done:.0f} s left" if done else ""
+            self._line(f"{event['cycles']:,} cycles in {event['wall_seconds']:.0f} s{left}")
+
+    def _on_console(self, event: dict[str, Any]) -> None:
+        """Lines that several nodes say one after the other are shown as one."""
+        rank, text = event["node"], event["text"]
+        if rank is not None:
+            text = text.removeprefix(f"node {rank}> ")
+            self._ended += " done" in text
+        said = self._said
+        if said is not None and rank is not None and said[0] == text and said[2]:
+            said[2].append(rank)
+            return
+        self._flush()
+        self._said = (text, event["cycle"], [] if rank is None else [rank])
+        self._update()
+
+    def _flush(self) -> None:
+        if self._said is None:
+            return
+        text, cycle, ranks = self._said
+        self._said = None
+        who = f"{'node' if len(ranks) == 1 else 'nodes'} {node_list(ranks)}>" if ranks else "outside<"
+        self._line(f"  {cycle:>9,}  {who:<14} {text}", flush=False)
+
+    def _on_measured(self, event: dict[str, Any]) -> None:
+        record = RunRecord.model_validate(event["record"])
+        match event["what"]:
+            case "matrix":
+                matrix = record.matrix[event["phase"]]
+                pairs = len(matrix.configured) ** 2
+                wrong = sum(a != b for rows in zip(matrix.configured, matrix.observed, strict=True)
+                            for a, b in zip(*rows, strict=True))
+                self._line(f"{event['phase']}: {sum(map(sum, matrix.observed))} of {pairs} ordered pairs delivered, read "
+                           f"from the destinations' memories; {wrong} cells differ from what is configured")
+            case "attacks":
+                tried = sum(attack.tried for attack in record.attacks)
+                self._line(f"{event['phase']}: {len(record.attacks)} attacks, {tried} attempts, "
+                           f"{sum(attack.delivered for attack in record.attacks)} delivered")
+            case "latency":
+                self._line(f"{event['phase']}: {len(record.latency)} messages timed")
+            case "console":
+                self._line(f"{event['phase']}: {len(record.load)} images loaded")
+
+    def _fraction(self) -> float:
+        return (self._phase + min(0.9, self._ended / self._nodes)) / self._phases
+
+    def _update(self) -> None:
+        if self._bar is not None and self._task is not None and self._phases > 1:
+            self._bar.update(self._task, total=1.0, completed=self._fraction())
+
+    def _describe(self, text: str, *, plain: bool = True) -> None:
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text)
+            self._update()
+        elif plain:
+            self._line(text)
+
+    def _line(self, text: str, *, flush: bool = True) -> None:
+        if flush:
+            self._flush()
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def node_list(ranks: list[int]) -> str:
+    """Ranks in short: ``0,2,4-7``."""
+    parts: list[str] = []
+    ordered = sorted(ranks)
+    start = 0
+    for index, rank in enumerate(ordered):
+        if index + 1 == len(ordered) or ordered[index + 1] != rank + 1:
+            first = ordered[start]
+            parts.append(str(rank) if first == rank else f"{first}-{rank}")
+            start = index + 1
+    return ",".join(parts)

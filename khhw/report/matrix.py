@@ -1,0 +1,91 @@
+"""isAllowed as configured, beside what was observed."""
+
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+
+from khhw.machine.results import Matrix
+from khhw.report.picture import Picture
+from khhw.report.style import ALARM, ALLOWED, EMPTY, MUTED, figure, styled
+from khhw.report.words import count, listing
+
+__all__ = ["differences", "matrix_caption", "matrix_picture"]
+
+_MOST_NAMED = 6
+
+
+def differences(matrix: Matrix) -> list[tuple[int, int]]:
+    """(source, destination) of every cell that was not observed as configured."""
+    return [(source, destination)
+            for source, (wanted, seen) in enumerate(zip(matrix.configured, matrix.observed, strict=True))
+            for destination, (want, see) in enumerate(zip(wanted, seen, strict=True)) if want != see]
+
+
+def matrix_caption(matrix: Matrix) -> str:
+    """What the two matrices say, in a sentence or two."""
+    nodes, allowed = len(matrix.configured), sum(map(sum, matrix.configured))
+    text = (f"{allowed} of {nodes * nodes} ordered pairs are allowed; "
+            f"{sum(map(sum, matrix.observed))} were observed in the destinations' memories. ")
+    wrong = differences(matrix)
+    if not wrong:
+        return text + "Every cell is as configured."
+    leaks = [cell for cell in wrong if matrix.observed[cell[0]][cell[1]]]
+    parts = [f"{count(len(cells), 'pair')} {what} ({_pairs(cells)})" for cells, what in (
+        (leaks, "got through that must not"), ([cell for cell in wrong if cell not in leaks], "did not get through"))
+        if cells]
+    return text + f"{count(len(wrong), 'cell differs', 'cells differ')}: {listing(parts)}."
+
+
+def matrix_picture(phase: str, matrix: Matrix) -> Picture:
+    """The picture of one phase."""
+    with styled():
+        drawing = _draw(matrix)
+    nodes = range(len(matrix.configured))
+    return Picture(name=f"matrix_{phase}", title=phase, caption=matrix_caption(matrix), figure=drawing,
+                   columns=("source", "destination", "configured", "observed"),
+                   rows=[(source, destination, matrix.configured[source][destination],
+                          matrix.observed[source][destination]) for source in nodes for destination in nodes])
+
+
+def _draw(matrix: Matrix) -> Figure:
+    nodes = len(matrix.configured)
+    side = min(7.0, 1.2 + 0.34 * nodes)
+    drawing, (left, right) = figure(2 * side + 0.3, side + 0.75, 2)
+    _cells(left, matrix.configured, "configured")
+    _cells(right, matrix.observed, "observed")
+    wrong = differences(matrix)
+    for source, destination in wrong:
+        leak = bool(matrix.observed[source][destination])
+        right.add_patch(Rectangle((destination - 0.46, source - 0.46), 0.92, 0.92, linewidth=1.8, edgecolor=ALARM,
+                                  facecolor=ALARM if leak else "none"))
+        right.plot([destination], [source], marker="x", color="white" if leak else ALARM, markersize=6,
+                   markeredgewidth=1.8)
+    keys: list[Patch | Line2D] = [Patch(color=ALLOWED, label="1: a packet may pass"), Patch(color=EMPTY, label="0")]
+    if wrong:
+        keys.append(Line2D([], [], marker="x", linestyle="none", color=ALARM, markeredgewidth=1.8,
+                           label="not as configured"))
+    drawing.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
+                   handlelength=1, handleheight=1)
+    return drawing
+
+
+def _pairs(cells: list[tuple[int, int]]) -> str:
+    named = [f"{source}→{destination}" for source, destination in cells[:_MOST_NAMED]]
+    return ", ".join(named) + (f" and {len(cells) - _MOST_NAMED} more" if len(cells) > _MOST_NAMED else "")
+
+
+def _cells(axes: Axes, cells: list[list[int]], title: str) -> None:
+    nodes = len(cells)
+    axes.imshow(cells, cmap=ListedColormap([EMPTY, ALLOWED]), vmin=0, vmax=1, interpolation="none")
+    step = 1 if nodes <= 16 else 4 if nodes <= 32 else 8
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_ticks(range(0, nodes, step))
+        axis.set_ticks([edge + 0.5 for edge in range(-1, nodes)], minor=True)
+    axes.grid(which="minor", color="white", linewidth=2.2 if nodes <= 16 else 0.8)
+    axes.tick_params(which="both", length=0, top=False, labeltop=True, labelbottom=False)
+    axes.spines[:].set_visible(False)
+    axes.set_ylabel("source", color=MUTED, labelpad=5)
+    axes.set_title(title, fontweight="bold", pad=8, loc="left")
+    axes.set_title("destination", color=MUTED, fontsize=9, pad=8, loc="right")

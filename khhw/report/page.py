@@ -1,0 +1,158 @@
+"""``report.html``: a page that needs nothing but itself."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+from khhw.machine.results import Attack, ConsoleLine, RefusalRecord, Results
+from khhw.report import html
+from khhw.report.matrix import differences
+from khhw.report.picture import Picture
+from khhw.report.words import count, duration, listing, si
+
+__all__ = ["page", "shortcomings"]
+
+_NODE_COLOURS = ("#1d5b8f", "#9a4b00", "#1a6b3c", "#8a3a78", "#6b5a00", "#a02c2c", "#00687a", "#4a4a8a")
+"""Dark enough to read on a pale ground; the rank is written beside them, so no colour carries it alone."""
+
+
+def shortcomings(results: Results) -> list[str]:
+    """What went wrong, most important first; empty for a run that passed."""
+    found = [] if results.state == "done" else [
+        f"The run ended as {results.state.replace('_', ' ')}{f': {results.message}' if results.message else ''}."]
+    found += [f"{count(len(wrong), 'cell')} of {phase} {'is' if len(wrong) == 1 else 'are'} not as configured."
+              for phase, matrix in results.results.matrix.items() if (wrong := differences(matrix))]
+    found += [f"Not held: {attack.name}." for attack in results.results.attacks if not attack.passed]
+    return found
+
+
+def page(results: Results, pictures: Sequence[tuple[Picture, Path]], command: str) -> str:
+    """Text of the page.
+
+    Parameters
+    ----------
+    results : Results
+        The run.
+    pictures : sequence of (Picture, Path)
+        With their PNG files.
+    command : str
+        What makes it again.
+    """
+    record = results.results
+    matrices = [html.figure(picture, png, narrow=True) for picture, png in pictures
+                if picture.name.startswith("matrix_")]
+    other = {picture.name: html.figure(picture, png) for picture, png in pictures}
+    sections = [
+        html.section("Who may send to whom", _matrix_text(results), *matrices),
+        html.section("Attacks", *_attacks(record.attacks)),
+        html.section("Message latency", other.get("latency", "")),
+        html.section("Console load time", other.get("console_load", "")),
+        html.section("Refusals", *_refusals(record.refusals)),
+        html.section("Console", *_transcript(record.console)),
+        html.section("To make it again", *_again(results, command)),
+    ]
+    css = resources.files("khhw.report").joinpath("page.css").read_text(encoding="utf-8")
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{escape(results.name)} · khhw</title>\n<style>\n{css}</style>\n</head>\n<body>\n<main>\n"
+            f"<h1>{escape(results.name)}</h1>\n{_verdict(results)}\n{html.facts(_facts(results))}\n"
+            f"{''.join(sections)}<footer>Written by khhw {escape(results.version)}.</footer>\n"
+            f"</main>\n</body>\n</html>\n")
+
+
+def _verdict(results: Results) -> str:
+    wrong = shortcomings(results)
+    if wrong:
+        return (f'<p class="verdict">{html.verdict(False, "Failed.")} {escape(wrong[0])}</p>'
+                + "".join(f"\n<p>{escape(line)}</p>" for line in wrong[1:]))
+    record, parts = results.results, []
+    if record.matrix:
+        parts.append(f"{count(len(record.matrix), 'matrix', 'matrices')} observed as configured")
+    if record.attacks:
+        parts.append(f"{count(len(record.attacks), 'attack')} held, "
+                     f"{count(sum(a.delivered for a in record.attacks), 'packet')} delivered where none may be")
+    text = f"{listing(parts)}." if parts else "The run ended well."
+    return f'<p class="verdict">{html.verdict(True, "Passed.")} {escape(text[0].upper() + text[1:])}</p>'
+
+
+def _facts(results: Results) -> list[tuple[str, str]]:
+    shape = results.parameters.get("torus", {}).get("shape", [])
+    return [
+        *([("torus", " x ".join(map(str, shape)))] if shape else []),
+        ("cycles", f"{results.cycles:,}"),
+        ("simulated", duration(results.cycles, results.clock_hz)),
+        ("clock", si(results.clock_hz, "Hz")),
+        ("software time", results.cpu_model),
+        ("simulator", f"{results.wall_seconds:.1f} s, {results.build} build"),
+        ("seed", str(results.seed)),
+        ("khhw", results.version),
+    ]
+
+
+def _matrix_text(results: Results) -> str:
+    if not results.results.matrix:
+        return ""
+    return ("<p>Every node tries to send to every node. A cell is observed where the source's token was found in the "
+            "destination's memory.</p>")
+
+
+def _attacks(attacks: Sequence[Attack]) -> list[str]:
+    if not attacks:
+        return []
+    held, delivered = sum(attack.passed for attack in attacks), sum(attack.delivered for attack in attacks)
+    text = (f"{held} of {count(len(attacks), 'attack')} held: {sum(a.tried for a in attacks):,} tries, "
+            f"{sum(a.refused for a in attacks):,} refused by hardware, {delivered:,} delivered where none may be.")
+    rows = [[escape(attack.name), f"{attack.tried:,}", f"{attack.refused:,}", f"{attack.delivered:,}",
+             escape(attack.where) + (f"<br>Expected: {escape(attack.expected)}" if attack.expected else ""),
+             html.verdict(attack.passed, "held" if attack.passed else "not held")] for attack in attacks]
+    return [f"<p>{escape(text)}</p>", html.table(
+        ["attack", "tried", "refused", "delivered", "where and why", "result"], rows, numbers=(1, 2, 3), stack=True)]
+
+
+def _refusals(refusals: Sequence[RefusalRecord]) -> list[str]:
+    if not refusals:
+        return []
+    cells = Counter((refusal.node, refusal.reason) for refusal in refusals)
+    by_reason = Counter(refusal.reason for refusal in refusals)
+    reasons = [reason for reason, _ in sorted(by_reason.items(), key=lambda item: (-item[1], item[0]))]
+    rows = []
+    for node in sorted({refusal.node for refusal in refusals}):
+        counts = [cells[node, reason] for reason in reasons]
+        rows.append([f"node {node}", *(str(number or "·") for number in counts), str(sum(counts))])
+    total = ["all", *(str(by_reason[reason]) for reason in reasons), str(len(refusals))]
+    text = (f"{count(len(refusals), 'entry', 'entries')} in the guards' logs, by the node whose guard refused and the "
+            f"reason. A guard whose log is full counts on without an entry.")
+    return [f"<p>{escape(text)}</p>", html.table(["guard", *reasons, "all"], rows, numbers=range(1, len(reasons) + 2),
+                                                 total=total)]
+
+
+def _transcript(lines: Sequence[ConsoleLine]) -> list[str]:
+    if not lines:
+        return []
+    nodes = {line.node for line in lines if line.node is not None}
+    text = (f"{count(len(lines), 'line')} at the port above the tree's root, from {count(len(nodes), 'node')} and the "
+            f"outside.")
+    body = "\n".join(_console_line(line) for line in lines)
+    return [f"<p>{escape(text)}</p>",
+            f'<div class="transcript" tabindex="0" role="log" aria-label="console transcript">\n{body}\n</div>']
+
+
+def _console_line(line: ConsoleLine) -> str:
+    if line.node is None:
+        who, style = "outside", ""
+    else:
+        who, style = f"node {line.node}", f' style="color:{_NODE_COLOURS[line.node % len(_NODE_COLOURS)]}"'
+    return (f'<div><span class="cycle">{line.cycle:,}</span><span class="who"{style}>{who}</span>'
+            f'<span class="text">{escape(line.text)}</span></div>')
+
+
+def _again(results: Results, command: str) -> list[str]:
+    parameters = json.dumps(results.parameters, indent=1, ensure_ascii=False)
+    return [f"<pre>{escape(command)}</pre>",
+            "<p>The same seed gives the same cycles. <code>results.json</code> beside this page holds everything shown "
+            "here.</p>",
+            "<details><summary>The machine file with all defaults</summary>\n"
+            f"<pre>{escape(parameters)}</pre>\n</details>"]

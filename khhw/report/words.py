@@ -1,0 +1,31 @@
+"""Numbers and lists as people write them."""
+
+from collections.abc import Iterable, Sequence
+
+__all__ = ["count", "duration", "listing", "si"]
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 node``, ``1,024 nodes``, ``no node``."""
+    if number == 0:
+        return f"no {noun}"
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def listing(items: Iterable[object]) -> str:
+    """``1, 2 and 3``."""
+    words: Sequence[str] = [str(item) for item in items]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
+
+
+def si(number: float, unit: str) -> str:
+    """Three significant digits with a prefix: ``53.1 MHz``."""
+    for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""), (1e-3, "m"), (1e-6, "µ"), (1e-9, "n")):
+        if abs(number) >= factor:
+            return f"{number / factor:.3g} {prefix}{unit}"
+    return f"{number:.3g} {unit}"
+
+
+def duration(cycles: float, clock_hz: int) -> str:
+    """Cycles as time: ``2.1 µs``."""
+    return si(cycles / clock_hz, "s") if cycles else "0 s"

@@ -1,0 +1,55 @@
+"""The report of a run: pictures, their numbers, and a page."""
+
+import shlex
+from pathlib import Path
+
+from khhw.machine.results import Results
+from khhw.report.console import load_picture
+from khhw.report.latency import latency_picture
+from khhw.report.matrix import matrix_picture
+from khhw.report.page import page
+from khhw.report.picture import Picture
+
+__all__ = ["pictures", "run_command", "write_report"]
+
+
+def pictures(results: Results) -> list[Picture]:
+    """The pictures of what a run measured; none for what it did not."""
+    record = results.results
+    found = [matrix_picture(phase, matrix) for phase, matrix in record.matrix.items()]
+    if record.latency:
+        found.append(latency_picture(results))
+    if record.load:
+        found.append(load_picture(results))
+    return found
+
+
+def run_command(results: Results, source: str, folder: Path | str) -> str:
+    """The command that makes a run again."""
+    return shlex.join(["khhw", "run", source, "-o", str(folder), "--seed", str(results.seed)])
+
+
+def write_report(results: Results, folder: Path, *, source: str = "machine.toml") -> Path:
+    """Write ``report.html`` and, beside it, every picture as PNG with its numbers as CSV.
+
+    The same results give the same bytes.
+
+    Parameters
+    ----------
+    results : Results
+        The run; one that ended early is reported as far as it came.
+    folder : Path
+        Where to; made if it does not exist.
+    source : str
+        The machine file as the user gave it, for the command that makes the run again.
+
+    Returns
+    -------
+    Path
+        The page.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = [(picture, picture.save(folder)) for picture in pictures(results)]
+    path = folder / "report.html"
+    path.write_text(page(results, drawn, run_command(results, source, folder)), encoding="utf-8")
+    return path

@@ -1,0 +1,79 @@
+"""khhw installed in somebody else's project, with their RTL and a build folder elsewhere."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = ROOT / "tests" / "projects" / "running_sum"
+
+
+def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "KHHW_BUILD")}
+    return subprocess.run([str(word) for word in command], cwd=cwd, env={**clean, **environment}, capture_output=True,
+                          text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory) -> Path:
+    """An environment with khhw's wheel; what it depends on is borrowed from this one."""
+    folder = tmp_path_factory.mktemp("installation")
+    built = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
+    assert built.returncode == 0, built.stderr
+    (wheel,) = folder.glob("*.whl")
+    environment = folder / "venv"
+    venv.create(environment, symlinks=True)
+    python = environment / "bin" / "python"
+    done = run(sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index", wheel, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    (packages,) = environment.glob("lib/python3*/site-packages")
+    # A path file in a path file is not read, so the checkout, if it is installed here, is not borrowed.
+    (packages / "borrowed.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment
+
+
+@pytest.fixture
+def project(tmp_path) -> Path:
+    return Path(shutil.copytree(PROJECT, tmp_path / "project", ignore=shutil.ignore_patterns("__pycache__")))
+
+
+def contents(folder: Path) -> dict[Path, int]:
+    return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if "__pycache__" not in file.parts}
+
+
+def test_is_not_the_checkout(installation, project):
+    code = "import khhw, rtl; print(khhw.__file__, rtl.__file__)"
+    done = run(installation / "bin" / "python", "-c", code, cwd=project)
+    assert all(Path(name).is_relative_to(installation) for name in done.stdout.split()), done.stdout
+
+
+def test_their_testbench_runs(installation, project, tmp_path):
+    before = contents(installation), contents(project)
+    cache = tmp_path / "cache"
+    done = run(installation / "bin" / "khhw", "test", project / "test_running_sum.py", "--variant", "default",
+               cwd=tmp_path, XDG_CACHE_HOME=str(cache))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "passed  test_history_is_visible" in done.stdout
+    assert {folder.name for folder in (cache / "khhw").iterdir()} == {"runs", "sim", "verilog"}
+    assert (contents(installation), contents(project)) == before
+
+
+def test_their_failure_fails(installation, project, tmp_path):
+    testbench = project / "test_running_sum.py"
+    testbench.write_text(testbench.read_text().replace("== 77", "== 78"))
+    done = run(installation / "bin" / "khhw", "test", testbench.name, "--variant", "default", "-k", "history",
+               cwd=project, KHHW_BUILD=str(ROOT / "sim_build"))
+    assert done.returncode == 1
+    assert f"to repeat it with waves: {installation / 'bin' / 'khhw'} test {testbench}" in done.stdout
+
+
+def test_doctor(installation, tmp_path):
+    done = run(installation / "bin" / "khhw", "doctor", cwd=tmp_path, KHHW_BUILD=str(tmp_path / "build"))
+    assert done.returncode == 0, done.stdout
+    assert str(tmp_path / "build") in done.stdout
