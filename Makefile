@@ -12,7 +12,7 @@ help:
 	@echo "make test    lint and all tests"
 	@echo "make lint    ruff, mypy --strict, import rules"
 	@echo "make prove   proofs of the permission guards"
-	@echo "make docs    write the reference pages again from the sources"
+	@echo "make docs    reference pages from the sources, and all pages as HTML in out/docs"
 	@echo "make clean   remove everything generated, .venv included"
 
 demo: $(VENV)/ready
@@ -31,6 +31,7 @@ prove: $(VENV)/ready
 
 docs: $(VENV)/ready
 	$(KHHW) reference
+	$(VENV)/bin/python -m sphinx -q -b html docs out/docs
 
 clean:
 	rm -rf $(VENV) out sim_build/* .mypy_cache .ruff_cache .pytest_cache .hypothesis

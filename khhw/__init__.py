@@ -1,6 +1,6 @@
 """khhw: communication domains in hardware, on a torus in RTL, driven from Python."""
 
-__all__ = ["Machine", "__version__"]  # noqa: F822 - Machine comes from __getattr__
+__all__ = ["Machine", "__version__"]
 
 __version__ = "0.1.0"
 

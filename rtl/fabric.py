@@ -17,7 +17,9 @@ from rtl.parameters import ParameterError, Parameters
 from rtl.signatures import AxiLite, TreeStream
 from rtl.tree.port import RootPort
 
-__all__ = ["NODE_MODULE", "Fabric", "Shape", "cables", "check_shape", "check_table", "coordinate_of", "rank_of", "straps_of"]
+__all__ = [
+    "NODE_MODULE", "Fabric", "Shape", "cables", "check_shape", "check_table", "coordinate_of", "rank_of", "straps_of",
+]
 
 NODE_MODULE = "khhw_node"
 
@@ -100,8 +102,8 @@ class Fabric(wiring.Component):
 
     Members
     -------
-    time : Out(64)
-        Cycles since reset, or since what was loaded; every node's time input.
+    now : Out(64)
+        Cycles since reset, or since what was loaded; every node's `now`.
     time_load, time_value : In
         Set the time: the next cycle has the number `time_value`.
     host_* : AXI4-Lite vectors
@@ -122,6 +124,8 @@ class Fabric(wiring.Component):
     public_signals : tuple of (str, str)
         Module and variable of what a simulator must keep: the node memories for their back door, and the
         straps, which would otherwise be folded into a different program for each node.
+    observable_signals : tuple of (str, str)
+        What a simulator shall keep if it is there, to say where packets are; see :meth:`rtl.node.Node.observables`.
     no_inline : tuple of str
         Modules whose instances a simulator shall keep apart, so that all nodes run the same program: a
         2x2x2 torus is 9 MB of C++ in this way, and 122 MB when only the node itself is kept.
@@ -136,14 +140,16 @@ class Fabric(wiring.Component):
         self.parameters = parameters
         self.nodes = math.prod(shape)
         check_table(shape, parameters)
-        self.extra_modules = {NODE_MODULE: Node(parameters, parts)}
+        node = Node(parameters, parts)
+        self.extra_modules = {NODE_MODULE: node}
+        self.observable_signals = tuple((f"{NODE_MODULE}.{part}", name) for part, name in node.observables())
         host = {}
         for name, member in AxiLite.members.items():
             # AxiLite is seen from the manager: what it drives is an input of the machine.
             flow = In if member.flow is Out else Out
             host[f"host_{name}"] = flow(self.nodes * member.shape)
         super().__init__({
-            "time": Out(64), "time_load": In(1), "time_value": In(64),
+            "now": Out(64), "time_load": In(1), "time_value": In(64),
             **host,
             "irq": Out(self.nodes), "quiescent": Out(self.nodes), "idle": Out(1),
             "owner_in": In(TreeStream), "owner_out": Out(TreeStream),
@@ -157,12 +163,12 @@ class Fabric(wiring.Component):
             node, m.submodules[f"node_{rank}"] = clone(NODE_MODULE, original)
             nodes.append(node)
         m.submodules.root_port = port = RootPort(self.parameters)
-        m.d.sync += self.time.eq(self.time + 1)
+        m.d.sync += self.now.eq(self.now + 1)
         with m.If(self.time_load):
-            m.d.sync += self.time.eq(self.time_value)
+            m.d.sync += self.now.eq(self.time_value)
 
         for rank, node in enumerate(nodes):
-            m.d.comb += [node.time.eq(self.time), node.straps.eq(Straps.const(straps_of(rank, self.shape)))]
+            m.d.comb += [node.now.eq(self.now), node.straps.eq(Straps.const(straps_of(rank, self.shape)))]
         self._wire_hosts(m, nodes)
         for rank, direction, neighbour in cables(self.shape):
             connect(m, nodes[rank].tx[direction], nodes[neighbour].rx[direction ^ 1])

@@ -1,6 +1,7 @@
 """A node: network interface, guards, router, tree and memory, wired."""
 
 import warnings
+from collections.abc import Iterator
 
 from amaranth.hdl import Cat, Module, ResetInserter, Signal, UnusedElaboratable
 from amaranth.lib import wiring
@@ -55,7 +56,7 @@ class Node(wiring.Component):
     -------
     straps : In(Straps)
         Place and torus size; constant.
-    time : In(64)
+    now : In(64)
         Cycles since the machine started.
     tx, rx : TorusLink, arrays of 6
         Torus cables by :class:`~rtl.formats.Direction`.
@@ -85,7 +86,7 @@ class Node(wiring.Component):
             check_part(name, part, parameters)
         super().__init__({
             "straps": In(Straps),
-            "time": In(64),
+            "now": In(64),
             "tx": Out(TorusLink).array(DIRECTIONS),
             "rx": In(TorusLink).array(DIRECTIONS),
             "parent_tx": Out(TreeLink),
@@ -96,6 +97,17 @@ class Node(wiring.Component):
             "irq": Out(1),
             "quiescent": Out(1),
         })
+
+    def observables(self) -> Iterator[tuple[str, str]]:
+        """What a simulator can be asked to keep of the parts' insides: submodule and variable.
+
+        A part, or the tree, may offer it by a static method ``observables(parameters)`` that yields (submodule,
+        variable) by their names in Verilog, submodules below its own.
+        """
+        for name, part in {**self.parts, "tree": TreeRouter}.items():
+            if offered := getattr(part, "observables", None):
+                for submodule, variable in offered(self.parameters):
+                    yield f"{name}.{submodule}", variable
 
     def elaborate(self, platform):
         m = Module()
@@ -110,7 +122,7 @@ class Node(wiring.Component):
         for block in (guard, router, tree, endpoint, ni):
             m.d.comb += block.straps.eq(self.straps)
         for block in (guard, ni):
-            m.d.comb += block.time.eq(self.time)
+            m.d.comb += block.now.eq(self.now)
         for block in (endpoint, ni):
             m.d.comb += block.node_id.eq(guard.node_id)
 

@@ -130,7 +130,7 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
     Members
     -------
     straps : In(Straps)
-    time : In(64)
+    now : In(64)
         Cycles since the machine started; stamps log entries.
     node_id : Out(16)
         This node's id, {z, y, x} packed: what is stamped as source.
@@ -163,7 +163,7 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
     lanes = parameters.lanes
     return wiring.Signature({
         "straps": In(Straps),
-        "time": In(64),
+        "now": In(64),
         "node_id": Out(16),
         "from_ni": In(FlitStream).array(lanes),
         "to_router": Out(FlitStream).array(lanes),
@@ -189,7 +189,7 @@ def ni_signature(parameters: Parameters) -> wiring.Signature:
 
     Members
     -------
-    straps, node_id, time : In
+    straps, node_id, now : In
         What identification registers show.
     inject : Out(FlitStream), array of `lanes`
         Packets to the egress guard.
@@ -217,7 +217,7 @@ def ni_signature(parameters: Parameters) -> wiring.Signature:
     return wiring.Signature({
         "straps": In(Straps),
         "node_id": In(16),
-        "time": In(64),
+        "now": In(64),
         "inject": Out(FlitStream).array(lanes),
         "eject": In(FlitStream).array(lanes),
         "retired": Out(lanes),

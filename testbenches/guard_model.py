@@ -138,7 +138,7 @@ class Bench:
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
         straps = dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
         dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.place, strict=True)))
-        for name in ("retired", "discards", "tree_source", "tree_refused", "time"):
+        for name in ("retired", "discards", "tree_source", "tree_refused", "now"):
             getattr(dut, name).value = 0
         self.owner, self.host = RegisterInitiator(dut, "owner"), RegisterInitiator(dut, "host")
         dut.rst.value = 1
@@ -158,7 +158,7 @@ class Bench:
 
     async def _tick(self) -> None:
         while True:
-            self.dut.time.value = self.time
+            self.dut.now.value = self.time
             await RisingEdge(self.dut.clk)
             self.time += 1
 

@@ -146,7 +146,7 @@ class Bench:
         while True:
             await RisingEdge(self.dut.clk)
             self.cycle += 1
-            self.dut.time.value = self.cycle << 20
+            self.dut.now.value = self.cycle << 20
             pulses = int(self.dut.retired.value)
             for lane in range(self.parameters.lanes):
                 self.retired[lane] += pulses >> lane & 1

@@ -23,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path, help="folder to write to (default: out/NAME)")
     parser.add_argument("--waves", action="store_true", help="write waveforms, and lists of signals for viewers")
     parser.add_argument("--seed", type=int, help="of everything random (default: the machine file's)")
+    parser.add_argument("--part", dest="parts", metavar="NAME=MODULE:CLASS", action="append", default=[],
+                        help="replace router, guard, ni or memory by a class of your own, as [parts] does")
     parser.add_argument("--debug", action="store_true", help="simulator build with assertions, random initial values")
     parser.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema of a machine file and stop")
@@ -42,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
         raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
     try:
-        machine = Machine.load(arguments.file)
+        machine = Machine.load(arguments.file, parts=_parts(arguments.parts))
     except MachineFileError as error:
         raise RequestError(str(error)) from error
     folder = arguments.folder or Path("out") / Path(arguments.file).stem
@@ -54,6 +56,15 @@ def run(arguments: argparse.Namespace) -> int:
     if results.state == "interrupted":
         return 130
     return 0 if results.passed else 1
+
+
+def _parts(given: list[str]) -> dict[str, str]:
+    from khhw.build.errors import RequestError
+
+    parts = dict(part.partition("=")[::2] for part in given)
+    if wrong := [name for name, path in parts.items() if not path]:
+        raise RequestError(f"--part takes NAME=MODULE:CLASS, not {wrong[0]!r}")
+    return parts
 
 
 def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace) -> "Results":

@@ -4,7 +4,7 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,13 +144,15 @@ def schema() -> dict[str, Any]:
     return MachineFile.model_json_schema()
 
 
-def load(source: Path | str) -> MachineFile:
+def load(source: Path | str, *, parts: Mapping[str, str] | None = None) -> MachineFile:
     """Read and check a machine file; nothing is built or run.
 
     Parameters
     ----------
     source : Path or str
         A TOML file.
+    parts : mapping of str to str, optional
+        Replacements that win over the file's own ``[parts]``.
 
     Raises
     ------
@@ -166,6 +168,9 @@ def load(source: Path | str) -> MachineFile:
     except tomllib.TOMLDecodeError as error:
         line = int(found[1]) if (found := _LINE.search(str(error))) else len(text.splitlines())
         raise MachineFileError(str(source), line, f"is not TOML: {error}") from None
+
+    if parts:
+        document["parts"] = {**document.get("parts", {}), **parts}
 
     def fail(path: Sequence[str | int], message: str) -> MachineFileError:
         return MachineFileError(str(source), line_of(text, path), f"{_dotted(path)}: {message}")

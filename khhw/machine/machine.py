@@ -1,6 +1,6 @@
 """Running a machine: build it, start its simulator process, collect its results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,6 +13,8 @@ from khhw.machine.design import design_of
 from khhw.machine.file import MachineFile, load
 from khhw.machine.lookup import find_kernel
 from khhw.machine.results import Results, RunRecord, State
+from khhw.machine.viewers import write_viewer_files
+from khhw.node import Shape
 from khhw.sim.options import Options
 from khhw.sim.process import ProcessResult, Request, run
 
@@ -23,7 +25,7 @@ OnReport = Callable[[dict[str, Any]], None]
 """Called with what happens, as it happens: dicts with a ``kind``, in the order of the run.
 
 ``building``, ``built`` (seconds), ``progress`` (cycles, wall_seconds), ``console`` (cycle, node, text) and ``phase``
-(name, index, phases) and ``measured`` (phase, what).
+(name, index, phases), ``measured`` (phase, what, record) and ``waves`` (waves, viewers).
 """
 
 _STATES: dict[str, State] = {"finished": "done", "stuck": "deadlocked", "quiet": "deadlocked",
@@ -46,15 +48,22 @@ class Machine:
     folder: Path = field(default_factory=Path.cwd)
 
     @classmethod
-    def load(cls, path: Path | str) -> "Machine":
+    def load(cls, path: Path | str, *, parts: Mapping[str, str] | None = None) -> "Machine":
         """The machine of a machine file.
+
+        Parameters
+        ----------
+        path : Path or str
+            The file.
+        parts : mapping of str to str, optional
+            Replacements of parts, ``{"router": "module:Class"}``; they win over the file's.
 
         Raises
         ------
         MachineFileError
             With file, line and mend, if it cannot be run.
         """
-        return cls(load(path), Path(path).parent)
+        return cls(load(path, parts=parts), Path(path).parent)
 
     def build(self, *, build: Build = "fast", waves: bool = False) -> SimulationBuild:
         """Convert and compile the RTL, or find it built.
@@ -100,6 +109,9 @@ class Machine:
         tell({"kind": "built", "folder": str(simulator.folder)})
         chosen = self.file.seed if seed is None else seed
         process = run(simulator, self._request(chosen), out, seed=chosen, on_report=tell)
+        if process.waves is not None:
+            files = write_viewer_files(process.waves, Shape(*self.file.torus.shape))
+            tell({"kind": "waves", "waves": str(process.waves), "viewers": [str(file) for file in files]})
         results = self._results(process, chosen, build)
         results.write(out / "results.json")
         return results

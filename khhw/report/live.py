@@ -109,8 +109,8 @@ class LiveView:
                 pairs = len(matrix.configured) ** 2
                 wrong = sum(a != b for rows in zip(matrix.configured, matrix.observed, strict=True)
                             for a, b in zip(*rows, strict=True))
-                self._line(f"{event['phase']}: {sum(map(sum, matrix.observed))} of {pairs} ordered pairs delivered, read "
-                           f"from the destinations' memories; {wrong} cells differ from what is configured")
+                self._line(f"{event['phase']}: {sum(map(sum, matrix.observed))} of {pairs} ordered pairs delivered, "
+                           f"read from the destinations' memories; {wrong} cells differ from what is configured")
             case "attacks":
                 tried = sum(attack.tried for attack in record.attacks)
                 self._line(f"{event['phase']}: {len(record.attacks)} attacks, {tried} attempts, "
@@ -119,6 +119,12 @@ class LiveView:
                 self._line(f"{event['phase']}: {len(record.latency)} messages timed")
             case "console":
                 self._line(f"{event['phase']}: {len(record.load)} images loaded")
+
+    def _on_waves(self, event: dict[str, Any]) -> None:
+        waves = event["waves"]
+        note = "" if waves.endswith(".fst") else " (VCD: FST needs apt-get install liblz4-dev zlib1g-dev)"
+        self._line(f"waves: {waves}{note}; open them with gtkwave {event['viewers'][0]} or surfer -c "
+                   f"{event['viewers'][1]}")
 
     def _fraction(self) -> float:
         return (self._phase + min(0.9, self._ended / self._nodes)) / self._phases

@@ -83,7 +83,7 @@ class _Bridge:
         self.irq = Vector(dut, "irq")
         self.idle = Vector(dut, "idle")
         self.quiescent = Vector(dut, "quiescent")
-        self.time = Vector(dut, "time")
+        self.time = Vector(dut, "now")
         self.time_load, self.time_value = Vector(dut, "time_load"), Vector(dut, "time_value")
         self._edge: RisingEdge = RisingEdge(dut["clk"])  # type: ignore[arg-type]
         self._settle = ReadWrite()

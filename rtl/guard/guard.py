@@ -119,7 +119,7 @@ class Guard(wiring.Component):
         m.d.comb += [
             log.refused[sources - 1].eq(self.tree_refused),
             tree.source.eq(self.tree_source), tree.destination.eq(self.node_id), tree.reason.eq(Reason.TREE),
-            log.time.eq(self.time),
+            log.now.eq(self.now),
             log.clear.eq(control.log_clear),
             log.index.eq(control.log_index),
             control.log_entry.eq(log.entry),

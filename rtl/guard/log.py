@@ -32,7 +32,7 @@ class RefusalLog(wiring.Component):
 
     Members
     -------
-    time : In(64)
+    now : In(64)
     refused : In(sources)
         One bit a source that refuses in this cycle.
     refusals : In, array of `sources` refusals
@@ -54,7 +54,7 @@ class RefusalLog(wiring.Component):
         self.sources = sources
         self.entries = entries
         super().__init__({
-            "time": In(64),
+            "now": In(64),
             "refused": In(sources),
             "refusals": In(data.ArrayLayout(Refusal, sources)),
             "clear": In(1),
@@ -90,14 +90,14 @@ class RefusalLog(wiring.Component):
         born = [Signal(_AGE_BITS, name=f"born_{s}") for s in range(self.sources)]
         for source in range(self.sources):
             with m.If(self.refused[source] & (~waiting[source] | pick[source])):
-                m.d.sync += [slots[source].eq(self.refusals[source]), born[source].eq(self.time)]
+                m.d.sync += [slots[source].eq(self.refusals[source]), born[source].eq(self.now)]
 
         age = Signal(_AGE_BITS)
         m.d.comb += [
-            age.eq(self.time[:_AGE_BITS] - _chosen(pick, born)),
+            age.eq(self.now[:_AGE_BITS] - _chosen(pick, born)),
             write.addr.eq(self.count),
             write.data.refusal.eq(_chosen(pick, [slot.as_value() for slot in slots])),
-            write.data.time.eq(self.time - age),
+            write.data.time.eq(self.now - age),
             write.en.eq(pick.any() & ~full),
         ]
         overrun = Signal(self.sources)

@@ -1,5 +1,6 @@
 """The network interface: rings, descriptors, DMA, counters, console and host port of a node."""
 
+from collections.abc import Iterator
 from functools import reduce
 from operator import or_
 
@@ -42,6 +43,12 @@ class NI(Component):
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
         super().__init__(ni_signature(parameters))
+
+    @staticmethod
+    def observables(parameters: Parameters) -> Iterator[tuple[str, str]]:
+        """What says which messages have not been sent: submodule and variable."""
+        for ring in range(parameters.injection_rings):
+            yield from ((f"rings.ring_{ring}", name) for name in ("base", "size", "head", "tail"))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -94,7 +101,7 @@ class NI(Component):
         m.d.comb += [
             status.straps.eq(self.straps),
             status.node_id.eq(self.node_id),
-            status.time.eq(self.time),
+            status.now.eq(self.now),
             status.bus_error.eq(port.error),
             status.finish.eq(reduce(or_, (block.finish for block in reception))),
             Value.cast(status.verdict).eq(

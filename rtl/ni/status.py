@@ -36,7 +36,7 @@ class StatusFile(Component):
     Members
     -------
     host : In(register port)
-    straps, node_id, time : In
+    straps, node_id, now : In
         What identification registers show.
     bus_error : In(1)
         A host access was refused in this cycle.
@@ -63,7 +63,7 @@ class StatusFile(Component):
             "host": In(register_port(self.registers)),
             "straps": In(Straps),
             "node_id": In(16),
-            "time": In(64),
+            "now": In(64),
             "bus_error": In(1),
             "reports": In(Report).array(injection_lanes),
             "finish": In(1),
@@ -98,7 +98,7 @@ class StatusFile(Component):
                     last_fault.eq(_pack("LAST_FAULT", fault=report.fault, ring=report.ring)),
                 ]
         with m.If(host.select.TIME_LOW):
-            m.d.sync += time_high.eq(self.time[32:])
+            m.d.sync += time_high.eq(self.now[32:])
         with m.If(host.select.IRQ_ENABLE & host.write):
             m.d.sync += enable.eq(host.data)
         m.d.comb += causes.eq(self.causes | fault_unread << Irq.FAULT)
@@ -112,7 +112,7 @@ class StatusFile(Component):
             "SIZE": _pack("SIZE", x=straps.size_x, y=straps.size_y, z=straps.size_z),
             "RANK": straps.rank,
             "NODE_ID": self.node_id,
-            "TIME_LOW": self.time[:32],
+            "TIME_LOW": self.now[:32],
             "TIME_HIGH": time_high,
             "MEMORY_BYTES": parameters.memory_bytes,
             "RESOURCES": _pack("RESOURCES", counters=parameters.counters, lanes=parameters.lanes,

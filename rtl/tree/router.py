@@ -1,5 +1,7 @@
 """The tree router: one node of the collective network."""
 
+from collections.abc import Iterator
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -63,6 +65,13 @@ class TreeRouter(wiring.Component):
             "local_out": Out(TreeLink),
             "quiescent": Out(1),
         })
+
+    @staticmethod
+    def observables(_parameters: Parameters) -> Iterator[tuple[str, str]]:
+        """What says which packets wait in here: submodule and variable."""
+        for side in ("parent", "left", "right"):
+            for channel in TreeChannel:
+                yield from ((f"{side}.{channel.name.lower()}", name) for name in ("r_rdy", "r_data"))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

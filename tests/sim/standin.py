@@ -41,7 +41,7 @@ class StandInNode(wiring.Component):
 
     def __init__(self, slow):
         self.slow = slow
-        super().__init__({"host": In(AxiLite), "time": In(64), "irq": Out(1), "quiescent": Out(1)})
+        super().__init__({"host": In(AxiLite), "now": In(64), "irq": Out(1), "quiescent": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -54,8 +54,8 @@ class StandInNode(wiring.Component):
         free = Signal()
         m.d.comb += free.eq(~host.bvalid | host.bready)
         if self.slow:
-            m.d.comb += [host.awready.eq(host.awvalid & self.time[0] & ~has_address & ~host.bvalid),
-                         host.wready.eq(host.wvalid & self.time[1] & has_address & free)]
+            m.d.comb += [host.awready.eq(host.awvalid & self.now[0] & ~has_address & ~host.bvalid),
+                         host.wready.eq(host.wvalid & self.now[1] & has_address & free)]
             with m.If(host.awready):
                 m.d.sync += [has_address.eq(1), address.eq(host.awaddr)]
             with m.If(host.wready):
@@ -77,7 +77,7 @@ class StandInNode(wiring.Component):
                 with m.Default():
                     m.d.sync += host.bresp.eq(2)
 
-        ready_to_read = self.time[1] if self.slow else 1
+        ready_to_read = self.now[1] if self.slow else 1
         m.d.comb += host.arready.eq(host.arvalid & ready_to_read & (~host.rvalid | host.rready))
         with m.If(host.rready):
             m.d.sync += host.rvalid.eq(0)
@@ -87,7 +87,7 @@ class StandInNode(wiring.Component):
                 with m.Case(0):
                     m.d.sync += host.rdata.eq(scratch)
                 with m.Case(12):
-                    m.d.sync += host.rdata.eq(self.time)
+                    m.d.sync += host.rdata.eq(self.now)
                 with m.Default():
                     m.d.sync += host.rresp.eq(2)
 
@@ -113,27 +113,27 @@ class StandIn(wiring.Component):
         host = {f"host_{name}": (In if member.flow is Out else Out)(NODES * member.shape)
                 for name, member in AxiLite.members.items()}
         super().__init__({
-            "time": Out(64), "time_load": In(1), "time_value": In(64), **host,
+            "now": Out(64), "time_load": In(1), "time_value": In(64), **host,
             "irq": Out(NODES), "quiescent": Out(NODES), "idle": Out(1),
             "owner_in": In(TreeStream), "owner_out": Out(TreeStream),
         })
 
     def elaborate(self, platform):
         m = Module()
-        m.d.sync += self.time.eq(self.time + 1)
+        m.d.sync += self.now.eq(self.now + 1)
         with m.If(self.time_load):
-            m.d.sync += self.time.eq(self.time_value)
+            m.d.sync += self.now.eq(self.time_value)
         nodes = [StandInNode(slow=bool(rank)) for rank in range(NODES)]
         for rank, node in enumerate(nodes):
             m.submodules[f"node_{rank}"] = node
-            m.d.comb += node.time.eq(self.time)
+            m.d.comb += node.now.eq(self.now)
             for name, member in AxiLite.members.items():
                 part, signal = getattr(self, f"host_{name}").word_select(rank, member.shape), getattr(node.host, name)
                 m.d.comb += signal.eq(part) if member.flow is Out else part.eq(signal)
         m.submodules.echo = echo = SyncFIFOBuffered(width=len(self.owner_in.payload.as_value()), depth=64)
         m.d.comb += [
             echo.w_data.eq(self.owner_in.payload), echo.w_en.eq(self.owner_in.valid & self.owner_in.ready),
-            self.owner_in.ready.eq(echo.w_rdy & ~self.time[2]),
+            self.owner_in.ready.eq(echo.w_rdy & ~self.now[2]),
             self.owner_out.payload.eq(echo.r_data), self.owner_out.valid.eq(echo.r_rdy),
             echo.r_en.eq(self.owner_out.ready),
             self.irq.eq(Cat(node.irq for node in nodes)), self.quiescent.eq(Cat(node.quiescent for node in nodes)),

@@ -1,0 +1,37 @@
+"""A router of one's own replaces the stock one, and the talk's machine runs unchanged."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from khhw import Machine
+from khhw.machine.results import Results
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PART = "custom_router.custom_router:StoreAndForwardRouter"
+CODE = EXAMPLES / "custom_router" / "custom_router.py"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    return Machine.load(EXAMPLES / "talk.toml", parts={"router": PART}).run(tmp_path_factory.mktemp("custom"))
+
+
+def test_the_example_fits_on_a_page() -> None:
+    assert len(CODE.read_text().splitlines()) <= 150
+
+
+def test_the_talk_runs_unchanged(results: Results) -> None:
+    assert results.state == "done", results.message
+    assert results.passed
+
+
+def test_storing_costs_a_packet_for_each_hop(results: Results) -> None:
+    samples = results.latency()
+    shortest = {(hops, size): samples[(samples[:, 2] == hops) & (samples[:, 3] == size), 4].min()
+                for hops in (1, 2, 3) for size in (8, 240)}
+    # 3 cycles a hop, and one for each flit behind the first: 4 flits for 8 bytes, 32 for 240.
+    for size, flits in ((8, 4), (240, 32)):
+        steps = np.diff([shortest[hops, size] for hops in (1, 2, 3)])
+        assert steps.tolist() == [3 + flits - 1] * 2

@@ -1,0 +1,116 @@
+"""Small machines through RTL: repeatable, true to any matrix, and deaf to what happens to a kernel's file."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from khhw.machine.machine import Machine
+from khhw.machine.results import Results
+from tests.machine.machines import NODES, PROBE, ROOT, domains, matrix_of, phase, said, write_machine
+
+RING = matrix_of(["01", "12", "23", "34", "45", "56", "67", "7"])
+SILENT = np.zeros((NODES, NODES), dtype=bool)
+
+
+@pytest.fixture
+def tokens(tmp_path: Path) -> Path:
+    """Probes, then a kernel of one's own that says which tokens they left, twice."""
+    own = '{ kernel = "tokens.py" }'
+    return write_machine(
+        tmp_path, domains("ring", RING) + phase("ring", PROBE, domains="ring", measure="matrix")
+        + phase("first", own) + phase("second", own), "tokens.py")
+
+
+def expected_tokens(seed: int) -> list[str]:
+    """What the kernel says on each node."""
+    return ["tokens " + " ".join(f"{seed}:{source}" for source in np.flatnonzero(RING[:, node]))
+            for node in range(NODES)]
+
+
+def spoken(results: Results, text: str) -> list[list[str]]:
+    """By node, the lines that begin so."""
+    return [[line for line in said(results, node) if line.startswith(text)] for node in range(NODES)]
+
+
+def test_the_same_seed_gives_the_same_results(
+    tokens: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    for number, seed in enumerate((5, 5, 6)):
+        monkeypatch.setenv("PYTHONHASHSEED", str(number + 1))
+        results = Machine.load(tokens).run(tmp_path / f"run{number}", seed=seed)
+        assert results.passed, results.message
+        assert Results.read(tmp_path / f"run{number}" / "results.json") == results
+        assert [lines[0] for lines in spoken(results, "tokens")] == expected_tokens(seed)
+        runs.append(results.model_dump(exclude={"wall_seconds"}))
+    first, again, other = runs
+    assert first == again
+    assert first["results"]["matrix"] == other["results"]["matrix"]
+    assert (first["seed"], other["seed"]) == (5, 6)
+
+
+def when(kind: str, action: Callable[[], object]) -> Callable[[dict[str, Any]], None]:
+    """Do something at the first report of a kind."""
+    waiting = [action]
+
+    def on_report(values: dict[str, Any]) -> None:
+        if values["kind"] == kind and waiting:
+            waiting.pop()()
+
+    return on_report
+
+
+@pytest.mark.parametrize("change", ["removed", "changed"])
+def test_a_kernel_is_what_was_loaded_not_its_file(tokens: Path, tmp_path: Path, change: str) -> None:
+    kernel = tmp_path / "tokens.py"
+
+    def act() -> None:
+        if change == "removed":
+            kernel.unlink()
+        else:
+            kernel.write_text(kernel.read_text().replace("> tokens", "> changed"))
+
+    results = Machine.load(tokens).run(tmp_path / "run", on_report=when("phase", act))
+    assert results.passed, results.message
+    assert not kernel.exists() or "> changed" in kernel.read_text()
+    assert spoken(results, "tokens") == [[line, line] for line in expected_tokens(results.seed)]
+    assert not any(spoken(results, "changed"))
+
+
+def random_matrices(seed: int) -> list[np.ndarray]:
+    """Full, empty, and random ones: dense, sparse, with silent sources, deaf destinations, no diagonal."""
+    dice = np.random.default_rng(seed)
+    shape = (NODES, NODES)
+    dense, sparse = dice.random(shape) < 0.5, dice.random(shape) < 0.15
+    silent = dice.random(shape) < 0.6
+    silent[dice.choice(NODES, 3, replace=False)] = False
+    deaf = dice.random(shape) < 0.6
+    deaf[:, dice.choice(NODES, 3, replace=False)] = False
+    others = ~np.eye(NODES, dtype=bool) & (dice.random(shape) < 0.7)
+    return [~SILENT, dense, SILENT, silent, sparse, deaf, others]
+
+
+def test_any_matrix_is_enforced_and_only_the_owner_changes_it(tmp_path: Path, seed: int) -> None:
+    matrices = random_matrices(seed)
+    text = "".join(domains(f"m{number}", matrix) for number, matrix in enumerate(matrices))
+    for number in range(len(matrices)):
+        text += phase(f"m{number}", PROBE, domains=f"m{number}", measure="matrix")
+    text += phase("vandals", '{ kernel = "vandal.py" }') + phase("after", PROBE, measure="matrix")
+    results = Machine.load(write_machine(tmp_path, text, "vandal.py")).run(tmp_path / "run", seed=seed)
+    assert results.state == "done", results.message
+    for number, matrix in enumerate(matrices):
+        np.testing.assert_array_equal(results.matrix(f"m{number}", "configured"), matrix)
+        np.testing.assert_array_equal(results.matrix(f"m{number}", "observed"), matrix, err_msg=f"matrix {number}")
+    (lines,) = {tuple(lines) for lines in spoken(results, "vandal:")}
+    refused, _, tried = lines[0].removeprefix("vandal: ").split()[:3]
+    assert refused == tried
+    assert int(tried) > 300
+    np.testing.assert_array_equal(results.matrix("after", "observed"), matrices[-1])
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").rglob("*.toml")), ids=lambda file: file.name)
+def test_examples_load(file: Path) -> None:
+    assert Machine.load(file).file.phases
