@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from rtl.formats import Flit, VirtualChannel, unpack
+from rtl.formats import Flit, Header, VirtualChannel, unpack
 from testbenches.kit.stream import Packet, Pauses, never
 
 __all__ = ["Arrived", "LinkSink", "LinkSource"]
@@ -76,7 +76,7 @@ class LinkSource:
         if self._flits or not self._queue:
             return
         vc, packet = self._queue[0]
-        units = len(packet.words) // 4 if self._chunks else 1
+        units = _units(packet.words[0], self._chunks)
         if self.credits[vc] >= units:
             self.credits[vc] -= units
             self._queue.popleft()
@@ -150,7 +150,7 @@ class LinkSink:
         if flit["first"]:
             assert not self._words, "a packet began inside another"
             self._begun = (vc, self.cycle)
-            self._used[vc] += self._units(flit["data"])
+            self._used[vc] += _units(flit["data"], self._chunks)
             assert self._used[vc] <= self._limit, f"sent without room on channel {vc}"
         assert self._words or flit["first"], "a flit without a header"
         assert vc == self._begun[0], "the channel changed inside a packet"
@@ -158,8 +158,10 @@ class LinkSink:
         if flit["last"]:
             packet = Packet(tuple(self._words), bool(flit["bad"]))
             self.packets.append(Arrived(packet, vc, self._begun[1], self.cycle))
-            self._due[vc].extend([self.cycle + self._delay] * self._units(self._words[0]))
+            self._due[vc].extend([self.cycle + self._delay] * _units(self._words[0], self._chunks))
             self._words.clear()
 
-    def _units(self, header: int) -> int:
-        return (header >> 45 & 7) + 1 if self._chunks else 1
+
+def _units(header: int, chunks: bool) -> int:
+    """Allocation units of a packet, as its header says; a packet that is cut short still has room for all of it."""
+    return unpack(Header, header)["size"] + 1 if chunks else 1

@@ -1,0 +1,141 @@
+"""Properties of the ingress guard of a lane."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data
+from amaranth.lib.wiring import In, Out, connect, flipped
+
+from formal.harness import PARAMETERS, Harness, Mirror, packed_id, policy_port, ring_bits
+from rtl.formats import Flit, Header, PutHeader, Reason
+from rtl.guard.ingress import IngressGuard
+from rtl.signatures import FlitStream
+
+__all__ = ["IngressHarness"]
+
+
+class IngressHarness(Harness):
+    """An ingress guard with any straps, any policy and any writes to its table, fed anything."""
+
+    ports = {"policy": policy_port(), "i": In(FlitStream), "o": Out(FlitStream)}
+    properties = {
+        "ingress-column": "no flit reaches the network interface of a packet whose column bit was 0 when its header "
+                          "entered, nor any flit while hold is 1",
+        "ingress-all": "while hold is 0 and packets begin where the one before ended, every packet that the column "
+                       "permits arrives unchanged but for descriptor headers, once and in order, one cycle late "
+                       "and with no lost cycle",
+        "ingress-answer": "every descriptor of a remote get that arrives names the stamped source of the get as its "
+                          "destination, without hints and deposit",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = IngressGuard(PARAMETERS)
+        straps, policy, i = self.place(m), self.policy, self.i
+        me = packed_id(m, straps, {axis: straps[axis] for axis in "xyz"}, "me")
+        m.d.comb += [dut.straps.eq(straps), dut.node_id.eq(me)]
+        connect(m, flipped(i), dut.i)
+        connect(m, dut.o, flipped(self.o))
+        connect(m, flipped(policy), dut.policy)
+        mirror = Mirror(m, self, dut.table.ram, policy, policy.column_write)
+
+        header, gate = data.View(Header, i.payload.data), dut.gate
+        column = Signal()
+        permitted = Signal()
+        begins = Signal()
+        m.d.comb += [column.eq(mirror.bit(header.source)), begins.eq(i.payload.first & ~gate.inside)]
+        with m.If(i.valid & i.ready & begins):
+            m.d.sync += permitted.eq(column)
+        self.claim(m, "ingress-column", ~dut.o.valid | (permitted & ~policy.hold))
+        self.help(m, (gate.verdict != Reason.NONE) | ~dut.table.allowed | permitted | ~gate.full | ~gate.flit.first)
+        self.help(m, ~gate.passing | permitted)
+        self.help(m, ~gate.full | (gate.inside == ~gate.flit.last))
+        self.help(m, ~gate.passing | gate.inside | gate.full)
+        self.help(m, ~gate.passing | ~(gate.full & gate.flit.first))
+        if self.prove & {"ingress-all", "ingress-answer"}:
+            descriptor, requester = self._descriptors(m, dut, straps, header, begins)
+            self._everything(m, dut, column, permitted, descriptor, requester)
+        return m
+
+    def _descriptors(self, m, dut, straps, header, begins):
+        """Count flits of a packet; say whether the one that enters is a descriptor's header, and whose get it is."""
+        i, gate = self.i, dut.gate
+        index = Signal(6)
+        dma = Signal()
+        get = Signal()
+        source = Signal(16)
+        with m.If(i.valid & i.ready):
+            with m.If(begins):
+                m.d.sync += [index.eq(1), dma.eq(header.dma), get.eq(0), source.eq(header.source)]
+            with m.Else():
+                # Longer than any packet: keep the place within a chunk.
+                m.d.sync += index.eq(Mux(index == 63, 32, index + 1))
+                with m.If(index == 1):
+                    m.d.sync += get.eq(dma & data.View(PutHeader, i.payload.data).remote_get)
+        bits = {axis: ring_bits(straps[f"size_{axis}"]) for axis in "xyz"}
+        below, requester = 0, {}
+        for axis in "xyz":
+            requester[axis] = Signal(6, name=f"requester_{axis}")
+            m.d.comb += requester[axis].eq((source >> below) & ((1 << bits[axis]) - 1))
+            below = below + bits[axis]
+            self.help(m, ~gate.inside | (dut.requester[axis] == requester[axis]))
+        self.help(m, ~gate.inside | ((index != 0) & (dut.place == index[:2]) & (dut.beyond == (index >= 4))))
+        self.help(m, ~gate.inside | (index < 2) | (dut.get == get))
+        self.help(m, ~gate.inside | (index > 1) | ~dut.get)
+        self.help(m, ~gate.inside | (index != 1) | (dut.dma == dma))
+        descriptor = Signal()
+        m.d.comb += descriptor.eq(gate.inside & get & (index >= 4) & (index[:2] == 0))
+        return descriptor, requester
+
+    def _everything(self, m, dut, column, permitted, descriptor, requester):
+        """A second guard, without a pipeline, that says what must come out."""
+        gate, i = dut.gate, self.i
+        accept, first = i.valid & i.ready, i.payload.first
+        opened = Signal()
+        wrong = Signal()
+        seen_wrong = Signal()
+        calm = Signal()
+        m.d.comb += [
+            wrong.eq(self.policy.hold | (accept & (first == opened))),
+            calm.eq(~wrong & ~seen_wrong),
+        ]
+        m.d.sync += seen_wrong.eq(seen_wrong | wrong)
+
+        pending = Signal()
+        expected = Signal(Flit)
+        turned = Signal()
+        to = {axis: Signal(8, name=f"to_{axis}") for axis in "xyz"}
+        with m.If(accept):
+            m.d.sync += [
+                opened.eq(~i.payload.last),
+                pending.eq(Mux(first, column, permitted)),
+                expected.eq(i.payload),
+                turned.eq(descriptor),
+            ]
+            m.d.sync += [to[axis].eq(requester[axis]) for axis in "xyz"]
+        with m.Elif(dut.o.ready):
+            m.d.sync += pending.eq(0)
+
+        held, came = data.View(Header, dut.o.payload.data), data.View(Header, expected.data)
+        same = dut.o.payload.as_value() == expected.as_value()
+        kept = [held[name] == came[name] for name, _ in Header if name not in ("x", "y", "z", "hint", "deposit")]
+        kept = _all(kept) & (dut.o.payload.as_value()[64:] == expected.as_value()[64:])
+        answers = _all([held[axis] == to[axis] for axis in "xyz"]) & (held.hint == 0) & (held.deposit == 0)
+        self.claim(m, "ingress-all", ~calm | (dut.o.valid == pending))
+        self.claim(m, "ingress-all", ~calm | ~pending | Mux(turned, kept, same))
+        self.claim(m, "ingress-all", ~calm | (i.ready == (~pending | dut.o.ready)))
+        self.claim(m, "ingress-answer", ~dut.o.valid | ~turned | answers)
+
+        head = gate.full & gate.flit.first
+        self.help(m, ~gate.full | ~turned | answers)
+        if "ingress-all" in self.prove:
+            self.help(m, ~calm | (gate.inside == opened))
+            self.help(m, ~calm | ~head | (permitted == ((gate.verdict == Reason.NONE) & dut.table.allowed)))
+            self.help(m, ~calm | head | ~gate.inside | (permitted == gate.passing))
+            self.help(m, ~calm | ~pending | gate.full)
+
+
+def _all(conditions):
+    """The conjunction of conditions."""
+    result = conditions[0]
+    for condition in conditions[1:]:
+        result = result & condition
+    return result

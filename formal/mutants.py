@@ -1,0 +1,131 @@
+"""Deliberate faults: each makes a property false, and shows that the property says something.
+
+A mutant is one replacement in the source of one module of the design, made while it is imported for a proof and
+nowhere else.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+
+__all__ = ["MUTANTS", "Mutant", "imported"]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault and the property it breaks.
+
+    Parameters
+    ----------
+    breaks : str
+        The property.
+    what : str
+        What goes wrong.
+    module, old, new : str
+        In the source of `module`, `old` (it must be there exactly once) becomes `new`.
+    depth : int
+        Cycles within which the property must be seen to fail.
+    """
+
+    breaks: str
+    what: str
+    module: str
+    old: str
+    new: str
+    depth: int = 4
+
+    def load(self) -> ModuleType:
+        """Import the module with the fault in it, in the place of the module.
+
+        Raises
+        ------
+        LookupError
+            If the source has changed so that the replacement no longer fits.
+        """
+        spec = importlib.util.find_spec(self.module)
+        if spec is None or spec.origin is None:
+            raise LookupError(f"mutant {self.what!r}: there is no module {self.module}")
+        with open(spec.origin, encoding="utf-8") as file:
+            source = file.read()
+        if source.count(self.old) != 1:
+            raise LookupError(f"mutant {self.what!r}: {self.old!r} is {source.count(self.old)} times in {self.module}, "
+                              "not once; adapt formal/mutants.py to the design")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[self.module] = module
+        exec(compile(source.replace(self.old, self.new), spec.origin, "exec"), module.__dict__)
+        return module
+
+
+@contextmanager
+def imported(name: str, mutant: Mutant | None) -> Iterator[ModuleType]:
+    """A harness module, with everything it imports of the design imported anew, and a fault in it if asked for.
+
+    Parameters
+    ----------
+    name : str
+        Of the harness module.
+    mutant : Mutant, optional
+    """
+    def ours() -> list[str]:
+        return [m for m in sys.modules if m.split(".")[0] == "rtl" or (m.startswith("formal.") and m != __name__)]
+
+    saved = {m: sys.modules.pop(m) for m in ours()}
+    try:
+        if mutant is not None:
+            mutant.load()
+        yield importlib.import_module(name)
+    finally:
+        for module in ours():
+            del sys.modules[module]
+        sys.modules.update(saved)
+
+
+MUTANTS = (
+    Mutant("egress-row", "the table answers from the shadow bank",
+           "rtl.guard.table", "Cat(self.id[5:5 + bank_bits], self.policy.epoch)",
+           "Cat(self.id[5:5 + bank_bits], ~self.policy.epoch)"),
+    Mutant("egress-row", "packets with a legal hint are not looked up",
+           "rtl.guard.egress", "gate.allowed.eq(table.allowed)",
+           "gate.allowed.eq(table.allowed | data.View(Header, gate.flit.data).hint.any())"),
+    Mutant("egress-all", "a waiting flit is overwritten",
+           "rtl.guard.gate", "moves.eq(~self.o.valid | self.o.ready)", "moves.eq(1)"),
+    Mutant("egress-all", "the payload kind bit is cleared with the deposit bit",
+           "rtl.guard.egress", "stamped.deposit.eq(deposit),", "stamped.deposit.eq(deposit), stamped.dma.eq(0),"),
+    Mutant("egress-hints", "a tie always goes minus",
+           "rtl.torus.hints", "((minus == plus) & odd)", "(minus == plus)", 1),
+    Mutant("egress-source", "the source is what software wrote if it wrote any",
+           "rtl.guard.egress", "stamped.source.eq(self.node_id)",
+           "stamped.source.eq(Mux(header.source == 0, self.node_id, header.source))"),
+    Mutant("ingress-column", "the destination is looked up, not the source",
+           "rtl.guard.ingress", "table.id.eq(header.source)", "table.id.eq(packer.id)"),
+    Mutant("ingress-column", "hold does not stop what is on the way",
+           "rtl.guard.ingress", "gate.drop.eq(self.policy.hold)", "gate.drop.eq(0)"),
+    Mutant("ingress-all", "a commit changes the decision about a packet that waits",
+           "rtl.guard.table", "read.en.eq(self.lookup)", "read.en.eq(1)"),
+    Mutant("ingress-all", "a packet is a remote get if any chunk looks like one",
+           "rtl.guard.ingress", "(self.place == 1) & ~self.beyond", "(self.place == 1)", 12),
+    Mutant("ingress-all", "flits are taken from the router while the stage is not free",
+           "rtl.guard.ingress", "i.ready.eq(gate.i.ready)", "i.ready.eq(1)"),
+    Mutant("ingress-answer", "only the first descriptor of a get is rewritten",
+           "rtl.guard.ingress", "m.d.sync += self.beyond.eq(1)", "m.d.sync += self.beyond.eq(~self.beyond)", 12),
+    Mutant("ingress-answer", "the deposit bit of a descriptor is kept",
+           "rtl.guard.ingress", "answer.deposit.eq(0)]", "answer.pid0.eq(0)]", 8),
+    Mutant("owner-writes", "the host has the owner's rights",
+           "rtl.guard.control", "return Mux(owners, Const(owner, 1), Const(host, 1))", "return Const(owner, 1)"),
+    Mutant("owner-writes", "a write that is answered with an error is made",
+           "rtl.guard.control", "writes.eq(answering & request.valid & request.write & ~error)",
+           "writes.eq(answering & request.valid & request.write)"),
+    Mutant("owner-commit", "a commit does not wait for the drain",
+           "rtl.guard.control", "~permitted | (hits[\"COMMIT\"] & ~self.drained)", "~permitted"),
+    Mutant("owner-stamp", "one of the two stamps is enough",
+           "rtl.tree.console", "& external & owner)", "& (external | owner))", 6),
+    Mutant("store-accepted", "every whole packet is kept",
+           "rtl.tree.store", "self.kept.eq(whole & self.accept)", "self.kept.eq(whole)", 8),
+    Mutant("console-column", "console packets are not looked up",
+           "rtl.tree.console", "mine & (external | self.tree_allowed)", "mine", 6),
+)
+"""At least one for each property."""

@@ -1,0 +1,166 @@
+"""Properties of the owner's path: who can change what a guard enforces."""
+
+from amaranth.hdl import Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl._ast import AnyConst  # has no public name in Amaranth 0.5
+from amaranth.lib.wiring import In, connect, flipped
+
+from formal.harness import PARAMETERS, Harness
+from rtl.formats import Flit, LinkHeader, Protocol, TreeHeader
+from rtl.guard.control import GuardControl
+from rtl.registers import REGISTERS
+from rtl.signatures import FlitStream, RegisterBus
+from rtl.tree.console import ConsoleFilter
+from rtl.tree.store import PacketStore
+
+__all__ = ["OwnerHarness", "StampHarness", "StoreHarness"]
+
+
+class OwnerHarness(Harness):
+    """The guard's registers under any accesses of owner and host, whatever the counters and the log say."""
+
+    ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1)}
+    properties = {
+        "owner-writes": "tables, reaches, epoch, hold, grants, console keys and the log change only in the cycle in "
+                        "which a write of the owner is answered without an error",
+        "owner-commit": "the epoch changes only by a write to COMMIT while everything has drained",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = GuardControl(PARAMETERS)
+        connect(m, flipped(self.owner), dut.owner)
+        connect(m, flipped(self.host), dut.host)
+        m.d.comb += dut.drained.eq(self.drained)
+        wrote = Signal()
+        drained = Signal(reset_less=True)
+        was_reset = Signal(reset_less=True, init=1)
+        wrote_before = Signal(reset_less=True)
+        m.d.comb += wrote.eq(self.owner.valid & self.owner.write & self.owner.done & ~self.owner.error)
+        m.d.sync += [wrote_before.eq(wrote), drained.eq(self.drained), was_reset.eq(ResetSignal())]
+
+        policy = dut.policy
+        for strobe in (policy.row_write, policy.column_write, dut.commit, dut.log_clear):
+            self.claim(m, "owner-writes", ~strobe | wrote)
+        state = {
+            "valid": policy.valid, "epoch": policy.epoch, "hold": policy.hold, "priority": policy.priority,
+            "reach": policy.reach, "bank_0": dut.reaches[0], "bank_1": dut.reaches[1],
+            "send_id": dut.send_id, "receive_ids": dut.receive_ids, "receive_valid": dut.receive_valid,
+        }
+        for name, signal in state.items():
+            before = Signal(len(Value.cast(signal)), name=f"{name}_before", reset_less=True)
+            m.d.sync += before.eq(signal)
+            unchanged = Value.cast(signal) == before
+            self.claim(m, "owner-writes", was_reset | wrote_before | unchanged)
+            if name in ("valid", "epoch"):
+                commit = Signal(name=f"commit_before_{name}", reset_less=True)
+                m.d.sync += commit.eq(wrote & (self.owner.address == REGISTERS["COMMIT"].address) & self.drained)
+                self.claim(m, "owner-commit", was_reset | commit | unchanged)
+        return m
+
+
+class StampHarness(Harness):
+    """The endpoint's filter, fed any flits in any order."""
+
+    ports = {
+        "valid": In(1), "flit": In(Flit), "node_id": In(16), "receive_ids": In(32), "receive_valid": In(1),
+        "hold": In(1), "tree_allowed": In(1),
+        "peek_index": In(2), "peek_owner": In(1), "peek_external": In(1), "peek_found": In(16),
+    }
+    peeks = {
+        f"peek_{name}": f"dut.{name}" for name in ("index", "owner", "external", "found")
+    }
+    properties = {
+        "owner-stamp": "a control packet is accepted only if its header bears the stamps of the outside and of the "
+                       "owner and its link header says it is one",
+        "console-column": "a console packet that did not come from outside is accepted only if the column permits "
+                          "the source in its header",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = ConsoleFilter(PARAMETERS)
+        for name in sorted(set(self.ports) - set(self.peeks)):
+            m.d.comb += getattr(dut, name).eq(getattr(self, name))
+
+        header = Signal(TreeHeader)
+        protocol = Signal(16)
+        found = Signal(16)
+        index = Signal(2)
+        place = LinkHeader["protocol"].offset
+        now = self.flit.data[place:place + 16]
+        with m.If(self.valid):
+            with m.If(self.flit.first):
+                m.d.sync += [header.eq(self.flit.data), index.eq(1)]
+            with m.Elif(index == 1):
+                m.d.sync += index.eq(2)
+            with m.Elif(index == 2):
+                m.d.sync += [found.eq(now), index.eq(3)]
+        m.d.comb += protocol.eq(Mux(index == 2, now, found))
+
+        self.claim(m, "owner-stamp", ~dut.control | (
+            header.owner & header.external & (protocol == Protocol.CONTROL) & ~self.flit.first))
+        self.claim(m, "console-column", ~dut.console | header.external | (
+            self.tree_allowed & (dut.tree_source == header.source)))
+        self.help(m, dut.tree_source == header.source)
+        self.help(m, self.peek_index == index)
+        self.help(m, (self.peek_owner == header.owner) & (self.peek_external == header.external))
+        self.help(m, (index != 3) | (self.peek_found == found))
+        return m
+
+
+class StoreHarness(Harness):
+    """The store behind the endpoint's filter, fed any flits, and one slot of it watched."""
+
+    ports = {
+        "i": In(FlitStream), "accept": In(1), "abort": In(1), "o_ready": In(1),
+        "peek_committed": In(7), "peek_fetched": In(7), "peek_count": In(6), "peek_words": In(6),
+        "peek_collecting": In(1),
+    }
+    peeks = {f"peek_{name}": f"dut.{name}" for name in ("committed", "fetched", "count", "words", "collecting")}
+    properties = {
+        "store-accepted": "every flit the store gives out came in with a packet that was accepted with its last flit",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = PacketStore(64)
+        connect(m, flipped(self.i), dut.i)
+        m.d.comb += [dut.accept.eq(self.accept), dut.abort.eq(self.abort), dut.o.ready.eq(self.o_ready)]
+        committed = self.peek_committed
+        fetched = self.peek_fetched
+
+        # The watched slot: does it hold a flit of the packet that is coming in, or of one that was accepted.
+        slot = Signal(6)
+        coming = Signal()
+        accepted = Signal()
+        distance = Signal(7)
+        level = Signal(7)
+        transfer = dut.i.valid & dut.i.ready
+        first = dut.i.payload.first
+        place = Mux(first, committed, committed + self.peek_count)[:6]
+        writes = Signal()
+        m.d.comb += [
+            slot.eq(AnyConst(6)),
+            level.eq(committed - fetched),
+            distance.eq((slot - fetched)[:6]),
+            writes.eq(transfer & (first | self.peek_collecting) & (place == slot)),
+        ]
+        with m.If(dut.kept):
+            m.d.sync += [coming.eq(0), accepted.eq(Mux(coming | writes, self.accept, accepted))]
+        with m.Elif(writes):
+            m.d.sync += [coming.eq(1), accepted.eq(0)]
+        with m.Elif(transfer & first):
+            m.d.sync += coming.eq(0)
+
+        given = Signal()
+        with m.If(~dut.o.valid | self.o_ready):
+            m.d.sync += given.eq((level == 0) | (fetched[:6] != slot) | accepted)
+        self.claim(m, "store-accepted", ~dut.o.valid | given)
+        self.help(m, (distance >= level) | accepted)
+        self.help(m, level <= 64)
+        self.help(m, ~self.peek_collecting | (
+            (self.peek_count >= 1) & (self.peek_count <= self.peek_words) & (self.peek_words <= 32) & dut.i.ready))
+        ahead = Signal(7)
+        m.d.comb += ahead.eq((slot - committed)[:6])
+        self.help(m, ~self.peek_collecting | (ahead >= self.peek_count) | coming)
+        return m

