@@ -126,13 +126,16 @@ class Fabric(wiring.Component):
         straps, which would otherwise be folded into a different program for each node.
     observable_signals : tuple of (str, str)
         What a simulator shall keep if it is there, to say where packets are; see :meth:`rtl.node.Node.observables`.
+    untraced_scopes : tuple of str
+        What waves leave out: everything below the blocks of a node. A block's testbench traces all of it.
     no_inline : tuple of str
-        Modules whose instances a simulator shall keep apart, so that all nodes run the same program: a
-        2x2x2 torus is 9 MB of C++ in this way, and 122 MB when only the node itself is kept.
+        Modules whose instances a simulator shall keep apart, so that nodes share their program;
+        ``benchmarks/inlining.py`` measures what that is worth.
     """
 
     module_name = "khhw_fabric"
     public_signals = ((f"{NODE_MODULE}.memory", "ram"), (NODE_MODULE, "straps"))
+    untraced_scopes = (f"{module_name}.node_*.*.*",)
     no_inline = tuple(f"{NODE_MODULE}.{block}" for block in (*PARTS, "tree", "endpoint"))
 
     def __init__(self, shape: Shape, parameters: Parameters, parts=None):

@@ -3,6 +3,11 @@
 A part of a node may be replaced (``router = "mypkg:MyRouter"`` in a machine file) by any component that
 has the signature of the part it replaces: :func:`router_signature`, :func:`guard_signature`,
 :func:`ni_signature` or :func:`memory_signature`. Its constructor takes one :class:`~rtl.parameters.Parameters`.
+
+A part may have a static method ``observables(parameters)`` that yields (submodule, variable) by their names in
+Verilog, submodules below its own: registers a simulator shall keep readable. Names the Verilog lacks are passed
+over. A router that keeps the names of :meth:`rtl.torus.router.Router.observables`, as a subclass does, has its
+packets named in a run that locks; of any other such a run says which nodes are busy.
 """
 
 from amaranth.lib import data, stream, wiring

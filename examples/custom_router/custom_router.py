@@ -52,8 +52,8 @@ class StoreAndForwardInput(wiring.Component):
 class StoreAndForwardRouter(Router):
     """The torus router with :class:`StoreAndForwardInput` on every cable.
 
-    A packet of ``f`` flits takes ``3 + f - 1`` cycles from cable to cable instead of 3, which is what
-    distance costs. Everything else stays: dimension order, bubbles, lanes, deposit copies.
+    The header of a packet of ``f`` flits takes ``f + 1`` cycles from cable to cable instead of 3. Everything
+    else stays: dimension order, bubbles, lanes, deposit copies.
 
     Parameters
     ----------

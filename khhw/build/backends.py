@@ -41,16 +41,20 @@ VARIANTS: Mapping[str, Variant] = {
     "fast": Variant(
         ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"), ("OPT_FAST=-O3", "OPT_SLOW=")),
     "debug": Variant(
-        ("--assert", "--x-assign", "unique", "--x-initial", "unique"), ("OPT_FAST=-O1", "OPT_SLOW="),
+        # Without the last one instances of a module in a torus share no code.
+        ("--assert", "--x-assign", "unique", "--x-initial", "unique", "-fno-dfg-scoped"), ("OPT_FAST=-O1", "OPT_SLOW="),
         ("+verilator+rand+reset+2", "+verilator+seed+{seed}")),
 }
 
 
-def control_file(design: Design) -> str:
+def control_file(design: Design, waves: bool = False) -> str:
     """Verilator control file that makes the ports and the design's public signals visible."""
     lines = ["`verilator_config"]
     lines += [f'public_flat_rw -module "{design.top}" -var "{port.name}"' for port in design.ports]
-    lines += [f'public_flat_rw -module "{signal.module}" -var "{signal.name}"' for signal in design.public]
+    lines += [f'public_flat_{"rw" if signal.writable else "rd"} -module "{signal.module}" -var "{signal.name}"'
+              for signal in design.public]
+    if waves:
+        lines += [f'tracing_off -scope "{scope}"' for scope in design.untraced]
     lines += [f'no_inline -module "{module}"' for module in design.no_inline]
     return "\n".join(lines) + "\n"
 
@@ -155,7 +159,7 @@ class LeanBackend(Backend):
 
     def build(self, folder: Path) -> None:
         control = folder / "public.vlt"
-        control.write_text(control_file(self.design))
+        control.write_text(control_file(self.design, self.waves))
         runner = self.runner()
         runner.time_limit = BUILD_SECONDS
         kept = self._runtime()

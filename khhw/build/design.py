@@ -21,7 +21,7 @@ DESCRIPTION = "design.json"
 
 @dataclass(frozen=True)
 class PublicSignal:
-    """A signal inside the design that a testbench may read and write by name.
+    """A signal inside the design that a testbench may read, and may be able to write, by name.
 
     Parameters
     ----------
@@ -29,10 +29,13 @@ class PublicSignal:
         Verilog module, e.g. ``khhw_node.memory``.
     name : str
         Variable or array in it, e.g. ``ram``.
+    writable : bool
+        Whether it may be written. Logic behind such a signal is evaluated a second time in each cycle.
     """
 
     module: str
     name: str
+    writable: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,8 @@ class Design:
         Ports of the top module. All are public in a simulation.
     public : tuple of PublicSignal
         Signals below the top that are public too.
+    untraced : tuple of str
+        Scopes, with wildcards, that waves leave out.
     no_inline : tuple of str
         Modules whose instances share code in a Verilator build.
     """
@@ -67,6 +72,7 @@ class Design:
     ports: tuple[Port, ...] = ()
     public: tuple[PublicSignal, ...] = ()
     no_inline: tuple[str, ...] = ()
+    untraced: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False)
 
     @classmethod
@@ -79,6 +85,7 @@ class Design:
             ports=tuple(Port(**port) for port in facts["ports"]),
             public=tuple(PublicSignal(**signal) for signal in facts["public"]),
             no_inline=tuple(facts["no_inline"]),
+            untraced=tuple(facts["untraced"]),
             warnings=tuple(facts["warnings"]),
         )
 
@@ -100,7 +107,9 @@ def convert(
         replaced by what it names. The component may have these attributes:
         ``module_name`` (its Verilog name), ``extra_modules`` (dict of name to a component that it
         instantiates by that name, each converted to a file of its own and not inlined), ``public_signals``
-        (iterable of module and variable name) and ``no_inline`` (names of modules).
+        (iterable of module and variable name), ``observable_signals`` (the same, but only
+        to be read, and only those that are there), ``no_inline`` (names of modules) and
+        ``untraced_scopes`` (what waves leave out).
     values : mapping, optional
         JSON values.
     path : sequence of pathlib.Path

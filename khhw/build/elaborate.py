@@ -95,10 +95,12 @@ def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any
         if not _has_signal(text, module, name):
             # Verilator ignores a control file's line that matches nothing.
             raise RequestError(f"public_signals names {name!r} of module {module!r}, which the Verilog has not")
-    public += [signal for signal in getattr(component, "observable_signals", ()) if _has_signal(text, *signal)]
+    observable = [signal for signal in getattr(component, "observable_signals", ()) if _has_signal(text, *signal)]
     return files, {
         "top": module_name(component), "sources": list(files), "ports": ports,
-        "public": [{"module": module, "name": name} for module, name in public],
+        "public": [{"module": module, "name": name, "writable": writable}
+                   for signals, writable in ((public, True), (observable, False)) for module, name in signals],
+        "untraced": list(getattr(component, "untraced_scopes", ())),
         "no_inline": sorted({*extra, *getattr(component, "no_inline", ())}),
     }
 

@@ -20,4 +20,6 @@ def design_of(machine: MachineFile, folder: Path) -> Design:
     """
     values = {**machine.node.as_dict(), "shape": list(machine.torus.shape), "parts": dict(machine.parts)}
     here = folder.resolve()
-    return convert("rtl.fabric:Fabric", values, path=[Path(__file__).parents[2], here, here.parent])
+    # Where nothing is looked for in the folder, machines in all folders share one conversion.
+    own = [here, here.parent] if machine.parts else []
+    return convert("rtl.fabric:Fabric", values, path=[Path(__file__).parents[2], *own])

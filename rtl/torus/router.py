@@ -1,6 +1,6 @@
 """The torus router."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
@@ -23,8 +23,8 @@ class Router(wiring.Component):
 
     Latency of a header without contention: 3 cycles from cable to cable (in ``rx`` in cycle 0, in ``tx`` in
     cycle 3) and from cable to ejection lane, 2 from injection lane to cable or to ejection lane; deposit
-    packets take one more where they leave a copy. Flits follow one a cycle. A packet of ``f`` flits that goes
-    ``h`` hops is in node for ``2 + 3 h + f - 1`` cycles.
+    packets take one more where they leave a copy. Flits follow one a cycle. The tail of a packet of ``f``
+    flits that goes ``h`` hops reaches its ejection lane ``2 + 3 h + f - 1`` cycles after the header was injected.
 
     Each link input has a buffer and a read path of its own for every virtual channel of
     :data:`~rtl.torus.routing.CHANNELS`. A packet that arrives on port ``p`` is ejected on lane ``p`` mod `lanes`,
@@ -50,6 +50,21 @@ class Router(wiring.Component):
     def __init__(self, parameters: Parameters) -> None:
         self.parameters = parameters
         super().__init__(router_signature(parameters))
+
+    @staticmethod
+    def observables(parameters: Parameters) -> Iterator[tuple[str, str]]:
+        """What says which packets are in here, and what they wait for: submodule and variable."""
+        for direction in Direction:
+            port = direction.name.lower()
+            for channel in CHANNELS:
+                for name in ("storage", "inner_level", "r_port__addr", "r_rdy", "r_data"):
+                    yield f"input_{port}.buffer_{channel.name.lower()}", name
+                yield f"output_{port}", f"credits_{channel.name.lower()}"
+            yield f"output_{port}.allocator", "busy"
+        for lane in range(parameters.lanes):
+            yield from ((f"injection_{lane}", name) for name in ("valid", "routed"))
+            yield from ((f"ejection_{lane}", name) for name in ("o__valid", "o__payload"))
+            yield f"ejection_{lane}.allocator", "busy"
 
     def link_input(self, port: int) -> wiring.Component:
         """The receiving end of a cable; a subclass may return any other with the ports of a `LinkInput`."""

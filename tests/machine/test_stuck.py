@@ -14,12 +14,12 @@ from rtl.formats import Descriptor, Flit, Header, pack
 from rtl.parameters import Parameters
 
 HERE = Path(__file__).parent
-NODES = 4
+SHAPE = Shape(2, 4, 1)
 MACHINE = """
 name = "{name}"
 
 [torus]
-shape = [4, 1, 1]
+shape = [2, 4, 1]
 
 [node]
 lanes = 1
@@ -30,7 +30,7 @@ table_nodes = 32
 max_cycles = {cycles}
 
 [domains.open]
-groups.all = [0, 1, 2, 3]
+groups.all = [0, 1, 2, 3, 4, 5, 6, 7]
 
 [[phases]]
 name = "flood"
@@ -38,47 +38,53 @@ domains = "open"
 kernels = [{{ kernel = "flood.py", arguments = "seed={{seed}}" }}]
 """
 IN_PORT = re.compile(
-    r"node (\d): packet (\d) -> (\d) of \d+ bytes in port (X[PM]) on escape (waits for .*|waits behind .*|is in .*)")
+    r"node (\d): packet (\d) -> (\d) of \d+ bytes in port ([XY][PM]) on escape (waits for .*|waits behind .*|is in .*)")
 
 
 def run(tmp_path, name, cycles):
-    """A flooded ring of four nodes whose bubble rule is off."""
-    for kernel in HERE.glob("flood.py"):
-        (tmp_path / kernel.name).write_text(kernel.read_text())
+    """A flooded torus whose bubble rule is off."""
+    (tmp_path / "flood.py").write_text((HERE / "flood.py").read_text())
     file = tmp_path / "machine.toml"
     file.write_text(MACHINE.format(name=name, cycles=cycles))
     return Machine.load(file).run(tmp_path / "out", seed=1)
+
+
+def buffered(message):
+    """What is said of packets in input buffers: (node, source, destination, port, cause)."""
+    found = [match.groups() for line in message.splitlines() if (match := IN_PORT.fullmatch(line))]
+    return [(int(node), int(source), int(there), port, cause) for node, source, there, port, cause in found]
 
 
 def test_a_locked_ring_names_every_packet(tmp_path):
     results = run(tmp_path, "locked", 3_000_000)
     assert results.state == "deadlocked", results.message
     assert "the machine is busy, but nothing happened" in results.message
-    found = [match.groups() for line in results.message.splitlines() if (match := IN_PORT.fullmatch(line))]
-    heads = {node: (source, there, cause) for node, source, there, port, cause in found
-             if port == "XM" and cause.startswith("waits for")}
-    assert sorted(heads) == list("0123"), "the ring is locked: a head waits in every node"
-    for node, (_source, there, cause) in heads.items():
-        assert there != node, "what has arrived is ejected"
-        assert cause == "waits for a credit of output XP on escape (0 left, needs 1)"
-    behind = [node for node, _, _, port, cause in found if port == "XM" and cause.startswith("waits behind")]
-    assert len(behind) == 2 * NODES, "the buffers have room for three packets and are full"
-    assert len(re.findall(r"node \d: packet \d -> \d of \d+ bytes in injection lane 0 waits for", results.message))
-    assert len(re.findall(r"node \d: injection ring 0 has \d+ messages? left", results.message)) == NODES
+    found = buffered(results.message)
+    waiting = "waits for a credit of output YP on escape (0 left, needs 1)"
+    heads = {node for node, _, there, port, cause in found if (port, cause) == ("YM", waiting) and there != node}
+    rings = [ring for x in range(SHAPE.x) if (ring := {SHAPE.rank((x, y, 0)) for y in range(SHAPE.y)}) <= heads]
+    assert rings, "a ring is locked: in each of its nodes a head that has not arrived waits for the next"
+    for node in rings[0]:
+        behind = [cause for at, _, _, port, cause in found if (at, port) == (node, "YM") and cause != waiting]
+        assert behind == ["waits behind the packet before it"] * 2, "a buffer has room for three packets, and is full"
+    assert re.search(r"node \d: packet \d -> \d of \d+ bytes in injection lane 0 waits for", results.message)
+    assert len(re.findall(r"node \d: injection ring 0 has \d+ messages? left", results.message)) == SHAPE.nodes
     assert "owner (rank -1) waits for" in results.message
 
 
 def test_a_run_that_is_out_of_cycles_names_packets_on_their_way(tmp_path):
-    results = run(tmp_path, "short", 60_000)
-    assert (results.state, results.cycles) == ("out_of_cycles", 60_000), results.message
-    assert "the limit of 60000 cycles is reached" in results.message
-    for node in range(NODES):
+    results = run(tmp_path, "short", 12_000)
+    assert (results.state, results.cycles) == ("out_of_cycles", 12_000), results.message
+    assert "the limit of 12000 cycles is reached" in results.message
+    for node in range(SHAPE.nodes):
         assert f"node {node}: injection ring 0 has" in results.message
-    found = [match.groups() for line in results.message.splitlines() if (match := IN_PORT.fullmatch(line))]
-    assert found, "a flooded ring has packets in its buffers"
+    found = buffered(results.message)
+    assert found, "a flooded torus has packets in its buffers"
     for node, source, there, port, _ in found:
-        hops = [int(there), int(node), int(source)] if port == "XM" else [int(source), int(node), int(there)]
-        assert (hops[1] - hops[2]) % NODES <= (hops[0] - hops[2]) % NODES <= NODES // 2, "the node is on the way"
+        (at_x, at_y, _), (_, from_y, _), (to_x, to_y, _) = (SHAPE.coordinate(rank) for rank in (node, source, there))
+        assert at_x == to_x, "x comes before y"
+        assert (at_y - from_y) % SHAPE.y <= (to_y - from_y) % SHAPE.y <= SHAPE.y // 2, "the node is on the way"
+        assert (port == "YM") == (at_y != from_y)
 
 
 def test_what_the_parts_offer_is_there(tmp_path):
