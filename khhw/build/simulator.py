@@ -60,7 +60,8 @@ class Simulation:
         tool = self.backend()
         facts = {
             "sources": [file_digest(source) for source in self.design.sources], "python": sys.version,
-            "control": control_file(self.design, self.waves), "variant": self.variant, "waves": self.waves, "tool": tool.facts(),
+            "control": control_file(self.design, self.waves), "variant": self.variant, "waves": self.waves,
+            "tool": tool.facts(),
             "cocotb": [importlib.metadata.version("cocotb"), sys.prefix], "stock": self.stock,
             "recipe": [file_digest(Path(str(module.__file__))) for module in (backends, runners)],
         }

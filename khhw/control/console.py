@@ -1,7 +1,9 @@
 """The console of the outside: one channel, many nodes, one super serial line."""
 
+import math
 import zlib
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from khhw.control.outside import Outside
@@ -147,7 +149,7 @@ class Console:
         return mark
 
     async def wait(
-        self, ranks: Iterable[int], accept: str, *, since: int = 0, limit: int | None = None,
+        self, ranks: Iterable[int], accept: str, *, since: int = 0, limit: float | None = None,
         refuse: str | None = "error:",
     ) -> dict[int, Said]:
         """Wait until each of `ranks` has said a line that contains `accept`.
@@ -158,8 +160,8 @@ class Console:
         accept : str
         since : int
             Where in the transcript to begin.
-        limit : int or None
-            Cycles to wait.
+        limit : int, math.inf or None
+            Cycles to wait; None: those of the console.
         refuse : str or None
             A line of one of `ranks` that contains this ends the wait.
 
@@ -188,7 +190,7 @@ class Console:
             since = len(self.transcript)
             if missing:
                 try:
-                    async with timeout(max(0, end - self.outside.now)):
+                    async with nullcontext() if end == math.inf else timeout(max(0, int(end) - self.outside.now)):
                         await self._new.wait()
                 except TimeoutError:
                     raise ConsoleError(
@@ -224,8 +226,10 @@ class Console:
         """Start the kernel at an address; returns where in the transcript its output begins."""
         return await self.line(f"boot {address:#x} {arguments}".rstrip(), ranks)
 
-    async def done(self, name: str, ranks: Iterable[int], *, since: int, limit: int | None = None) -> dict[int, Said]:
-        """Wait until the kernel has ended on all of `ranks`."""
+    async def done(
+        self, name: str, ranks: Iterable[int], *, since: int, limit: float | None = math.inf,
+    ) -> dict[int, Said]:
+        """Wait until the kernel has ended on all of `ranks`: as long as it takes, so that a lock shows as one."""
         return await self.wait(ranks, f"kernel {name} done", since=since, limit=limit)
 
 
