@@ -221,7 +221,8 @@ class IcarusBackend(Backend):
     def build(self, folder: Path) -> None:
         runner = self.runner()
         runner.time_limit = BUILD_SECONDS
-        self._build(runner, folder, self.design.sources, ())
+        # Later standards do not run ``always @*`` at time 0 for what Yosys starts there: it would stay unknown.
+        self._build(runner, folder, self.design.sources, ("-g2005",))
 
     def _run_options(self, folder: Path, seed: int) -> dict[str, Any]:
         return {"plusargs": [f"+dumpfile_path={folder / self.waves_name}"] if self.waves else []}
