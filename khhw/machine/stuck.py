@@ -85,7 +85,7 @@ class _Node:
 
     def _waiting(self, queued: Queued, position: int, place: str, port: Direction, channel: VirtualChannel) -> str:
         if queued.header is None:
-            return f"a packet whose header has gone on is in the middle of its way, {queued.flits} flits of it {place}"
+            return f"a packet, its header gone on, is in the middle of its way, {queued.flits} flits of it {place}"
         header = unpack(Header, queued.header)
         words = f"{self._packet(header)} {place}"
         if queued.begun:
@@ -132,7 +132,7 @@ class _Node:
                 continue
             header = unpack(Header, unpack(Flit, flit)["data"])
             if not unpack(Flit, flit)["first"]:
-                yield f"a packet whose header has gone on is in the middle of its way, in injection lane {lane}"
+                yield f"a packet of this node, its header gone on, is in the middle of its way in injection lane {lane}"
                 continue
             priority = header["vc"] == VirtualChannel.PRIORITY
             channel = VirtualChannel.PRIORITY if priority else VirtualChannel.ESCAPE
@@ -147,7 +147,7 @@ class _Node:
                 continue
             fields = unpack(Flit, flit)
             packet = self._packet(unpack(Header, fields["data"])) if fields["first"] else \
-                "a packet whose header has gone on"
+                "a packet, its header gone on,"
             yield f"{packet} in ejection lane {lane} waits for the guard to take it"
 
     def rings(self) -> Iterator[str]:
@@ -180,7 +180,7 @@ class _Node:
                 if fields["first"]:
                     yield f"{self._tree_packet(unpack(TreeHeader, fields['data']))} {place} waits to go {way}"
                 else:
-                    yield f"a packet whose header has gone on is in the middle of its way {place}"
+                    yield f"a packet, its header gone on, is in the middle of its way {place}"
 
     def _tree_packet(self, header: dict[str, int]) -> str:
         source = "outside" if header["external"] else f"node {self._name(header['source'])}"

@@ -32,7 +32,8 @@ def heard(image: bytes, tmp_path_factory: pytest.TempPathFactory) -> Heard:
         options=Options(max_cycles=1_000_000))
     done = run(machine.build(), request, folder, path=[Path(__file__).parent])
     assert done.finished, done.message
-    return done.results["heard"]
+    heard: Heard = done.results["heard"]
+    return heard
 
 
 def test_help_names_every_command(heard: Heard) -> None:

@@ -35,17 +35,17 @@ groups.all = [0, 1, 2, 3, 4, 5, 6, 7]
 [[phases]]
 name = "flood"
 domains = "open"
-kernels = [{{ kernel = "flood.py", arguments = "seed={{seed}}" }}]
+kernels = [{{ kernel = "flood.py", arguments = "seed={{seed}} near={near}" }}]
 """
 IN_PORT = re.compile(
     r"node (\d): packet (\d) -> (\d) of \d+ bytes in port ([XY][PM]) on escape (waits for .*|waits behind .*|is in .*)")
 
 
-def run(tmp_path, name, cycles):
+def run(tmp_path, name, cycles, near=20):
     """A flooded torus whose bubble rule is off."""
     (tmp_path / "flood.py").write_text((HERE / "flood.py").read_text())
     file = tmp_path / "machine.toml"
-    file.write_text(MACHINE.format(name=name, cycles=cycles))
+    file.write_text(MACHINE.format(name=name, cycles=cycles, near=near))
     return Machine.load(file).run(tmp_path / "out", seed=1)
 
 
@@ -73,7 +73,7 @@ def test_a_locked_ring_names_every_packet(tmp_path):
 
 
 def test_a_run_that_is_out_of_cycles_names_packets_on_their_way(tmp_path):
-    results = run(tmp_path, "short", 12_000)
+    results = run(tmp_path, "short", 12_000, near=80)
     assert (results.state, results.cycles) == ("out_of_cycles", 12_000), results.message
     assert "the limit of 12000 cycles is reached" in results.message
     for node in range(SHAPE.nodes):
@@ -122,13 +122,27 @@ def fifo(path, depth, flits, *, gone=()):
                      f"{path}.r_port__addr": (len(gone) + 1) % (depth - 1)}
 
 
-def test_a_packet_whose_header_has_left_is_still_named():
-    head = pack(Header, x=1, hint=0, size=1, source=0)
-    rest = [flit(last=index == 6) for index in range(7)]
-    values = fifo("node_1.router.input_xm.buffer_escape", 96, rest[3:], gone=[flit(head, first=1), *rest[:3]])
+@pytest.mark.parametrize("left", [1, 4, 7])
+def test_a_packet_whose_header_has_left_is_still_named(left):
+    packet = [flit(pack(Header, x=1, size=1, source=0), first=1), *(flit(last=index == 6) for index in range(7))]
+    values = fifo("node_1.router.input_xm.buffer_escape", 96, packet[left:], gone=packet[:left])
     lines = stuck_packets(Shape(2, 1, 1), Parameters(lanes=1), Signals("node_", {"quiescent": 1, **values}).__getitem__)
     assert lines == ["node 1: packet 0 -> 1 of 64 bytes in port XM on escape is in the middle of its way to "
-                     "ejection lane 0, 4 flits of it here"]
+                     f"ejection lane 0, {8 - left} flits of it here"]
+
+
+@pytest.mark.parametrize(("full", "words"), [
+    (94, "packet 0 -> 1 of 64 bytes in port XM on escape is in the middle of its way to ejection lane 0, "
+         "7 flits of it here"),
+    (95, "a packet, its header gone on, is in the middle of its way, 7 flits of it in port XM on escape"),
+])
+def test_a_header_that_was_written_over_is_not_made_up(full, words):
+    packet = [flit(pack(Header, x=1, size=1, source=0), first=1), *(flit(last=index == 6) for index in range(7))]
+    new = flit(pack(Header, x=1, size=7, source=1), first=1)
+    values = fifo("node_1.router.input_xm.buffer_escape", 96, [*packet[1:], *[new] * (full - 7)], gone=packet[:1])
+    lines = stuck_packets(Shape(2, 1, 1), Parameters(lanes=1), Signals("node_", {"quiescent": 1, **values}).__getitem__)
+    assert lines[0] == f"node 1: {words}"
+    assert len(lines) == 1 + full - 7
 
 
 @pytest.mark.parametrize(("bubble", "size", "credits", "words"), [
