@@ -51,8 +51,8 @@ def check_table(shape: Shape, parameters: Parameters) -> None:
     """
     ids = 1 << sum(math.ceil(math.log2(size)) for size in shape)
     if ids > parameters.table_nodes:
-        raise ParameterError(f"table_nodes is {parameters.table_nodes}, but a torus {list(shape)!r} has ids up to "
-                             f"{ids - 1}: make it {max(32, ids)}")
+        raise ParameterError(f"table_nodes is {parameters.table_nodes}, too few for the ids of a torus "
+                             f"{list(shape)!r}: make it {max(32, ids)}")
 
 
 def coordinate_of(rank: int, shape: Shape) -> Shape:

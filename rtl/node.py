@@ -191,12 +191,15 @@ def check_part(name, part, parameters):
     """
     if part is PARTS[name]:
         return
+    if not (isinstance(part, type) and issubclass(part, wiring.Component)):
+        raise TypeError(f"{part.__module__}:{part.__qualname__} cannot be the {name}: it is no "
+                        "amaranth.lib.wiring.Component")
     wanted = _flat(SIGNATURES[name](parameters))
     with warnings.catch_warnings():
         # The one made here only shows its ports.
         warnings.simplefilter("ignore", UnusedElaboratable)
         component = part(parameters)
-        given = _flat(component.signature) if isinstance(component, wiring.Component) else {}
+        given = _flat(component.signature)
         del component
     missing, extra = sorted(wanted.keys() - given.keys()), sorted(given.keys() - wanted.keys())
     if missing or extra:

@@ -8,7 +8,7 @@ import pytest
 
 from khhw.build.diagram import bit_diagram
 from khhw.commands.reference import pages
-from khhw.machine.file import load
+from khhw.machine.reading import load
 from khhw.machine.results import Results
 from rtl.formats import FORMATS
 from rtl.registers import REGISTERS

@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run it; 0 if everything was as it should be."""
     from khhw.build.errors import RequestError
-    from khhw.machine.file import MachineFileError, schema
+    from khhw.machine.file import schema
     from khhw.machine.machine import Machine
+    from khhw.machine.reading import MachineFileError
 
     if arguments.schema:
         print(json.dumps(schema(), indent=1))
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     except MachineFileError as error:
         raise RequestError(str(error)) from error
     folder = arguments.folder or Path("out") / Path(arguments.file).stem
+    if folder.exists() and not folder.is_dir():
+        raise RequestError(f"{folder} is a file; -o takes a folder")
     results = _simulate(machine, folder, arguments)
     if arguments.json:
         print(results.model_dump_json(indent=1))
@@ -60,10 +63,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _parts(given: list[str]) -> dict[str, str]:
     from khhw.build.errors import RequestError
+    from rtl.node import PARTS
 
     parts = dict(part.partition("=")[::2] for part in given)
-    if wrong := [name for name, path in parts.items() if not path]:
-        raise RequestError(f"--part takes NAME=MODULE:CLASS, not {wrong[0]!r}")
+    for name, path in parts.items():
+        if name not in PARTS or not path:
+            raise RequestError(f"--part takes NAME=MODULE:CLASS, NAME one of {', '.join(PARTS)}; not {name}={path}")
     return parts
 
 

@@ -10,8 +10,9 @@ from khhw.build.cache import build_root
 from khhw.build.simulator import Simulation, SimulationBuild
 from khhw.kernels.image import build_image
 from khhw.machine.design import design_of
-from khhw.machine.file import MachineFile, load
+from khhw.machine.file import MachineFile
 from khhw.machine.lookup import find_kernel
+from khhw.machine.reading import load
 from khhw.machine.results import Results, RunRecord, State
 from khhw.machine.viewers import write_viewer_files
 from khhw.node import Shape

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from khhw.control.attacks import judge_attacks
 from khhw.control.log import RefusalLog
-from khhw.kernels.results import Peek, latency_samples, observed_matrix
+from khhw.kernels.results import Peek, ResultError, latency_samples, observed_matrix
 from khhw.machine.file import Phase
 from khhw.machine.results import Attack, LatencySample, Matrix, RunRecord
 from khhw.node import Layout, Shape
@@ -56,6 +56,9 @@ class Observer:
 async def matrix(observer: Observer, record: RunRecord) -> None:
     """isAllowed as the destinations' memories show it."""
     seen = observed_matrix(observer.memories, observer.layout, observer.shape, observer.seed)
+    if not seen.consistent:
+        raise ResultError(f"phase {observer.phase.name}: puts and messages of the probes tell different matrices, or a "
+                          "message came twice")
     record.matrix[observer.phase.name] = Matrix(
         configured=observer.allowed.astype(int).tolist(), observed=seen.matrix.astype(int).tolist())
 
@@ -69,7 +72,8 @@ async def attacks(observer: Observer, record: RunRecord) -> None:
             arguments=entry.arguments):
         record.attacks.append(Attack(
             name=result.name, tried=result.tried, delivered=result.delivered, refused=result.refused,
-            where=result.where, passed=result.delivered == 0 and result.refused >= result.tried))
+            where=result.where, expected=_EXPECTED.get(result.name, ""),
+            passed=result.delivered == 0 and result.refused >= result.tried))
 
 
 async def latency(observer: Observer, record: RunRecord) -> None:
@@ -80,6 +84,12 @@ async def latency(observer: Observer, record: RunRecord) -> None:
                 source=rank, destination=sample.destination, hops=sample.hops, size_bytes=sample.length,
                 cycles=sample.cycles))
 
+
+_EXPECTED = {
+    "forged source": "the packets arrive, with the attacker's own id as source",
+    "deputy": "the answers come back to the attacker",
+}
+"""What is seen of an attack that is turned into something harmless instead of refused."""
 
 MEASURES: dict[str, Callable[[Observer, RunRecord], Awaitable[None]]] = {
     "matrix": matrix, "attacks": attacks, "latency": latency,

@@ -130,7 +130,7 @@ class LiveView:
         return (self._phase + min(0.9, self._ended / self._nodes)) / self._phases
 
     def _update(self) -> None:
-        if self._bar is not None and self._task is not None and self._phases > 1:
+        if self._bar is not None and self._task is not None:
             self._bar.update(self._task, total=1.0, completed=self._fraction())
 
     def _describe(self, text: str, *, plain: bool = True) -> None:

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khhw.machine.file import MachineFileError, load, schema
+from khhw.machine.file import schema
+from khhw.machine.reading import MachineFileError, load
 
 TALK = Path(__file__).parents[2] / "examples" / "talk.toml"
 
@@ -33,7 +34,16 @@ def test_the_talks_machine_loads() -> None:
     ("[torus]\nshape = [2,2,0]", 2, "sizes from 1 to 64, not \\[2, 2, 0\\]"),
     ("[torus]\nshape = [65,1,1]", 2, "sizes from 1 to 64"),
     ("[torus]\nshape = [64,64,64]", 2, "need 18 bits; 16 are the limit"),
-    ("[torus]\nshape = [8,8,8]", 1, "make it 512"),
+    ("[torus]\nshape = [8,8,8]", 2, "make it 512"),
+    ("[torus]\nshape = [8,8,8]\n[node]\ntable_nodes = 256", 4, "make it 512"),
+    ("[torus]\nshape = '2x2x2'", 2, "Input should be a valid array, not '2x2x2'"),
+    ("name = 'x'\n[torus]\n", 2, "torus.shape: Field required"),
+    ("[node]\nmemory_bytes = 4096", 2, "at least 32768 bytes"),
+    ("[node]\ninjection_rings = 1", 2, "the driver needs 2, not 1"),
+    ("[node]\ncounters = 2", 2, "the kernels need 4, not 2"),
+    ("[[phases]]\nname='a'\nmeasure='attacks'\nkernels=[{kernel='victim'}]", 3, "attack on one node"),
+    ("[[phases]]\nname='a'\nmeasure='matrix'\nkernels=[{kernel='victim'}]", 3, "the kernel probe on all nodes"),
+    ("[parts]\nrouter = 'json:JSONDecoder'", 2, "no amaranth.lib.wiring.Component"),
     ("[node]\n\nlanes = 7", 1, "lanes must be an integer from 1 to 6, not 7"),
     ("[node]\nlane = 7", 2, "node.lane: unknown key; keys here are bubble, counters"),
     ("[host]\ncpu = 'x86'", 2, "host.cpu: Input should be 'ideal'"),
@@ -58,7 +68,7 @@ def test_the_talks_machine_loads() -> None:
 ])
 def test_bad_files_are_refused_with_line_and_mend(tmp_path: Path, text: str, line: int, words: str) -> None:
     with pytest.raises(MachineFileError, match=words) as caught:
-        load(write(tmp_path, text))
+        load(write(tmp_path, text if "[torus]" in text else f"{text}\n[torus]\nshape = [2, 2, 2]\n"))
     assert (Path(caught.value.file).name, caught.value.line) == ("machine.toml", line)
 
 
@@ -83,3 +93,21 @@ def test_the_schema_documents_every_key() -> None:
     for definition in schema()["$defs"].values():
         for name, field in definition.get("properties", {}).items():
             assert "description" in field or "$ref" in field or definition.get("title") == "Parameters", name
+
+
+def test_a_kernel_that_cannot_be_an_image_is_refused_before_anything_is_built(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("import os\n\nasync def main(node, arguments):\n    pass\n")
+    text = "[torus]\nshape = [2, 2, 2]\n[[phases]]\nname = 'a'\nkernels = [{ kernel = 'mine.py' }]\n"
+    with pytest.raises(MachineFileError, match=r"machine\.toml:5: .* may not import 'os'"):
+        load(write(tmp_path, text))
+
+
+def test_a_part_that_raises_is_refused_with_its_words(tmp_path: Path) -> None:
+    (tmp_path / "broken_part.py").write_text("raise RuntimeError('half a router')\n")
+    with pytest.raises(MachineFileError, match=r":2: parts\.router: .*RuntimeError: half a router"):
+        load(write(tmp_path, "[parts]\nrouter = 'broken_part:Router'\n[torus]\nshape = [2, 2, 2]\n"))
+
+
+def test_parts_of_the_command_line_win(tmp_path: Path) -> None:
+    file = write(tmp_path, "[parts]\nrouter = 'nonsense:Router'\n[torus]\nshape = [2, 2, 2]\n")
+    assert load(file, parts={"router": "rtl.torus.router:Router"}).parts["router"] == "rtl.torus.router:Router"

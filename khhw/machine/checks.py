@@ -1,0 +1,121 @@
+"""What is wrong with a machine file although every key of it is right."""
+
+from pathlib import Path
+
+from khhw.control.domains import DomainError
+from khhw.kernels.image import ImageError, build_image
+from khhw.machine.file import DomainSection, MachineFile, Phase, domain_matrix
+from khhw.machine.lookup import find_class, find_kernel
+from khhw.node import ANSWER_RING, Layout, LayoutError
+from rtl.fabric import check_shape, check_table
+from rtl.node import check_part
+from rtl.parameters import ParameterError
+
+__all__ = ["find_inconsistency"]
+
+Wrong = tuple[tuple[str | int, ...], str]
+
+_COUNTERS = 4
+"""Counters 0 to 2 are used, and a node has a power of two."""
+
+
+def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
+    """The first thing wrong that takes more than one key, or another file, to see.
+
+    Parameters
+    ----------
+    machine : MachineFile
+        Every key for itself is right.
+    folder : Path
+        Of the machine file.
+
+    Returns
+    -------
+    (path, message) or None
+        Where in the file, and what is wrong there.
+    """
+    try:
+        check_shape(machine.torus.shape)
+    except ParameterError as error:
+        return ("torus", "shape"), str(error)
+    try:
+        check_table(machine.torus.shape, machine.node)
+    except ParameterError as error:
+        return ("node", "table_nodes") if "node" in machine.model_fields_set else ("torus", "shape"), str(error)
+    if wrong := _wrong_resources(machine):
+        return wrong
+    for part, path in machine.parts.items():
+        try:
+            check_part(part, find_class(path, folder), machine.node)
+        except (LookupError, TypeError) as error:
+            return ("parts", part), str(error)
+        except Exception as error:
+            # A part is anybody's code; whatever it raises is about this line.
+            return ("parts", part), f"{path} cannot be made: {type(error).__name__}: {error}"
+    for name, section in machine.domains.items():
+        if wrong := _wrong_domains(section, machine.nodes):
+            return ("domains", name, *wrong[0]), wrong[1]
+    for index, phase in enumerate(machine.phases):
+        if wrong := _wrong_phase(phase, machine, folder):
+            return ("phases", index, *wrong[0]), wrong[1]
+    return None
+
+
+def _wrong_resources(machine: MachineFile) -> Wrong | None:
+    """What the loader and the kernels of khhw need of a node."""
+    try:
+        Layout(machine.node.memory_bytes)
+    except LayoutError as error:
+        return ("node", "memory_bytes"), str(error)
+    if machine.node.injection_rings <= ANSWER_RING:
+        return ("node", "injection_rings"), f"the driver needs {ANSWER_RING + 1}, not {machine.node.injection_rings}"
+    if machine.node.counters < _COUNTERS:
+        return ("node", "counters"), f"the kernels need {_COUNTERS}, not {machine.node.counters}"
+    return None
+
+
+def _wrong_domains(section: DomainSection, nodes: int) -> Wrong | None:
+    given = sorted(section.model_fields_set)
+    if len(given) != 1:
+        return (), f"needs exactly one of matrix, groups and rules, not {' and '.join(given) or 'none'}"
+    try:
+        domain_matrix(section, nodes)
+    except DomainError as error:
+        return (given[0], *error.place), error.message
+    return None
+
+
+def _wrong_phase(phase: Phase, machine: MachineFile, folder: Path) -> Wrong | None:
+    if any(other.name == phase.name for other in machine.phases if other is not phase):
+        return ("name",), f"two phases are named {phase.name!r}; results need a name each"
+    if phase.domains is not None and phase.domains not in machine.domains:
+        known = ", ".join(sorted(machine.domains)) or "none; add a [domains.NAME] table"
+        return ("domains",), f"unknown domains {phase.domains!r}; known are {known}"
+    booted: dict[int, str] = {}
+    for index, entry in enumerate(phase.kernels):
+        for rank in entry.ranks(machine.nodes):
+            if not 0 <= rank < machine.nodes:
+                return ("kernels", index), f"no node {rank}; nodes are 0 to {machine.nodes - 1}"
+            if rank in booted:
+                return ("kernels", index), f"node {rank} boots {booted[rank]!r} already; one kernel a node"
+            booted[rank] = entry.kernel
+        try:
+            build_image(find_kernel(entry.kernel, folder))
+        except (LookupError, ImageError) as error:
+            return ("kernels", index), str(error)
+    return _wrong_measure(phase, booted, machine.nodes)
+
+
+def _wrong_measure(phase: Phase, booted: dict[int, str], nodes: int) -> Wrong | None:
+    """What a measurement reads must have been left there by the kernel that leaves it."""
+    names = [Path(booted[rank]).stem if rank in booted else None for rank in range(nodes)]
+    match phase.measure:
+        case "matrix" if names.count("probe") != nodes:
+            return ("measure",), "the matrix is what probes leave: boot the kernel probe on all nodes"
+        case "attacks" if names.count("attack") != 1 or names.count("victim") != nodes - 1:
+            return ("measure",), "attacks need the kernel attack on one node, and victim on all others"
+        case "latency" if "latency" not in names:
+            return ("measure",), "latency is what the kernel latency leaves: boot it"
+        case "console" if not phase.kernels:
+            return ("measure",), "console loads the first kernel of the phase; there is none"
+    return None
