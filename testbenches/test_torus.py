@@ -11,6 +11,7 @@ from rtl.formats import VirtualChannel
 from testbenches.kit.torus import PATIENCE, LockedError, Torus, coordinate_of
 
 DUT = "testbenches.designs:router_torus"
+SIMULATORS = ["verilator"]
 PARAMETERS = [
     {"lanes": 1, "shapes": "1x1x1 2x2x2 3x3x3 6x6x1 8x1x1"},
     {"lanes": 1, "bubble": "off", "shapes": "6x6x1 8x1x1"},

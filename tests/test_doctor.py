@@ -71,8 +71,8 @@ def test_names_what_is_missing_and_the_mend(folder_without):
 
 def test_make_names_missing_packages_before_anything_else(folder_without, checkout):
     folder = folder_without("g++", "perl")
-    done = subprocess.run(["make", "system"], cwd=checkout, env={**os.environ, "PATH": str(folder)}, text=True,
-                          capture_output=True, check=False)
+    done = subprocess.run(["make", "system", f"PYTHON={sys.executable}"], cwd=checkout, text=True,
+                          env={**os.environ, "PATH": str(folder)}, capture_output=True, check=False)
     assert done.returncode == 2
     assert "  sudo apt-get install g++ perl\n" in done.stderr
 

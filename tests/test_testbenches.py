@@ -1,4 +1,4 @@
-"""Every testbench, on every variant of its block, on every simulator there is."""
+"""Every testbench: every variant of its block on Verilator, the first one on Icarus Verilog where that is installed."""
 
 import re
 import shutil
@@ -21,9 +21,10 @@ SIMULATORS = ["verilator"] + (["icarus"] if shutil.which("iverilog") else [])
 RUNS = [
     pytest.param(bench, values, simulator, id=f"{bench.block}-{variant_id(values)}-{simulator}")
     for bench in find_testbenches(str(checkout() / "testbenches"))
-    for values in bench.parameters
     for simulator in SIMULATORS
     if simulator in bench.simulators
+    # Four states are for what no reset reaches; one variant shows it.
+    for values in (bench.parameters if simulator == "verilator" else bench.parameters[:1])
 ]
 
 

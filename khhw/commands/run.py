@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
+_FIRST_BUILD = 120.0
+_WORTH_KEEPING = 10.0
+"""Seconds; what is quicker was found in the cache."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``khhw run``."""
@@ -83,8 +87,25 @@ def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace) -
 
     if arguments.json:
         return simulate(None)
-    with LiveView(machine.file.nodes, Console(highlight=False)) as view:
-        return simulate(view)
+    with LiveView(machine.file.nodes, Console(highlight=False), _last_build()) as view:
+        results = simulate(view)
+    if view.built_after > _WORTH_KEEPING:
+        _last_build_file().write_text(f"{view.built_after:.1f}\n")
+    return results
+
+
+def _last_build_file() -> Path:
+    from khhw.build.cache import build_root
+
+    return build_root() / "last-build-seconds"
+
+
+def _last_build() -> float:
+    """Seconds the last build took that was not found in the cache; a guess before the first."""
+    try:
+        return float(_last_build_file().read_text())
+    except (OSError, ValueError):
+        return _FIRST_BUILD
 
 
 def _report(results: "Results", folder: Path, source: str) -> None:

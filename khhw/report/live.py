@@ -1,5 +1,6 @@
 """A run as it happens: transcript, results and progress on the terminal; plain lines where there is none."""
 
+import threading
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -24,9 +25,18 @@ class LiveView:
         Of the machine.
     console : rich.console.Console
         Where to.
+    build_seconds : float
+        How long a build is expected to take.
+
+    Attributes
+    ----------
+    built_after : float
+        Seconds the build took; 0 before it is there.
     """
 
-    def __init__(self, nodes: int, console: Console) -> None:
+    def __init__(self, nodes: int, console: Console, build_seconds: float) -> None:
+        self.built_after = 0.0
+        self._build_seconds = build_seconds
         self._nodes = nodes
         self._console = console
         self._began = time.monotonic()
@@ -60,10 +70,20 @@ class LiveView:
         """A kind this view has no use for."""
 
     def _on_building(self, _event: dict[str, Any]) -> None:
-        self._describe("building the RTL; the first time takes a few minutes, then it is cached")
+        self._describe(f"building the RTL, about {self._build_seconds:.0f} s unless it is cached")
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, total=self._build_seconds)
+            threading.Thread(target=self._follow_build, daemon=True).start()
+
+    def _follow_build(self) -> None:
+        """The compiler does not say how far it is: the bar follows the clock."""
+        while not self.built_after and self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=min(0.95 * self._build_seconds, time.monotonic() - self._began))
+            time.sleep(0.5)
 
     def _on_built(self, _event: dict[str, Any]) -> None:
-        self._line(f"built in {time.monotonic() - self._began:.0f} s; {self._nodes} nodes of RTL are running")
+        self.built_after = time.monotonic() - self._began
+        self._line(f"built in {self.built_after:.0f} s; {self._nodes} nodes of RTL are running")
         self._describe("booting", plain=False)
 
     def _on_phase(self, event: dict[str, Any]) -> None:

@@ -31,7 +31,7 @@ def test_storing_costs_a_packet_for_each_hop(results: Results) -> None:
     samples = results.latency()
     shortest = {(hops, size): samples[(samples[:, 2] == hops) & (samples[:, 3] == size), 4].min()
                 for hops in (1, 2, 3) for size in (8, 240)}
-    # 3 cycles a hop, and one for each flit behind the first: 4 flits for 8 bytes, 32 for 240.
+    # A cycle for each flit and one more: 4 flits for 8 bytes, 32 for 240.
     for size, flits in ((8, 4), (240, 32)):
         steps = np.diff([shortest[hops, size] for hops in (1, 2, 3)])
-        assert steps.tolist() == [3 + flits - 1] * 2
+        assert steps.tolist() == [flits + 1] * 2
