@@ -5,7 +5,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formal.harness import PARAMETERS, Harness, Mirror, packed_id, policy_port, ring_bits
-from rtl.formats import Flit, Header, PutHeader, Reason
+from rtl.formats import Flit, Header, PutHeader, Reason, VirtualChannel
 from rtl.guard.ingress import IngressGuard
 from rtl.signatures import FlitStream
 
@@ -23,7 +23,8 @@ class IngressHarness(Harness):
                        "permits arrives unchanged but for descriptor headers, once and in order, one cycle late "
                        "and with no lost cycle",
         "ingress-answer": "every descriptor of a remote get that arrives names the stamped source of the get as its "
-                          "destination, without hints and deposit",
+                          "destination, without hints and deposit, and the priority channel only if the get "
+                          "came on it",
     }
 
     def elaborate(self, platform):
@@ -51,8 +52,8 @@ class IngressHarness(Harness):
         self.help(m, ~gate.passing | gate.inside | gate.full)
         self.help(m, ~gate.passing | ~(gate.full & gate.flit.first))
         if self.prove & {"ingress-all", "ingress-answer"}:
-            descriptor, requester = self._descriptors(m, dut, straps, header, begins)
-            self._everything(m, dut, column, permitted, descriptor, requester)
+            descriptor, requester, fast = self._descriptors(m, dut, straps, header, begins)
+            self._everything(m, dut, column, permitted, descriptor, requester, fast)
         return m
 
     def _descriptors(self, m, dut, straps, header, begins):
@@ -62,9 +63,11 @@ class IngressHarness(Harness):
         dma = Signal()
         get = Signal()
         source = Signal(16)
+        fast = Signal()
         with m.If(i.valid & i.ready):
             with m.If(begins):
                 m.d.sync += [index.eq(1), dma.eq(header.dma), get.eq(0), source.eq(header.source)]
+                m.d.sync += fast.eq(header.vc == VirtualChannel.PRIORITY)
             with m.Else():
                 # Longer than any packet: keep the place within a chunk.
                 m.d.sync += index.eq(Mux(index == 63, 32, index + 1))
@@ -81,11 +84,12 @@ class IngressHarness(Harness):
         self.help(m, ~gate.inside | (index < 2) | (dut.get == get))
         self.help(m, ~gate.inside | (index > 1) | ~dut.get)
         self.help(m, ~gate.inside | (index != 1) | (dut.dma == dma))
+        self.help(m, ~gate.inside | (dut.priority == fast))
         descriptor = Signal()
         m.d.comb += descriptor.eq(gate.inside & get & (index >= 4) & (index[:2] == 0))
-        return descriptor, requester
+        return descriptor, requester, fast
 
-    def _everything(self, m, dut, column, permitted, descriptor, requester):
+    def _everything(self, m, dut, column, permitted, descriptor, requester, fast):
         """A second guard, without a pipeline, that says what must come out."""
         gate, i = dut.gate, self.i
         accept, first = i.valid & i.ready, i.payload.first
@@ -102,6 +106,7 @@ class IngressHarness(Harness):
         pending = Signal()
         expected = Signal(Flit)
         turned = Signal()
+        to_fast = Signal()
         to = {axis: Signal(8, name=f"to_{axis}") for axis in "xyz"}
         with m.If(accept):
             m.d.sync += [
@@ -109,6 +114,7 @@ class IngressHarness(Harness):
                 pending.eq(Mux(first, column, permitted)),
                 expected.eq(i.payload),
                 turned.eq(descriptor),
+                to_fast.eq(fast),
             ]
             m.d.sync += [to[axis].eq(requester[axis]) for axis in "xyz"]
         with m.Elif(dut.o.ready):
@@ -116,9 +122,12 @@ class IngressHarness(Harness):
 
         held, came = data.View(Header, dut.o.payload.data), data.View(Header, expected.data)
         same = dut.o.payload.as_value() == expected.as_value()
-        kept = [held[name] == came[name] for name, _ in Header if name not in ("x", "y", "z", "hint", "deposit")]
+        kept = [held[name] == came[name] for name, _ in Header if name not in ("x", "y", "z", "hint", "deposit", "vc")]
+        demoted = (came.vc == VirtualChannel.PRIORITY) & ~to_fast
+        kept.append(held.vc == Mux(demoted, VirtualChannel.ESCAPE, came.vc))
         kept = _all(kept) & (dut.o.payload.as_value()[64:] == expected.as_value()[64:])
         answers = _all([held[axis] == to[axis] for axis in "xyz"]) & (held.hint == 0) & (held.deposit == 0)
+        answers = answers & ((held.vc != VirtualChannel.PRIORITY) | to_fast)
         self.claim(m, "ingress-all", ~calm | (dut.o.valid == pending))
         self.claim(m, "ingress-all", ~calm | ~pending | Mux(turned, kept, same))
         self.claim(m, "ingress-all", ~calm | (i.ready == (~pending | dut.o.ready)))

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from rtl.parameters import Parameters
 
 __all__ = [
-    "Access", "Fault", "GUARD_PAGE", "MAGIC", "MEMORY_WINDOW", "REGISTERS", "Register", "VERSION", "Irq",
-    "registers_of",
+    "Access", "Fault", "GUARD_END", "GUARD_PAGE", "Irq", "LARGEST", "MAGIC", "MEMORY_WINDOW", "REGISTERS", "Register",
+    "VERSION", "registers_of",
 ]
 
 MAGIC = 0x4B484857
@@ -253,3 +253,12 @@ def registers_of(parameters: Parameters) -> Iterator[tuple[Register, int, int]]:
     for register in REGISTERS.values():
         for index in range(register.elements(parameters)):
             yield register, index, register.at(index)
+
+
+LARGEST = Parameters(
+    lanes=6, slots=8, table_nodes=65536, memory_bytes=4 << 20, injection_rings=8, reception_rings=4, counters=256,
+    log_entries=256, receive_ids=8)
+"""A node with every register there can be."""
+
+GUARD_END = max(address for _, _, address in registers_of(LARGEST)) + 4
+"""The guard's registers end before this address, in any node."""

@@ -10,7 +10,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from rtl.formats import Header, PutHeader, Reason, Straps, pack, unpack
+from rtl.formats import Header, PutHeader, Reason, Straps, VirtualChannel, pack, unpack
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS
 from rtl.torus.coordinates import node_coordinates, node_id
@@ -100,7 +100,10 @@ class GuardModel:
             x, y, z = node_coordinates(self.sizes, head["source"])
             for descriptor in range(head["size"]):
                 place = 2 + 4 * descriptor + 2
-                words[place] = replace(Header, words[place], x=x, y=y, z=z, hint=0, deposit=0)
+                vc = unpack(Header, words[place])["vc"]
+                if vc == VirtualChannel.PRIORITY != head["vc"]:
+                    vc = VirtualChannel.ESCAPE
+                words[place] = replace(Header, words[place], x=x, y=y, z=z, hint=0, deposit=0, vc=vc)
         return Reason.NONE, Packet(tuple(words), arrived.bad)
 
     def is_copy(self, arrived: Packet) -> bool:

@@ -7,8 +7,7 @@ from khhw.control.outside import Outside
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from rtl.formats import ControlOp, TreeChannel
-from rtl.parameters import Parameters
-from rtl.registers import REGISTERS, registers_of
+from rtl.registers import LARGEST, REGISTERS, registers_of
 
 __all__ = ["ANSWER_LIMIT", "Owner", "OwnerError", "Write", "register_name"]
 
@@ -44,11 +43,9 @@ class Write:
         return Control(ControlOp.WRITE, REGISTERS[self.register].at(self.index), self.value)
 
 
-_LARGEST = Parameters(
-    table_nodes=65536, injection_rings=8, reception_rings=4, counters=256, log_entries=256, receive_ids=8)
 _NAMES = {
     address: register.name if register.count == 1 else f"{register.name}[{index}]"
-    for register, index, address in registers_of(_LARGEST)
+    for register, index, address in registers_of(LARGEST)
 }
 
 

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.formats import Header, PutHeader, Reason, Straps
+from rtl.formats import Header, PutHeader, Reason, Straps, VirtualChannel
 from rtl.guard.gate import Gate
 from rtl.guard.policy import policy_signature
 from rtl.guard.table import PermissionTable
@@ -74,6 +74,7 @@ class IngressGuard(wiring.Component):
         self.get = Signal()
         self.place = Signal(2)
         self.beyond = Signal()
+        self.priority = Signal()
         self.source = Signal(16)
         self.requester = Signal(data.StructLayout({"x": 6, "y": 6, "z": 6}))
 
@@ -136,6 +137,7 @@ class IngressGuard(wiring.Component):
         put = data.View(PutHeader, i.payload.data)
         with m.If(gate.lookup):
             m.d.sync += [self.place.eq(1), self.beyond.eq(0), self.get.eq(0), self.dma.eq(header.dma)]
+            m.d.sync += self.priority.eq(header.vc == VirtualChannel.PRIORITY)
             m.d.sync += [self.requester[axis].eq(getattr(unpacker, axis)) for axis in "xyz"]
         with m.Elif(i.valid & i.ready):
             m.d.sync += self.place.eq(self.place + 1)
@@ -147,6 +149,8 @@ class IngressGuard(wiring.Component):
         answer = Signal(Header)
         m.d.comb += [answer.eq(header), answer.hint.eq(0), answer.deposit.eq(0)]
         m.d.comb += [answer[axis].eq(self.requester[axis]) for axis in "xyz"]
+        with m.If((header.vc == VirtualChannel.PRIORITY) & ~self.priority):
+            m.d.comb += answer.vc.eq(VirtualChannel.ESCAPE)
         embedded = gate.inside & self.get & self.beyond & (self.place == 0)
         m.d.comb += [
             gate.i.valid.eq(i.valid),

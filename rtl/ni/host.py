@@ -7,13 +7,12 @@ from rtl.formats import WORD_BYTES
 from rtl.ni.arbiter import read_client, write_client
 from rtl.ni.decode import NI_REGISTERS, RegisterDecoder, register_port
 from rtl.parameters import Parameters
-from rtl.registers import GUARD_PAGE, MEMORY_WINDOW
+from rtl.registers import GUARD_END, GUARD_PAGE, MEMORY_WINDOW
 from rtl.signatures import HOST_ADDRESS_BITS, AxiLite, RegisterBus
 
 __all__ = ["HostPort"]
 
 SLVERR = 2
-GUARD_END = 0xA000
 
 
 class HostPort(Component):
