@@ -114,7 +114,7 @@ class TestWrongRequests:
         (["--top", "fabric", "--nodes", "2x2"], "nodes are given as XxYxZ, for example 2x2x2, not '2x2'"),
         (["--top", "fabric", "--nodes", "0x2x2"], "three sizes from 1 to 64, not [0, 2, 2]"),
         (["--top", "fabric", "--nodes", "64x64x64"], "need 18 bits; 16 are the limit"),
-        (["--top", "fabric", "--nodes", "8x8x8"], "table_nodes is 64, too few for the ids of a torus [8, 8, 8]: make it 512"),
+        (["--top", "fabric", "--nodes", "8x8x8"], "too few for the ids of a torus [8, 8, 8]: make it 512"),
         (["--top", "node", "-P", "lanes"], "a parameter is given as NAME=VALUE, not 'lanes'"),
         (["--top", "node", "-P", "lane=2"], "no parameter 'lane'; parameters are lanes, slots"),
         (["--top", "node", "-P", "lanes=7"], "lanes must be an integer from 1 to 6, not 7"),

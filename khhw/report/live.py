@@ -82,7 +82,9 @@ class LiveView:
             time.sleep(0.5)
 
     def _on_built(self, _event: dict[str, Any]) -> None:
-        self.built_after = time.monotonic() - self._began
+        now = time.monotonic()
+        self.built_after = now - self._began
+        self._began = self._plain_at = now
         self._line(f"built in {self.built_after:.0f} s; {self._nodes} nodes of RTL are running")
         self._describe("booting", plain=False)
 
