@@ -7,7 +7,7 @@ import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from rtl.formats import Header, PutHeader, Reason, pack, unpack
-from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
+from rtl.registers import REGISTERS
 from rtl.torus.coordinates import node_coordinates
 from testbenches.guard_model import Bench, header, packet, replace
 from testbenches.kit.stream import PAUSES, Packet
@@ -432,60 +432,3 @@ async def the_tree_asks_the_column(dut):
         await ReadOnly()
         assert int(dut.tree_allowed.value) == (previous in bench.model.column), previous
         await RisingEdge(dut.clk)
-
-
-@cocotb.test()
-async def rights(dut):
-    """Every register element, each way, for both initiators: what REGISTERS allows, and an error for all else."""
-    bench = Bench(dut)
-    await bench.start(commit=True)
-    elements = list(registers_of(bench.parameters))
-    tables = ("ROW", "COLUMN")
-    addresses = {address: register for register, _, address in elements}
-    gaps = [GUARD_PAGE + 4 * n for n in range(80)] + [0x7FFC, 0xBFFC, 0xFFFC] + [a + 2 for a in list(addresses)[:200]]
-    for bus, column in ((bench.owner, "owner"), (bench.host, "host")):
-        for address in [*addresses, *(gap for gap in gaps if gap not in addresses)]:
-            register = addresses.get(address)
-            ours = register is not None and register.address >= GUARD_PAGE
-            right = getattr(register, column) if ours else Access.NONE
-            if ours and register.name in tables and address > register.at(1):
-                continue
-            before = await bench.get("GUARD_STATUS"), dut.send_id.value, dut.receive_ids.value, dut.receive_valid.value
-            answer = await bus.read(address)
-            assert answer.error == (right not in (Access.RW, Access.RO)), (column, "read", hex(address))
-            assert not answer.error or answer.value == 0
-            if register is not None and register.name == "HOLD" and bus is bench.owner:
-                continue
-            answer = await bus.write(address, bench.random.getrandbits(32))
-            assert answer.error == (right not in (Access.RW, Access.WO)), (column, "write", hex(address))
-            after = await bench.get("GUARD_STATUS"), dut.send_id.value, dut.receive_ids.value, dut.receive_valid.value
-            assert not answer.error or before == after, (column, hex(address))
-
-
-@cocotb.test()
-async def console_keys(dut):
-    """What the owner writes is what the console endpoint gets, and what the tenant can read."""
-    bench = Bench(dut)
-    await bench.start()
-    keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
-    await bench.set("CONSOLE_SEND_ID", keys[0])
-    for index, key in enumerate(keys[1:]):
-        await bench.set("CONSOLE_RECEIVE_ID", key, index)
-        assert (await bench.host.read(REGISTERS["CONSOLE_RECEIVE_ID"].at(index))).value == key
-    await bench.set("CONSOLE_LISTEN", 0b101)
-    await bench.cycles(1)
-    assert int(dut.send_id.value) == keys[0]
-    assert int(dut.receive_valid.value) == 0b101
-    assert int(dut.receive_ids.value) == sum(key << 32 * index for index, key in enumerate(keys[1:]))
-
-
-@cocotb.test()
-async def owner_goes_first(dut):
-    """Accesses of both at once are answered one after the other, each with its own answer."""
-    bench = Bench(dut)
-    await bench.start()
-    await bench.set("CONSOLE_SEND_ID", 0x1234)
-    host = cocotb.start_soon(bench.host.read(REGISTERS["CONSOLE_SEND_ID"].address))
-    answer = await bench.owner.read(REGISTERS["GUARD_STATUS"].address)
-    assert not answer.error and answer.value == 0b100
-    assert await host == (0x1234, False)
