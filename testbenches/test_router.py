@@ -15,7 +15,7 @@ from testbenches.kit.stream import PAUSES, Packet
 from testbenches.kit.torus import clear_hints
 
 DUT = "rtl.torus.router:Router"
-PARAMETERS = [{}, {"lanes": 1}, {"lanes": 6, "slots": 4}, {"bubble": "off"}, {"bubble": "chunks"}]
+PARAMETERS = [{}, {"lanes": 1}, {"lanes": 6, "slots": 4}, {"bubble": "chunks"}]
 
 ESCAPE, PRIORITY = VirtualChannel.ESCAPE, VirtualChannel.PRIORITY
 XP, XM, YP, YM, ZP, ZM = Direction
