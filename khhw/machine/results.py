@@ -11,7 +11,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
-    "Attack", "ConsoleLine", "LatencySample", "Load", "Matrix", "RefusalRecord", "Results", "RunRecord", "State",
+    "Attack", "Breakdown", "ConsoleLine", "LatencySample", "LatencySummary", "Load", "Matrix", "MemcachedPoint",
+    "RefusalRecord", "Results", "RunRecord", "State",
 ]
 
 State = Literal["done", "failed", "interrupted", "out_of_cycles", "deadlocked"]
@@ -90,6 +91,83 @@ class LatencySample(_Model):
     """From the doorbell's register write to the destination's interrupt."""
 
 
+class LatencySummary(_Model):
+    """Latencies of one kind of operation, in cycles."""
+
+    p50: float
+    """Median."""
+    p99: float | None
+    """99th percentile; null below 1,000 samples."""
+    max: int
+    """The longest."""
+
+
+class Breakdown(_Model):
+    """Where the mean operation's time went, in cycles; ``docs/memcached.md`` says how each part is found."""
+
+    software: float
+    """CPU time charged on the way of the operation, client and server."""
+    ni: float
+    """Register accesses, DMA and guards."""
+    hops: float
+    """Routers and cables."""
+    serialization: float
+    """Flits following each other onto the cable."""
+    wait: float
+    """The rest: queues, retries, other clients."""
+
+
+class MemcachedPoint(_Model):
+    """One measurement of memcached: a way, an operation, a size, a number of clients."""
+
+    phase: str
+    """Phase it was measured in."""
+    path: Literal["tcp", "rdma"]
+    """The calls that carried it."""
+    op: Literal["get", "set"]
+    """The operation."""
+    value_bytes: float
+    """Size of the values; their mean if they differ."""
+    values: Literal["fixed", "etc"] = "fixed"
+    """All of one size, or as in Facebook's ETC pool."""
+    distribution: Literal["uniform", "zipf"] = "uniform"
+    """How keys are chosen."""
+    loop: Literal["closed", "open"] = "closed"
+    """Whether a client waits for an answer before it asks again."""
+    offered_per_second: float | None = None
+    """Operations of all kinds that open-loop clients begin in a second, together."""
+    clients: int
+    """Nodes that ran clients."""
+    hops: float
+    """Mean torus distance between client and server."""
+    cpu_model: str
+    """What charged software time."""
+    cpu_scale: float
+    """What all its costs were multiplied by."""
+    ops: int
+    """Operations of this kind that ended in the measurement."""
+    samples: int
+    """Of them, how many latencies were kept."""
+    latency_cycles: LatencySummary
+    """From the call to the verified answer."""
+    quantiles: list[int]
+    """Latencies in cycles at 0, 1, ... 100 per cent."""
+    ops_per_second: float
+    """Of this kind, all clients together."""
+    server_cpu_ns_per_op: float
+    """Software time of the server over all operations of the measurement."""
+    wire_bound_cycles: float
+    """The least an operation of this size can take on this wire: its packets one after the other, and the hops."""
+    breakdown: Breakdown | None = None
+    """Of the mean operation; null where clients overlap operations."""
+    misses: int = 0
+    """GETs of keys that were not there."""
+    retries: int = 0
+    """GETs read again because what came was stale or torn."""
+    errors: int = 0
+    """Operations that ended in an error."""
+
+
 class RefusalRecord(_Model):
     """One entry of a guard's log."""
 
@@ -120,6 +198,8 @@ class RunRecord(_Model):
     """In the order tried."""
     latency: list[LatencySample] = []
     """In the order measured."""
+    memcached: list[MemcachedPoint] = []
+    """memcached, a record a point."""
     refusals: list[RefusalRecord] = []
     """Logs of all guards."""
 
