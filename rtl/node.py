@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.formats import Straps
 from rtl.guard.guard import Guard
+from rtl.host_gate import HostGate
 from rtl.memory import NodeMemory
 from rtl.ni.ni import NI
 from rtl.parameters import Parameters
@@ -118,6 +119,7 @@ class Node(wiring.Component):
         m.submodules.memory = memory = self.parts["memory"](self.parameters)
         ni = self.parts["ni"](self.parameters)
         m.submodules.ni = ResetInserter(guard.hold)(ni)
+        m.submodules.gate = gate = HostGate()
 
         for block in (guard, router, tree, endpoint, ni):
             m.d.comb += block.straps.eq(self.straps)
@@ -136,8 +138,9 @@ class Node(wiring.Component):
 
         connect(m, ni.memory, memory)
         connect(m, ni.guard, guard.host)
-        connect(m, flipped(self.host), ni.host)
-        m.d.comb += self.irq.eq(ni.irq)
+        connect(m, flipped(self.host), gate.host)
+        connect(m, gate.ni, ni.host)
+        m.d.comb += [gate.hold.eq(guard.hold), self.irq.eq(ni.irq)]
 
         # Tree: owner accesses go to the guard, console packets to the network interface.
         connect(m, tree.local_out, endpoint.local_in)
@@ -167,7 +170,8 @@ class Node(wiring.Component):
         # A block hands on through a register: it may be quiet a cycle or two before its neighbour stirs.
         quiet, past = Signal(), Signal(_HANDOVER)
         m.d.comb += [
-            quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent & ni.quiescent),
+            quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent & ni.quiescent
+                     & ~gate.busy),
             self.quiescent.eq(quiet & past.all()),
         ]
         m.d.sync += past.eq(Cat(quiet, past)[:_HANDOVER])

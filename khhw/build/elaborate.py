@@ -21,6 +21,7 @@ from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
 from khhw.build.errors import RequestError
+from khhw.build.memories import large_memories_uninitialised
 from khhw.build.mend import wake_constants
 from rtl.parameters import ParameterError, Parameters
 
@@ -77,10 +78,11 @@ def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any
     """Verilog text by file name, and the facts a :class:`khhw.build.design.Design` is made of."""
     extra: Mapping[str, wiring.Component] = getattr(component, "extra_modules", {})
     parts = {module_name(component): component, **extra}
-    files = {
-        f"{name}.v": wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
-        for name, part in parts.items()
-    }
+    with large_memories_uninitialised():
+        files = {
+            f"{name}.v": wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
+            for name, part in parts.items()
+        }
     ports = [
         {"name": "__".join(map(str, path)), "width": Shape.cast(member.shape).width,
          "is_input": member.flow is wiring.In}
