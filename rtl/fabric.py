@@ -108,7 +108,7 @@ class Fabric(wiring.Component):
         Set the time: the next cycle has the number `time_value`.
     host_* : AXI4-Lite vectors
         Host ports: the signal of the node with rank ``r`` starts at bit ``r`` times its width.
-    irq, quiescent : Out(N)
+    irq, held, quiescent : Out(N)
         One bit a node, by rank.
     idle : Out(1)
         All nodes and the owner's port are quiescent.
@@ -154,7 +154,7 @@ class Fabric(wiring.Component):
         super().__init__({
             "now": Out(64), "time_load": In(1), "time_value": In(64),
             **host,
-            "irq": Out(self.nodes), "quiescent": Out(self.nodes), "idle": Out(1),
+            "irq": Out(self.nodes), "held": Out(self.nodes), "quiescent": Out(self.nodes), "idle": Out(1),
             "owner_in": In(TreeStream), "owner_out": Out(TreeStream),
         })
 
@@ -186,6 +186,7 @@ class Fabric(wiring.Component):
         connect(m, port.owner_out, wiring.flipped(self.owner_out))
         m.d.comb += [
             self.irq.eq(Cat(node.irq for node in nodes)),
+            self.held.eq(Cat(node.held for node in nodes)),
             self.quiescent.eq(Cat(node.quiescent for node in nodes)),
             self.idle.eq(self.quiescent.all() & port.quiescent),
         ]

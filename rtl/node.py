@@ -69,6 +69,8 @@ class Node(wiring.Component):
         The host port: the tenant's way in.
     irq : Out(1)
         Level-sensitive interrupt to the host.
+    held : Out(1)
+        The owner holds the node: reset of the processor behind the host port.
     quiescent : Out(1)
         Without a new input nothing in this node will change.
 
@@ -96,6 +98,7 @@ class Node(wiring.Component):
             "child_rx": In(TreeLink).array(2),
             "host": In(AxiLite),
             "irq": Out(1),
+            "held": Out(1),
             "quiescent": Out(1),
         })
 
@@ -140,7 +143,7 @@ class Node(wiring.Component):
         connect(m, ni.guard, guard.host)
         connect(m, flipped(self.host), gate.host)
         connect(m, gate.ni, ni.host)
-        m.d.comb += [gate.hold.eq(guard.hold), self.irq.eq(ni.irq)]
+        m.d.comb += [gate.hold.eq(guard.hold), self.held.eq(guard.hold), self.irq.eq(ni.irq)]
 
         # Tree: owner accesses go to the guard, console packets to the network interface.
         connect(m, tree.local_out, endpoint.local_in)

@@ -38,6 +38,7 @@ class ReferenceMachine:
         self.nodes = [ReferenceNode(self, rank) for rank in range(self.shape.nodes)]
         self.lose: Callable[[TreePacket], bool] = lambda _packet: False
         self._events = []
+        self._held = -1
         self._order = itertools.count()
 
     # What the host may do.
@@ -74,6 +75,10 @@ class ReferenceMachine:
             action(*arguments)
         levels = sum(node.irq << node.rank for node in self.nodes)
         self.host.interrupts(cycle, levels)
+        held = sum(node.values["HOLD", 0] << node.rank for node in self.nodes)
+        if held != self._held:
+            self._held = held
+            self.host.held(cycle, held)
         self.host.scheduler.run(cycle)
         for access in self.host.start_accesses():
             self.at(ACCESS_CYCLES, self._serve, access)
@@ -139,7 +144,7 @@ class Rig:
 
     async def _boot(self):
         for port in self.machine.host.nodes:
-            self.machine.host.scheduler.spawn(run_loader(port), rank=port.rank, daemon=True)
+            port.boot(run_loader)
         await self.outside.start()
         await self.owner.set_console(None, 2, [1, 2])
         await self.owner.release()

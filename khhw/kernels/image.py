@@ -1,7 +1,7 @@
 """Kernel images: the bytes that travel to a node and what is run of them.
 
-An image is a header, the name of its entry, the name of the kernel and the kernel's Python code. What runs
-is compiled from these bytes and from nothing else.
+An image is a header, the name of its entry, the name of the kernel and the kernel's modules, compressed. What
+runs is compiled from these bytes and from nothing else.
 """
 
 import builtins
@@ -13,6 +13,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from khhw.kernels.modules import KernelModuleError, kernel_modules
 from khhw.node import Node
 
 __all__ = [
@@ -23,18 +24,22 @@ Main = Callable[[Node, str], Awaitable[None]]
 """Entry of a kernel: ``async def main(node, arguments)``."""
 
 _MAGIC = b"KHKI"
-_VERSION = 1
+_VERSION = 2
 _HEADER = struct.Struct(">4sHHII16s32s")
 HEADER_BYTES = _HEADER.size
 """Magic, version, 0, length of the whole image, CRC-32 of everything behind the CRC, entry, kernel name."""
 _CRC_END = 16
+_MODULE = struct.Struct(">HI")
+"""Bytes of a module's name and of its source; both follow. The main module comes first."""
+_LARGEST = 1 << 20
+"""Bytes of all modules together, unpacked."""
 
 ALLOWED_IMPORTS = (
     "khhw.node", "khhw.net", "rtl.formats", "rtl.parameters", "rtl.registers",
     "binascii", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "json", "math", "operator",
     "random", "re", "statistics", "string", "struct", "textwrap", "typing", "zlib",
 )
-"""What the code of a kernel may import; submodules included."""
+"""What the code of a kernel may import besides modules in its own image; submodules included."""
 
 
 class ImageError(ValueError):
@@ -51,15 +56,15 @@ class Image:
         Of the kernel.
     entry : str
         Function that is run.
-    code : bytes
-        Python source.
+    modules : mapping of str to bytes
+        Python sources by the names they are imported with, the one with the entry first.
     length : int
         Bytes of the whole image.
     """
 
     name: str
     entry: str
-    code: bytes
+    modules: Mapping[str, bytes]
     length: int
 
     @classmethod
@@ -83,12 +88,41 @@ class Image:
         found = _checksum(data[:length])
         if found != crc:
             raise ImageError(f"Wrong checksum: the header says {crc:08x}, the image has {found:08x}")
-        return cls(_text(name), _text(entry), bytes(data[HEADER_BYTES:length]), length)
+        return cls(_text(name), _text(entry), _unpack(data[HEADER_BYTES:length]), length)
 
 
 def _checksum(image: bytes) -> int:
     """CRC-32 of an image without the field that holds it."""
     return zlib.crc32(image[_CRC_END:], zlib.crc32(image[:_CRC_END - 4]))
+
+
+def _pack(modules: Mapping[str, bytes]) -> bytes:
+    """Modules as they follow the header."""
+    parts = ((_MODULE.pack(len(name.encode()), len(source)), name.encode(), source) for name, source in modules.items())
+    return zlib.compress(b"".join(field for part in parts for field in part), 9)
+
+
+def _unpack(data: bytes) -> dict[str, bytes]:
+    """Modules of an image whose checksum is right."""
+    unpacker = zlib.decompressobj()
+    try:
+        text = unpacker.decompress(data, _LARGEST)
+    except zlib.error as error:
+        raise ImageError(f"The modules of the image are not compressed with zlib: {error}") from None
+    if not unpacker.eof:
+        raise ImageError(f"The modules of the image do not end, or have more than {_LARGEST} bytes")
+    modules, place = {}, 0
+    try:
+        while place < len(text):
+            name_bytes, source_bytes = _MODULE.unpack_from(text, place)
+            start = place + _MODULE.size + name_bytes
+            modules[text[place + _MODULE.size:start].decode()] = text[start:start + source_bytes]
+            place = start + source_bytes
+    except (struct.error, UnicodeDecodeError):
+        place = -1
+    if not modules or place != len(text):
+        raise ImageError("The modules of the image do not fill it")
+    return modules
 
 
 def _text(field: bytes) -> str:
@@ -101,7 +135,7 @@ def build_image(kernel: Path | str | ModuleType, *, entry: str = "main") -> byte
     Parameters
     ----------
     kernel : Path, str or module
-        Its Python file, or the module.
+        Its Python file or folder, or the module or package.
     entry : str
         The ``async def`` that is run with (node, arguments).
 
@@ -111,17 +145,18 @@ def build_image(kernel: Path | str | ModuleType, *, entry: str = "main") -> byte
         If the code does not compile, has no such entry or imports what a kernel may not.
     """
     path = Path(str(kernel.__file__) if isinstance(kernel, ModuleType) else kernel)
-    try:
-        code = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"Kernel {path} cannot be read: {error}") from None
+    if path.name == "__init__.py":
+        path = path.parent
     name, coded = path.stem.encode("ascii", "replace"), entry.encode("ascii", "replace")
     if len(name) > 32 or len(coded) > 16:
         raise ImageError(f"Kernel name {path.stem!r} or entry {entry!r} is longer than 32 and 16 letters")
-    length = HEADER_BYTES + len(code)
+    try:
+        body = _pack(kernel_modules(path))
+    except KernelModuleError as error:
+        raise ImageError(str(error)) from None
+    length = HEADER_BYTES + len(body)
     head = _HEADER.pack(_MAGIC, _VERSION, 0, length, 0, coded, name)
-    crc = _checksum(head + code)
-    image = _HEADER.pack(_MAGIC, _VERSION, 0, length, crc, coded, name) + code
+    image = _HEADER.pack(_MAGIC, _VERSION, 0, length, _checksum(head + body), coded, name) + body
     load_image(image)
     return image
 
@@ -149,15 +184,9 @@ def load_image(data: bytes) -> Main:
         If the image is damaged, or its code does not run or may not.
     """
     image = Image.parse(data)
-    place = f"<image {image.name}>"
+    loaded = _Modules(image)
     try:
-        code: CodeType = compile(image.code, place, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError) as error:
-        raise ImageError(f"Kernel {image.name} does not compile: {error}") from None
-    module = ModuleType(f"image.{image.name}")
-    module.__dict__["__builtins__"] = {**vars(builtins), "__import__": _import, **dict.fromkeys(_FORBIDDEN, _forbidden)}
-    try:
-        exec(code, module.__dict__)
+        module = loaded.module(next(iter(image.modules)))
     except Exception as error:
         raise ImageError(f"Kernel {image.name} does not start: {type(error).__name__}: {error}") from error
     main = module.__dict__.get(image.entry)
@@ -167,18 +196,47 @@ def load_image(data: bytes) -> Main:
     return entry
 
 
-_FORBIDDEN = ("open", "input", "breakpoint", "print")
-
-
 def _forbidden(*_args: object, **_keywords: object) -> None:
     raise ImageError("A kernel has no files and no terminal; it speaks through node.console")
 
 
-def _import(
-    name: str, namespace: Mapping[str, object] | None = None, _locals: Mapping[str, object] | None = None,
-    names: Sequence[str] | None = (), level: int = 0,
-) -> Any:
-    """``import`` as kernels have it."""
-    if level or not any(name == allowed or name.startswith(allowed + ".") for allowed in ALLOWED_IMPORTS):
-        raise ImageError(f"A kernel may not import {name!r}; it may import {', '.join(ALLOWED_IMPORTS)}")
-    return builtins.__import__(name, namespace, None, names or (), level)
+_FORBIDDEN = dict.fromkeys(("open", "input", "breakpoint", "print"), _forbidden)
+
+
+class _Modules:
+    """The modules of an image, each run when it is first imported."""
+
+    def __init__(self, image: Image) -> None:
+        self._loaded: dict[str, ModuleType] = {}
+        self._builtins = {**vars(builtins), "__import__": self._import, **_FORBIDDEN}
+        self._code: dict[str, CodeType] = {}
+        for name, source in image.modules.items():
+            try:
+                self._code[name] = compile(source, f"<image {name}>", "exec", dont_inherit=True)
+            except (SyntaxError, ValueError) as error:
+                raise ImageError(f"Kernel {image.name} does not compile: {error}") from None
+
+    def module(self, name: str) -> ModuleType:
+        """A module of the image."""
+        if name not in self._loaded:
+            self._loaded[name] = module = ModuleType(f"image.{name}")
+            module.__dict__["__builtins__"] = self._builtins
+            exec(self._code[name], module.__dict__)
+        return self._loaded[name]
+
+    def _import(
+        self, name: str, namespace: Mapping[str, object] | None = None, _locals: Mapping[str, object] | None = None,
+        names: Sequence[str] | None = (), level: int = 0,
+    ) -> Any:
+        """``import`` as kernels have it."""
+        if not level and names and name in self._code:
+            module = self.module(name)
+            for part in names:
+                if f"{name}.{part}" in self._code:
+                    setattr(module, part, self.module(f"{name}.{part}"))
+            return module
+        if level or not any(name == allowed or name.startswith(allowed + ".") for allowed in ALLOWED_IMPORTS):
+            raise ImageError(
+                f"A kernel may not import {name!r}; it may import {', '.join(ALLOWED_IMPORTS)}, and modules of its "
+                "image by their full names, with from")
+        return builtins.__import__(name, namespace, None, names or (), level)

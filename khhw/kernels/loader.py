@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from khhw.kernels.image import HEADER_BYTES, Image, ImageError, image_length, load_image
 from khhw.kernels.session import Line, RawEnd, RawWrite, Session
-from khhw.node import Node, NodeTransport, TreePacket, selected
+from khhw.node import Node, NodeTransport, TreePacket, scope, selected
 from rtl.formats import Protocol
 
 __all__ = ["RAW_TIMEOUT", "Loader", "LoaderError", "run_loader"]
@@ -163,7 +163,8 @@ class Loader:
         self._node.console.put_back(self._pending)
         self._pending = []
         try:
-            await main(self._node, arguments.strip())
+            async with scope():
+                await main(self._node, arguments.strip())
         except Exception as error:
             # Foreign code: whatever it does wrong, the node comes back to its prompt.
             await self.say(f"error: kernel {image.name} failed: {type(error).__name__}: {error}")
@@ -179,5 +180,5 @@ class Loader:
 
 
 async def run_loader(transport: NodeTransport) -> None:
-    """The program of a node: wait until its owner releases it, then run its loader; for a task of the node's own."""
+    """What the processor of a node runs when its owner releases it."""
     await Loader(await Node.open(transport)).run()

@@ -4,19 +4,20 @@ from pathlib import Path
 
 from khhw.control.domains import DomainError
 from khhw.kernels.image import ImageError, build_image
-from khhw.machine.file import DomainSection, MachineFile, Phase, domain_matrix
+from khhw.machine.file import DomainSection, MachineFile, Phase, Serve, domain_matrix
 from khhw.machine.lookup import find_class, find_kernel
 from khhw.node import ANSWER_RING, Layout, LayoutError
 from rtl.fabric import check_shape, check_table
 from rtl.node import check_part
 from rtl.parameters import ParameterError
 
-__all__ = ["find_inconsistency"]
+__all__ = ["find_inconsistency", "wrong_serve"]
 
 Wrong = tuple[tuple[str | int, ...], str]
 
 _COUNTERS = 4
 """Counters 0 to 2 are used, and a node has a power of two."""
+_LAST_PORT = 65535
 
 
 def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
@@ -58,7 +59,32 @@ def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
     for index, phase in enumerate(machine.phases):
         if wrong := _wrong_phase(phase, machine, folder):
             return ("phases", index, *wrong[0]), wrong[1]
+    if machine.serve is not None and (wrong := wrong_serve(machine.serve, machine, folder)):
+        return ("serve", *wrong[0]), wrong[1]
     return None
+
+
+def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | None:
+    """The first thing wrong with what is to be served on a machine; see :func:`find_inconsistency`."""
+    for key, rank in (("server", serve.server), ("gateway", serve.gateway)):
+        if rank >= machine.nodes:
+            return (key,), f"no node {rank}; nodes are 0 to {machine.nodes - 1}"
+    if serve.server == serve.gateway:
+        return ("gateway",), f"node {serve.gateway} is the server; the gateway needs a node of its own"
+    if serve.console_port and serve.console_port + machine.nodes > _LAST_PORT:
+        return ("console_port",), f"{machine.nodes + 1} ports from {serve.console_port} on end behind {_LAST_PORT}"
+    if serve.domains is not None and serve.domains not in machine.domains:
+        return ("domains",), _unknown_domains(serve.domains, machine)
+    try:
+        build_image(find_kernel(serve.kernel, folder))
+    except (LookupError, ImageError) as error:
+        return ("kernel",), str(error)
+    return None
+
+
+def _unknown_domains(name: str, machine: MachineFile) -> str:
+    known = ", ".join(sorted(machine.domains)) or "none; add a [domains.NAME] table"
+    return f"unknown domains {name!r}; known are {known}"
 
 
 def _wrong_resources(machine: MachineFile) -> Wrong | None:
@@ -89,8 +115,7 @@ def _wrong_phase(phase: Phase, machine: MachineFile, folder: Path) -> Wrong | No
     if any(other.name == phase.name for other in machine.phases if other is not phase):
         return ("name",), f"two phases are named {phase.name!r}; results need a name each"
     if phase.domains is not None and phase.domains not in machine.domains:
-        known = ", ".join(sorted(machine.domains)) or "none; add a [domains.NAME] table"
-        return ("domains",), f"unknown domains {phase.domains!r}; known are {known}"
+        return ("domains",), _unknown_domains(phase.domains, machine)
     booted: dict[int, str] = {}
     for index, entry in enumerate(phase.kernels):
         for rank in entry.ranks(machine.nodes):

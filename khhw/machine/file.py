@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from khhw.control.domains import Domains
 from rtl.parameters import Parameters
 
-__all__ = ["DomainSection", "KernelEntry", "MachineFile", "Phase", "domain_matrix", "schema"]
+__all__ = ["DomainSection", "KernelEntry", "MachineFile", "Phase", "Serve", "domain_matrix", "schema"]
 
 
 
@@ -28,8 +28,10 @@ class Torus(_Section):
 class Host(_Section):
     """The software side."""
 
-    cpu: Literal["ideal"] = "ideal"
-    """CPU model that charges software time; `ideal` charges none."""
+    cpu: Literal["ideal", "ppc450"] = "ideal"
+    """CPU model that charges software time: `ideal` charges none, `ppc450` what `docs/cpu-model.md` lists."""
+    cpu_scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+    """What all costs of the CPU model are multiplied by."""
     clock_hz: int = Field(default=53_125_000, gt=0)
     """Hardware clock; the default makes a link of 64-bit flits carry 425 MB/s."""
     max_cycles: int = Field(default=50_000_000, gt=0)
@@ -76,9 +78,37 @@ class Phase(_Section):
     """Domains to change to before the kernels boot; without it those in force stay."""
     kernels: list[KernelEntry] = []
     """What boots where; every other node stays at its loader."""
+    cpu: Literal["ideal", "ppc450"] | None = None
+    """CPU model of this phase; without it that of `[host]`."""
+    cpu_scale: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """What all costs of the CPU model are multiplied by in this phase; without it that of `[host]`."""
     measure: Literal["matrix", "attacks", "latency", "console"] | None = None
     """What is read from the nodes' memories when all kernels have ended; `console` loads the first kernel into
     1, 2, 4, ... nodes before."""
+
+
+class Serve(_Section):
+    """What `khhw serve` offers on localhost."""
+
+    server: int = Field(default=0, ge=0)
+    """Rank that boots the kernel."""
+    gateway: int = Field(default=1, ge=0)
+    """Rank whose only program is the gateway; it connects each TCP client to the server by a stream of its own."""
+    kernel: str = "memcached"
+    """Name of a kernel of khhw, or the path of a Python file relative to the machine file."""
+    arguments: str = ""
+    """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run."""
+    stream_port: int = Field(default=11211, ge=0, le=65535)
+    """Port of the net that the kernel listens on."""
+    port: int = Field(default=11211, ge=0, le=65535)
+    """TCP port for its clients; 0 for any that is free."""
+    console_port: int = Field(default=2300, ge=0, le=65535)
+    """TCP port of node 0's console; the next ones are the other nodes', and the one behind them is for all nodes
+    together. 0 for any that are free."""
+    clients: int = Field(default=60, ge=1, le=60)
+    """TCP clients at a time; more are let in when some have left."""
+    domains: str | None = None
+    """Domains to change to; without it server and gateway may send to each other, and nobody else to anybody."""
 
 
 class MachineFile(_Section):
@@ -100,6 +130,8 @@ class MachineFile(_Section):
     """Named states of isAllowed."""
     phases: list[Phase] = []
     """In order."""
+    serve: Serve | None = None
+    """What `khhw serve` offers; it runs no phases."""
 
     @property
     def nodes(self) -> int:

@@ -42,12 +42,13 @@ def find_class(path: str, folder: Path) -> type:
 
 
 def find_kernel(name: str, folder: Path) -> Path:
-    """The file with the code of a kernel.
+    """The file or folder with the code of a kernel.
 
     Parameters
     ----------
     name : str
-        A kernel of khhw, or a path ending in ``.py`` relative to `folder`.
+        A kernel of khhw, or a path relative to `folder`: of a file, ending in ``.py``, or of a folder with a
+        ``main.py``, ending in ``/``.
     folder : Path
         Folder of the machine file.
 
@@ -60,7 +61,12 @@ def find_kernel(name: str, folder: Path) -> Path:
         if (file := folder / name).is_file():
             return file
         raise LookupError(f"no kernel file {file}")
+    if name.endswith("/"):
+        if (folder / name / "main.py").is_file():
+            return folder / name
+        raise LookupError(f"no kernel file {folder / name / 'main.py'}")
     spec = importlib.util.find_spec(f"{_KERNELS}.{name}") if name.isidentifier() else None
     if spec is None or spec.origin is None:
-        raise LookupError(f"no kernel {name!r} in {_KERNELS}; a file of your own is named with its .py")
-    return Path(spec.origin)
+        raise LookupError(f"no kernel {name!r} in {_KERNELS}; a file of your own is named with its .py, "
+                          "a folder with a / at its end")
+    return file.parent if (file := Path(spec.origin)).name == "__init__.py" else file

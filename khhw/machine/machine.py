@@ -109,7 +109,7 @@ class Machine:
         simulator = self.build(build=build, waves=waves)
         tell({"kind": "built", "folder": str(simulator.folder)})
         chosen = self.file.seed if seed is None else seed
-        process = run(simulator, self._request(chosen), out, seed=chosen, on_report=tell)
+        process = run(simulator, self.request(chosen), out, seed=chosen, on_report=tell)
         if process.waves is not None:
             files = write_viewer_files(process.waves, Shape(*self.file.torus.shape))
             tell({"kind": "waves", "waves": str(process.waves), "viewers": [str(file) for file in files]})
@@ -117,14 +117,20 @@ class Machine:
         results.write(out / "results.json")
         return results
 
-    def _request(self, seed: int) -> Request:
-        """What the simulator process is to do. Kernels travel as images: their files are not looked at again."""
+    def request(self, seed: int) -> Request:
+        """What the simulator process is to do. Kernels travel as images: their files are not looked at again.
+
+        Parameters
+        ----------
+        seed : int
+            Of the run.
+        """
         names = {entry.kernel for phase in self.file.phases for entry in phase.kernels}
         images = {name: build_image(find_kernel(name, self.folder)).hex() for name in sorted(names)}
         return Request(
             entry="khhw.machine.program:program", nodes=self.file.nodes, memory_bytes=self.file.node.memory_bytes,
             arguments={"machine": self.file.model_dump(mode="json"), "images": images, "seed": seed},
-            cpu=self.file.host.cpu, clock_hz=self.file.host.clock_hz,
+            cpu=self.file.host.cpu, cpu_scale=str(self.file.host.cpu_scale), clock_hz=self.file.host.clock_hz,
             options=Options(max_cycles=self.file.host.max_cycles))
 
     def _results(self, process: ProcessResult, seed: int, build: Build) -> Results:

@@ -23,6 +23,7 @@ from khhw.machine.measure import MEASURES, Observer
 from khhw.machine.results import ConsoleLine, Load, RefusalRecord, RunRecord
 from khhw.machine.stuck import stuck_packets
 from khhw.node import Layout, Shape
+from khhw.sim.cpu import MODELS, CpuModel
 from khhw.sim.host import Host
 from khhw.sim.options import Outcome
 from khhw.sim.reports import report
@@ -34,7 +35,9 @@ DOWN, UP = 1, 2
 """Console channels: what the nodes hear, and what they speak on."""
 
 
-def program(host: Host, arguments: Mapping[str, Any]) -> "MachineProgram":
+def program(
+    host: Host, arguments: Mapping[str, Any], made_by: "type[MachineProgram] | None" = None,
+) -> "MachineProgram":
     """The program of a machine; the entry of a simulator process.
 
     Parameters
@@ -44,12 +47,14 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "MachineProgram":
     arguments : mapping
         ``machine`` (a dumped :class:`~khhw.machine.file.MachineFile`), ``images`` (kernel name to image in hex)
         and ``seed``.
+    made_by : type, optional
+        A kind of :class:`MachineProgram`.
     """
     machine = MachineFile.model_validate(arguments["machine"])
     images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
-    run = MachineProgram(host, machine, images, arguments["seed"])
+    run = (made_by or MachineProgram)(host, machine, images, arguments["seed"])
     for port in host.nodes:
-        host.scheduler.spawn(run_loader(port), rank=port.rank, name=f"loader of node {port.rank}", daemon=True)
+        port.boot(run_loader)
     host.scheduler.spawn(run.run(), rank=ROOT, name="owner")
     return run
 
@@ -72,15 +77,20 @@ class MachineProgram:
 
     async def run(self) -> None:
         """Boot, then all phases."""
-        await self._outside.start()
-        await self._owner.set_console(None, UP, [DOWN, UP])
-        await self._owner.release(None)
-        await self._console.wait(range(self.shape.nodes), "ready")
+        await self.boot()
         for index, phase in enumerate(self.machine.phases):
             report("phase", name=phase.name, index=index, phases=len(self.machine.phases))
             await self._phase(phase)
 
+    async def boot(self) -> None:
+        """Console keys, release, and every node at its prompt."""
+        await self._outside.start()
+        await self._owner.set_console(None, UP, [DOWN, UP])
+        await self._owner.release(None)
+        await self._console.wait(range(self.shape.nodes), "ready")
+
     async def _phase(self, phase: Phase) -> None:
+        self.host.use_cpu(self._cpu(phase))
         if phase.domains is not None:
             await self._epochs.change(Domains(self.machine.matrix(phase.domains)))
         await clear_logs(self._owner)
@@ -96,6 +106,10 @@ class MachineProgram:
             await MEASURES[phase.measure](observer, self.record)
         if phase.measure is not None:
             report("measured", phase=phase.name, what=phase.measure, record=self.record.model_dump(mode="json"))
+
+    def _cpu(self, phase: Phase) -> CpuModel:
+        host = self.machine.host
+        return MODELS[phase.cpu or host.cpu].scaled(str(phase.cpu_scale or host.cpu_scale))
 
     @property
     def _allowed(self) -> npt.NDArray[np.bool_]:

@@ -17,13 +17,15 @@ from khhw.node.node import ANSWER_RING, OWN_COUNTER, SEND_RING, Node
 from khhw.node.reception import Packet, ReceptionRing
 from khhw.node.shape import Coordinate, Shape
 from khhw.node.tree_packets import Control, TreePacket, TreePacketError
-from khhw.sim.sync import Event, Queue, gather, spawn, timeout
+from khhw.sim.cpu import Work
+from khhw.sim.scheduler import current_task
+from khhw.sim.sync import Event, Queue, gather, scope, spawn, timeout
 from khhw.sim.transport import BusError, NodeTransport
 
 __all__ = [
     "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Control", "Coordinate", "Event", "InjectionCounter",
     "InjectionRing", "Layout", "LayoutError", "Memory", "Node", "NodeConsole", "NodeTransport", "Packet", "Queue",
-    "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "descriptor", "gather",
-    "get_descriptor", "header", "message_descriptor", "parse_options", "parse_ranks", "put_descriptor", "selected",
+    "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "Work", "current_task", "descriptor", "gather",
+    "get_descriptor", "header", "message_descriptor", "parse_options", "parse_ranks", "put_descriptor", "scope", "selected",
     "spawn", "timeout",
 ]

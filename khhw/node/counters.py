@@ -1,13 +1,114 @@
 """Byte counters: windows for puts and remote gets."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from khhw.sim.scheduler import Task
+from khhw.sim.sync import Event, spawn
+from khhw.sim.sync import timeout as time_limit
+from khhw.sim.transport import BusError
 from rtl.registers import Irq
 
 if TYPE_CHECKING:
     from khhw.node.node import Node
 
-__all__ = ["InjectionCounter", "ReceptionCounter"]
+__all__ = ["CounterHits", "InjectionCounter", "ReceptionCounter"]
+
+_HITS = {"INJECTION": Irq.INJECTION_HIT, "RECEPTION": Irq.RECEPTION_HIT}
+
+
+class CounterHits:
+    """Counters of one side that have reached zero. Any number of tasks wait, each for a counter of its own.
+
+    Parameters
+    ----------
+    node : Node
+    side : str
+        ``"INJECTION"`` or ``"RECEPTION"``.
+
+    Attributes
+    ----------
+    kept : set of int
+        Counters that have reached zero and were not waited for yet.
+    """
+
+    def __init__(self, node: "Node", side: str) -> None:
+        self._node = node
+        self._side = side
+        self._waiting: dict[int, Event] = {}
+        self._asked = Event(f"a task that waits for an {side.lower()} counter")
+        self._collector: Task[Any] | None = None
+        self._error: BusError | None = None
+        self.kept: set[int] = set()
+
+    async def wait(self, number: int, timeout: int | None = None) -> bool:
+        """Sleep until counter `number` has reached zero; False if that lasts longer than `timeout` cycles."""
+        if number not in self.kept:
+            end = None if timeout is None else self._node.now + timeout
+            event = self._waiting.setdefault(number, Event(f"{self._side.lower()} counter {number}"))
+            try:
+                while number not in self.kept:
+                    await self._ask()
+                    if not await _set_before(event, None if end is None else max(0, end - self._node.now)):
+                        return False
+                    event.clear()
+                    if self._error is not None:
+                        raise self._error
+            finally:
+                self._waiting.pop(number, None)
+        self.kept.discard(number)
+        return True
+
+    async def clear(self, number: int) -> None:
+        """Forget that a counter has reached zero."""
+        await self._node.write(f"{self._side}_HITS", 1 << number % 32, number // 32)
+        self.kept.discard(number)
+
+    async def clear_all(self, counters: int) -> None:
+        """Forget that any of `counters` has reached zero."""
+        for word in range(-(-counters // 32)):
+            await self._node.write(f"{self._side}_HITS", 0xFFFFFFFF, word)
+        self.kept.clear()
+
+    async def _ask(self) -> None:
+        self._asked.set()
+        if self._collector is None or self._collector.done:
+            self._error = None
+            self._collector = await spawn(self._collect(), name=f"{self._side.lower()} counters", daemon=True)
+
+    async def _collect(self) -> None:
+        register = f"{self._side}_HITS"
+        try:
+            while True:
+                while not self._waiting:
+                    self._asked.clear()
+                    await self._asked.wait()
+                await self._node.wait(_HITS[self._side])
+                for word in sorted({number // 32 for number in self._waiting} | {0}):
+                    hits = await self._node.read(register, word)
+                    for number in (32 * word + bit for bit in range(32) if hits >> bit & 1):
+                        self.kept.add(number)
+                        if number in self._waiting:
+                            self._waiting[number].set()
+                    if hits:
+                        await self._node.write(register, hits, word)
+        except BusError as error:
+            self._error = error
+        finally:
+            for event in list(self._waiting.values()):
+                event.set()
+
+
+async def _set_before(event: Event, cycles: int | None) -> bool:
+    """Wait for an event, `cycles` at most."""
+    if cycles is None:
+        await event.wait()
+        return True
+    try:
+        async with time_limit(cycles):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 class ReceptionCounter:
@@ -21,6 +122,7 @@ class ReceptionCounter:
 
     def __init__(self, node: "Node", number: int) -> None:
         self._node = node
+        self._place: tuple[int, int] | None = None
         self.number = number
 
     async def arm(self, window: int, limit: int, value: int) -> None:
@@ -36,10 +138,17 @@ class ReceptionCounter:
             Bytes after which :meth:`wait` ends.
         """
         await self.disarm()
-        await self._node.acknowledge(Irq.RECEPTION_HIT, self.number)
-        self._node.reception_hits.discard(self.number)
-        await self._node.write("RECEPTION_WINDOW", window, self.number)
-        await self._node.write("RECEPTION_LIMIT", limit, self.number)
+        await self._node.reception_hits.clear(self.number)
+        self._place = None
+        await self.rearm(window, limit, value)
+
+    async def rearm(self, window: int, limit: int, value: int) -> None:
+        """:meth:`arm` for a counter that is disarmed and whose last hit was waited for: two or four writes."""
+        self._node.reception_hits.kept.discard(self.number)
+        if self._place != (window, limit):
+            self._place = window, limit
+            await self._node.write("RECEPTION_WINDOW", window, self.number)
+            await self._node.write("RECEPTION_LIMIT", limit, self.number)
         await self._node.write("RECEPTION_VALUE", value, self.number)
         await self._node.write("RECEPTION_ARMED", 1, self.number)
 
@@ -51,22 +160,14 @@ class ReceptionCounter:
         """Bytes still expected."""
         return await self._node.read("RECEPTION_VALUE", self.number)
 
-    async def wait(self, timeout: int | None = None) -> bool:
-        """Sleep until the counter has reached zero; False if that lasts longer than `timeout` cycles.
+    async def expect(self, value: int) -> None:
+        """Count `value` bytes from now on; what comes meanwhile is lost count of."""
+        await self._node.reception_hits.clear(self.number)
+        await self._node.write("RECEPTION_VALUE", value, self.number)
 
-        One task of a node waits for counters at a time; hits of other counters are kept for their turn.
-        """
-        end = None if timeout is None else self._node.now + timeout
-        kept, word = self._node.reception_hits, self.number // 32
-        while self.number not in kept:
-            left = None if end is None else max(0, end - self._node.now)
-            if not await self._node.wait(Irq.RECEPTION_HIT, timeout=left):
-                return False
-            hits = await self._node.read("RECEPTION_HITS", word)
-            await self._node.write("RECEPTION_HITS", hits, word)
-            kept |= {32 * word + bit for bit in range(32) if hits >> bit & 1}
-        kept.remove(self.number)
-        return True
+    async def wait(self, timeout: int | None = None) -> bool:
+        """Sleep until the counter has reached zero; False if that lasts longer than `timeout` cycles."""
+        return await self._node.reception_hits.wait(self.number, timeout)
 
 
 class InjectionCounter:
@@ -82,7 +183,7 @@ class InjectionCounter:
         self._node = node
         self.number = number
 
-    async def open(self, window: int, limit: int, *, reader: int | None = None) -> None:
+    async def open(self, window: int, limit: int, *, reader: int | None = None, anybody: bool = False) -> None:
         """Let descriptors read `limit` bytes from byte address `window`.
 
         Parameters
@@ -90,14 +191,25 @@ class InjectionCounter:
         window, limit : int
         reader : int or None
             Node id that may read by remote get; None for nobody.
+        anybody : bool
+            Every node that may send here may read.
         """
         await self._node.write("INJECTION_READER", 0, self.number)
         await self._node.write("INJECTION_WINDOW", window, self.number)
         await self._node.write("INJECTION_LIMIT", limit, self.number)
-        if reader is not None:
-            await self._node.write("INJECTION_READER", 1 << 17 | reader, self.number)
+        if reader is not None or anybody:
+            await self._node.write("INJECTION_READER", 1 << 17 | anybody << 16 | (reader or 0), self.number)
 
     async def close(self) -> None:
         """Nobody reads the window any more."""
         await self._node.write("INJECTION_READER", 0, self.number)
         await self._node.write("INJECTION_LIMIT", 0, self.number)
+
+    async def count(self, value: int) -> None:
+        """Let :meth:`wait` end when `value` bytes have left memory."""
+        self._node.injection_hits.kept.discard(self.number)
+        await self._node.write("INJECTION_VALUE", value, self.number)
+
+    async def wait(self, timeout: int | None = None) -> bool:
+        """Sleep until the counter has reached zero; False if that lasts longer than `timeout` cycles."""
+        return await self._node.injection_hits.wait(self.number, timeout)

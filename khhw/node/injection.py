@@ -1,36 +1,46 @@
 """Injection rings: descriptors out of node memory."""
 
+from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from khhw.node.layout import Area
-from rtl.formats import DESCRIPTOR_BYTES, FLIT_BYTES, Descriptor, unpack
-from rtl.registers import Irq
+from khhw.sim.cpu import Work
+from khhw.sim.sync import Event, Queue
+from rtl.formats import DESCRIPTOR_BYTES, FLIT_BYTES, PACKET_FLITS, PAYLOAD_BYTES, Descriptor
 
 if TYPE_CHECKING:
     from khhw.node.node import Node
 
 __all__ = ["InjectionRing"]
 
-_RECHECK = 256
-"""Cycles after which the ring looks at its head again: the head moves a little after the counter hits zero, and
-a ring whose last descriptor was skipped gets no hit at all."""
+_LENGTH = slice(12, 16)
+"""Bytes of a descriptor that hold its length."""
+assert Descriptor["length"].offset == 8 * (DESCRIPTOR_BYTES - 16)
+
+_START = 16
+"""Cycles from the doorbell to the first flit, about."""
+_LONGEST_NAP = 256
+"""Cycles between two looks at a ring that does not move on."""
+_LONGEST_MESSAGE = 4096
+"""Cycles; a descriptor may lie about its length."""
 
 
 class InjectionRing:
     """A memory ring of descriptors and the staging area for what they send.
 
-    One batch is under way at a time: a batch waits until the one before has left memory, so a staged message
-    is never overwritten before it was read.
+    Several tasks may use it at once, and many batches may be under way. A batch costs one register access, the
+    doorbell; HEAD is read when somebody wants to know what has left memory, at the time it should have.
 
     Parameters
     ----------
     node : Node
     ring : int
-        Number; injection counter `ring` counts its bytes.
+        Number.
     area : Area
         Where the descriptors are.
     staging : Area
-        Where :meth:`stage` copies to.
+        Where :meth:`send` copies to.
     """
 
     def __init__(self, node: "Node", ring: int, area: Area, staging: Area) -> None:
@@ -38,34 +48,90 @@ class InjectionRing:
         self._ring = ring
         self._area = area
         self._staging = staging
-        self._free = 0
-        self._tail = 0
+        self._slots = area.length // DESCRIPTOR_BYTES
+        self._lengths = [0] * self._slots
+        self._turn: Queue[None] = Queue(name="a turn at the staging area")
+        self._turn.put_nowait(None)
+        self._rung = Event("the doorbell")
+        self._start()
+
+    def _start(self) -> None:
+        """Descriptors are counted from here on: pushed, announced to the hardware, taken by it."""
+        self.pushed = self._announced = self._taken = 0
+        self._ringing = False
+        self._rung_at = 0
+        self._fill = self._freed = 0
+        self._staged: deque[tuple[int, int]] = deque()
 
     @property
     def capacity(self) -> int:
         """Descriptors a batch can have."""
-        return self._area.length // DESCRIPTOR_BYTES - 1
+        return self._slots - 1
+
+    @property
+    def slot(self) -> int:
+        """Place of the next descriptor in the ring."""
+        return self.pushed % self._slots
 
     async def open(self) -> None:
         """Tell the hardware where the ring is, and empty it."""
         await self._node.write("INJECTION_BASE", self._area.base, self._ring)
         await self._node.write("INJECTION_SIZE", self._area.length, self._ring)
-        self._tail = self._free = 0
+        self._start()
 
-    def stage(self, data: bytes, align: int = FLIT_BYTES) -> int:
-        """Copy data of the next batch to the staging area; returns its byte address.
+    async def send(self, data: bytes, make: Callable[[int], bytes], *, align: int = FLIT_BYTES) -> int:
+        """Copy `data` to the staging area, inject a descriptor for it and wait until it has left memory.
+
+        Parameters
+        ----------
+        data : bytes
+        make : callable (address) -> bytes
+            Makes the descriptor.
+        align : int
+            The address is a multiple of it.
+
+        Returns
+        -------
+        int
+            Cycle in which the doorbell was rung.
 
         Raises
         ------
         ValueError
-            If it does not fit.
+            If the data does not fit.
         """
-        start = -(-self._free // align) * align
-        if start + len(data) > self._staging.length:
-            raise ValueError(f"{len(data)} bytes do not fit into the {self._staging.length - start} left for staging")
-        self._node.memory[self._staging.base + start] = data
-        self._free = start + len(data)
-        return self._staging.base + start
+        if len(data) > self._staging.length:
+            raise ValueError(f"{len(data)} bytes do not fit into the {self._staging.length} for staging")
+        await self._node.work_all({Work.COPY: len(data), Work.DESCRIPTOR: 1})
+        await self._turn.get()
+        try:
+            start = await self._place(len(data), align)
+            await self.room(1)
+            address = self._staging.base + start % self._staging.length
+            self._node.memory[address] = data
+            self._fill = start + len(data)
+            last = self.push(make(address))
+            self._staged.append((self._fill, last))
+        finally:
+            self._turn.put_nowait(None)
+        cycle = await self.doorbell()
+        await self.left(last)
+        return cycle
+
+    async def _place(self, length: int, align: int) -> int:
+        """Position in the staging area, counted for ever, of `length` bytes in one piece."""
+        size = self._staging.length
+        while True:
+            while self._staged and self._staged[0][1] < self._taken:
+                self._freed = self._staged.popleft()[0]
+            if not self._staged:
+                self._fill = self._freed = -(-self._fill // size) * size
+            start = -(-self._fill // align) * align
+            if start % size + length > size:
+                start = -(-start // size) * size
+            if start + length - self._freed <= size:
+                return start
+            await self.left(self._staged[0][1])
 
     async def post(self, *descriptors: bytes) -> int:
         """Inject descriptors and wait until the hardware has taken the last one.
@@ -73,38 +139,95 @@ class InjectionRing:
         Parameters
         ----------
         *descriptors : bytes
-            Each as :func:`khhw.node.descriptors.descriptor` makes it, of injection counter `ring`.
+            Each as :func:`khhw.node.descriptors.descriptor` makes it.
 
         Returns
         -------
         int
             Cycle in which the doorbell was rung.
         """
-        cycle = await self.start(*descriptors)
-        await self.drain()
+        cycle, last = await self._inject(descriptors)
+        await self.left(last)
         return cycle
 
     async def start(self, *descriptors: bytes) -> int:
-        """Inject descriptors; the caller calls :meth:`drain` before the next batch."""
+        """Inject descriptors; :meth:`drain` says when they have left memory."""
+        return (await self._inject(descriptors))[0]
+
+    async def _inject(self, descriptors: tuple[bytes, ...]) -> tuple[int, int]:
         if not 0 < len(descriptors) <= self.capacity:
             raise ValueError(f"A batch has 1 to {self.capacity} descriptors, not {len(descriptors)}")
-        total = 0
+        await self._node.work(Work.DESCRIPTOR, len(descriptors))
+        await self.room(len(descriptors))
         for one in descriptors:
-            self._node.memory[self._area.base + self._tail] = one
-            self._tail = (self._tail + DESCRIPTOR_BYTES) % self._area.length
-            total += unpack(Descriptor, int.from_bytes(one, "big"))["length"]
-        self._free = 0
-        await self._node.write("INJECTION_VALUE", total & 0xFFFFFFFF, self._ring)
-        cycle = self._node.now
-        await self._node.write("INJECTION_TAIL", self._tail, self._ring)
-        return cycle
+            last = self.push(one)
+        return await self.doorbell(), last
+
+    async def room(self, count: int) -> None:
+        """Wait until `count` descriptors can be pushed; they can until the caller waits for something."""
+        while (over := self.pushed + count - self._taken - self.capacity) > 0:
+            await self.doorbell()
+            await self.left(self._taken + over - 1)
+
+    def push(self, one: bytes) -> int:
+        """Write a descriptor into the ring; the hardware sees it at the next :meth:`doorbell`.
+
+        Returns
+        -------
+        int
+            Its number, for :meth:`left`.
+        """
+        number = self.pushed
+        slot = number % self._slots
+        self._node.memory[self._area.base + slot * DESCRIPTOR_BYTES] = one
+        self._lengths[slot] = int.from_bytes(one[_LENGTH], "big")
+        self.pushed += 1
+        return number
+
+    async def doorbell(self) -> int:
+        """Announce all descriptors to the hardware, one task for all.
+
+        Returns
+        -------
+        int
+            Cycle in which it was rung.
+        """
+        while self._ringing:
+            await self._rung.wait()
+        if self._announced != self.pushed:
+            self._ringing = True
+            self._rung.clear()
+            self._rung_at, announced = self._node.now, self.pushed
+            try:
+                await self._node.write("INJECTION_TAIL", self.slot * DESCRIPTOR_BYTES, self._ring)
+                self._announced = announced
+            finally:
+                self._ringing = False
+                self._rung.set()
+        return self._rung_at
+
+    async def left(self, number: int, timeout: int | None = None) -> bool:
+        """Wait until the hardware has taken descriptor `number`; False if that lasts longer than `timeout` cycles."""
+        end = None if timeout is None else self._node.now + timeout
+        nap = self._rung_at + _START + self._cycles(number) - self._node.now
+        while self._taken <= number:
+            if end is not None:
+                nap = min(nap, end - self._node.now)
+            if nap > 0:
+                await self._node.sleep(nap)
+            before = self._taken
+            head = await self._node.read("INJECTION_HEAD", self._ring) // DESCRIPTOR_BYTES
+            self._taken = max(self._taken, before + (head - before) % self._slots)
+            if end is not None and self._node.now >= end:
+                break
+            nap = min(max(8, self._cycles(number) // 2), _LONGEST_NAP)
+        return self._taken > number
 
     async def drain(self, timeout: int | None = None) -> bool:
         """Wait until the hardware has taken every descriptor; False if that lasts longer than `timeout` cycles."""
-        end = None if timeout is None else self._node.now + timeout
-        while await self._node.read("INJECTION_HEAD", self._ring) != self._tail:
-            if end is not None and self._node.now >= end:
-                return False
-            if Irq.INJECTION_HIT in await self._node.wait(Irq.INJECTION_HIT, timeout=_RECHECK):
-                await self._node.acknowledge(Irq.INJECTION_HIT, self._ring)
-        return True
+        return await self.left(self.pushed - 1, timeout)
+
+    def _cycles(self, number: int) -> int:
+        """Least cycles the descriptors up to `number` that have not left take on a link."""
+        waiting = (self._lengths[index % self._slots] for index in range(self._taken, number + 1))
+        return min(_LONGEST_MESSAGE, sum(8 + length * PACKET_FLITS // PAYLOAD_BYTES for length in waiting))

@@ -8,6 +8,7 @@ __all__ = ["Area", "Layout", "LayoutError"]
 
 _MINIMUM = 32 << 10
 _FULL = 64 << 10
+_LARGE = 1 << 20
 
 
 class LayoutError(ValueError):
@@ -39,7 +40,7 @@ class Area:
 class Layout:
     """Memory map of a node. The driver's areas come first, then the image, then the heap.
 
-    Areas grow with the memory up to 64 KiB; what a larger memory has more is heap.
+    Areas grow with the memory up to 64 KiB, and once more at 1 MiB; what a larger memory has more is heap.
 
     Parameters
     ----------
@@ -58,23 +59,28 @@ class Layout:
         if self.memory_bytes < _MINIMUM:
             raise LayoutError(f"The loader needs at least {_MINIMUM} bytes of node memory, not {self.memory_bytes}")
 
-    def _share(self, full: int) -> int:
-        return full * min(self.memory_bytes, _FULL) // _FULL
+    @property
+    def _is_large(self) -> bool:
+        return self.memory_bytes >= _LARGE
+
+    def _share(self, full: int, large: int) -> int:
+        """Length of an area: `full` bytes in a memory of 64 KiB or more, `large` in one of 1 MiB or more."""
+        return large if self._is_large else full * min(self.memory_bytes, _FULL) // _FULL
 
     @property
     def injection(self) -> Area:
         """Ring of the driver's own descriptors."""
-        return Area(0, 32 * WORD_BYTES)
+        return Area(0, (128 if self._is_large else 32) * WORD_BYTES)
 
     @property
     def answers(self) -> Area:
         """Injection ring into which remote gets put their descriptors."""
-        return Area(self.injection.end, 32 * WORD_BYTES)
+        return Area(self.injection.end, (512 if self._is_large else 32) * WORD_BYTES)
 
     @property
     def console(self) -> Area:
         """Console ring."""
-        return Area(self.answers.end, self._share(6 << 10))
+        return Area(self.answers.end, self._share(6 << 10, 6 << 10))
 
     @property
     def console_out(self) -> Area:
@@ -84,17 +90,17 @@ class Layout:
     @property
     def reception(self) -> Area:
         """Reception ring 0."""
-        return Area(self.console_out.end, self._share(4 << 10))
+        return Area(self.console_out.end, self._share(4 << 10, 64 << 10))
 
     @property
     def staging(self) -> Area:
         """Data on its way into the torus."""
-        return Area(self.reception.end, self._share(4 << 10))
+        return Area(self.reception.end, self._share(4 << 10, 16 << 10))
 
     @property
     def image(self) -> Area:
         """Where images are loaded by convention."""
-        return Area(self.staging.end, self._share(24 << 10))
+        return Area(self.staging.end, self._share(24 << 10, 64 << 10))
 
     @property
     def heap(self) -> Area:

@@ -1,17 +1,17 @@
 """The driver of one node: registers by name, memory, interrupts, and what is built on them."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from khhw.node.console import NodeConsole
-from khhw.node.counters import InjectionCounter, ReceptionCounter
+from khhw.node.counters import CounterHits, InjectionCounter, ReceptionCounter
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from khhw.node.injection import InjectionRing
+from khhw.node.interrupts import Interrupts
 from khhw.node.layout import Layout
 from khhw.node.memory import Memory
 from khhw.node.reception import ReceptionRing
 from khhw.node.shape import Shape
-from khhw.sim.sync import timeout as time_limit
+from khhw.sim.cpu import Work
 from khhw.sim.transport import BusError, NodeTransport
 from rtl.formats import DESCRIPTOR_BYTES
 from rtl.registers import MAGIC, REGISTERS, Irq
@@ -56,10 +56,8 @@ class Node:
         Injection ring 0.
     reception : ReceptionRing
         Reception ring 0.
-    interrupted_at : int
-        Cycle in which the last interrupt reached software.
-    reception_hits : set of int
-        Reception counters that have reached zero and were not waited for yet.
+    injection_hits, reception_hits : CounterHits
+        Counters that have reached zero.
     """
 
     memory: Memory
@@ -70,10 +68,9 @@ class Node:
 
     def __init__(self, transport: NodeTransport) -> None:
         self._transport = transport
-        self._irq_enable = -1
-        self._wanted: Counter[int] = Counter()
-        self.interrupted_at = 0
-        self.reception_hits: set[int] = set()
+        self._interrupts = Interrupts(self, transport)
+        self.injection_hits = CounterHits(self, "INJECTION")
+        self.reception_hits = CounterHits(self, "RECEPTION")
         self.rank = 0
         self.node_id = 0
         self.shape = Shape(1, 1, 1)
@@ -114,6 +111,8 @@ class Node:
         for counter in range(resources >> 12 & 0xFFF):
             await ReceptionCounter(self, counter).disarm()
             await InjectionCounter(self, counter).close()
+        for hits in (self.injection_hits, self.reception_hits):
+            await hits.clear_all(resources >> 12 & 0xFFF)
         for ring in range(resources >> 4 & 0xF):
             await self.write("INJECTION_SIZE", 0, ring)
         for ring in range(resources & 0xF):
@@ -166,8 +165,21 @@ class Node:
         """Charge software time to the CPU model."""
         await self._transport.compute(nanoseconds)
 
+    async def work(self, kind: Work, units: int = 1) -> None:
+        """Charge `units` of a kind of work to the CPU model."""
+        await self._transport.work(kind, units)
+
+    async def work_all(self, work: Mapping[Work, int]) -> None:
+        """Charge several kinds of work, units by kind, in one wait."""
+        await self._transport.work_all(work)
+
+    @property
+    def busy_ns(self) -> float:
+        """Nanoseconds of software time charged to this node's processor so far."""
+        return self._transport.busy_ns
+
     async def wait(self, *causes: int, timeout: int | None = None) -> frozenset[int]:
-        """Sleep until the interrupt is up for one of `causes`.
+        """Sleep until the interrupt is up for one of `causes`. Any number of tasks may wait.
 
         Parameters
         ----------
@@ -181,38 +193,12 @@ class Node:
         frozenset of int
             The causes that are up; empty after a time-out.
         """
-        self._wanted.update(causes)
-        end = None if timeout is None else self.now + timeout
-        try:
-            while True:
-                await self._enable()
-                if not await self._interrupted(end):
-                    return frozenset()
-                status = await self.read("IRQ_STATUS")
-                if up := frozenset(cause for cause in causes if status >> cause & 1):
-                    return up
-        finally:
-            self._wanted.subtract(causes)
+        return await self._interrupts.wait(causes, timeout)
 
-    async def _enable(self) -> None:
-        """Enable what any task of the node waits for."""
-        enable = sum(1 << cause for cause, count in self._wanted.items() if count > 0)
-        if enable != self._irq_enable:
-            self._irq_enable = enable
-            await self.write("IRQ_ENABLE", enable)
-
-    async def _interrupted(self, end: int | None) -> bool:
-        """Wait for the interrupt, until cycle `end` at most; False if it did not come."""
-        if end is None:
-            await self._transport.interrupt()
-        else:
-            try:
-                async with time_limit(max(0, end - self.now)):
-                    await self._transport.interrupt()
-            except TimeoutError:
-                return False
-        self.interrupted_at = self.now
-        return True
+    @property
+    def interrupted_at(self) -> int:
+        """Cycle in which the last interrupt reached software."""
+        return self._interrupts.taken_at
 
     async def send(self, destination: int, data: bytes, *, function: int = 0, ring: int = 0) -> int:
         """Send a memory-FIFO message and wait until it has left memory.
@@ -233,21 +219,22 @@ class Node:
         int
             Cycle of the doorbell.
         """
-        address = self.sender.stage(data)
         place = self.shape.coordinate(destination)
-        return await self.sender.post(message_descriptor(place, address, len(data), function=function, ring=ring))
+        return await self.sender.send(
+            data, lambda address: message_descriptor(place, address, len(data), function=function, ring=ring))
 
     async def put(self, destination: int, counter: int, offset: int, data: bytes) -> int:
         """Write `data` at `offset` of the window of a rank's reception counter; see :meth:`send`."""
-        address = self.sender.stage(data)
         place = self.shape.coordinate(destination)
-        return await self.sender.post(put_descriptor(place, counter, offset, address, len(data)))
+        return await self.sender.send(
+            data, lambda address: put_descriptor(place, counter, offset, address, len(data)))
 
     async def remote_get(self, target: int, descriptors: Sequence[bytes], *, ring: int = ANSWER_RING) -> int:
         """Have a rank inject up to 7 descriptors; hardware there addresses them to this node."""
-        address = self.sender.stage(b"".join(descriptors), align=DESCRIPTOR_BYTES)
         place = self.shape.coordinate(target)
-        return await self.sender.post(get_descriptor(place, ring, address, len(descriptors)))
+        return await self.sender.send(
+            b"".join(descriptors), lambda address: get_descriptor(place, ring, address, len(descriptors)),
+            align=DESCRIPTOR_BYTES)
 
     async def answer_gets(self) -> None:
         """Open the injection ring that takes the descriptors of remote gets (bit 0 of its size says so)."""
@@ -269,5 +256,4 @@ class Node:
 
     async def acknowledge(self, cause: Irq, number: int) -> None:
         """Clear the hit bit of a counter."""
-        register = "INJECTION_HITS" if cause == Irq.INJECTION_HIT else "RECEPTION_HITS"
-        await self.write(register, 1 << number % 32, number // 32)
+        await (self.injection_hits if cause == Irq.INJECTION_HIT else self.reception_hits).clear(number)

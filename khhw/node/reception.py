@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 __all__ = ["Packet", "ReceptionRing"]
 
 _HEADERS = 2 * FLIT_BYTES
+_SIZE = Header["size"]
+_SIZE_MASK = (1 << _SIZE.width) - 1
 
 
 @dataclass(frozen=True)
@@ -76,16 +78,27 @@ class ReceptionRing:
 
     async def take(self) -> list[Packet]:
         """All packets that are there, in order of arrival; frees their room."""
-        tail = await self._node.read("RECEPTION_TAIL", self._ring)
-        packets = []
-        while self._head != tail:
-            header = self._read(FLIT_BYTES)
-            length = (unpack(Header, int.from_bytes(header, "big"))["size"] + 1) * CHUNK_BYTES
-            packets.append(Packet.parse(self._read(length)))
-            self._head = (self._head + length) % self._area.length
+        packets = [Packet.parse(record) for record in await self.records()]
         if packets:
-            await self._node.write("RECEPTION_HEAD", self._head, self._ring)
+            await self.release()
         return packets
+
+    async def records(self) -> list[bytes]:
+        """All packets that are there, with their headers, in order of arrival. Their room stays taken."""
+        tail = await self._node.read("RECEPTION_TAIL", self._ring)
+        data = self._node.memory.ring(
+            self._area.base, self._area.length, self._head, (tail - self._head) % self._area.length)
+        records, at = [], 0
+        while at < len(data):
+            length = ((int.from_bytes(data[at:at + FLIT_BYTES], "big") >> _SIZE.offset & _SIZE_MASK) + 1) * CHUNK_BYTES
+            records.append(data[at:at + length])
+            at += length
+        self._head = tail
+        return records
+
+    async def release(self) -> None:
+        """Free the room of all that :meth:`records` gave."""
+        await self._node.write("RECEPTION_HEAD", self._head, self._ring)
 
     async def receive(self, timeout: int | None = None) -> list[Packet]:
         """Sleep until there are packets and take them; an empty list after `timeout` cycles."""
@@ -94,6 +107,3 @@ class ReceptionRing:
                 return packets
             if not await self._node.wait(Irq.RECEPTION + self._ring, timeout=timeout):
                 return []
-
-    def _read(self, length: int) -> bytes:
-        return self._node.memory.ring(self._area.base, self._area.length, self._head, length)

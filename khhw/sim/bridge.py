@@ -3,9 +3,10 @@
 The rule it follows is in ``docs/host-time.md``. Python wakes when an interrupt changes that somebody waits for,
 when a packet comes out of the root, at each clock edge while a register access or a packet is under way, and
 for the next host event; else the simulator runs by itself. When the machine is idle its time is set forward to
-the next host event.
+the next host event. With an inbox, an idle machine waits for the outside, and its time passes as on the wall.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +19,7 @@ from cocotb.triggers import ReadWrite, RisingEdge, Timer
 from khhw.sim.channels import HostBuses, OwnerPort
 from khhw.sim.either import Either
 from khhw.sim.host import Host
+from khhw.sim.inbox import Inbox
 from khhw.sim.options import Options, Outcome, State
 from khhw.sim.pace import Pace, Progress
 from khhw.sim.scheduler import TaskError
@@ -30,6 +32,10 @@ PERIOD = 2
 RESET_CYCLES = 4
 SHORTEST_JUMP = 16
 """Cycles a jump must save to be worth waking Python for."""
+LOOK_CYCLES = 512
+"""Cycles a busy machine runs without a look at its inbox."""
+PACED_SECONDS = 0.001
+"""Idle time worth waiting for on the wall; less is saved up."""
 
 Stuck = Callable[[Callable[[str], int]], Sequence[str]]
 
@@ -81,6 +87,7 @@ class _Bridge:
         self.buses = HostBuses(dut, host)
         self.owner = OwnerPort(dut, host)
         self.irq = Vector(dut, "irq")
+        self.held = Vector(dut, "held")
         self.idle = Vector(dut, "idle")
         self.quiescent = Vector(dut, "quiescent")
         self.time = Vector(dut, "now")
@@ -88,9 +95,12 @@ class _Bridge:
         self._edge: RisingEdge = RisingEdge(dut["clk"])  # type: ignore[arg-type]
         self._settle = ReadWrite()
         self._settled = True
+        self._timed = False
         self._origin = 0
         self._stirred = 0
         self._quiescent = -1
+        self._held = -1
+        self._ahead = 0
         host.memory = Backdoor(dut, len(host.nodes))
 
     async def run(self, stuck: Stuck | None) -> Outcome:
@@ -155,6 +165,9 @@ class _Bridge:
     async def _finish_cycle(self) -> None:
         """At the edge that ends a cycle: see what the machine did in it, then begin the next."""
         cycle = self.cycle
+        if (held := self.held.get()) != self._held:
+            self._held = held
+            self.host.held(cycle, held)
         if self.buses.busy:
             self.buses.sample(cycle)
         self.owner.sample(cycle)
@@ -173,6 +186,7 @@ class _Bridge:
         if not self._settled:
             await self._wake(self._settle)
             self._settled = True
+            self._timed = False
 
     async def _wake(self, trigger: Any) -> Any:
         self.wakes += 1
@@ -182,6 +196,8 @@ class _Bridge:
         """Return at the next edge that matters, before the machine has seen it."""
         while self.outcome is None:
             self.pace.look(self.cycle)
+            if self.host.inbox is not None and self.host.inbox.waiting:
+                self.host.inbox.deliver(self.scheduler, self.cycle + 1)
             due = self.scheduler.next_cycle()
             if self._is_hopeless(due):
                 return
@@ -191,6 +207,10 @@ class _Bridge:
             if self._is_calling():
                 break
             if self.idle.get():
+                if self.host.inbox is not None:
+                    due = self._wait_outside(self.host.inbox, due)
+                    if self._is_hopeless(due):
+                        return
                 if due is None:
                     self._end(State.QUIET, "all tasks wait, and the machine is idle")
                     return
@@ -199,12 +219,42 @@ class _Bridge:
                     return
             if await self._sleep(due):
                 return
+        if self._timed:
+            # A timer may fire in front of the edge of its step, which is then not the one waited for here.
+            await self._settle_down()
         await self._wake(self._edge)
+
+    def _wait_outside(self, inbox: Inbox, due: int | None) -> int | None:
+        """The machine is idle: block until something comes from outside, or until `due` as the wall counts.
+
+        Returns
+        -------
+        int or None
+            The cycle of the next event; None if the run was told to stop.
+        """
+        clock_hz = self.host.clock_hz
+        self._ahead += 0 if due is None else due - self.cycle
+        if due is not None and self._ahead < PACED_SECONDS * clock_hz:
+            return due
+        began = time.monotonic()
+        end = math.inf if due is None else began + self._ahead / clock_hz
+        self._ahead = 0
+        while self.pace.stop is None and not inbox.wait(min(end - time.monotonic(), self.options.progress_seconds)):
+            self.pace.look(self.cycle)
+            if time.monotonic() >= end:
+                break
+        waited = time.monotonic() - began
+        if inbox.waiting:
+            now = self.cycle + 1 + int(waited * clock_hz) if self.options.jump else self.cycle + 1
+            inbox.deliver(self.scheduler, now if due is None else min(now, due))
+        inbox.waited_seconds += waited
+        return self.scheduler.next_cycle()
 
     def _is_calling(self) -> bool:
         """Whether the machine wants something of its host in this cycle."""
         listening = self.host.listening
-        return bool(self.owner.out_valid.get() or (listening and self.irq.get() & listening))
+        return bool(self.owner.out_valid.get() or (listening and self.irq.get() & listening)
+                    or self.held.get() != self._held)
 
     def _out_of_cycles(self) -> bool:
         limit = self.options.max_cycles
@@ -236,6 +286,8 @@ class _Bridge:
         self._origin -= skipped * PERIOD
         self.skipped += skipped
         self.jumps += 1
+        if self.host.inbox is not None:
+            self.host.inbox.skipped_cycles = self.skipped
 
     async def _sleep(self, due: int | None) -> bool:
         """Let the simulator run by itself. Returns whether it is at an edge; else something changed after one."""
@@ -243,9 +295,11 @@ class _Bridge:
         until = min(until, self._stirred + self.options.stall_cycles - 1 if due is None else due - 1)
         if self.options.max_cycles is not None:
             until = min(until, self.options.max_cycles - 1)
+        if self.host.inbox is not None:
+            until = min(until, self.cycle + LOOK_CYCLES)
         began, before = self.cycle, time.monotonic()
         timer = Timer(self._origin + (until + 1) * PERIOD - _steps(), "step")
-        watched = [self.owner.out_valid]
+        watched = [self.owner.out_valid, self.held]
         if self.host.listening:
             watched.append(self.irq)
         if due is None or due - self.cycle > SHORTEST_JUMP:
@@ -255,6 +309,7 @@ class _Bridge:
         at_edge = first.fired is timer
         self.cycle = until if at_edge else (_steps() - self._origin) // PERIOD
         self._settled = not at_edge
+        self._timed = at_edge
         self.pace.slept(self.cycle - began, time.monotonic() - before)
         return at_edge
 

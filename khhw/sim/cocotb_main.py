@@ -11,7 +11,6 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +18,7 @@ import cocotb
 from cocotb.handle import HierarchyObject
 
 from khhw.sim.bridge import drive
-from khhw.sim.cpu import MODELS, CpuModel
+from khhw.sim.cpu import MODELS
 from khhw.sim.host import Host
 from khhw.sim.options import Options, Outcome
 from khhw.sim.reports import report, write_json
@@ -38,9 +37,8 @@ class Program(Protocol):
 
 
 def _host(request: dict[str, Any]) -> Host:
-    model = MODELS[request["cpu"]]
-    scaled = CpuModel(**{**vars(model), "scale": Fraction(model.scale) * Fraction(request["cpu_scale"])})
-    return Host(request["nodes"], request["memory_bytes"], cpu=scaled, clock_hz=request["clock_hz"])
+    cpu = MODELS[request["cpu"]].scaled(request["cpu_scale"])
+    return Host(request["nodes"], request["memory_bytes"], cpu=cpu, clock_hz=request["clock_hz"])
 
 
 def _entry(name: str) -> Callable[[Host, dict[str, Any]], Program]:
@@ -49,19 +47,19 @@ def _entry(name: str) -> Callable[[Host, dict[str, Any]], Program]:
     return function
 
 
-def _progress(cycles: int, seconds: float) -> None:
-    report("progress", cycles=cycles, wall_seconds=round(seconds, 3))
-
-
 @cocotb.test()
 async def run(dut: HierarchyObject) -> None:
     """The whole run."""
     request = json.loads(Path(os.environ["KHHW_REQUEST"]).read_text())
     path = Path(os.environ["KHHW_RESULTS"])
     host = _host(request)
+
+    def progress(cycles: int, seconds: float) -> None:
+        report("progress", cycles=cycles, wall_seconds=round(seconds, 3), **host.figures())
+
     try:
         program = _entry(os.environ["KHHW_ENTRY"])(host, request["arguments"])
-        outcome = await drive(dut, host, Options(**request["options"]), progress=_progress, stuck=program.stuck)
+        outcome = await drive(dut, host, Options(**request["options"]), progress=progress, stuck=program.stuck)
         write_json(path, {"outcome": outcome.as_dict(), "results": program.results(outcome)})
     except Exception as error:
         traceback.print_exc(file=sys.stdout)

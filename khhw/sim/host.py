@@ -4,15 +4,18 @@ Everything here is the same for every back end; ``docs/host-time.md`` says when 
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from fractions import Fraction
+from functools import partial
 from typing import Any, Protocol
 
-from khhw.sim.cpu import CLOCK_HZ, IDEAL, CpuModel, Processor
+from khhw.sim.cpu import CLOCK_HZ, IDEAL, CpuModel, Processor, Work
+from khhw.sim.inbox import Inbox
 from khhw.sim.scheduler import ROOT, Observer, Scheduler, Sleep, Task, Wait
-from khhw.sim.sync import Queue
+from khhw.sim.sync import Queue, scope
 from khhw.sim.transport import BusError
 
-__all__ = ["Access", "Host", "Memory", "NodePort", "Packet", "RootPort"]
+__all__ = ["Access", "Firmware", "Host", "Memory", "NodePort", "Packet", "RootPort"]
 
 _ADDRESSES = 1 << 24
 
@@ -88,14 +91,25 @@ class _Interrupt(Wait[None]):
             self._port.waiting.remove(task)
 
 
+Firmware = Callable[["NodePort"], Coroutine[Any, Any, None]]
+"""What a node's processor runs from its reset on."""
+
+
 class NodePort:
-    """One node's transport; a ``NodeTransport``."""
+    """One node's transport; a ``NodeTransport``.
+
+    The processor behind it is in reset while the owner holds the node: :meth:`boot` says what it runs when it is
+    released, and what runs on it is gone the moment it is held.
+    """
 
     def __init__(self, host: "Host", rank: int) -> None:
         self.waiting: list[Task[Any]] = []
+        self._held = True
+        self._firmware: Firmware | None = None
+        self._running: Task[None] | None = None
         self._host = host
         self._rank = rank
-        self._processor = Processor(host.cpu, host.clock_hz)
+        self.processor = Processor(host.cpu, host.clock_hz)
         self._queue: deque[Access] = deque()
         self._active: Access | None = None
 
@@ -138,12 +152,54 @@ class NodePort:
         """Wait; see ``NodeTransport``."""
         await Sleep(cycles)
 
-    async def compute(self, ns: float) -> None:
+    async def compute(self, ns: float | Fraction) -> None:
         """Charge software time; see ``NodeTransport``."""
         now = self.now
-        until = self._processor.charge(now, ns)
+        until = self.processor.charge(now, ns)
         if until > now:
             await Sleep(until - now)
+
+    async def work(self, kind: Work, units: int = 1) -> None:
+        """Charge work; see ``NodeTransport``."""
+        await self.compute(self._host.cpu.cost({kind: units}))
+
+    async def work_all(self, work: Mapping[Work, int]) -> None:
+        """Charge several kinds of work; see ``NodeTransport``."""
+        await self.compute(self._host.cpu.cost(work))
+
+    @property
+    def busy_ns(self) -> float:
+        """Software time so far; see ``NodeTransport``."""
+        return self.processor.busy_ns
+
+    def boot(self, firmware: Firmware) -> None:
+        """Run `firmware` whenever the owner has released the node; for a task of the node's own each time."""
+        self._firmware = firmware
+        if not self._held:
+            self._start()
+
+    def holds(self, held: bool) -> None:
+        """The owner holds or releases the node from this cycle on."""
+        if held == self._held:
+            return
+        self._held = held
+        if held and self._running is not None:
+            self._running.cancel()
+        elif not held:
+            self._start()
+
+    def _start(self) -> None:
+        if self._firmware is not None:
+            self._running = self._host.scheduler.spawn(
+                self._live(self._firmware), rank=self._rank, name=f"processor of node {self._rank}", daemon=True)
+
+    async def _live(self, firmware: Firmware) -> None:
+        try:
+            async with scope():
+                await firmware(self)
+        except BusError:
+            if not self._held:
+                raise
 
     def enqueue(self, access: Access) -> None:
         """A task asks for an access."""
@@ -250,6 +306,13 @@ class Host:
         Frequency of the simulated clock.
     observer : callable or None
         See :class:`~khhw.sim.scheduler.Scheduler`.
+
+    Attributes
+    ----------
+    inbox : Inbox or None
+        Where events from outside the simulation come in; an entry function sets it before the machine runs.
+    figures : callable
+        Plain values by name that progress reports carry besides their own.
     """
 
     def __init__(
@@ -269,6 +332,14 @@ class Host:
         self.nodes = [NodePort(self, rank) for rank in range(nodes)]
         self.root = RootPort(self)
         self.memory: Memory = _NoMemory()
+        self.inbox: Inbox | None = None
+        self.figures: Callable[[], dict[str, Any]] = dict
+
+    def use_cpu(self, cpu: CpuModel) -> None:
+        """Charge software by another model from now on."""
+        self.cpu = cpu
+        for port in self.nodes:
+            port.processor.use(cpu)
 
     def check(self, address: int, length: int) -> None:
         """Raise IndexError unless the bytes are in a node's memory."""
@@ -285,6 +356,12 @@ class Host:
         for port in self.nodes:
             if port.waiting and levels >> port.rank & 1:
                 port.raised(cycle)
+
+    def held(self, cycle: int, levels: int) -> None:
+        """Nodes their owner held in `cycle`, bit r node r; their processors know from the next one on."""
+        for port in self.nodes:
+            held = bool(levels >> port.rank & 1)
+            self.scheduler.at(cycle + 1, port.rank, partial(port.holds, held), f"reset of node {port.rank}")
 
     @property
     def listening(self) -> int:

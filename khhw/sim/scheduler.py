@@ -8,9 +8,11 @@ the cycle they are due, the rank of the node they belong to, and the order in wh
 import heapq
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-__all__ = ["ROOT", "Cancelled", "Scheduler", "Sleep", "Task", "TaskError", "Timer", "Wait", "current_task", "sleep"]
+__all__ = [
+    "ROOT", "Cancelled", "Scheduler", "Scope", "Sleep", "Task", "TaskError", "Timer", "Wait", "current_task", "sleep",
+]
 
 ROOT = -1
 """Rank of the owner's tasks: in a cycle they come before those of all nodes."""
@@ -118,10 +120,17 @@ async def current_task() -> "Task[Any]":
     return await _Current()
 
 
+class Scope(Protocol):
+    """What takes care of the tasks that were started within it; see ``khhw.sim.sync.scope``."""
+
+    def failed(self, task: "Task[Any]", error: BaseException) -> None:
+        """A task of the scope failed, and nobody awaited it."""
+
+
 class Task(Wait[T]):
     """A running coroutine. Awaiting it gives its result or raises its exception.
 
-    A failure that nobody awaits at that moment ends the run.
+    A failure that nobody awaits at that moment is its scope's business; without one it ends the run.
     """
 
     def __init__(
@@ -133,6 +142,7 @@ class Task(Wait[T]):
         self.daemon = daemon
         self.done = False
         self.cancelling = False
+        self.scope: Scope | None = None
         self._result: T | None = None
         self._error: BaseException | None = None
         self._coroutine = coroutine
@@ -371,9 +381,13 @@ class Scheduler:
     def ended(self, task: Task[Any], handled: bool) -> None:
         """A task tells that it has ended; `handled` says whether somebody awaits it."""
         self._tasks.pop(task, None)
-        if task.error is not None and not handled and not (task.cancelling and isinstance(task.error, Cancelled)):
-            self._failure = TaskError(task.name, task.rank, self.now, task.error)
-            self._failure.__cause__ = task.error
+        if task.error is None or handled or (task.cancelling and isinstance(task.error, Cancelled)):
+            return
+        if task.scope is not None:
+            task.scope.failed(task, task.error)
+            return
+        self._failure = TaskError(task.name, task.rank, self.now, task.error)
+        self._failure.__cause__ = task.error
 
     def close(self) -> None:
         """End all tasks where they are, so that their ``finally`` blocks run."""

@@ -10,9 +10,9 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from khhw.sim.scheduler import Task, Timer, Wait, current_task
+from khhw.sim.scheduler import Scope, Task, Timer, Wait, current_task
 
-__all__ = ["Event", "Queue", "gather", "spawn", "timeout"]
+__all__ = ["Event", "Queue", "gather", "scope", "spawn", "timeout"]
 
 T = TypeVar("T")
 
@@ -159,7 +159,76 @@ async def spawn(
     """
     parent = await current_task()
     daemon = parent.daemon if daemon is None else daemon
-    return parent.scheduler.spawn(coroutine, rank=parent.rank, name=name, daemon=daemon)
+    child = parent.scheduler.spawn(coroutine, rank=parent.rank, name=name, daemon=daemon)
+    child.scope = parent.scope
+    return child
+
+
+class _Ended(Wait[None]):
+    """Ends when all tasks have, however they did."""
+
+    def __init__(self, tasks: list[Task[Any]]) -> None:
+        self._tasks = tasks
+        self._running = len(tasks)
+
+    def __str__(self) -> str:
+        return ", ".join(str(task) for task in self._tasks if not task.done)
+
+    def begin(self, task: Task[Any]) -> None:
+        for child in self._tasks:
+            child.watch(lambda _: self._one(task))
+
+    def _one(self, task: Task[Any]) -> None:
+        self._running -= 1
+        if not self._running:
+            task.wake()
+
+
+class scope:
+    """``async with scope():`` no task that is started within, by whomever, outlives the block.
+
+    What still runs when the block is left is cancelled and waited for. When one of these tasks fails and nobody
+    awaits it, its exception is raised in the block, at what the block awaits.
+    """
+
+    def __init__(self) -> None:
+        self._owner: Task[Any] | None = None
+        self._outer: Scope | None = None
+        self._error: BaseException | None = None
+        self._closing = False
+
+    async def __aenter__(self) -> Self:
+        self._owner = await current_task()
+        self._outer, self._owner.scope = self._owner.scope, self
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        owner = self._owner
+        if owner is None or kind is GeneratorExit:
+            return
+        self._closing = True
+        if self._error is not None:
+            owner.withdraw(self._error)
+        left = [task for task in owner.scheduler.tasks if task.scope is self and task is not owner]
+        for task in left:
+            task.cancel()
+        if left:
+            await _Ended(left)
+        owner.scope = self._outer
+        if self._error is not None and error is None:
+            raise self._error
+
+    def failed(self, task: Task[Any], error: BaseException) -> None:
+        """A task of the scope failed, and nobody awaited it."""
+        if self._owner is not None and self._error is None and not self._closing:
+            self._error = error
+            self._owner.scheduler.at(self._owner.scheduler.now, self._owner.rank, self._raise, self._owner.name)
+
+    def _raise(self) -> None:
+        if self._owner is not None and self._error is not None and not self._closing:
+            self._owner.interrupt(self._error)
 
 
 class _Group(Wait[None]):

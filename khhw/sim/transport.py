@@ -1,7 +1,9 @@
 """What host code is written against, wherever the RTL runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
+
+from khhw.sim.cpu import Work
 
 __all__ = ["BusError", "NodeTransport", "RootTransport"]
 
@@ -83,6 +85,16 @@ class NodeTransport(Protocol):
 
     async def compute(self, ns: float) -> None:
         """Charge `ns` nanoseconds of software time to the node's processor, and wait for them to pass."""
+
+    async def work(self, kind: Work, units: int = 1) -> None:
+        """Charge `units` of a kind of work at the CPU model's cost; else as :meth:`compute`."""
+
+    async def work_all(self, work: Mapping[Work, int]) -> None:
+        """Charge several kinds of work, units by kind, and wait for them together."""
+
+    @property
+    def busy_ns(self) -> float:
+        """Nanoseconds of software charged to the node's processor so far, after the model's scale."""
 
 
 class RootTransport(Protocol):

@@ -1,5 +1,6 @@
 """Kernel images: what is run is what was loaded, and nothing else."""
 
+import shutil
 import zlib
 
 import pytest
@@ -85,6 +86,69 @@ def test_imports_that_are_not_a_kernels(tmp_path, name, form):
 def test_code_that_is_no_kernel(tmp_path, code, message):
     with pytest.raises(ImageError, match=message):
         build_image(written(tmp_path, code))
+
+
+class TestFolder:
+    """A kernel of several modules."""
+
+    @pytest.fixture
+    def folder(self, tmp_path):
+        folder = tmp_path / "several"
+        folder.mkdir()
+        written(folder, "", "__init__.py")
+        written(folder, "from several.numbers import TWO\n\ndef main(node, arguments):\n    return TWO\n", "main.py")
+        written(folder, "from several import words\nTWO = len(words.TWO)\n", "numbers.py")
+        written(folder, "TWO = 'zw'\n", "words.py")
+        written(folder, "import os\n", "unused.py")
+        return folder
+
+    def test_it_carries_what_its_main_module_imports(self, folder):
+        image = Image.parse(build_image(folder))
+        assert (image.name, list(image.modules)[0]) == ("several", "several.main")
+        assert set(image.modules) == {"several", "several.main", "several.numbers", "several.words"}
+
+    def test_what_runs_is_what_it_carries(self, folder):
+        image = build_image(folder)
+        written(folder, "TWO = 'drei'\n", "words.py")
+        assert load_image(image)(None, "") == 2
+        shutil.rmtree(folder)
+        assert load_image(image)(None, "") == 2
+        assert load_image(image)(None, "") == 2
+
+    def test_modules_of_two_images_are_not_shared(self, folder):
+        before = build_image(folder)
+        written(folder, "TWO = 'drei'\n", "words.py")
+        after = build_image(folder)
+        assert [load_image(image)(None, "") for image in (before, after, before)] == [2, 4, 2]
+
+    def test_a_module_imports_no_more_than_the_main_one(self, folder):
+        written(folder, "import os\nTWO = 'zw'\n", "words.py")
+        with pytest.raises(ImageError, match="may not import 'os'"):
+            build_image(folder)
+
+    def test_a_module_that_does_not_compile(self, folder):
+        written(folder, "TWO =\n", "words.py")
+        with pytest.raises(ImageError, match="Kernel several does not compile"):
+            build_image(folder)
+
+    def test_modules_are_imported_with_from(self, folder):
+        written(folder, "import several.words\nfrom several import words\ndef main(n, a): pass\n", "main.py")
+        with pytest.raises(ImageError, match="with from"):
+            build_image(folder)
+
+    def test_a_file_may_use_our_folders(self, tmp_path):
+        path = written(tmp_path, "from khhw.kernels.memcached.protocol import MAXIMUM_KEY\ndef main(n, a): pass\n")
+        image = build_image(path)
+        assert load_image(image)(None, "") is None
+        assert list(Image.parse(image).modules)[:1] == ["kernel"]
+
+    def test_bytes_that_are_no_modules(self):
+        for body, message in ((b"no zlib", "not compressed"), (zlib.compress(bytes(1 << 21)), "do not end"),
+                              (zlib.compress(b"\0\5\0\0\0\5ab"), "do not fill"), (zlib.compress(b""), "do not fill")):
+            head = IMAGE[:8] + (HEADER_BYTES + len(body)).to_bytes(4, "big")
+            crc = zlib.crc32(head + IMAGE[16:HEADER_BYTES] + body).to_bytes(4, "big")
+            with pytest.raises(ImageError, match=message):
+                Image.parse(head + crc + IMAGE[16:HEADER_BYTES] + body)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -20,6 +20,20 @@ async def main(node, arguments):
     raise KeyError("nothing there")
 """
 
+CHATTERING = """
+from khhw.node import spawn
+
+async def chatter(node):
+    while True:
+        await node.read("MAGIC")
+        await node.sleep(50)
+
+async def main(node, arguments):
+    await spawn(chatter(node))
+    await node.console.print(f"node {node.rank}> open")
+    await node.sleep(int(arguments))
+"""
+
 
 @pytest.fixture
 def rig():
@@ -210,7 +224,7 @@ def test_the_outside_finds_a_wrong_checksum_after_loading(rig, image):
     send = rig.outside.send
 
     async def damaged(packet, channel):
-        await send(replace(packet, payload=packet.payload.replace(b"hello from", b"jello from")), channel)
+        await send(replace(packet, payload=packet.payload.replace(image[100:110], bytes(10))), channel)
 
     rig.outside.send = damaged
     with pytest.raises(ConsoleError, match=r"node \d holds a damaged image: .*, it should be [0-9a-f]{8}"):
@@ -262,3 +276,38 @@ def test_lines_may_come_in_pieces(rig):
         await rig.console.wait(rig.ranks, "> and more", since=mark)
 
     rig.run(program())
+
+
+@pytest.fixture
+def chattering(tmp_path):
+    path = tmp_path / "chattering.py"
+    path.write_text(CHATTERING)
+    return build_image(path)
+
+
+def tasks_of(rig, rank):
+    return [task.name for task in rig.machine.host.scheduler.tasks if task.rank == rank]
+
+
+def test_what_a_kernel_started_ends_with_it(rig, chattering):
+    rig.run(rig.run_kernel(chattering, "chattering", "500", [0]))
+    assert "processor of node 0" in tasks_of(rig, 0)
+    assert "chatter" not in tasks_of(rig, 0)
+
+
+def test_a_held_node_starts_again_from_its_loader(rig, chattering):
+    async def program():
+        await rig.console.load(chattering, base(rig), [0])
+        mark = await rig.console.boot(base(rig), "1000000", [0])
+        await rig.console.wait([0], "open", since=mark)
+        assert "chatter" in tasks_of(rig, 0)
+        await rig.owner.hold(0)
+        await rig.outside.sleep(2000)
+        assert tasks_of(rig, 0) == []
+        mark = len(rig.console.transcript)
+        await rig.owner.release(0)
+        await rig.console.wait([0], "ready", since=mark)
+
+    rig.run(program())
+    at_prompt(rig)
+    assert not any("failed" in text for text in rig.said(0))

@@ -106,6 +106,6 @@ def trials(host: Host, arguments: Mapping[str, Any]) -> Trials:
     """Entry of the simulator process."""
     run = Trials(host, Shape(*arguments["shape"]), *(bytes.fromhex(image) for image in arguments["images"]))
     for port in host.nodes:
-        host.scheduler.spawn(run_loader(port), rank=port.rank, name=f"loader of node {port.rank}", daemon=True)
+        port.boot(run_loader)
     host.scheduler.spawn(run.run(), rank=ROOT, name="console")
     return run

@@ -1,11 +1,13 @@
 """Programs for the stand-in machine: functions a simulator process enters."""
 
 import random
+import threading
 import time
 
 from khhw.node import BusError
+from khhw.sim.inbox import Inbox
 from khhw.sim.reports import report
-from khhw.sim.sync import timeout
+from khhw.sim.sync import Event, timeout
 from khhw.sim.transport import NodeTransport, RootTransport
 
 SCRATCH, DELAY, CLEAR, TIME, NOWHERE = 0, 4, 8, 12, 16
@@ -136,6 +138,58 @@ def endless(host, arguments):
             program.note(node, "alive")
 
     host.scheduler.spawn(turn(host.nodes[0]), rank=0, name="turner")
+    return program
+
+
+class Visitor(threading.Thread):
+    """Outside the simulation: knocks `count` times, every `pause` seconds, and waits to be heard each time."""
+
+    def __init__(self, inbox, count, pause):
+        super().__init__(daemon=True)
+        self.inbox, self.count, self.pause = inbox, count, pause
+        self.knocked = self.seen = None
+        self.heard = threading.Event()
+
+    def run(self):
+        for number in range(self.count):
+            time.sleep(self.pause)
+            self.heard.clear()
+            self.knocked = time.monotonic()
+            self.inbox.post(1, lambda number=number: self.seen(number), "visitor")
+            self.heard.wait()
+
+
+def outside(host, arguments):
+    """Somebody knocks on a machine that is idle, or busy; node 0 meanwhile has a timer that is due much later."""
+    program = Program(host)
+    host.inbox = Inbox()
+    visitor = Visitor(host.inbox, arguments["count"], arguments["pause"])
+    door = Event("a knock")
+
+    def seen(number):
+        program.note(host.nodes[1], "knock", number, time.monotonic() - visitor.knocked)
+        door.set()
+
+    async def hear(node):
+        if arguments["busy"]:
+            await host.nodes[0].write(DELAY, 0xFFFFFFFF)
+        visitor.start()
+        wall, cpu = time.monotonic(), time.process_time()
+        for _ in range(visitor.count):
+            await door.wait()
+            door.clear()
+            visitor.heard.set()
+        program.note(node, "gone", time.monotonic() - wall, time.process_time() - cpu)
+
+    async def ring(node):
+        await node.sleep(arguments["timer"])
+        program.note(node, "timer")
+
+    visitor.seen = seen
+    host.figures = lambda: {"waited": host.inbox.waited_seconds}
+    host.scheduler.spawn(hear(host.nodes[1]), rank=1, name="hearer")
+    if arguments["timer"]:
+        host.scheduler.spawn(ring(host.nodes[0]), rank=0, name="timer", daemon=True)
     return program
 
 

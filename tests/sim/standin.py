@@ -114,7 +114,7 @@ class StandIn(wiring.Component):
                 for name, member in AxiLite.members.items()}
         super().__init__({
             "now": Out(64), "time_load": In(1), "time_value": In(64), **host,
-            "irq": Out(NODES), "quiescent": Out(NODES), "idle": Out(1),
+            "irq": Out(NODES), "held": Out(NODES), "quiescent": Out(NODES), "idle": Out(1),
             "owner_in": In(TreeStream), "owner_out": Out(TreeStream),
         })
 

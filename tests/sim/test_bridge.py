@@ -112,6 +112,55 @@ def test_an_interrupt_leaves_results(go, number):
     assert reports[1]["cycles"] < reports[2]["cycles"]
 
 
+SECOND = 53_125_000
+"""Cycles."""
+
+
+def knocks(done):
+    assert done.state == "finished", done.message
+    heard = [note for note in done.results["notes"] if note[1] == "knock"]
+    assert [note[2] for note in heard] == list(range(len(heard)))
+    return heard, next(note for note in done.results["notes"] if note[1] == "gone")
+
+
+@pytest.mark.parametrize("timer", [0, 60 * SECOND])
+def test_an_idle_machine_wakes_at_once_for_the_outside_and_sleeps_till_then(go, timer):
+    heard, (cycle, _, wall, cpu) = knocks(go("outside", arguments={
+        "count": 10, "pause": 0.1, "busy": False, "timer": timer}))
+    assert len(heard) == 10
+    assert sorted(note[3] for note in heard)[5] < 0.02, "seconds from a knock until it was heard"
+    assert cpu < wall / 4, "it waits busily"
+    assert 0.9 * wall * SECOND < cycle < 1.1 * wall * SECOND, "time does not pass as on the wall"
+
+
+def test_a_timer_goes_off_when_it_is_due_on_the_wall(go):
+    done = go("outside", arguments={"count": 2, "pause": 0.4, "busy": False, "timer": SECOND // 2})
+    heard, (_, _, wall, _) = knocks(done)
+    assert [note[:2] for note in done.results["notes"] if note[1] == "timer"] == [[SECOND // 2, "timer"]]
+    assert heard[0][0] < SECOND // 2 < heard[1][0]
+    assert 0.7 < wall < 2
+
+
+def test_a_busy_machine_hears_the_outside_soon(go):
+    heard, (cycle, *_) = knocks(go("outside", arguments={"count": 5, "pause": 0.05, "busy": True, "timer": 0}))
+    assert max(note[3] for note in heard) < 0.5
+    assert cycle < 5 * SECOND, "a busy machine must not jump"
+
+
+def test_a_machine_that_waits_for_the_outside_can_be_stopped(go):
+    reports = []
+
+    def on_report(values):
+        reports.append(values)
+        if len(reports) == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    done = go("outside", on_report=on_report, progress_seconds=0.05, arguments={
+        "count": 1, "pause": 3600, "busy": False, "timer": 0})
+    assert (done.state, done.message) == ("interrupted", "stopped by SIGINT")
+    assert reports[2]["waited"] >= 0
+
+
 def test_runs_in_a_thread_work_too(go):
     states = []
     thread = threading.Thread(target=lambda: states.append(go("failing").state))
