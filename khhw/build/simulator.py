@@ -1,7 +1,10 @@
 """Building a simulation once and running it many times."""
 
 import importlib.metadata
+import json
+import resource
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +16,19 @@ from khhw.build.design import Design
 from khhw.build.errors import RequestError
 from khhw.build.results import RunResult, read_results
 
-__all__ = ["SIMULATORS", "Simulation", "SimulationBuild"]
+__all__ = ["SIMULATORS", "BuildTime", "Simulation", "SimulationBuild"]
 
 SIMULATORS = ("verilator", "icarus")
+_TIME = "build-time.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildTime:
+    """How long a build took: `wall_seconds`, and `cpu_seconds` of all its processes together."""
+
+    wall_seconds: float
+    cpu_seconds: float
+
 
 @dataclass(frozen=True, kw_only=True)
 class Simulation:
@@ -68,7 +81,7 @@ class Simulation:
         kind = "stock" if self.stock else self.variant
         name = f"{self.design.top}-{self.simulator}-{kind}{'-waves' if self.waves else ''}-{digest(facts)}"
         folder = build_root() / "sim" / name
-        build_once(folder, facts, tool.build)
+        build_once(folder, facts, lambda empty: _build_timed(tool, empty))
         return SimulationBuild(simulation=self, folder=folder)
 
     def backend(self) -> Backend:
@@ -99,6 +112,12 @@ class SimulationBuild:
 
     simulation: Simulation
     folder: Path
+
+    @property
+    def time(self) -> BuildTime | None:
+        """How long it took when it was made; None for what an older version made."""
+        file = self.folder / _TIME
+        return BuildTime(**json.loads(file.read_text())) if file.is_file() else None
 
     def run(
         self, test_module: str | Sequence[str], *, case: str | None = None, seed: int = 1,
@@ -147,3 +166,15 @@ class SimulationBuild:
         waves = folder / tool.waves_name if self.simulation.waves else None
         return RunResult(cases=cases, error="; ".join(filter(None, (missing, error))), folder=folder, log=log,
                          seed=seed, waves=waves if waves and waves.is_file() else None)
+
+
+def _build_timed(tool: Backend, folder: Path) -> None:
+    wall, cpu = time.monotonic(), _children_cpu()
+    tool.build(folder)
+    taken = {"wall_seconds": round(time.monotonic() - wall, 2), "cpu_seconds": round(_children_cpu() - cpu, 2)}
+    (folder / _TIME).write_text(json.dumps(taken) + "\n")
+
+
+def _children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime

@@ -36,8 +36,8 @@ _LARGEST = 1 << 20
 
 ALLOWED_IMPORTS = (
     "khhw.node", "khhw.net", "rtl.formats", "rtl.parameters", "rtl.registers",
-    "binascii", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "json", "math", "operator",
-    "random", "re", "statistics", "string", "struct", "textwrap", "typing", "zlib",
+    "binascii", "bisect", "collections", "dataclasses", "enum", "functools", "heapq", "itertools", "json", "math",
+    "operator", "random", "re", "statistics", "string", "struct", "textwrap", "typing", "zlib",
 )
 """What the code of a kernel may import besides modules in its own image; submodules included."""
 

@@ -23,9 +23,9 @@ from khhw.sim.sync import Event, Queue, gather, scope, spawn, timeout
 from khhw.sim.transport import BusError, NodeTransport
 
 __all__ = [
-    "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Control", "Coordinate", "Event", "InjectionCounter",
-    "InjectionRing", "Layout", "LayoutError", "Memory", "Node", "NodeConsole", "NodeTransport", "Packet", "Queue",
-    "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "Work", "current_task", "descriptor", "gather",
-    "get_descriptor", "header", "message_descriptor", "parse_options", "parse_ranks", "put_descriptor", "scope", "selected",
-    "spawn", "timeout",
+    "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Control", "Coordinate", "Event",
+    "InjectionCounter", "InjectionRing", "Layout", "LayoutError", "Memory", "Node", "NodeConsole", "NodeTransport",
+    "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "Work",
+    "current_task", "descriptor", "gather", "get_descriptor", "header", "message_descriptor", "parse_options",
+    "parse_ranks", "put_descriptor", "scope", "selected", "spawn", "timeout",
 ]

@@ -56,6 +56,8 @@ class Node:
         Injection ring 0.
     reception : ReceptionRing
         Reception ring 0.
+    accesses : int
+        Register accesses by name so far.
     injection_hits, reception_hits : CounterHits
         Counters that have reached zero.
     """
@@ -71,6 +73,7 @@ class Node:
         self._interrupts = Interrupts(self, transport)
         self.injection_hits = CounterHits(self, "INJECTION")
         self.reception_hits = CounterHits(self, "RECEPTION")
+        self.accesses = 0
         self.rank = 0
         self.node_id = 0
         self.shape = Shape(1, 1, 1)
@@ -143,10 +146,12 @@ class Node:
         BusError
             If a tenant may not.
         """
+        self.accesses += 1
         return await self._transport.read(REGISTERS[register].at(index))
 
     async def write(self, register: str, value: int, index: int = 0) -> None:
         """Write a register by name; see :meth:`read`."""
+        self.accesses += 1
         await self._transport.write(REGISTERS[register].at(index), value)
 
     async def read_address(self, address: int) -> int:

@@ -104,7 +104,7 @@ class TestFolder:
 
     def test_it_carries_what_its_main_module_imports(self, folder):
         image = Image.parse(build_image(folder))
-        assert (image.name, list(image.modules)[0]) == ("several", "several.main")
+        assert (image.name, next(iter(image.modules))) == ("several", "several.main")
         assert set(image.modules) == {"several", "several.main", "several.numbers", "several.words"}
 
     def test_what_runs_is_what_it_carries(self, folder):

@@ -1,0 +1,1 @@
+"""memcached: the server, and what its clients share with it."""

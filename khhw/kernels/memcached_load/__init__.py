@@ -1,0 +1,1 @@
+"""Clients of memcached that put load on it, and measure."""

@@ -1,0 +1,137 @@
+"""Load on a memcached of another node, from one or several nodes at once; see ``docs/memcached.md``.
+
+For each combination of ``values=``, ``sizes=``, ``distribution=``, ``active=`` (how many of ``clients=``), ``loop=``,
+``gets=`` and ``path=``: store what is missing, learn where it is, begin together with the other clients, warm up,
+measure, drain. Every value read is checked, byte for byte. Results stand at the base of the heap as ``table.py`` says.
+"""
+
+from khhw.kernels.memcached.client import Place, RemoteClient, StreamClient
+from khhw.kernels.memcached.item import VERSION_BYTES, item_bytes
+from khhw.kernels.memcached_load.measurement import Measurement
+from khhw.kernels.memcached_load.options import Plan, Point, parse_plan
+from khhw.kernels.memcached_load.table import HEADER, MAGIC, OPS, POINT, SAMPLE
+from khhw.kernels.memcached_load.together import Together
+from khhw.kernels.memcached_load.workload import Keys, make_value
+from khhw.net import Buffer, Net
+from khhw.node import Node, gather
+
+__all__ = ["main"]
+
+_LEAD = 3000
+"""Cycles from agreeing on a start to the start."""
+_PATIENCE = 20_000_000
+_LONGEST_KEY = 250
+
+
+class Load:
+    """This node's part of a plan.
+
+    Parameters
+    ----------
+    node : Node
+    net : Net
+    plan : Plan
+    """
+
+    def __init__(self, node: Node, net: Net, plan: Plan) -> None:
+        self.node, self.net, self.plan = node, net, plan
+        self.clients: list[RemoteClient] = []
+        self.samples = self.checked = self.serial = 0
+        self._stored: tuple[str, int] | None = None
+        self._base = net.heap.base
+        self._samples_at = self._base + HEADER.size + POINT.size * len(plan.points)
+
+    async def open(self) -> None:
+        """Connect to the server."""
+        plan, heap = self.plan, self.net.heap
+        largest = max([plan.largest, *(point.value_bytes for point in plan.points)])
+        scratch = -(-(item_bytes(_LONGEST_KEY, largest) + VERSION_BYTES) // 64) * 64
+        table = HEADER.size + POINT.size * len(plan.points) + SAMPLE.size * plan.samples * len(plan.points)
+        table = -(-table // 64) * 64
+        if table + scratch * plan.connections > heap.length:
+            raise ValueError(
+                f"{table} bytes of results and {plan.connections} buffers of {scratch} bytes do not fit into a heap of "
+                f"{heap.length} bytes: fewer samples=, points or connections=, a smaller largest=")
+        self._control = StreamClient(self.net, await self.net.connect(plan.server, plan.port))
+        self._together = Together(self.node, self._control, plan.clients, _PATIENCE)
+        places: dict[bytes, Place] = {}
+        for number in range(plan.connections):
+            room = Buffer(heap.base + table + number * scratch, scratch)
+            connection = await self.net.connect(plan.server, plan.port)
+            client = RemoteClient(self.net, connection, room, places, check_version=plan.check_version)
+            await client.open()
+            self.clients.append(client)
+        self._header(0, 0)
+
+    async def run(self) -> None:
+        """All points."""
+        for number, point in enumerate(self.plan.points):
+            await self._point(number, point)
+            self._header(number + 1, 0)
+        self._header(len(self.plan.points), 1)
+
+    async def _point(self, number: int, point: Point) -> None:
+        keys = Keys(self.plan, point)
+        place = self.plan.clients.index(self.node.rank)
+        await self._store(point, keys, place)
+        await self._together.meet()
+        if point.path == "rdma" and place < point.clients:
+            await self.clients[0].learn(keys.names)
+        await self._together.meet()
+        start = await self._together.start(_LEAD)
+        measurement = Measurement(self.node, self.plan, point, number, keys, self.clients, self.serial, start)
+        if place < point.clients:
+            await gather(measurement.run(), self._server(measurement))
+        self.serial = measurement.serial
+        self.checked += measurement.checked
+        self._keep(number, measurement)
+        await self._together.meet()
+
+    async def _store(self, point: Point, keys: Keys, place: int) -> None:
+        """This client's share of the values, unless those there have the right sizes."""
+        if self._stored == (point.values, point.value_bytes):
+            return
+        self._stored = point.values, point.value_bytes
+        for index in range(place, len(keys), len(self.plan.clients)):
+            self.serial += 1
+            value = make_value(self.plan.seed, index, self.node.rank << 40 | self.serial, keys.sizes[index])
+            await StreamClient.set(self.clients[0], keys.names[index], value)
+
+    async def _server(self, measurement: Measurement) -> None:
+        """The leader asks the server for its work at both ends of the measurement."""
+        if not self._together.leads:
+            return
+        record = measurement.record
+        for cycle, sign in ((record.begin, -1), (record.end, 1)):
+            await self.node.sleep(max(0, cycle - self.node.now))
+            busy, accesses = await self._control.numbers(b"rbusy")
+            record.server_ns += sign * busy
+            record.server_accesses += sign * accesses
+
+    def _keep(self, number: int, measurement: Measurement) -> None:
+        """Write a point and its samples to the table."""
+        record, memory = measurement.record, self.node.memory
+        record.first, record.samples = self.samples, len(measurement.samples)
+        memory[self._base + HEADER.size + POINT.size * number] = record.pack()
+        memory[self._samples_at + SAMPLE.size * self.samples] = b"".join(
+            SAMPLE.pack(one.begin, one.cycles, one.value_bytes, OPS.index(one.op)) for one in measurement.samples)
+        self.samples += len(measurement.samples)
+
+    def _header(self, done: int, ended: int) -> None:
+        plan = self.plan
+        self.node.memory[self._base] = HEADER.pack(
+            MAGIC, len(plan.points), done, self.samples, plan.connections, ended)
+
+
+async def main(node: Node, arguments: str) -> None:
+    """Run all points and leave the table."""
+    plan = parse_plan(arguments, node.rank)
+    if node.rank not in plan.clients:
+        raise ValueError(f"node {node.rank} is not among clients={','.join(map(str, plan.clients))}")
+    net = await Net.open(node)
+    load = Load(node, net, plan)
+    await load.open()
+    await load.run()
+    await node.console.print(
+        f"node {node.rank}> memcached_load: {load.samples} samples, {load.checked} values read and right")
+    await net.close()

@@ -1,0 +1,142 @@
+"""The byte counters of a node, lent to windows and transfers."""
+
+from functools import partial
+
+from khhw.net.buffers import ALIGN, Buffer
+from khhw.net.errors import WindowError
+from khhw.net.pool import Pool
+from khhw.net.timers import Timers
+from khhw.net.windows import Anybody, Window
+from khhw.node import OWN_COUNTER, Area, InjectionCounter, Node, ReceptionCounter
+from rtl.formats import DESCRIPTOR_BYTES
+
+__all__ = ["REQUEST_BYTES", "Counters"]
+
+REQUEST_BYTES = 8 * DESCRIPTOR_BYTES
+"""Room for the descriptors of a get, one for each reception counter."""
+_LATE = 100_000
+"""Cycles the counter of a get without an answer is not used again: the answer may come yet."""
+
+
+class Counters:
+    """Who has which counter.
+
+    Parameters
+    ----------
+    node : Node
+    timers : Timers
+    counters : int
+        Of each side.
+    answers : bool
+        Whether the node has an injection ring for remote gets.
+    requests : Area
+        :data:`REQUEST_BYTES` for each reception counter.
+
+    Attributes
+    ----------
+    reception_pool, injection_pool : Pool
+        Free ones.
+    """
+
+    def __init__(self, node: Node, timers: Timers, counters: int, *, answers: bool, requests: Area) -> None:
+        self._node = node
+        self._timers = timers
+        self._answers = answers
+        self._answering = False
+        self._requests = requests
+        self._reception = [ReceptionCounter(node, number) for number in range(counters)]
+        self._injection = [InjectionCounter(node, number) for number in range(counters)]
+        self._whole_memory: set[int] = set()
+        self.reception_pool = Pool(range(counters), 2, "reception counter")
+        self.injection_pool = Pool(range(OWN_COUNTER + 1, counters), 1, "injection counter")
+
+    async def register(self, buffer: Buffer, read: Anybody | int | None, write: bool) -> Window:
+        """Open a window; see :meth:`khhw.net.Net.register`."""
+        if buffer.address % ALIGN or not buffer.length or buffer.address + buffer.length > len(self._node.memory):
+            raise WindowError(
+                f"a window is memory of the node from a multiple of {ALIGN} on, not {buffer.length} bytes at "
+                f"{buffer.address:#x}")
+        reads = None if read is None else self._for_reading()
+        try:
+            writes = self._spare(self.reception_pool, "reception") if write else None
+        except WindowError:
+            if reads is not None:
+                self.injection_pool.give(reads)
+            raise
+        if reads is not None:
+            await self._open_for_reading(reads, buffer, read)
+        if writes is not None:
+            await self._reception[writes].arm(buffer.address, buffer.length, 0)
+        return Window(self, buffer, reads, writes, self._node)
+
+    async def _open_for_reading(self, number: int, buffer: Buffer, read: Anybody | int | None) -> None:
+        if not self._answering:
+            self._answering = True
+            await self._node.answer_gets()
+        self._whole_memory.discard(number)
+        reader = self._node.shape.node_id(read) if isinstance(read, int) else None
+        await self._injection[number].open(
+            buffer.address, buffer.length, reader=reader, anybody=isinstance(read, Anybody))
+
+    def _for_reading(self) -> int:
+        if not self._answers:
+            raise WindowError("this node has one injection ring, and none to answer gets with")
+        return self._spare(self.injection_pool, "injection")
+
+    def _spare(self, pool: Pool, side: str) -> int:
+        number = pool.take_if_spare()
+        if number is None:
+            raise WindowError(f"node {self._node.rank} has no {side} counter left for another window; close one")
+        return number
+
+    async def unregister(self, reads: int | None, writes: int | None) -> None:
+        """Close the window of these counters."""
+        if reads is not None:
+            await self._injection[reads].close()
+            self.injection_pool.give(reads)
+        if writes is not None:
+            await self._reception[writes].disarm()
+            await self._node.reception_hits.clear(writes)
+            self.reception_pool.give(writes)
+
+    def reception_counter(self, number: int) -> ReceptionCounter:
+        """Reception counter `number`."""
+        return self._reception[number]
+
+    def injection_counter(self, number: int) -> InjectionCounter:
+        """Injection counter `number`."""
+        return self._injection[number]
+
+    async def sending_counter(self, number: int) -> InjectionCounter:
+        """Injection counter `number` with all memory for its window."""
+        counter = self._injection[number]
+        if number not in self._whole_memory:
+            await counter.open(0, len(self._node.memory))
+            self._whole_memory.add(number)
+        return counter
+
+    def request_area(self, number: int) -> Area:
+        """Where the descriptors of a get with reception counter `number` are."""
+        return Area(self._requests.base + number * REQUEST_BYTES, REQUEST_BYTES)
+
+    def disarm_later(self, number: int, *, quarantine: bool) -> None:
+        """Close the window of a get that has ended, and lend its counter again."""
+        self._timers.at(self._node.now, partial(self._disarm, number, quarantine))
+
+    async def _disarm(self, number: int, quarantine: bool, now: int) -> None:
+        await self._reception[number].disarm()
+        if quarantine:
+            self._timers.at(now + _LATE, partial(self._lend, number))
+        else:
+            await self._lend(number, now)
+
+    async def _lend(self, number: int, _now: int) -> None:
+        await self._node.reception_hits.clear(number)
+        self.reception_pool.give(number)
+
+    async def close(self) -> None:
+        """Close all windows."""
+        for landing in self._reception:
+            await landing.disarm()
+        for source in self._injection[OWN_COUNTER + 1:]:
+            await source.close()

@@ -1,0 +1,205 @@
+"""Memory to memory: puts, and gets that cost the target no instruction."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from khhw.net.buffers import ALIGN, Buffer
+from khhw.net.errors import NetError, WindowError
+from khhw.net.windows import RemoteBuffer
+from khhw.node import Work, descriptor, get_descriptor, header, put_descriptor
+from rtl.formats import PAYLOAD_BYTES, PutHeader, pack
+
+if TYPE_CHECKING:
+    from khhw.net.net import Net
+
+__all__ = ["GetTransfer", "PutTransfer", "Transfer", "get", "put"]
+
+MOST_SOURCES = 7
+"""Descriptors in a request; the hardware takes no more."""
+_LANE = 35
+"""Cycles a full packet of a put takes in a reception lane."""
+_LOOK = 4
+"""Cycles a register access takes."""
+_LOOKS = 12
+_PATIENCE = 200_000
+"""Cycles a transfer may take by default, besides eight a byte."""
+
+
+class Transfer:
+    """A put or a get that is under way. Await :meth:`done`, also when the result does not matter."""
+
+    def __init__(self, net: "Net", peer: int, length: int) -> None:
+        self.peer = peer
+        self.length = length
+        self._net = net
+        self._begun = net.node.now
+        self._ended = False
+        self._error: NetError | None = None
+
+    async def done(self, timeout: int | None = None) -> None:
+        """Wait for the end. A put has ended when its data has left memory, a get when all bytes are here.
+
+        Parameters
+        ----------
+        timeout : int or None
+            Cycles to wait at most; by default 200,000 and eight a byte.
+
+        Raises
+        ------
+        NotAllowedError
+            If this node's guard refuses packets to the peer.
+        WindowError
+            If the peer answers but its window does not.
+        NoAnswerError
+            If nothing came back.
+        """
+        if not self._ended:
+            self._ended = True
+            try:
+                await self._finish(_PATIENCE + 8 * self.length if timeout is None else timeout)
+            except NetError as error:
+                self._error = error
+        if self._error is not None:
+            raise self._error
+
+    async def _finish(self, timeout: int) -> None:
+        raise TypeError("a transfer is a put or a get")
+
+
+class PutTransfer(Transfer):
+    """See :func:`khhw.net.rdma_put`."""
+
+    def __init__(self, net: "Net", peer: int, length: int, counter: int) -> None:
+        super().__init__(net, peer, length)
+        self._counter = counter
+
+    async def _finish(self, timeout: int) -> None:
+        net = self._net
+        if not await net.counters.injection_counter(self._counter).wait(timeout):
+            raise await net.diagnosis.of_put(self.peer, timeout)
+        net.counters.injection_pool.give(self._counter)
+        await net.diagnosis.check_refusals(self.peer, self._begun)
+
+
+class GetTransfer(Transfer):
+    """See :func:`khhw.net.rdma_get`."""
+
+    def __init__(self, net: "Net", peer: int, lengths: Sequence[int], counter: int) -> None:
+        super().__init__(net, peer, sum(lengths))
+        self._counter = counter
+        self._looks = 0
+        self._cycles = sum(_LANE * (length // PAYLOAD_BYTES) + length % PAYLOAD_BYTES // 8 for length in lengths)
+
+    async def _finish(self, timeout: int) -> None:
+        net, number = self._net, self._counter
+        came = await self._looked(timeout)
+        if not came:
+            came = await net.counters.reception_counter(number).wait(max(0, self._begun + timeout - net.node.now))
+        net.counters.disarm_later(number, quarantine=not came)
+        if not came:
+            raise await net.diagnosis.of_get(self.peer, self._begun, timeout)
+        if self._looks == 1:
+            # It may have been here for a while.
+            net.round_trips[self.peer] -= _LOOK
+        else:
+            net.round_trips[self.peer] = net.node.now - self._begun - self._cycles
+
+    async def _looked(self, timeout: int) -> bool:
+        """Look at the counter when the bytes should be here, a few times: an interrupt takes longer than that."""
+        net = self._net
+        if self.peer not in net.round_trips:
+            return False
+        nap = self._begun + net.round_trips[self.peer] + self._cycles - _LOOK - net.node.now
+        if nap > timeout:
+            return False
+        if nap > 0:
+            await net.node.sleep(nap)
+        for self._looks in range(1, _LOOKS + 1):
+            if not await net.counters.reception_counter(self._counter).value():
+                return True
+        return False
+
+
+async def put(net: "Net", to: RemoteBuffer, source: Buffer) -> Transfer:
+    """See :func:`khhw.net.rdma_put`."""
+    node = net.node
+    if to.writes is None:
+        raise WindowError(f"the window of node {to.rank} is not open for writing")
+    if source.length > to.length:
+        raise WindowError(f"{source.length} bytes do not fit into {to.length} of node {to.rank}")
+    if source.address % ALIGN or to.offset % ALIGN or not source.length:
+        raise ValueError(f"a put is of one byte or more, from and to multiples of {ALIGN}")
+    await node.work_all({Work.CALL: 1, Work.DESCRIPTOR: 1})
+    number = await net.counters.injection_pool.take()
+    counter = await net.counters.sending_counter(number)
+    await counter.count(source.length)
+    await net.put_ring.room(1)
+    place = node.shape.coordinate(to.rank)
+    net.put_ring.push(
+        put_descriptor(place, to.writes, to.offset, source.address, source.length, counter=number))
+    await net.put_ring.doorbell()
+    return PutTransfer(net, to.rank, source.length, number)
+
+
+async def get(
+    net: "Net", peer: int, into: Buffer | Sequence[Buffer], sources: RemoteBuffer | Sequence[RemoteBuffer]
+) -> Transfer:
+    """See :func:`khhw.net.rdma_get`."""
+    node = net.node
+    pairs = _pairs(peer, [into] if isinstance(into, Buffer) else list(into),
+                   [sources] if isinstance(sources, RemoteBuffer) else list(sources))
+    start = min(place.address for place, _ in pairs)
+    end = max(place.address + source.length for place, source in pairs)
+    length = sum(source.length for _, source in pairs)
+    await node.work_all({Work.CALL: 1, Work.DESCRIPTOR: 1 + len(pairs)})
+    number = await net.counters.reception_pool.take()
+    counter = net.counters.reception_counter(number)
+    here = node.shape.coordinate(node.rank)
+    request = b"".join(_answer(here, number, place.address - start, source) for place, source in pairs)
+    area = net.counters.request_area(number)
+    node.memory[area.base] = request
+    await counter.rearm(start, end - start, length)
+    await net.transmitter.ring.room(1)
+    net.transmitter.ring.push(
+        get_descriptor(node.shape.coordinate(peer), pairs[0][1].ring, area.base, len(pairs)))
+    transfer = GetTransfer(net, peer, [source.length for _, source in pairs], number)
+    await net.transmitter.ring.doorbell()
+    return transfer
+
+
+def _pairs(peer: int, places: list[Buffer], sources: list[RemoteBuffer]) -> list[tuple[Buffer, RemoteBuffer]]:
+    """Where each source goes."""
+    if not 0 < len(sources) <= MOST_SOURCES:
+        raise ValueError(f"a get reads 1 to {MOST_SOURCES} sources, not {len(sources)}")
+    if len(places) == 1 and len(sources) > 1:
+        places = _cut(places[0], sources)
+    if len(places) != len(sources):
+        raise ValueError(f"{len(sources)} sources need as many buffers, or one for all, not {len(places)}")
+    for place, source in zip(places, sources, strict=True):
+        if source.rank != peer:
+            raise ValueError(f"a window of node {source.rank} cannot be read from node {peer}")
+        if source.reads is None:
+            raise WindowError(f"the window of node {peer} is not open for reading")
+        if not source.length or source.offset % ALIGN or place.address % ALIGN:
+            raise ValueError(f"a source is of one byte or more, from and to multiples of {ALIGN}")
+        if place.length < source.length:
+            raise ValueError(f"{source.length} bytes do not fit into a buffer of {place.length}")
+    return list(zip(places, sources, strict=True))
+
+
+def _cut(place: Buffer, sources: list[RemoteBuffer]) -> list[Buffer]:
+    """One buffer for several sources, one behind the other."""
+    places, at = [], 0
+    for source in sources:
+        if at + source.length > place.length:
+            raise ValueError(f"{sum(s.length for s in sources)} bytes do not fit into a buffer of {place.length}")
+        places.append(place.slice(at, source.length))
+        at += source.length
+    return places
+
+
+def _answer(here: tuple[int, int, int], counter: int, offset: int, source: RemoteBuffer) -> bytes:
+    """What the target injects: a put to this node out of its window."""
+    assert source.reads is not None
+    software = pack(PutHeader, put_offset=offset, counter=counter)
+    return descriptor(header(here, dma=1), software, source.offset, source.length, counter=source.reads)

@@ -1,0 +1,162 @@
+"""Registered memory: what peers may read and write."""
+
+import enum
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from khhw.net.buffers import Buffer
+from khhw.net.errors import WindowError
+from khhw.node import ANSWER_RING, Node
+
+if TYPE_CHECKING:
+    from khhw.net.lending import Counters
+
+__all__ = ["ANY", "Anybody", "RemoteBuffer", "Window"]
+
+EXPORT = struct.Struct(">BBBBI")
+"""Injection counter that reads, reception counter that writes, injection ring that answers; 255: none. Bytes."""
+_NONE = 255
+_SHORTEST_LOOK = 16
+_LONGEST_LOOK = 1024
+
+
+class Anybody(enum.Enum):
+    """Type of :data:`ANY`."""
+
+    ANY = "any"
+
+
+ANY = Anybody.ANY
+"""A window for every node that may send here."""
+
+
+@dataclass(frozen=True)
+class RemoteBuffer:
+    """Bytes of a window of a peer.
+
+    Parameters
+    ----------
+    rank : int
+        The peer.
+    reads, writes : int or None
+        Its counters; None: the window is not open for that.
+    ring : int
+        Its injection ring that answers reads.
+    offset, length : int
+        Place in the window.
+    """
+
+    rank: int
+    reads: int | None
+    writes: int | None
+    ring: int
+    offset: int
+    length: int
+
+    @classmethod
+    def parse(cls, data: bytes, rank: int) -> "RemoteBuffer":
+        """What :meth:`Window.export` of node `rank` gave.
+
+        Raises
+        ------
+        WindowError
+            If it is no export.
+        """
+        if len(data) != EXPORT.size:
+            raise WindowError(f"an exported window has {EXPORT.size} bytes, not {len(data)}")
+        reads, writes, ring, _, length = EXPORT.unpack(data)
+        return cls(
+            rank, None if reads == _NONE else reads, None if writes == _NONE else writes, ring, 0, length)
+
+    def slice(self, offset: int, length: int) -> "RemoteBuffer":
+        """`length` bytes from `offset` on.
+
+        Raises
+        ------
+        ValueError
+            If they leave the buffer.
+        """
+        if offset < 0 or length < 0 or offset + length > self.length:
+            raise ValueError(f"{length} bytes at offset {offset} leave a remote buffer of {self.length} bytes")
+        return RemoteBuffer(self.rank, self.reads, self.writes, self.ring, self.offset + offset, length)
+
+
+class Window:
+    """Registered memory of this node. Made by :meth:`Net.register`.
+
+    Attributes
+    ----------
+    buffer : Buffer
+    reads, writes : int or None
+        Counters it uses.
+    """
+
+    def __init__(
+        self, counters: "Counters", buffer: Buffer, reads: int | None, writes: int | None, node: Node
+    ) -> None:
+        self.buffer = buffer
+        self.reads = reads
+        self.writes = writes
+        self._counters = counters
+        self._node = node
+        self._expected = 0
+        self._open = True
+
+    def export(self) -> bytes:
+        """What a peer needs to use the window, 8 bytes for :meth:`RemoteBuffer.parse`."""
+        return EXPORT.pack(
+            _NONE if self.reads is None else self.reads, _NONE if self.writes is None else self.writes, ANSWER_RING,
+            0, self.buffer.length)
+
+    async def expect(self, length: int) -> None:
+        """Count anew, and raise the interrupt after `length` bytes. To be called while no put is under way."""
+        await self._counters.reception_counter(self._writes()).expect(length)
+        self._expected = length
+
+    async def written(self, length: int, timeout: int | None = None) -> bool:
+        """Wait until `length` bytes were put since the window was opened or :meth:`expect` was called.
+
+        If they are as many as were expected the interrupt ends the wait, else the counter is looked at now and then.
+
+        Parameters
+        ----------
+        length : int
+        timeout : int or None
+            Cycles to wait at most.
+
+        Returns
+        -------
+        bool
+            False if that lasted too long.
+
+        Raises
+        ------
+        WindowError
+            If the window is not open for writing.
+        """
+        counter = self._counters.reception_counter(self._writes())
+        if length == self._expected and length:
+            return await counter.wait(timeout)
+        end = None if timeout is None else self._node.now + timeout
+        while True:
+            missing = length - (self._expected - await counter.value() & 0xFFFFFFFF)
+            if missing <= 0:
+                return True
+            nap = min(_LONGEST_LOOK, max(_SHORTEST_LOOK, missing // 8))
+            if end is not None:
+                nap = min(nap, end - self._node.now)
+            if nap <= 0:
+                return False
+            await self._node.sleep(nap)
+
+    def _writes(self) -> int:
+        if self.writes is None or not self._open:
+            raise WindowError("the window is not open for writing")
+        return self.writes
+
+    async def close(self) -> None:
+        """Let nobody read or write any more."""
+        if self._open:
+            self._open = False
+            await self._counters.unregister(self.reads, self.writes)
