@@ -14,7 +14,9 @@ from khhw import __version__
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = ("run", "test", "verilog", "reference", "doctor")
+COMMANDS = (
+    "run", "memcached", "serve", "demo", "report", "trace", "test", "verilog", "bench", "new", "reference", "doctor",
+)
 """Subcommands, in the order the help lists them."""
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2

@@ -11,7 +11,7 @@ from amaranth.lib.wiring import In
 __all__ = ["clone"]
 
 
-def clone(module: str, original: wiring.Component) -> tuple[wiring.PureInterface, Instance]:
+def clone(module: str, original: wiring.Component, *, domain: str = "sync") -> tuple[wiring.PureInterface, Instance]:
     """An instance of a module that is converted elsewhere.
 
     Parameters
@@ -20,16 +20,18 @@ def clone(module: str, original: wiring.Component) -> tuple[wiring.PureInterface
         Name the original is converted under.
     original : wiring.Component
         Any component with the ports of that module; only its signature is used.
+    domain : str
+        Clock domain whose clock and reset it gets.
 
     Returns
     -------
     interface : wiring.PureInterface
         The original's members, to connect to.
     instance : Instance
-        To add as a submodule; its clock and reset are those of the ``sync`` domain.
+        To add as a submodule.
     """
     interface = original.signature.create()
-    ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
+    ports = {"i_clk": ClockSignal(domain), "i_rst": ResetSignal(domain)}
     for path, member, value in original.signature.flatten(interface):
         prefix = "i" if member.flow is In else "o"
         ports[f"{prefix}_{'__'.join(map(str, path))}"] = Value.cast(value)

@@ -6,7 +6,7 @@ A cable of the torus joins ``tx[d]`` of a node to ``rx[d ^ 1]`` of its neighbour
 import math
 from collections.abc import Iterator
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -104,6 +104,8 @@ class Fabric(wiring.Component):
     -------
     now : Out(64)
         Cycles since reset, or since what was loaded; every node's `now`.
+    rst : In(1)
+        Of everything; works one cycle late.
     time_load, time_value : In
         Set the time: the next cycle has the number `time_value`.
     host_* : AXI4-Lite vectors
@@ -159,16 +161,23 @@ class Fabric(wiring.Component):
         })
 
     def elaborate(self, platform):
+        # The reset reaches every next-state function. From a register, it does not make all of them functions of an
+        # input, which a simulator would evaluate at every change of any input and at both edges of the clock.
         m = Module()
+        m.domains.machine = machine = ClockDomain(local=True)
+        reset = Signal(init=1, reset_less=True)
+        m.d.sync += reset.eq(ResetSignal())
+        m.d.comb += [machine.clk.eq(ClockSignal()), machine.rst.eq(reset)]
         original = self.extra_modules[NODE_MODULE]
         nodes = []
         for rank in range(self.nodes):
-            node, m.submodules[f"node_{rank}"] = clone(NODE_MODULE, original)
+            node, m.submodules[f"node_{rank}"] = clone(NODE_MODULE, original, domain="machine")
             nodes.append(node)
-        m.submodules.root_port = port = RootPort(self.parameters)
-        m.d.sync += self.now.eq(self.now + 1)
+        port = RootPort(self.parameters)
+        m.submodules.root_port = DomainRenamer("machine")(port)
+        m.d.machine += self.now.eq(self.now + 1)
         with m.If(self.time_load):
-            m.d.sync += self.now.eq(self.time_value)
+            m.d.machine += self.now.eq(self.time_value)
 
         for rank, node in enumerate(nodes):
             m.d.comb += [node.now.eq(self.now), node.straps.eq(Straps.const(straps_of(rank, self.shape)))]

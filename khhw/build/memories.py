@@ -20,7 +20,7 @@ LARGE_BITS = 1 << 20
 @contextmanager
 def large_memories_uninitialised() -> Iterator[None]:
     """While entered, what Amaranth converts has no initial zeros in memories of over :data:`LARGE_BITS`."""
-    emitter = rtlil.ModuleEmitter
+    emitter: Any = rtlil.ModuleEmitter
     written = emitter.emit_memory
 
     def emit_memory(self: Any, index: int, cell: Any) -> None:

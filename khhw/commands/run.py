@@ -7,14 +7,17 @@ is the configured one and the hardware held every attack.
 
 import argparse
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from khhw.machine.machine import Machine
+    from khhw.machine.file import MachineFile
+    from khhw.machine.machine import Command, Machine
     from khhw.machine.results import Results
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "add_run_arguments", "run", "run_machine"]
 
 _FIRST_BUILD = 120.0
 _WORTH_KEEPING = 10.0
@@ -23,6 +26,12 @@ _WORTH_KEEPING = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``khhw run``."""
+    add_run_arguments(parser)
+    parser.add_argument("--schema", action="store_true", help="print the JSON schema of a machine file and stop")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of all subcommands that run a machine file."""
     parser.add_argument("file", nargs="?", help="machine file")
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path, help="folder to write to (default: out/NAME)")
     parser.add_argument("--waves", action="store_true", help="write waveforms, and lists of signals for viewers")
@@ -31,31 +40,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="replace router, guard, ni or memory by a class of your own, as [parts] does")
     parser.add_argument("--debug", action="store_true", help="simulator build with assertions, random initial values")
     parser.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
-    parser.add_argument("--schema", action="store_true", help="print the JSON schema of a machine file and stop")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run it; 0 if everything was as it should be."""
-    from khhw.build.errors import RequestError
     from khhw.machine.file import schema
-    from khhw.machine.machine import Machine
-    from khhw.machine.reading import MachineFileError
 
     if arguments.schema:
         print(json.dumps(schema(), indent=1))
         return 0
+    return run_machine(arguments)
+
+
+def run_machine(
+    arguments: argparse.Namespace, *, command: "Command" = "run",
+    prepare: "Callable[[MachineFile], MachineFile]" = lambda file: file,
+) -> int:
+    """Run a machine file and report.
+
+    Parameters
+    ----------
+    arguments : argparse.Namespace
+        As :func:`add_run_arguments` makes it.
+    command : str
+        The subcommand.
+    prepare : callable
+        Turns what the file says into what is run.
+
+    Returns
+    -------
+    int
+        Exit code: 0 if everything was as it should be.
+    """
+    from khhw.build.errors import RequestError
+    from khhw.machine.machine import Machine
+    from khhw.machine.reading import MachineFileError
+
     if arguments.file is None:
-        raise RequestError("khhw run needs a machine file, for example examples/talk.toml")
+        raise RequestError(f"khhw {command} needs a machine file, for example examples/talk.toml")
     if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
         raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
     try:
         machine = Machine.load(arguments.file, parts=_parts(arguments.parts))
+        machine = replace(machine, file=prepare(machine.file))
     except MachineFileError as error:
         raise RequestError(str(error)) from error
-    folder = arguments.folder or Path("out") / Path(arguments.file).stem
+    folder = arguments.folder or Path("out") / f"{Path(arguments.file).stem}{'' if command == 'run' else f'-{command}'}"
     if folder.exists() and not folder.is_dir():
         raise RequestError(f"{folder} is a file; -o takes a folder")
-    results = _simulate(machine, folder, arguments)
+    results = _simulate(machine, folder, arguments, command)
     if arguments.json:
         print(results.model_dump_json(indent=1))
     else:
@@ -76,14 +109,14 @@ def _parts(given: list[str]) -> dict[str, str]:
     return parts
 
 
-def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace) -> "Results":
+def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace, command: "Command") -> "Results":
     from rich.console import Console
 
     from khhw.report.live import LiveView
 
     def simulate(view: "LiveView | None") -> "Results":
         return machine.run(folder, seed=arguments.seed, build="debug" if arguments.debug else "fast",
-                           waves=arguments.waves, on_report=view)
+                           waves=arguments.waves, on_report=view, command=command)
 
     if arguments.json:
         return simulate(None)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from khhw.control.domains import DomainError
 from khhw.kernels.image import ImageError, build_image
-from khhw.machine.file import DomainSection, MachineFile, Phase, Serve, domain_matrix
+from khhw.machine.file import DomainSection, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
 from khhw.machine.lookup import find_class, find_kernel
 from khhw.node import ANSWER_RING, Layout, LayoutError
 from rtl.fabric import check_shape, check_table
@@ -18,6 +18,8 @@ Wrong = tuple[tuple[str | int, ...], str]
 _COUNTERS = 4
 """Counters 0 to 2 are used, and a node has a power of two."""
 _LAST_PORT = 65535
+_LARGEST_VALUE = 1 << 18
+_LARGEST_SCALE = 1000
 
 
 def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
@@ -59,6 +61,8 @@ def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
     for index, phase in enumerate(machine.phases):
         if wrong := _wrong_phase(phase, machine, folder):
             return ("phases", index, *wrong[0]), wrong[1]
+    if machine.memcached is not None and (wrong := _wrong_study(machine.memcached, machine)):
+        return ("memcached", *wrong[0]), wrong[1]
     if machine.serve is not None and (wrong := wrong_serve(machine.serve, machine, folder)):
         return ("serve", *wrong[0]), wrong[1]
     return None
@@ -79,6 +83,21 @@ def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | Non
         build_image(find_kernel(serve.kernel, folder))
     except (LookupError, ImageError) as error:
         return ("kernel",), str(error)
+    return None
+
+
+def _wrong_study(study: MemcachedStudy, machine: MachineFile) -> Wrong | None:
+    for key, ranks in (("server", [study.server]), ("clients", study.clients)):
+        if wrong := [rank for rank in ranks if not 0 <= rank < machine.nodes]:
+            return (key,), f"no node {wrong[0]}; nodes are 0 to {machine.nodes - 1}"
+    if study.server in study.clients or len(set(study.clients)) < len(study.clients):
+        return ("clients",), f"one kernel a node: {study.clients} repeats one, or names the server, node {study.server}"
+    if study.domains is not None and study.domains not in machine.domains:
+        return ("domains",), _unknown_domains(study.domains, machine)
+    if wrong := [size for size in [study.size, *study.sizes] if not 0 < size <= _LARGEST_VALUE]:
+        return ("sizes",), f"values have 1 to {_LARGEST_VALUE} bytes, not {wrong[0]}"
+    if odd := [scale for scale in study.scales if not 0 < scale < _LARGEST_SCALE]:
+        return ("scales",), f"scales are more than 0 and less than {_LARGEST_SCALE}, not {odd[0]:g}"
     return None
 
 
@@ -141,6 +160,8 @@ def _wrong_measure(phase: Phase, booted: dict[int, str], nodes: int) -> Wrong | 
             return ("measure",), "attacks need the kernel attack on one node, and victim on all others"
         case "latency" if "latency" not in names:
             return ("measure",), "latency is what the kernel latency leaves: boot it"
+        case "memcached" if "memcached_load" not in names:
+            return ("measure",), "memcached is what the kernel memcached_load leaves: boot it"
         case "console" if not phase.kernels:
             return ("measure",), "console loads the first kernel of the phase; there is none"
     return None

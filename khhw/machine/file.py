@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from khhw.control.domains import Domains
 from rtl.parameters import Parameters
 
-__all__ = ["DomainSection", "KernelEntry", "MachineFile", "Phase", "Serve", "domain_matrix", "schema"]
+__all__ = ["DomainSection", "KernelEntry", "MachineFile", "MemcachedStudy", "Phase", "Serve", "domain_matrix", "schema"]
 
 
 
@@ -82,9 +82,30 @@ class Phase(_Section):
     """CPU model of this phase; without it that of `[host]`."""
     cpu_scale: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """What all costs of the CPU model are multiplied by in this phase; without it that of `[host]`."""
-    measure: Literal["matrix", "attacks", "latency", "console"] | None = None
+    measure: Literal["matrix", "attacks", "latency", "console", "memcached"] | None = None
     """What is read from the nodes' memories when all kernels have ended; `console` loads the first kernel into
     1, 2, 4, ... nodes before."""
+
+
+class MemcachedStudy(_Section):
+    """What `khhw memcached` measures."""
+
+    server: int = Field(default=0, ge=0)
+    """Rank that runs the server."""
+    clients: list[int] = Field(default=[1], min_length=1)
+    """Ranks that run clients; what one client can show is measured with the first."""
+    domains: str | None = None
+    """Domains to change to; without it those named in the first phase, or everybody may send to everybody."""
+    sizes: list[int] = Field(default=[64, 256, 1024, 4096, 16384, 65536], min_length=1)
+    """Bytes of a value, one after the other."""
+    size: int = Field(default=4096, gt=0)
+    """Bytes of a value where something else is varied."""
+    scales: list[float] = Field(default=[0.25, 0.5, 1.0, 2.0, 4.0], min_length=1)
+    """Factors on all costs of the CPU model."""
+    operations: int = Field(default=60, ge=1)
+    """Operations a point measures, about."""
+    tail_operations: int = Field(default=1200, ge=1)
+    """Operations of the points that show the whole distribution of latencies, about."""
 
 
 class Serve(_Section):
@@ -96,8 +117,9 @@ class Serve(_Section):
     """Rank whose only program is the gateway; it connects each TCP client to the server by a stream of its own."""
     kernel: str = "memcached"
     """Name of a kernel of khhw, or the path of a Python file relative to the machine file."""
-    arguments: str = ""
-    """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run."""
+    arguments: str = "epoch={epoch} clock_hz={clock_hz}"
+    """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run, `{epoch}` the Unix time
+    it begins at, `{clock_hz}` the host's."""
     stream_port: int = Field(default=11211, ge=0, le=65535)
     """Port of the net that the kernel listens on."""
     port: int = Field(default=11211, ge=0, le=65535)
@@ -130,6 +152,8 @@ class MachineFile(_Section):
     """Named states of isAllowed."""
     phases: list[Phase] = []
     """In order."""
+    memcached: MemcachedStudy | None = None
+    """What `khhw memcached` measures; it runs no phases of this file."""
     serve: Serve | None = None
     """What `khhw serve` offers; it runs no phases."""
 

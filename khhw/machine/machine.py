@@ -19,9 +19,10 @@ from khhw.node import Shape
 from khhw.sim.options import Options
 from khhw.sim.process import ProcessResult, Request, run
 
-__all__ = ["Build", "Machine", "OnReport"]
+__all__ = ["Build", "Command", "Machine", "OnReport"]
 
 Build = Literal["fast", "debug"]
+Command = Literal["run", "memcached"]
 OnReport = Callable[[dict[str, Any]], None]
 """Called with what happens, as it happens: dicts with a ``kind``, in the order of the run.
 
@@ -80,7 +81,7 @@ class Machine:
 
     def run(
         self, folder: Path | str | None = None, *, seed: int | None = None, build: Build = "fast", waves: bool = False,
-        on_report: OnReport | None = None,
+        on_report: OnReport | None = None, command: Command = "run",
     ) -> Results:
         """Run all phases and collect what was seen.
 
@@ -96,6 +97,8 @@ class Machine:
             Write waves; needs a build of its own.
         on_report : callable, optional
             Told what happens, see :data:`OnReport`.
+        command : str
+            Subcommand of khhw this is run for; kept in the results.
 
         Returns
         -------
@@ -113,7 +116,7 @@ class Machine:
         if process.waves is not None:
             files = write_viewer_files(process.waves, Shape(*self.file.torus.shape))
             tell({"kind": "waves", "waves": str(process.waves), "viewers": [str(file) for file in files]})
-        results = self._results(process, chosen, build)
+        results = self._results(process, chosen, build, command)
         results.write(out / "results.json")
         return results
 
@@ -133,13 +136,13 @@ class Machine:
             cpu=self.file.host.cpu, cpu_scale=str(self.file.host.cpu_scale), clock_hz=self.file.host.clock_hz,
             options=Options(max_cycles=self.file.host.max_cycles))
 
-    def _results(self, process: ProcessResult, seed: int, build: Build) -> Results:
+    def _results(self, process: ProcessResult, seed: int, build: Build, command: Command) -> Results:
         state = _STATES.get(process.state, "failed")
         assert state in get_args(State)
         record = process.results.get("record", {})
         details = [process.message, *process.outcome.get("waiting", []), *process.outcome.get("stuck", [])]
         return Results(
-            version=__version__, name=self.file.name, state=state, seed=seed,
+            version=__version__, name=self.file.name, state=state, command=command, seed=seed,
             message="" if state == "done" else "\n".join(details),
             parameters=self.file.model_dump(mode="json"), build=build,
             cpu_model=self.file.host.cpu, clock_hz=self.file.host.clock_hz, cycles=process.outcome.get("cycles", 0),

@@ -11,6 +11,7 @@ from khhw.control.attacks import judge_attacks
 from khhw.control.log import RefusalLog
 from khhw.kernels.results import Peek, ResultError, latency_samples, observed_matrix
 from khhw.machine.file import Phase
+from khhw.machine.memcached import LOAD, Circumstances, memcached_points
 from khhw.machine.results import Attack, LatencySample, Matrix, RunRecord
 from khhw.node import Layout, Shape
 from khhw.sim.host import Host
@@ -85,6 +86,19 @@ async def latency(observer: Observer, record: RunRecord) -> None:
                 cycles=sample.cycles))
 
 
+async def memcached(observer: Observer, record: RunRecord) -> None:
+    """What the clients of memcached measured, all that were booted together as one."""
+    host = observer.host
+    circumstances = Circumstances(
+        observer.phase.name, observer.shape, host.cpu.name, float(host.cpu.scale) or 1.0, host.clock_hz)
+    memories = observer.memories
+    for entry in observer.phase.kernels:
+        if entry.kernel == LOAD:
+            arguments = entry.arguments.replace("{seed}", str(observer.seed))
+            clients = {rank: memories[rank] for rank in entry.ranks(observer.shape.nodes)}
+            record.memcached += memcached_points(circumstances, clients, observer.layout.heap.base, arguments)
+
+
 _EXPECTED = {
     "forged source": "the packets arrive, with the attacker's own id as source",
     "deputy": "the answers come back to the attacker",
@@ -92,6 +106,6 @@ _EXPECTED = {
 """What is seen of an attack that is turned into something harmless instead of refused."""
 
 MEASURES: dict[str, Callable[[Observer, RunRecord], Awaitable[None]]] = {
-    "matrix": matrix, "attacks": attacks, "latency": latency,
+    "matrix": matrix, "attacks": attacks, "latency": latency, "memcached": memcached,
 }
 """By the name a machine file gives them."""

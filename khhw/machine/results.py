@@ -138,6 +138,10 @@ class MemcachedPoint(_Model):
     """Operations of all kinds that open-loop clients begin in a second, together."""
     clients: int
     """Nodes that ran clients."""
+    connections: int = 1
+    """Of each client, with one operation at a time on each."""
+    gets_per_cent: int | None = None
+    """GETs among 100 operations of the measurement; null where that is not known."""
     hops: float
     """Mean torus distance between client and server."""
     cpu_model: str
@@ -215,6 +219,8 @@ class Results(_Model):
     """How the run ended; everything but `done` is a failure."""
     message: str = ""
     """Why, when it is not `done`."""
+    command: Literal["run", "memcached"] = "run"
+    """Subcommand of khhw that made it."""
     seed: int
     """Of everything random."""
     parameters: dict[str, Any]

@@ -106,7 +106,7 @@ class Connection(Endpoint):
         self.check()
         if chunk.kind == Kind.DATA and self.incoming.unacknowledged:
             self._push_acknowledgement()
-        self._push_chunk(chunk)
+        self._push_chunk(chunk, chunk.sequence, chunk.end)
         self.outgoing.sent(chunk, self._node.now)
         self.schedule(self.outgoing.due)
         await ring.doorbell()
@@ -239,9 +239,9 @@ class Connection(Endpoint):
             self.schedule(self._lingers_until)
 
     def _check_open(self) -> None:
-        self.check()
         if self._closing:
             raise ClosedError(f"the connection to node {self.peer} is closed")
+        self.check()
 
     def _check_sending(self) -> None:
         self._check_open()

@@ -24,8 +24,8 @@ LINGER = 400_000
 """Cycles a closed connection waits for the peer's end of the stream."""
 _FAREWELL_TRIES = 2
 _PROBE_PATIENCE = 20_000
-_LONGEST_SILENCE = 50_000_000
-"""Cycles after which a peer that is only silent is asked whether it is there, at the latest."""
+_LONGEST_SILENCE = 1 << 32
+"""Cycles after which a peer that is only silent is asked whether it is there, at the latest: more than a minute."""
 
 
 class State(enum.Enum):
@@ -78,7 +78,7 @@ class Endpoint:
         self._node = net.node
         self._turn: Queue[None] = Queue(name="a turn to send")
         self._turn.put_nowait(None)
-        self._again: list[Chunk] = []
+        self._again: tuple[int, int] | None = None
         self._heard = self._read_at = net.node.now
         self._probes = 0
         self._wakes_at: int | None = None
@@ -138,19 +138,18 @@ class Endpoint:
         if self.state == State.GONE:
             raise ClosedError(f"the connection to node {self.peer} is closed")
 
-    def _push_chunk(self, chunk: Chunk) -> None:
-        prefix = 0
+    def _push_chunk(self, chunk: Chunk, start: int, end: int) -> None:
+        """A segment, or a part of one that holds nothing but data."""
+        address, length = chunk.address + start - chunk.sequence, 0 if chunk.kind == Kind.FIN else end - start
         if chunk.kind != Kind.DATA:
-            prefix = PREFIX_BYTES
-            incoming = self.incoming
-            word = (1 << 32) - 1
-            self._node.memory[chunk.address - PREFIX_BYTES] = PREFIX.pack(
-                incoming.next & word, incoming.window, incoming.gap & word, 0)
+            address -= PREFIX_BYTES
+            incoming, word = self.incoming, (1 << 32) - 1
+            self._node.memory[address] = PREFIX.pack(incoming.next & word, incoming.window, incoming.gap & word, 0)
             incoming.told()
-        payload = 0 if chunk.kind == Kind.FIN else chunk.length
+        prefix = 0 if chunk.kind == Kind.DATA else PREFIX_BYTES
+        push = PUSH if chunk.push and end == chunk.end else 0
         self._net.transmitter.push(
-            self.peer, chunk.kind | (PUSH if chunk.push else 0), self.remote_number, chunk.sequence + payload,
-            chunk.sequence, chunk.address - prefix, prefix + payload)
+            self.peer, chunk.kind | push, self.remote_number, start + length, start, address, prefix + length)
 
     def _push_acknowledgement(self, kind: Kind = Kind.ACK) -> None:
         incoming = self.incoming
@@ -167,15 +166,16 @@ class Endpoint:
         if not self.outgoing.chunks:
             self.outgoing.tries = 0
 
-    def resend(self, chunks: list[Chunk]) -> None:
-        """Send these again at the next :meth:`respond`."""
-        self._again += [chunk for chunk in chunks if chunk not in self._again]
+    def resend(self, start: int, end: int) -> None:
+        """Send these numbers again at the next :meth:`respond`."""
+        before = self._again or (start, end)
+        self._again = min(start, before[0]), max(end, before[1])
 
     async def respond(self) -> None:
         """After a batch of packets: send again what got lost, acknowledge what is due."""
-        again, self._again = self._again, []
-        for chunk in again:
-            await self._send_again(chunk)
+        if self._again is not None:
+            (start, end), self._again = self._again, None
+            await self._send_again(max(start, self.outgoing.first), end)
         incoming = self.incoming
         if self.state != State.OPEN:
             return
@@ -191,15 +191,17 @@ class Endpoint:
             await self._net.transmitter.ring.doorbell()
             self._net.forget(self)
 
-    async def _send_again(self, chunk: Chunk) -> None:
-        await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
-        await self._net.transmitter.ring.room(1)
-        if self.state == State.GONE or chunk not in self.outgoing.chunks:
-            return
-        self._push_chunk(chunk)
-        chunk.sent_at = self._node.now
-        chunk.again += 1
-        self._net.resent += 1
+    async def _send_again(self, start: int, end: int) -> None:
+        for chunk, first, behind in list(self.outgoing.pieces(start, end)):
+            await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
+            await self._net.transmitter.ring.room(1)
+            if self.state == State.GONE:
+                return
+            if chunk.end > self.outgoing.first:
+                self._push_chunk(chunk, first, behind)
+                chunk.sent_at = self._node.now
+                chunk.again += 1
+                self._net.resent += 1
 
     # Time.
 
@@ -263,11 +265,11 @@ class Endpoint:
         if self.outgoing.tries >= MOST_TRIES and self.state != State.ASKED:
             self._silence()
             return
-        chunk = self.outgoing.timed_out(now)
+        again = self.outgoing.timed_out(now)
         if self.state in (State.ASKED, State.ANSWERED):
             await self._net.protocol.greet(self)
-        elif chunk is not None:
-            await self._send_again(chunk)
+        elif again is not None:
+            await self._send_again(*again)
         elif self.outgoing.allowance < ALIGN:
             self.outgoing.stalled(now)
             await self._control(Kind.PROBE)

@@ -119,19 +119,21 @@ class Counters:
         """Where the descriptors of a get with reception counter `number` are."""
         return Area(self._requests.base + number * REQUEST_BYTES, REQUEST_BYTES)
 
-    def disarm_later(self, number: int, *, quarantine: bool) -> None:
-        """Close the window of a get that has ended, and lend its counter again."""
-        self._timers.at(self._node.now, partial(self._disarm, number, quarantine))
+    def disarm_later(self, number: int, length: int, *, quarantine: bool) -> None:
+        """Close the window of a get of `length` bytes that has ended, and lend its counter again."""
+        self._timers.at(self._node.now, partial(self._disarm, number, length, quarantine))
 
-    async def _disarm(self, number: int, quarantine: bool, now: int) -> None:
+    async def _disarm(self, number: int, length: int, quarantine: bool, now: int) -> None:
         await self._reception[number].disarm()
         if quarantine:
-            self._timers.at(now + _LATE, partial(self._lend, number))
+            self._timers.at(now + _LATE, partial(self._lend, number, length))
         else:
-            await self._lend(number, now)
+            await self._lend(number, length, now)
 
-    async def _lend(self, number: int, _now: int) -> None:
+    async def _lend(self, number: int, length: int, _now: int) -> None:
         await self._node.reception_hits.clear(number)
+        # The next get is often as long as the last: it finds its counter ready.
+        await self._reception[number].prepare(length)
         self.reception_pool.give(number)
 
     async def close(self) -> None:

@@ -285,8 +285,9 @@ class Net:
 
     async def _receive(self) -> None:
         """Take packets of the streams, for ever."""
-        ring, node = self.reception, self.node
+        node = self.node
         while True:
+            ring = self.reception
             records = await ring.records()
             if not records:
                 await node.wait(Irq.RECEPTION + self.ring)

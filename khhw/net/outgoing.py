@@ -1,9 +1,11 @@
 """The sending half of a connection: what is on its way, and when it is sent again."""
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from khhw.net.buffers import RingSpace
+from khhw.net.buffers import ALIGN, RingSpace
+from khhw.net.errors import SegmentError
 from khhw.net.segments import Kind, unwrap
 from khhw.node import Area, Event
 from rtl.formats import PAYLOAD_BYTES
@@ -90,6 +92,7 @@ class Outgoing:
         self._deviation = 0.0
         self._congestion = 1 << 30
         self._recover = first
+        self._repeated = first - 1, 0
 
     @property
     def allowance(self) -> int:
@@ -110,7 +113,7 @@ class Outgoing:
         if self.due is None:
             self.due = now + self.patience
 
-    def acknowledge(self, number: int, window: int, gap: int, now: int) -> list[Chunk] | None:
+    def acknowledge(self, number: int, window: int, gap: int, now: int) -> tuple[int, int] | None:
         """What the peer says it has.
 
         Parameters
@@ -122,31 +125,53 @@ class Outgoing:
 
         Returns
         -------
-        list of Chunk or None
-            What to send again at once; None if the peer acknowledges what was never sent.
+        (int, int) or None
+            What to send again at once, from and up to which number; empty if nothing.
+
+        Raises
+        ------
+        SegmentError
+            If the peer acknowledges what was never sent.
         """
         upto = unwrap(number, self.first)
         missing = unwrap(gap, upto)
-        if not upto <= self.next:
-            return None
+        if upto > self.next:
+            raise SegmentError(f"{upto - self.next} bytes acknowledged that were not sent")
         if upto < self.first:
-            return []
-        again: list[Chunk] = []
-        if upto > self.first:
+            return None
+        advances = upto > self.first
+        if advances:
             self._advance(upto, now)
-            if self.chunks and self.first < self._recover and missing == upto:
-                again = [self.chunks[0]]
         if upto + window > self.edge:
             self.edge = upto + window
             self._stalls = 0
             self.moved.set()
         if upto < missing <= self.next:
-            again = [chunk for chunk in self.chunks if chunk.sequence < missing]
-        pause = int(self._smoothed or FIRST_TIMEOUT)
-        again = [chunk for chunk in again if now - chunk.sent_at >= pause or not chunk.again]
-        if again and self.first >= self._recover:
+            return self._repeat(missing, now)
+        if advances and self.chunks and upto < self._recover:
+            return self._repeat(self._recover, now)
+        return None
+
+    def _repeat(self, end: int, now: int) -> tuple[int, int] | None:
+        """What is missing from `first` to `end`, unless it was sent again just now."""
+        again, at = self._repeated
+        if self.first <= again and now - at < int(self._smoothed or FIRST_TIMEOUT):
+            return None
+        if self.first >= self._recover:
             self._shrink()
-        return again
+        self._repeated = self.first, now
+        return self.first, min(end, self.first + max(PAYLOAD_BYTES, self._congestion))
+
+    def pieces(self, start: int, end: int) -> Iterator[tuple[Chunk, int, int]]:
+        """Parts of segments on their way, from `start` to `end`: each with its first number and the one behind."""
+        for chunk in self.chunks:
+            if chunk.end <= start or chunk.sequence >= end:
+                continue
+            if chunk.kind != Kind.DATA:
+                yield chunk, chunk.sequence, chunk.end
+            else:
+                skipped = max(0, start - chunk.sequence) // ALIGN * ALIGN
+                yield chunk, chunk.sequence + skipped, min(chunk.end, end)
 
     def _advance(self, upto: int, now: int) -> None:
         newest: Chunk | None = None
@@ -173,14 +198,15 @@ class Outgoing:
         self._congestion = max(_LEAST_WINDOW, (self.next - self.first) // 2)
         self._recover = self.next
 
-    def timed_out(self, now: int) -> Chunk | None:
-        """Nothing came for too long: the segment to send again, if there is one."""
+    def timed_out(self, now: int) -> tuple[int, int] | None:
+        """Nothing came for too long: what to send again, if there is something."""
         self.tries += 1
         self.due = now + self.patience
         if not self.chunks:
             return None
         self._shrink()
-        return self.chunks[0]
+        self._repeated = self.first, now
+        return self.first, self.first + self._congestion
 
     def stalled(self, now: int) -> None:
         """The peer lives, but its window is closed: ask it again, less and less often."""

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from khhw.net.connection import Connection
 from khhw.net.endpoint import Endpoint, State
-from khhw.net.errors import ResetError
+from khhw.net.errors import ResetError, SegmentError
 from khhw.net.incoming import Incoming
 from khhw.net.segments import CONNECTIONS, Kind, Segment, unwrap
 
@@ -78,6 +78,13 @@ class Protocol:
     def _open(self, connection: Connection, segment: Segment) -> bool:
         incoming, now = connection.incoming, self._net.node.now
         sequence = unwrap(segment.sequence, incoming.next)
+        if segment.kind != Kind.DATA:
+            try:
+                again = connection.outgoing.acknowledge(segment.acknowledgement, segment.window, segment.gap, now)
+            except SegmentError:
+                return False
+            if again is not None:
+                connection.resend(*again)
         if segment.kind in (Kind.DATA, Kind.DATA_ACK) and segment.payload:
             if connection.silent and sequence + len(segment.payload) > incoming.next:
                 connection.fail(ResetError(f"node {connection.peer} sent more after the connection was closed here"))
@@ -89,11 +96,6 @@ class Protocol:
             return False
         if segment.push or segment.kind == Kind.PROBE:
             incoming.urgent = True
-        if segment.kind != Kind.DATA:
-            again = connection.outgoing.acknowledge(segment.acknowledgement, segment.window, segment.gap, now)
-            if again is None:
-                return False
-            connection.resend(again)
         connection.heard()
         self._established(connection)
         connection.schedule(connection.outgoing.due)

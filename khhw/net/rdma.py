@@ -95,7 +95,7 @@ class GetTransfer(Transfer):
         came = await self._looked(timeout)
         if not came:
             came = await net.counters.reception_counter(number).wait(max(0, self._begun + timeout - net.node.now))
-        net.counters.disarm_later(number, quarantine=not came)
+        net.counters.disarm_later(number, self.length, quarantine=not came)
         if not came:
             raise await net.diagnosis.of_get(self.peer, self._begun, timeout)
         if self._looks == 1:

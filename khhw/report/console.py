@@ -57,7 +57,8 @@ def _draw(results: Results) -> Figure:
     axes[0].set_xlabel("listening nodes")
     axes[0].set_title("over listeners", pad=10)
     if several:
-        _label(axes[1], {key: (key[1], max(load.cycles for load in group)) for key, group in images.items()})
+        _label(axes[1], {key: (key[1], max(load.cycles for load in group)) for key, group in images.items()},
+               inwards=True)
         axes[1].set_xlabel("image in bytes")
         axes[1].set_title("over size", pad=10)
         plain_numbers(axes[1].xaxis)
@@ -85,11 +86,12 @@ def _describe(load: Load, results: Results) -> str:
             f"{load.cycles:,} cycles ({duration(load.cycles, results.clock_hz)})")
 
 
-def _label(axes: Axes, places: dict[tuple[str, int], tuple[int, int]]) -> None:
-    """Names of images beside their points; images at one point share a label."""
+def _label(axes: Axes, places: dict[tuple[str, int], tuple[int, int]], *, inwards: bool = False) -> None:
+    """Names of images beside their points, `inwards` left of the rightmost; images at one point share a label."""
     names: dict[tuple[int, int], list[str]] = defaultdict(list)
     for (kernel, _), place in places.items():
         names[place].append(kernel)
     for place, kernels in names.items():
-        axes.annotate(listing(dict.fromkeys(kernels)), place, xytext=(8, 0), textcoords="offset points", va="center",
-                      fontsize=8.5, color=INK)
+        left = inwards and place == max(names) and len(names) > 1
+        axes.annotate(listing(dict.fromkeys(kernels)), place, xytext=(-8 if left else 8, 0), textcoords="offset points",
+                      ha="right" if left else "left", va="center", fontsize=8.5, color=INK)

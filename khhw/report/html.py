@@ -3,11 +3,31 @@
 import base64
 from collections.abc import Iterable, Sequence
 from html import escape
+from importlib import resources
 from pathlib import Path
 
 from khhw.report.picture import Picture
 
-__all__ = ["facts", "figure", "section", "table", "verdict"]
+__all__ = ["document", "facts", "figure", "section", "table", "verdict"]
+
+
+def document(title: str, body: str, version: str) -> str:
+    """A whole page that needs nothing but itself.
+
+    Parameters
+    ----------
+    title : str
+        Plain text.
+    body : str
+        HTML.
+    version : str
+        Of khhw.
+    """
+    css = resources.files("khhw.report").joinpath("page.css").read_text(encoding="utf-8")
+    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{escape(title)} · khhw</title>\n<style>\n{css}</style>\n</head>\n<body>\n<main>\n"
+            f"{body}<footer>Written by khhw {escape(version)}.</footer>\n</main>\n</body>\n</html>\n")
 
 
 def section(title: str, *blocks: str) -> str:
@@ -27,11 +47,11 @@ def verdict(good: bool, text: str) -> str:
     return f'<span class="{"good" if good else "bad"}">{escape(text)}</span>'
 
 
-def figure(picture: Picture, png: Path, *, narrow: bool = False) -> str:
-    """A picture inside the page, with its caption and its numbers' file; a narrow one gets a heading of its own."""
+def figure(picture: Picture, png: Path, *, narrow: bool = False, heading: bool = False) -> str:
+    """A picture inside the page, with its caption and its numbers' file; `narrow` ones always have a heading."""
     data = base64.b64encode(png.read_bytes()).decode("ascii")
-    heading = f"<h3>{escape(picture.title)}</h3>\n" if narrow else ""
-    return (f'{heading}<figure{" class=narrow" if narrow else ""}>\n'
+    head = f"<h3>{escape(picture.title)}</h3>\n" if narrow or heading else ""
+    return (f'{head}<figure{" class=narrow" if narrow else ""}>\n'
             f'<div class="scroll"><img alt="{escape(picture.title)}: {escape(picture.caption)}" '
             f'src="data:image/png;base64,{data}"></div>\n'
             f"<figcaption>{escape(picture.caption)} Numbers: <code>{escape(picture.name)}.csv</code>.</figcaption>\n"

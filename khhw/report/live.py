@@ -139,6 +139,9 @@ class LiveView:
                            f"{sum(attack.delivered for attack in record.attacks)} delivered")
             case "latency":
                 self._line(f"{event['phase']}: {len(record.latency)} messages timed")
+            case "memcached":
+                self._line(f"{event['phase']}: {sum(point.ops for point in record.memcached):,} memcached operations "
+                           f"measured, {sum(point.errors for point in record.memcached)} errors")
             case "console":
                 self._line(f"{event['phase']}: {len(record.load)} images loaded")
 

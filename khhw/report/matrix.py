@@ -11,7 +11,7 @@ from khhw.report.picture import Picture
 from khhw.report.style import ALARM, ALLOWED, EMPTY, MUTED, figure, styled
 from khhw.report.words import count, listing
 
-__all__ = ["differences", "matrix_caption", "matrix_picture"]
+__all__ = ["differences", "draw_matrices", "matrix_caption", "matrix_picture"]
 
 _MOST_NAMED = 6
 
@@ -41,7 +41,8 @@ def matrix_caption(matrix: Matrix) -> str:
 def matrix_picture(phase: str, matrix: Matrix) -> Picture:
     """The picture of one phase."""
     with styled():
-        drawing = _draw(matrix)
+        drawing = draw_matrices((matrix.configured, matrix.observed), ("configured", "observed"), differences(matrix),
+                                "not as configured")
     nodes = range(len(matrix.configured))
     return Picture(name=f"matrix_{phase}", title=phase, caption=matrix_caption(matrix), figure=drawing,
                    columns=("source", "destination", "configured", "observed"),
@@ -49,23 +50,36 @@ def matrix_picture(phase: str, matrix: Matrix) -> Picture:
                           matrix.observed[source][destination]) for source in nodes for destination in nodes])
 
 
-def _draw(matrix: Matrix) -> Figure:
-    nodes = len(matrix.configured)
+def draw_matrices(
+    cells: tuple[list[list[int]], list[list[int]]], titles: tuple[str, str], marked: list[tuple[int, int]], mark: str,
+) -> Figure:
+    """Two matrices side by side.
+
+    Parameters
+    ----------
+    cells : (list, list)
+        Rows of both, source first.
+    titles : (str, str)
+        Of both.
+    marked : list of (int, int)
+        Cells marked in the right one.
+    mark : str
+        What a mark means.
+    """
+    nodes = len(cells[0])
     side = min(7.0, 1.2 + 0.34 * nodes)
     drawing, (left, right) = figure(2 * side + 0.3, side + 0.75, 2)
-    _cells(left, matrix.configured, "configured")
-    _cells(right, matrix.observed, "observed")
-    wrong = differences(matrix)
-    for source, destination in wrong:
-        leak = bool(matrix.observed[source][destination])
+    _cells(left, cells[0], titles[0])
+    _cells(right, cells[1], titles[1])
+    for source, destination in marked:
+        leak = bool(cells[1][source][destination])
         right.add_patch(Rectangle((destination - 0.46, source - 0.46), 0.92, 0.92, linewidth=1.8, edgecolor=ALARM,
                                   facecolor=ALARM if leak else "none"))
         right.plot([destination], [source], marker="x", color="white" if leak else ALARM, markersize=6,
                    markeredgewidth=1.8)
     keys: list[Patch | Line2D] = [Patch(color=ALLOWED, label="1: a packet may pass"), Patch(color=EMPTY, label="0")]
-    if wrong:
-        keys.append(Line2D([], [], marker="x", linestyle="none", color=ALARM, markeredgewidth=1.8,
-                           label="not as configured"))
+    if marked:
+        keys.append(Line2D([], [], marker="x", linestyle="none", color=ALARM, markeredgewidth=1.8, label=mark))
     drawing.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
                    handlelength=1, handleheight=1)
     return drawing

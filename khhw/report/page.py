@@ -4,12 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 from pathlib import Path
 
 from khhw.machine.results import Attack, ConsoleLine, RefusalRecord, Results
 from khhw.report import html
 from khhw.report.matrix import differences
+from khhw.report.memcached.section import memcached_section
 from khhw.report.picture import Picture
 from khhw.report.words import count, duration, listing, si
 
@@ -49,18 +49,14 @@ def page(results: Results, pictures: Sequence[tuple[Picture, Path]], command: st
         html.section("Who may send to whom", _matrix_text(results), *matrices),
         html.section("Attacks", *_attacks(record.attacks)),
         html.section("Message latency", other.get("latency", "")),
+        memcached_section(results, [pair for pair in pictures if pair[0].name.startswith("memcached_")]),
         html.section("Console load time", other.get("console_load", "")),
         html.section("Refusals", *_refusals(record.refusals)),
         html.section("Console", *_transcript(record.console)),
         html.section("To make it again", *_again(results, command)),
     ]
-    css = resources.files("khhw.report").joinpath("page.css").read_text(encoding="utf-8")
-    return (f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{escape(results.name)} · khhw</title>\n<style>\n{css}</style>\n</head>\n<body>\n<main>\n"
-            f"<h1>{escape(results.name)}</h1>\n{_verdict(results)}\n{html.facts(_facts(results))}\n"
-            f"{''.join(sections)}<footer>Written by khhw {escape(results.version)}.</footer>\n"
-            f"</main>\n</body>\n</html>\n")
+    body = f"<h1>{escape(results.name)}</h1>\n{_verdict(results)}\n{html.facts(_facts(results))}\n{''.join(sections)}"
+    return html.document(results.name, body, results.version)
 
 
 def _verdict(results: Results) -> str:
@@ -74,6 +70,10 @@ def _verdict(results: Results) -> str:
     if record.attacks:
         parts.append(f"{count(len(record.attacks), 'attack')} held, "
                      f"{count(sum(a.delivered for a in record.attacks), 'packet')} delivered where none may be")
+    if record.memcached:
+        errors = sum(point.errors for point in record.memcached)
+        parts.append(f"{sum(point.ops for point in record.memcached):,} memcached operations, "
+                     f"{count(errors, 'error')}")
     text = f"{listing(parts)}." if parts else "The run ended well."
     return f'<p class="verdict">{html.verdict(True, "Passed.")} {escape(text[0].upper() + text[1:])}</p>'
 
@@ -85,7 +85,8 @@ def _facts(results: Results) -> list[tuple[str, str]]:
         ("cycles", f"{results.cycles:,}"),
         ("simulated", duration(results.cycles, results.clock_hz)),
         ("clock", si(results.clock_hz, "Hz")),
-        ("software time", results.cpu_model),
+        ("software time", listing(dict.fromkeys([p.cpu_model for p in results.results.memcached]
+                                                or [results.cpu_model]))),
         ("simulator", f"{results.wall_seconds:.1f} s, {results.build} build"),
         ("seed", str(results.seed)),
         ("khhw", results.version),

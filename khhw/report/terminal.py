@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from khhw.machine.results import Attack, Matrix, Results
+from khhw.report.memcached.lines import print_memcached
 from khhw.report.page import shortcomings
 from khhw.report.words import count, duration
 from khhw.report.write import run_command
@@ -57,6 +58,9 @@ def print_summary(
     if results.results.attacks:
         console.print()
         console.print(_attacks(results.results.attacks))
+    if results.results.memcached:
+        console.print()
+        print_memcached(console, results)
     console.print()
     console.print(f"report  {report}", highlight=False, soft_wrap=True)
     for index, (command, meaning) in enumerate(next_commands(results, source, report.parent)):

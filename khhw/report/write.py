@@ -7,6 +7,7 @@ from khhw.machine.results import Results
 from khhw.report.console import load_picture
 from khhw.report.latency import latency_picture
 from khhw.report.matrix import matrix_picture
+from khhw.report.memcached import memcached_pictures
 from khhw.report.page import page
 from khhw.report.picture import Picture
 
@@ -19,6 +20,7 @@ def pictures(results: Results) -> list[Picture]:
     found = [matrix_picture(phase, matrix) for phase, matrix in record.matrix.items()]
     if record.latency:
         found.append(latency_picture(results))
+    found += memcached_pictures(results)
     if record.load:
         found.append(load_picture(results))
     return found
@@ -26,7 +28,7 @@ def pictures(results: Results) -> list[Picture]:
 
 def run_command(results: Results, source: str, folder: Path | str) -> str:
     """The command that makes a run again."""
-    return shlex.join(["khhw", "run", source, "-o", str(folder), "--seed", str(results.seed)])
+    return shlex.join(["khhw", results.command, source, "-o", str(folder), "--seed", str(results.seed)])
 
 
 def write_report(results: Results, folder: Path, *, source: str = "machine.toml") -> Path:

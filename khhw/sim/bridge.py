@@ -140,6 +140,10 @@ class _Bridge:
         for _ in range(RESET_CYCLES):
             await self._edge
         reset.set(0)
+        # A fabric's own reset ends a cycle later.
+        self.time_load.set(1)
+        await self._edge
+        self.time_load.set(0)
         self._origin = _steps()
         await self._settle
         if self.time.get() != 0:
@@ -239,8 +243,12 @@ class _Bridge:
         began = time.monotonic()
         end = math.inf if due is None else began + self._ahead / clock_hz
         self._ahead = 0
+        told = False
         while self.pace.stop is None and not inbox.wait(min(end - time.monotonic(), self.options.progress_seconds)):
-            self.pace.look(self.cycle)
+            if not told:
+                # Once; then there is nothing new to tell.
+                self.pace.look(self.cycle)
+                told = True
             if time.monotonic() >= end:
                 break
         waited = time.monotonic() - began

@@ -8,16 +8,27 @@ from khhw.kernels.memcached.item import VERSION_BYTES, Seen, StaleError, TornErr
 from khhw.net import Buffer, Connection, Net, RemoteBuffer, rdma_get, rdma_put, tcp_send
 from khhw.node import Work
 
-__all__ = ["AnswerError", "Place", "RemoteClient", "StreamClient"]
+__all__ = ["AnswerError", "Place", "RefusedError", "RemoteClient", "StreamClient"]
 
 _AT_ONCE = 16384
 _PATIENCE = 400_000
+_ASK_AGAIN = 8
+"""Torn reads of an item after which the server is asked where it is now."""
 MOST_TRIES = 64
 """Reads of one item before it counts as an error that it never stands still."""
 
 
 class AnswerError(Exception):
     """The server answered what it should not have; holds the answer."""
+
+
+class RefusedError(AnswerError):
+    """The server could not do it, and said so; the connection is as good as before."""
+
+
+def unexpected(answer: bytes) -> AnswerError:
+    """The error for an answer that is not what was hoped for."""
+    return (RefusedError if answer.startswith(b"SERVER_ERROR") else AnswerError)(answer.decode("latin-1"))
 
 
 class StreamClient:
@@ -81,10 +92,10 @@ class StreamClient:
             return None
         words = line.split(b" ")
         if words[:2] != [b"VALUE", key]:
-            raise AnswerError(line.decode("latin-1"))
+            raise unexpected(line)
         value = await self.block(int(words[3]))
         if (end := await self.line()) != b"END":
-            raise AnswerError(end.decode("latin-1"))
+            raise unexpected(end)
         return value
 
     async def set(self, key: bytes, value: bytes, *, flags: int = 0, exptime: int = 0) -> None:
@@ -97,14 +108,14 @@ class StreamClient:
         """
         answer = await self.ask(b"set %b %d %d %d" % (key, flags, exptime, len(value)), value)
         if answer != b"STORED":
-            raise AnswerError(answer.decode("latin-1"))
+            raise unexpected(answer)
 
     async def numbers(self, command: bytes) -> list[int]:
         """A command answered by numbers, behind a word or alone."""
         answer = await self.ask(command)
         numbers = [int(word) for word in answer.split(b" ") if word.isdigit()]
         if not numbers:
-            raise AnswerError(answer.decode("latin-1"))
+            raise unexpected(answer)
         return numbers
 
 
@@ -144,19 +155,21 @@ class RemoteClient(StreamClient):
         """Learn how to read the store."""
         word, _, export = (await self.ask(b"rwindow")).partition(b" ")
         if word != b"WINDOW":
-            raise AnswerError(word.decode("latin-1"))
+            raise unexpected(word)
         self._store = RemoteBuffer.parse(bytes.fromhex(export.decode()), self._connection.peer)
 
     async def get(self, key: bytes) -> bytes | None:
         """The value of a key, read where the server once said it is; asked for again where that is not so any more."""
         await self.net.node.work_all({Work.HASH: len(key), Work.LOOKUP: 1})
-        for _ in range(MOST_TRIES):
+        for turn in range(1, MOST_TRIES + 1):
             if (place := self._places.get(key)) is None and (place := await self._ask_place(key)) is None:
                 return None
             try:
                 seen = await self._read(place, key)
             except TornError:
                 self.seen["torn"] += 1
+                if not turn % _ASK_AGAIN:
+                    self._forget(key, place)
             except StaleError:
                 self.seen["stale"] += 1
                 self._forget(key, place)
@@ -186,7 +199,7 @@ class RemoteClient(StreamClient):
             while line != b"END":
                 words = line.split(b" ")
                 if words[0] != b"INDEX":
-                    raise AnswerError(line.decode("latin-1"))
+                    raise unexpected(line)
                 self._learn(words[1], words[2], words[3])
                 line = await self.line()
 
@@ -197,7 +210,7 @@ class RemoteClient(StreamClient):
             return None
         words = line.split(b" ")
         if words[:2] != [b"INDEX", key] or (await self.line()) != b"END":
-            raise AnswerError(line.decode("latin-1"))
+            raise unexpected(line)
         return self._learn(key, words[2], words[3])
 
     def _learn(self, key: bytes, offset: bytes, length: bytes) -> Place:
@@ -225,5 +238,5 @@ class RemoteClient(StreamClient):
             await transfer.done(_PATIENCE)
         words = answer.split(b" ")
         if words[0] != b"STORED" or len(words) != 3:
-            raise AnswerError(answer.decode("latin-1"))
+            raise unexpected(answer)
         self._learn(key, words[1], words[2])

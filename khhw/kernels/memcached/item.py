@@ -88,13 +88,11 @@ def parse_item(data: bytes, again: bytes, place: int, key: bytes, *, check_versi
         If it is another item, none, or longer than what was read.
     """
     version, cas, expiry, own, value_bytes, flags, key_bytes, _ = HEADER.unpack_from(data)
-    if check_version and version & 1:
-        raise TornError
-    if version == FREE or own != place or key_bytes != len(key):
-        raise StaleError
-    if check_version and int.from_bytes(again, "big") != version:
-        raise TornError
     start = value_offset(key_bytes)
-    if data[HEADER.size:HEADER.size + key_bytes] != key or start + value_bytes > len(data):
+    # What is not an item of this key will not become one by waiting, whatever its version looks like.
+    if (version == FREE or own != place or data[HEADER.size:HEADER.size + key_bytes] != key
+            or start + value_bytes > len(data)):
         raise StaleError
+    if check_version and (version & 1 or int.from_bytes(again, "big") != version):
+        raise TornError
     return Seen(data[start:start + value_bytes], flags, cas, version, expiry)

@@ -6,8 +6,8 @@
     Where items are: a line ``INDEX KEY PLACE BYTES`` for each that is there, then ``END``. Places count from the
     beginning of the window.
 ``rbusy``
-    ``BUSY``, the nanoseconds of software time charged to the server so far and its register accesses: what ``stats``
-    calls ``khhw_busy_ns`` and ``khhw_accesses``, for less work.
+    ``BUSY``, the nanoseconds of software time charged to the server so far, its register accesses, and evictions: what
+    ``stats`` calls ``khhw_busy_ns``, ``khhw_accesses`` and ``evictions``, for less work.
 ``rset KEY FLAGS EXPTIME BYTES``
     Room for a value: ``SLOT`` and an exported window. When the bytes are there: ``STORED PLACE BYTES``. Instead of
     ``SLOT`` an error, ``SERVER_ERROR no window`` among them: then the value goes by ``set``. Instead of ``STORED``
@@ -56,7 +56,7 @@ class Remote:
         """For :class:`~khhw.kernels.memcached.commands.Commands`."""
         return {
             b"rwindow": (1, 1, lambda _: say(b"WINDOW " + self._window().hex().encode())),
-            b"rbusy": (1, 1, lambda _: say(b"BUSY %d %d" % self._busy())),
+            b"rbusy": (1, 1, lambda _: say(b"BUSY %d %d %d" % (*self._busy(), self._store.evictions))),
             b"rindex": (2, 1 << 30, self._index),
             b"rset": (5, 5, self._set),
         }

@@ -9,8 +9,8 @@ from khhw.kernels.memcached.store import Store
 __all__ = ["Statistics"]
 
 _COUNTED = (
-    "cmd_get", "cmd_set", "cmd_flush", "cmd_touch", "get_hits", "get_misses", "get_expired", "delete_misses",
-    "delete_hits", "incr_misses", "incr_hits", "decr_misses", "decr_hits", "cas_misses", "cas_hits", "cas_badval", "touch_hits",
+    "cmd_get", "cmd_set", "cmd_flush", "cmd_touch", "get_hits", "get_misses", "delete_misses", "delete_hits",
+    "incr_misses", "incr_hits", "decr_misses", "decr_hits", "cas_misses", "cas_hits", "cas_badval", "touch_hits",
     "touch_misses", "store_too_large", "store_no_memory",
 )
 _CONNECTIONS = ("curr_connections", "total_connections")

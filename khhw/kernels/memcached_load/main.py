@@ -5,14 +5,14 @@ For each combination of ``values=``, ``sizes=``, ``distribution=``, ``active=`` 
 measure, drain. Every value read is checked, byte for byte. Results stand at the base of the heap as ``table.py`` says.
 """
 
-from khhw.kernels.memcached.client import Place, RemoteClient, StreamClient
+from khhw.kernels.memcached.client import AnswerError, Place, RemoteClient, StreamClient
 from khhw.kernels.memcached.item import VERSION_BYTES, item_bytes
-from khhw.kernels.memcached_load.measurement import Measurement
+from khhw.kernels.memcached_load.measurement import SERIAL_BITS, Measurement
 from khhw.kernels.memcached_load.options import Plan, Point, parse_plan
 from khhw.kernels.memcached_load.table import HEADER, MAGIC, OPS, POINT, SAMPLE
 from khhw.kernels.memcached_load.together import Together
 from khhw.kernels.memcached_load.workload import Keys, make_value
-from khhw.net import Buffer, Net
+from khhw.net import Buffer, Net, NetError
 from khhw.node import Node, gather
 
 __all__ = ["main"]
@@ -36,7 +36,7 @@ class Load:
     def __init__(self, node: Node, net: Net, plan: Plan) -> None:
         self.node, self.net, self.plan = node, net, plan
         self.clients: list[RemoteClient] = []
-        self.samples = self.checked = self.serial = 0
+        self.samples = self.checked = self.wrong = self.serial = 0
         self._stored: tuple[str, int] | None = None
         self._base = net.heap.base
         self._samples_at = self._base + HEADER.size + POINT.size * len(plan.points)
@@ -65,10 +65,16 @@ class Load:
 
     async def run(self) -> None:
         """All points."""
-        for number, point in enumerate(self.plan.points):
-            await self._point(number, point)
-            self._header(number + 1, 0)
-        self._header(len(self.plan.points), 1)
+        done = 0
+        try:
+            for number, point in enumerate(self.plan.points):
+                await self._point(number, point)
+                done = number + 1
+                self._header(done, 0)
+        except (NetError, AnswerError) as error:
+            await self.node.console.print(
+                f"node {self.node.rank}> error: memcached_load: point {done + 1} of {len(self.plan.points)}: {error}")
+        self._header(done, 1)
 
     async def _point(self, number: int, point: Point) -> None:
         keys = Keys(self.plan, point)
@@ -84,6 +90,10 @@ class Load:
             await gather(measurement.run(), self._server(measurement))
         self.serial = measurement.serial
         self.checked += measurement.checked
+        self.wrong += measurement.record.wrong
+        self.clients = [client for client in self.clients if client not in measurement.failed]
+        if not self.clients:
+            raise AnswerError(f"all connections to the server have failed, the last one with {measurement.reason}")
         self._keep(number, measurement)
         await self._together.meet()
 
@@ -94,7 +104,7 @@ class Load:
         self._stored = point.values, point.value_bytes
         for index in range(place, len(keys), len(self.plan.clients)):
             self.serial += 1
-            value = make_value(self.plan.seed, index, self.node.rank << 40 | self.serial, keys.sizes[index])
+            value = make_value(self.plan.seed, index, self.node.rank << SERIAL_BITS | self.serial, keys.sizes[index])
             await StreamClient.set(self.clients[0], keys.names[index], value)
 
     async def _server(self, measurement: Measurement) -> None:
@@ -104,9 +114,10 @@ class Load:
         record = measurement.record
         for cycle, sign in ((record.begin, -1), (record.end, 1)):
             await self.node.sleep(max(0, cycle - self.node.now))
-            busy, accesses = await self._control.numbers(b"rbusy")
+            busy, accesses, evictions = await self._control.numbers(b"rbusy")
             record.server_ns += sign * busy
             record.server_accesses += sign * accesses
+            record.evictions += sign * evictions
 
     def _keep(self, number: int, measurement: Measurement) -> None:
         """Write a point and its samples to the table."""
@@ -133,5 +144,6 @@ async def main(node: Node, arguments: str) -> None:
     await load.open()
     await load.run()
     await node.console.print(
-        f"node {node.rank}> memcached_load: {load.samples} samples, {load.checked} values read and right")
+        f"node {node.rank}> memcached_load: {load.samples} samples, {load.checked} values read, "
+        f"{load.wrong} wrong")
     await net.close()

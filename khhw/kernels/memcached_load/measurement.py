@@ -3,21 +3,18 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from khhw.kernels.memcached.client import AnswerError, RemoteClient, StreamClient
+from khhw.kernels.memcached.client import AnswerError, RefusedError, RemoteClient, StreamClient
 from khhw.kernels.memcached_load.options import Plan, Point
 from khhw.kernels.memcached_load.table import OPS, PointRecord
 from khhw.kernels.memcached_load.workload import Chooser, Keys, make_value, right_value
 from khhw.net import NetError
 from khhw.node import Event, Node, gather, timeout
 
-__all__ = ["Measurement", "Sample", "WrongValueError"]
+__all__ = ["SERIAL_BITS", "Measurement", "Sample"]
 
-_SERIALS = 40
+SERIAL_BITS = 40
 """Bits of a serial number that count; above them is the rank of the writer."""
-
-
-class WrongValueError(Exception):
-    """A value nobody wrote under this key: torn, or another key's."""
+_FAILURES = (TimeoutError, NetError, AnswerError)
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,9 @@ class Measurement:
     start: int
     record: PointRecord = field(default_factory=PointRecord)
     samples: list[Sample] = field(default_factory=list)
+    failed: list[RemoteClient] = field(default_factory=list)
     checked: int = 0
+    reason: str = ""
 
     def __post_init__(self) -> None:
         self.record.begin = self.start + self.plan.warmup
@@ -69,7 +68,7 @@ class Measurement:
             len(self.keys), self.point.distribution, self.plan.seed, f"{self.number} {self.node.rank}")
         self._arrivals: deque[int] = deque()
         self._arrived = Event("an arrival")
-        self._running = 0
+        self._all_arrived = False
 
     async def run(self) -> None:
         """Warm up, measure, drain."""
@@ -92,7 +91,7 @@ class Measurement:
 
     async def _closed(self, client: RemoteClient) -> None:
         """One operation after the other."""
-        while self.node.now < self.record.end:
+        while self.node.now < self.record.end and client not in self.failed:
             await self._operation(client, self.node.now)
 
     async def _arrive(self) -> None:
@@ -102,57 +101,76 @@ class Measurement:
             await self.node.sleep(max(0, int(due) - self.node.now))
             self._arrivals.append(int(due))
             self._arrived.set()
-        self._running = -1
+        self._all_arrived = True
         self._arrived.set()
 
     async def _open(self, client: RemoteClient) -> None:
         """Take what is due, oldest first; its time counts from when it was due."""
-        last = self.record.end + self.plan.drain
-        while self.node.now < last:
+        while client not in self.failed:
             if self._arrivals:
-                await self._operation(client, self._arrivals.popleft())
-            elif self._running < 0:
+                if self.node.now >= self.record.end + self.plan.drain:
+                    self.record.errors += len(self._arrivals)
+                    self._arrivals.clear()
+                else:
+                    await self._operation(client, self._arrivals.popleft())
+            elif self._all_arrived:
                 return
             else:
                 self._arrived.clear()
                 await self._arrived.wait()
-        self.record.errors += len(self._arrivals)
-        self._arrivals.clear()
 
     async def _operation(self, client: RemoteClient, due: int) -> None:
-        """One GET or SET that is due in cycle `due`."""
+        """One GET or SET that is due in cycle `due`. A client that fails is not used again."""
         index = self._chooser.key()
         op = OPS[0] if self._chooser.is_get(self.point.gets) else OPS[1]
-        counted = self.record.begin <= due < self.record.end
         try:
             async with timeout(max(1, self.record.end + self.plan.drain - self.node.now)):
                 found = await self._get(client, index) if op == "get" else await self._set(client, index)
-        except (TimeoutError, NetError, AnswerError):
+        except RefusedError:
             self.record.errors += 1
-            raise
-        if not counted:
             return
-        self.record.misses += not found
-        self.record.gets += op == "get"
-        self.record.sets += op == "set"
-        if len(self.samples) < self.plan.samples:
-            self.samples.append(Sample(due, self.node.now - due, self.keys.sizes[index], op))
+        except _FAILURES as error:
+            self._fail(client, error)
+            return
+        if self.record.begin <= due < self.record.end:
+            self.record.misses += not found
+            self.record.gets += op == "get"
+            self.record.sets += op == "set"
+            if len(self.samples) < self.plan.samples:
+                self.samples.append(Sample(due, self.node.now - due, self.keys.sizes[index], op))
+        if not found and self.plan.fill:
+            await self._fill(client, index)
+
+    async def _fill(self, client: RemoteClient, index: int) -> None:
+        """Write what was missed; not a measured operation."""
+        try:
+            await self._set(client, index)
+        except RefusedError:
+            self.record.errors += 1
+        except _FAILURES as error:
+            self._fail(client, error)
+
+    def _fail(self, client: RemoteClient, error: Exception) -> None:
+        self.record.errors += 1
+        self.failed.append(client)
+        self.reason = f"{type(error).__name__}: {error}"
 
     async def _get(self, client: RemoteClient, index: int) -> bool:
         """Read a key and look at every byte; False if it is not there."""
-        key = self.keys.names[index]
+        key, size = self.keys.names[index], self.keys.sizes[index]
         value = await (client.get(key) if self.point.path == "rdma" else StreamClient.get(client, key))
         if value is None:
             return False
         self.checked += 1
-        if not right_value(self.plan.seed, index, self.keys.sizes[index], value):
-            raise WrongValueError(f"{key!r} holds {value[:32].hex()}..., {len(value)} bytes, which nobody wrote there")
+        right = right_value(self.plan.seed, index, value) and (self.plan.vary or len(value) == size)
+        self.record.wrong += not right
         return True
 
     async def _set(self, client: RemoteClient, index: int) -> bool:
         self.serial += 1
-        serial = self.node.rank << _SERIALS | self.serial
-        value = make_value(self.plan.seed, index, serial, self.keys.sizes[index])
+        serial, size = self.node.rank << SERIAL_BITS | self.serial, self.keys.sizes[index]
+        value = make_value(self.plan.seed, index, serial, self._chooser.size(size) if self.plan.vary else size)
         key = self.keys.names[index]
-        await (client.set(key, value) if self.point.path == "rdma" else StreamClient.set(client, key, value))
+        path = self.point.path if self.point.sets == "same" else self.point.sets
+        await (client.set(key, value) if path == "rdma" else StreamClient.set(client, key, value))
         return True

@@ -15,6 +15,7 @@ WORDS = {
     "values": (["fixed"], ("fixed", "etc")),
     "distribution": (["uniform"], ("uniform", "zipf")),
     "loop": (["closed"], ("closed", "open")),
+    "sets": (["same"], ("same", "tcp", "rdma")),
     "check": (["version"], ("version", "nothing")),
 }
 """Options that are words: what they are without being set, and what they may be."""
@@ -28,6 +29,8 @@ class Point:
     ----------
     path : str
         ``tcp`` or ``rdma``.
+    sets : str
+        Path of the SETs: ``same``, or one of the two.
     values : str
         ``fixed`` or ``etc``.
     value_bytes : int
@@ -43,6 +46,7 @@ class Point:
     """
 
     path: str
+    sets: str
     values: str
     value_bytes: int
     distribution: str
@@ -76,6 +80,10 @@ class Plan:
     clock_hz : int
     check_version : bool
         False: remote reads are not checked for being torn; for showing that the check is needed.
+    vary : bool
+        Each write chooses a size up to the key's own.
+    fill : bool
+        A key that a GET misses is written.
     """
 
     server: int
@@ -93,6 +101,8 @@ class Plan:
     largest: int
     clock_hz: int
     check_version: bool
+    vary: bool
+    fill: bool
 
 
 def parse_plan(text: str, rank: int) -> Plan:
@@ -123,7 +133,7 @@ def parse_plan(text: str, rank: int) -> Plan:
     options = parse_options(
         " ".join(numbers), server=2, port=PORT, clients=[rank], active=[0], sizes=[64], gets=[100, 0], keys=100,
         rate=[0], connections=1, warmup=20_000, measure=100_000, drain=100_000, seed=1, memory=1 << 20, samples=20_000,
-        largest=1 << 16, clock_hz=CLOCK_HZ)
+        largest=1 << 16, clock_hz=CLOCK_HZ, vary=0, fill=0)
     one = {name: values[0] for name, values in options.items()}
     if not all(0 <= share <= 100 for share in options["gets"]):
         raise ValueError(f"gets= are percentages, not {options['gets']}")
@@ -139,7 +149,7 @@ def parse_plan(text: str, rank: int) -> Plan:
     return Plan(
         one["server"], one["port"], options["clients"], tuple(points), one["keys"], one["connections"], one["warmup"],
         one["measure"], one["drain"], one["seed"], one["memory"], one["samples"], one["largest"], one["clock_hz"],
-        "nothing" not in words["check"])
+        "nothing" not in words["check"], bool(one["vary"]), bool(one["fill"]))
 
 
 def _points(
@@ -150,4 +160,4 @@ def _points(
         sizes = options["sizes"] if values == "fixed" else [0]
         for size, distribution, clients, rate, gets, path in product(
                 sizes, words["distribution"], active, rates, options["gets"], words["path"]):
-            yield Point(path, values, size, distribution, gets, clients, rate)
+            yield Point(path, words["sets"][0], values, size, distribution, gets, clients, rate)

@@ -25,6 +25,7 @@ class LoadTable:
     ----------
     connections : int
     points : list of PointRecord
+        Those that were measured to their end.
     samples : structured numpy array, shape (samples,)
         Fields ``begin``, ``cycles``, ``value_bytes`` and ``op``.
     """
@@ -37,7 +38,8 @@ class LoadTable:
         """Samples of one operation of a point."""
         record = self.points[point]
         samples = self.samples[record.first:record.first + record.samples]
-        return samples[samples["op"] == OPS.index(op)]
+        chosen: npt.NDArray[np.void] = samples[samples["op"] == OPS.index(op)]
+        return chosen
 
 
 def load_table(memory: Callable[[int, int], bytes], base: int) -> LoadTable | None:
@@ -54,6 +56,6 @@ def load_table(memory: Callable[[int, int], bytes], base: int) -> LoadTable | No
     if not ended:
         raise TableError(f"a client of memcached ended after {done} of {points} points")
     at = base + HEADER.size
-    records = [PointRecord.unpack(memory(at + number * POINT.size, POINT.size)) for number in range(points)]
+    records = [PointRecord.unpack(memory(at + number * POINT.size, POINT.size)) for number in range(done)]
     data = memory(at + points * POINT.size, samples * SAMPLE.size)
     return LoadTable(connections, records, np.frombuffer(data, dtype=_SAMPLE))

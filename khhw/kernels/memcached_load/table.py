@@ -11,7 +11,7 @@ __all__ = ["HEADER", "MAGIC", "OPS", "POINT", "SAMPLE", "PointRecord"]
 HEADER = struct.Struct(">4sIIIII8x")
 """Magic, points of the plan, points that are done, samples, connections, 1 when the kernel has ended."""
 MAGIC = b"KHML"
-POINT = struct.Struct(">QQQQQQIIIIIIIII12x")
+POINT = struct.Struct(">QQQQQQIIIIIIIIIII4x")
 """A :class:`PointRecord`."""
 SAMPLE = struct.Struct(">QIIB7x")
 """Cycle it began, cycles it took, bytes of the value, index in :data:`OPS`."""
@@ -38,6 +38,10 @@ class PointRecord:
         Index of this point's first sample, and how many there are.
     misses, torn, stale, fallbacks, errors : int
         GETs without a value; reads again; SETs that found no window; operations that failed, or had not ended.
+    wrong : int
+        GETs of a value that nobody wrote under the key: torn, or another's.
+    evictions : int
+        By the server in the measurement, if this client leads; else 0.
     """
 
     begin: int = 0
@@ -55,6 +59,8 @@ class PointRecord:
     stale: int = 0
     fallbacks: int = 0
     errors: int = 0
+    wrong: int = 0
+    evictions: int = 0
 
     def pack(self) -> bytes:
         """As it stands in memory."""

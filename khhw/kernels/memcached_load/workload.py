@@ -81,23 +81,26 @@ class Chooser:
         """Whether the next operation is a GET, with `gets` among 100."""
         return self._random.randrange(100) < gets
 
+    def size(self, largest: int) -> int:
+        """A size up to `largest`."""
+        return self._random.randrange(1, largest + 1)
+
     def gap(self, mean: float) -> float:
         """Time to the next arrival of a Poisson process."""
         return self._random.expovariate(1 / mean)
 
 
 def make_value(seed: int, index: int, serial: int, size: int) -> bytes:
-    """The value a key gets from the `serial`-th write: every byte depends on key, write and place.
+    """The value a key gets from the `serial`-th write: every byte depends on key, write, size and place.
 
-    It begins with the serial number as far as there is room for it; values too short for that depend on the key alone.
+    It begins with the serial number; values too short for that depend on key and size alone.
     """
     if size < _SERIAL_BYTES:
-        return random.Random(f"{seed} {index}").randbytes(size)
-    rest = random.Random(f"{seed} {index} {serial}").randbytes(size - _SERIAL_BYTES)
+        return random.Random(f"{seed} {index} {size}").randbytes(size)
+    rest = random.Random(f"{seed} {index} {serial} {size}").randbytes(size - _SERIAL_BYTES)
     return serial.to_bytes(_SERIAL_BYTES, "big") + rest
 
 
-def right_value(seed: int, index: int, size: int, value: bytes) -> bool:
+def right_value(seed: int, index: int, value: bytes) -> bool:
     """Whether a value is one that some write gave this key."""
-    serial = int.from_bytes(value[:_SERIAL_BYTES], "big") if size >= _SERIAL_BYTES else 0
-    return value == make_value(seed, index, serial, size)
+    return value == make_value(seed, index, int.from_bytes(value[:_SERIAL_BYTES], "big"), len(value))

@@ -1,0 +1,59 @@
+"""memcached on the terminal: a short table, and the result in words."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from khhw.machine.results import MemcachedPoint, Results
+from khhw.report.memcached.limits import limit
+from khhw.report.memcached.summary import headline, typical
+from khhw.report.memcached.sweep import Sweep, measured
+from khhw.report.memcached.words import NAMES, circumstances, size
+from khhw.report.words import duration
+
+__all__ = ["print_memcached"]
+
+_MOST_SIZES = 6
+
+
+def print_memcached(console: Console, results: Results) -> None:
+    """Print medians both ways beside the wire's bound, what limits them, and the result in words."""
+    points = measured(results.results.memcached)
+    sweep = typical(points)
+    if sweep is not None:
+        console.print(_table(sweep, points, results.clock_hz))
+        console.print(Text(circumstances(sweep.first, "value_bytes"), style="dim"), soft_wrap=True)
+    for text in headline(results.results.memcached, results.clock_hz, medians=False):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(sweep: Sweep, points: Sequence[MemcachedPoint], clock_hz: int) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("memcached")
+    for name in ("TCP p50", "RDMA p50", "wire", "TCP/RDMA"):
+        table.add_column(name, justify="right")
+    table.add_column("what limits it")
+    places = sweep.places
+    if len(places) > _MOST_SIZES:
+        places = [places[round(index * (len(places) - 1) / (_MOST_SIZES - 1))] for index in range(_MOST_SIZES)]
+    for op in sweep.ops:
+        for place in places:
+            found = {path: point for path in NAMES if (point := sweep.at(path, op, place))}
+            if found:
+                table.add_row(*_cells(op, found, points, clock_hz))
+    return table
+
+
+def _cells(
+    op: str, found: dict[str, MemcachedPoint], points: Sequence[MemcachedPoint], clock_hz: int,
+) -> list[Text]:
+    medians = {path: point.latency_cycles.p50 for path, point in found.items()}
+    wire = min(point.wire_bound_cycles for point in found.values())
+    ratio = f"{medians['tcp'] / medians['rdma']:.3g}" if len(medians) == 2 else "·"
+    limits = [f"{NAMES[path]}: {what.short}" for path, point in found.items()
+              if (what := limit(point, points, clock_hz))]
+    return [Text(f"{NAMES[op]} {size(next(iter(found.values())))}"),
+            *(Text(duration(medians[path], clock_hz) if path in medians else "·") for path in ("tcp", "rdma")),
+            Text(duration(wire, clock_hz)), Text(ratio), Text(", ".join(limits))]

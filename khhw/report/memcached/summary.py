@@ -1,0 +1,75 @@
+"""memcached in a few lines: for the head of the page and for the terminal."""
+
+from collections.abc import Sequence
+
+from khhw.machine.results import MemcachedPoint
+from khhw.report.memcached.clients import client_rates
+from khhw.report.memcached.cost import cost_sweeps, verdict
+from khhw.report.memcached.sweep import Sweep, best_by_model, measured, sweeps
+from khhw.report.memcached.words import NAMES, circumstances, cycles, of_size, size, times
+from khhw.report.words import count, listing
+
+__all__ = ["headline", "troubles", "typical"]
+
+_MIDDLE = 4096
+
+
+def typical(points: Sequence[MemcachedPoint]) -> Sweep | None:
+    """The measurements that stand for all: both ways, the model's own cost; over sizes if these were varied."""
+    alike = sweeps([p for p in points if p.values == "fixed" and p.loop == "closed"], "value_bytes", least=1)
+    found = best_by_model(alike or sweeps(points, "value_bytes", least=1))
+    return next(iter(found.values()), None)
+
+
+def headline(every: Sequence[MemcachedPoint], clock_hz: int, *, medians: bool = True) -> list[str]:
+    """The result in sentences: latency both ways, the winner over software cost, operations a second, trouble."""
+    texts = []
+    points = measured(every)
+    sweep = typical(points)
+    if medians and sweep is not None:
+        place = min(sweep.places, key=lambda value: abs(value - _MIDDLE))
+        found = [text for op in sweep.ops if (text := _operation(sweep, op, place, clock_hz))]
+        texts += [*found, f"Measured with {circumstances(sweep.first, 'value_bytes')}."]
+    texts += _winners(points)
+    for model, rates in client_rates(points, clock_hz).items():
+        most = [f"{max(rate.per_second for rate in line):,.0f} by {NAMES[path]}" for path, line in rates.items()]
+        clients = max(rate.point.clients for line in rates.values() for rate in line)
+        texts.append(f"Operations/s with up to {count(clients, 'client')}, {model}: {listing(most)}.")
+    return texts + troubles(every)
+
+
+def troubles(points: Sequence[MemcachedPoint]) -> list[str]:
+    """Errors and misses, which a run without trouble has none of; and how often GETs were read again."""
+    ops, errors, misses = (sum(getattr(p, name) for p in points) for name in ("ops", "errors", "misses"))
+    retries = sum(p.retries for p in points)
+    found = []
+    if errors or misses:
+        found.append(f"{count(errors, 'operation')} of {ops:,} ended in an error; {count(misses, 'GET')} missed.")
+    if retries:
+        found.append(f"{count(retries, 'GET')} by RDMA {'was' if retries == 1 else 'were'} read again, stale or torn.")
+    return found
+
+
+def _operation(sweep: Sweep, op: str, place: float, clock_hz: int) -> str:
+    found = {path: point for path in NAMES if (point := sweep.at(path, op, place))}
+    medians = [f"{cycles(point.latency_cycles.p50, clock_hz)} by {NAMES[path]}" for path, point in found.items()]
+    if not medians:
+        return ""
+    text = f"The median {NAMES[op]} of {size(next(iter(found.values())))} takes {listing(medians)}"
+    if len(found) == 2:
+        ratio = found["tcp"].latency_cycles.p50 / found["rdma"].latency_cycles.p50
+        text += f": {'RDMA' if ratio >= 1 else 'TCP'} is {times(max(ratio, 1 / ratio))} as fast"
+    bounds = listing(dict.fromkeys(f"{point.wire_bound_cycles:,.0f}" for point in found.values()))
+    return f"{text}. The wire allows {bounds}."
+
+
+def _winners(points: Sequence[MemcachedPoint]) -> list[str]:
+    found = [(sweep, verdict(sweep, "get")) for sweep in cost_sweeps(points) if "get" in sweep.ops
+             and all(len(sweep.line(path, "get")) > 1 for path in ("tcp", "rdma"))]
+    if not found:
+        return []
+    if all(text.startswith("RDMA wins throughout") for _, text in found):
+        low, high = (function(place for sweep, _ in found for place in sweep.places) for function in (min, max))
+        return [f"RDMA wins throughout from {low:g} to {high:g} times the software cost, for GETs of "
+                f"{listing(f'{round(sweep.first.value_bytes):,}' for sweep, _ in found)} bytes."]
+    return [f"Over software cost, GET of {of_size(sweep.first.value_bytes)}: {text}." for sweep, text in found]
