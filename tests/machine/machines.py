@@ -1,4 +1,4 @@
-"""Machine files for tests. All are the talk's 2x2x2 torus with default nodes, so that one build serves them all."""
+"""Machine files for tests, of two shapes: one build of each serves them all."""
 
 import os
 import shutil
@@ -26,13 +26,18 @@ def matrix_of(rows: Iterable[str]) -> npt.NDArray[np.bool_]:
     return np.array([[str(destination) in row for destination in range(NODES)] for row in rows])
 
 
-def write_machine(folder: Path, text: str, *kernels: str) -> Path:
-    """A machine file in `folder`, with copies of test kernels beside it."""
+def write_machine(folder: Path, text: str, *kernels: str, shape: tuple[int, int, int] = (2, 2, 2)) -> Path:
+    """A machine file in `folder`, of the talk's nodes, with copies of test kernels beside it."""
     for kernel in kernels:
         shutil.copy(KERNELS / kernel, folder)
     file = folder / "machine.toml"
-    file.write_text(f"[torus]\nshape = [2, 2, 2]\n{text}")
+    file.write_text(f"[torus]\nshape = {list(shape)}\n[node]\nmemory_bytes = {4 << 20}\n{text}")
     return file
+
+
+def write_pair(folder: Path, text: str, *kernels: str) -> Path:
+    """The same with two nodes."""
+    return write_machine(folder, text, *kernels, shape=(2, 1, 1))
 
 
 def phase(name: str, *kernels: str, **values: str) -> str:

@@ -34,11 +34,11 @@ def test_json_is_one_object_and_nothing_else(tmp_path: Path, capfd: pytest.Captu
 def test_a_bad_machine_file_is_refused_before_anything_is_done(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    file = write_machine(tmp_path, "[node]\nlane = 2\n")
+    file = write_machine(tmp_path, "lane = 2\n")
     assert main(["run", str(file), "-o", str(tmp_path / "out")]) == 2
     printed, errors = capfd.readouterr()
     assert printed == ""
-    assert f"{file}:4: node.lane: unknown key; keys here are " in errors
+    assert f"{file}:5: node.lane: unknown key; keys here are " in errors
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,57 @@
+"""A program for two nodes: the owner holds a memcached server in mid-run and gives the node back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from khhw.control.domains import Domains
+from khhw.kernels.loader import run_loader
+from khhw.machine.file import KernelEntry, MachineFile
+from khhw.machine.program import DOWN, UP, MachineProgram
+from khhw.sim.host import Host
+from khhw.sim.scheduler import ROOT
+
+SERVER, CLIENT = 0, 1
+
+
+class Holding(MachineProgram):
+    """Boots both kernels, holds the server while it works, releases it, boots it again."""
+
+    async def run(self) -> None:
+        await self._outside.start()
+        await self._owner.set_console(None, UP, [DOWN, UP])
+        await self._owner.release(None)
+        await self._console.wait([SERVER, CLIENT], "ready")
+        await self._epochs.change(Domains.from_rules(["* -> *"], 2))
+        await self._serve()
+        await self._load("persistent.py", [CLIENT])
+        entry = KernelEntry(nodes=[CLIENT], kernel="persistent.py", arguments="1")
+        client = await self._boot(entry)
+        await self._console.wait([CLIENT], "at work", since=client)
+
+        await self._owner.hold(SERVER)
+        await self._console.wait([CLIENT], "lost: ", since=client, refuse=None)
+        mark = len(self._console.transcript)
+        await self._owner.release(SERVER)
+        await self._console.wait([SERVER], "ready", since=mark)
+        await self._ended(entry, client)
+
+        await self._serve()
+        client = await self._boot(entry)
+        await self._console.wait([CLIENT], "at work", since=client)
+        await self._owner.hold(SERVER)
+        await self._ended(entry, client)
+
+    async def _serve(self) -> None:
+        await self._load("memcached", [SERVER])
+        mark = await self._boot(KernelEntry(nodes=[SERVER], kernel="memcached"))
+        await self._console.wait([SERVER], "memcached: open", since=mark)
+
+
+def program(host: Host, arguments: Mapping[str, Any]) -> Holding:
+    """Entry of the simulator process."""
+    images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
+    run = Holding(host, MachineFile.model_validate(arguments["machine"]), images, arguments["seed"])
+    for port in host.nodes:
+        port.boot(run_loader)
+    host.scheduler.spawn(run.run(), rank=ROOT, name="owner")
+    return run
