@@ -1,0 +1,255 @@
+"""What became of packets in the network interface: memory, counters, interrupt."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+from khhw.trace.accesses import Write
+from khhw.trace.flits import Sighting, transfers
+from khhw.trace.layouts import unpack
+from khhw.trace.ports import members
+from khhw.trace.waves import Waves
+from rtl.formats import CHUNK_BYTES, FLIT_BYTES, WORD_BYTES, WORD_FLITS, Header, PutHeader
+from rtl.parameters import Parameters
+from rtl.signatures import memory_signature
+
+__all__ = ["CounterStep", "NodeReception", "Received"]
+
+_COUNTER_REGISTERS = ("VALUE", "WINDOW", "LIMIT", "ARMED")
+_INTERRUPT_STEPS = 4
+"""Steps from the retirement of a packet in which its interrupt rises, if it does."""
+_SOURCE = Header["source"]
+
+
+@dataclass(frozen=True, slots=True)
+class CounterStep:
+    """A reception counter counting a put: its number, its value before and after."""
+
+    counter: int
+    before: int
+    after: int
+
+
+@dataclass(slots=True)
+class Received:
+    """What reception did with a packet.
+
+    Parameters
+    ----------
+    retired : int or None
+        Step in which all it changed was visible; None if hold or the end of the run came first.
+    writes : list of (int, int)
+        Its memory writes: step and word address.
+    address, length : int
+        Bytes of memory they went to.
+    dropped : str
+        Why nothing was stored; empty if it was.
+    count : CounterStep or None
+    interrupt : int or None
+        Step in which the interrupt rose behind it.
+    was_up : bool
+        The interrupt was up already.
+    """
+
+    retired: int | None
+    writes: list[tuple[int, int]] = field(default_factory=list)
+    address: int = 0
+    length: int = 0
+    dropped: str = ""
+    count: CounterStep | None = None
+    interrupt: int | None = None
+    was_up: bool = False
+
+
+class NodeReception:
+    """Reception of one node.
+
+    Parameters
+    ----------
+    waves : Waves
+    node : str
+        Path of the node.
+    parameters : Parameters
+    writes : iterable of Write
+        Its software's.
+    lanes : list of list of Sighting
+        What reached the network interface, by ejection lane.
+    """
+
+    def __init__(
+        self, waves: Waves, node: str, parameters: Parameters, writes: Iterable[Write], lanes: Sequence[list[Sighting]],
+    ) -> None:
+        self._parameters = parameters
+        signature = memory_signature(parameters)
+        self._layout = signature.members["write"].signature.members["payload"].shape
+        ports = {name.removeprefix("write__"): width for name, width in members(signature).items()}
+        steps, self._stored = transfers(waves, f"{node}.memory__write",
+                                        {name: ports[name] for name in ("valid", "ready", "payload")})
+        self._steps = steps.tolist()
+        self._irq = waves.signal(f"{node}.irq", 1)
+        hold = waves.signal(f"{node}.hold", 1)
+        self._holds = [step for step, level in zip(hold.starts.tolist(), hold.values, strict=True) if level]
+        self._settings = _Settings(writes, self._holds)
+        retired = waves.signal(f"{node}.retired", parameters.lanes).every(waves.steps)
+        self._retired = [self._pair(sightings, (retired >> lane & 1).nonzero()[0].tolist())
+                         for lane, sightings in enumerate(lanes)]
+        self._written: dict[tuple[int, int], Received] = {}
+        self._counts = self._count(lanes)
+
+    def received(self, lane: int, index: int, sighting: Sighting) -> Received:
+        """What became of packet `index` of an ejection lane."""
+        retired = self._retired[lane][index]
+        if retired is None:
+            return Received(None)
+        result = replace(self._found_writes(lane, index, sighting, retired))
+        result.count = self._counts.get((lane, index))
+        fields = unpack(Header, sighting.flits[0])
+        if fields["dma"] and (result.count is None or result.count.after):
+            # Nothing of this raises an interrupt.
+            return result
+        result.was_up = bool(self._irq.at(retired))
+        if not result.was_up:
+            places = range(retired + 1, retired + 1 + _INTERRUPT_STEPS)
+            result.interrupt = next((step for step in places if self._irq.at(step)), None)
+        return result
+
+    def _pair(self, sightings: list[Sighting], pulses: list[int]) -> list[int | None]:
+        """Retirements of packets: in order, and not across a hold."""
+        found: list[int | None] = []
+        place = 0
+        for sighting in sightings:
+            following = bisect_right(self._holds, sighting.begin)
+            end = self._holds[following] if following < len(self._holds) else None
+            place = max(place, bisect_right(pulses, sighting.end))
+            good = sighting.whole and place < len(pulses) and (end is None or pulses[place] < end)
+            found.append(pulses[place] if good else None)
+            place += good
+        return found
+
+    def _found_writes(self, lane: int, index: int, sighting: Sighting, retired: int) -> Received:
+        """What a packet changed in memory; looked for once."""
+        if (lane, index) not in self._written:
+            self._written[lane, index] = Received(retired)
+            self._find_writes(self._written[lane, index], sighting, retired)
+        return self._written[lane, index]
+
+    def _find_writes(self, result: Received, sighting: Sighting, retired: int) -> None:
+        words, why = self._wanted(sighting)
+        place, end = bisect_left(self._steps, sighting.begin), bisect_right(self._steps, retired)
+        for mask, content in words:
+            bits = _spread(mask)
+            while place < end:
+                write = unpack(self._layout, self._stored[place])
+                place += 1
+                if write["mask"] == mask and not (write["data"] ^ content) & bits:
+                    if not result.writes:
+                        first = mask.bit_length()
+                        result.address = write["address"] * WORD_BYTES + WORD_BYTES - first
+                    result.writes.append((self._steps[place - 1], write["address"]))
+                    result.length += mask.bit_count()
+                    break
+        if sighting.bad:
+            result.dropped = "its tail was marked bad"
+        elif not result.writes and words:
+            result.dropped = why
+
+    def _wanted(self, sighting: Sighting) -> tuple[list[tuple[int, int]], str]:
+        """Masks and words a packet has for memory, and why it was dropped if none of them was written."""
+        header = unpack(Header, sighting.flits[0])
+        if len(sighting.flits) < WORD_FLITS:
+            return [], ""
+        if not header["dma"]:
+            ring = header["pid0"] << 1 | header["pid1"]
+            return _words(sighting.flits, 0, (header["size"] + 1) * CHUNK_BYTES), \
+                f"reception ring {ring} is closed or full"
+        put = unpack(PutHeader, sighting.flits[1])
+        payload = sighting.flits[2:]
+        if put["remote_get"]:
+            stamp = header["source"] << _SOURCE.offset
+            kept = ~((1 << _SOURCE.width) - 1 << _SOURCE.offset)
+            flits = [flit & kept | stamp if place % WORD_FLITS == 2 else flit for place, flit in enumerate(payload)]
+            return _words(flits, 0, header["size"] * CHUNK_BYTES), \
+                f"injection ring {put['ring']} takes no remote gets or is full"
+        return self._wanted_put(sighting, put, payload)
+
+    def _wanted_put(
+        self, sighting: Sighting, put: dict[str, int], payload: Sequence[int],
+    ) -> tuple[list[tuple[int, int]], str]:
+        counter = put["counter"]
+        setting = self._settings.at(counter, sighting.begin + 2)
+        start = setting["WINDOW"] + put["put_offset"]
+        if not setting["ARMED"] & 1:
+            why = f"reception counter {counter} is not armed"
+        elif put["put_offset"] + put["valid_bytes"] > setting["LIMIT"]:
+            why = f"bytes {put['put_offset']} to {put['put_offset'] + put['valid_bytes']} leave the window of " \
+                  f"reception counter {counter}, {setting['LIMIT']} bytes"
+        else:
+            why = "it does not fit into memory, or is more than the packet carries"
+        return _words(payload, start % WORD_BYTES, put["valid_bytes"]), why
+
+    def _count(self, lanes: Sequence[list[Sighting]]) -> dict[tuple[int, int], CounterStep]:
+        """Puts that were counted, with the values of their counters: software's writes and puts in order."""
+        puts = []
+        for lane, sightings in enumerate(lanes):
+            for index, sighting in enumerate(sightings):
+                retired = self._retired[lane][index]
+                fields = unpack(Header, sighting.flits[0])
+                if retired is None or not fields["dma"] or len(sighting.flits) < 2 or sighting.bad:
+                    continue
+                put = unpack(PutHeader, sighting.flits[1])
+                if not put["remote_get"] and self._found_writes(lane, index, sighting, retired).writes:
+                    puts.append((retired, put["counter"], put["valid_bytes"], lane, index))
+        found, counted = {}, {}  # type: dict[tuple[int, int], CounterStep], dict[int, tuple[int, int]]
+        for retired, counter, length, lane, index in sorted(puts):
+            since, value = self._settings.written(counter, "VALUE", retired)
+            last, left = counted.get(counter, (-1, 0))
+            before = left if last >= since else value
+            after = before - length & 0xFFFFFFFF
+            counted[counter] = retired, after
+            found[lane, index] = CounterStep(counter, before, after)
+        return found
+
+
+class _Settings:
+    """Registers of the reception counters, as software wrote them."""
+
+    def __init__(self, writes: Iterable[Write], holds: Sequence[int]) -> None:
+        self._history: dict[tuple[int, str], list[tuple[int, int]]] = {}
+        self._holds = holds
+        for write in writes:
+            name = write.name.removeprefix("RECEPTION_")
+            if write.name.startswith("RECEPTION_") and name in _COUNTER_REGISTERS:
+                self._history.setdefault((write.index, name), [(0, 0)]).append((write.shown, write.value))
+
+    def written(self, counter: int, name: str, step: int) -> tuple[int, int]:
+        """Since when a register has been what software last made it, and that; a hold clears all."""
+        history = self._history.get((counter, name), [(0, 0)])
+        since, value = history[bisect_right(history, (step, 1 << 32)) - 1]
+        place = bisect_right(self._holds, step) - 1
+        held = self._holds[place] if place >= 0 else 0
+        return (since, value) if since >= held else (held, 0)
+
+    def at(self, counter: int, step: int) -> dict[str, int]:
+        """All registers of a counter."""
+        return {name: self.written(counter, name, step)[1] for name in _COUNTER_REGISTERS}
+
+
+def _words(flits: Sequence[int], offset: int, length: int) -> list[tuple[int, int]]:
+    """Memory words of `length` bytes from byte `offset` of the first: (mask, content), most significant byte first."""
+    content = b"".join(flit.to_bytes(FLIT_BYTES, "big") for flit in flits)[:length]
+    image = bytes(offset) + content
+    image += bytes(-len(image) % WORD_BYTES)
+    words = []
+    for base in range(0, len(image), WORD_BYTES):
+        # Places of the first enabled byte and behind the last, in this word.
+        begin, end = max(offset - base, 0), min(offset + len(content) - base, WORD_BYTES)
+        mask = (1 << end - begin) - 1 << WORD_BYTES - end
+        words.append((mask, int.from_bytes(image[base:base + WORD_BYTES], "big")))
+    return words
+
+
+@cache
+def _spread(mask: int) -> int:
+    """The bits of the bytes a mask enables."""
+    return sum(0xFF << 8 * place for place in range(WORD_BYTES) if mask >> place & 1)

@@ -1,0 +1,255 @@
+"""Packets on their way through guards and routers, told apart by what they carry."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from khhw.node import Shape
+from khhw.trace.flits import Sighting, cable, stream
+from khhw.trace.layouts import unpack
+from khhw.trace.policy import PolicyHistory
+from khhw.trace.rings import Message
+from khhw.trace.waves import Waves
+from rtl.fabric import cables
+from rtl.formats import Direction, Header, Reason
+from rtl.parameters import Parameters
+
+__all__ = ["Delivery", "Hop", "Lanes", "TorusPacket", "follow_all"]
+
+_CHANGING = sum((1 << Header[name].width) - 1 << Header[name].offset for name in ("crc", "hint"))
+"""Header bits routers rewrite."""
+
+_THROUGH, _IN = 3, 2
+"""Cycles of a header through a router from a cable, and from an injection lane, when nothing is in its way: see
+:class:`rtl.torus.router.Router`. A deposit packet takes one more where it leaves a copy."""
+
+_Key = tuple[int, tuple[int, ...]]
+_Link = tuple[Sighting, Direction]
+_Ejected = tuple[Sighting, int, int]
+_Place = TypeVar("_Place", _Link, _Ejected)
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """A packet through one router and, unless it is ejected there, over the cable behind it.
+
+    Parameters
+    ----------
+    rank : int
+        The router's node.
+    port : Direction or None
+        Port it came in by; None from an injection lane.
+    arrived : Sighting
+        On that cable or lane.
+    output : Direction or None
+        Port it left by; None for an ejection lane.
+    left : Sighting
+        On that cable or lane.
+    copied : bool
+        It left a copy here.
+    """
+
+    rank: int
+    port: Direction | None
+    arrived: Sighting
+    output: Direction | None
+    left: Sighting
+    copied: bool = False
+
+    @property
+    def waited(self) -> int:
+        """Cycles the header stood still."""
+        least = _IN if self.port is None else _THROUGH
+        return max(0, self.left.begin - self.arrived.begin - least - self.copied)
+
+
+@dataclass(slots=True)
+class Delivery:
+    """A packet at an ejection lane: of a deposit packet there are several.
+
+    Parameters
+    ----------
+    rank, lane : int
+    ejected : Sighting
+        Before the ingress guard.
+    passed : Sighting or None
+        Behind it; None if it was refused or dropped.
+    index : int
+        Among what passed on this lane.
+    reason : Reason
+        Why it was refused.
+    held : bool
+        The node was in hold: it was dropped.
+    """
+
+    rank: int
+    lane: int
+    ejected: Sighting
+    passed: Sighting | None
+    index: int
+    reason: Reason
+    held: bool
+
+
+@dataclass(slots=True)
+class TorusPacket:
+    """A packet and its way.
+
+    Parameters
+    ----------
+    source, lane : int
+        Rank, injection lane.
+    offered : Sighting
+        As it left the network interface.
+    stamped : Sighting or None
+        As it left the egress guard; None if it was refused.
+    reason : Reason
+        Why it was refused there.
+    message : Message or None
+        What it is a part of; None if its descriptor was not seen.
+    hops : list of Hop
+        In the order of time.
+    deliveries : list of Delivery
+    """
+
+    source: int
+    lane: int
+    offered: Sighting
+    stamped: Sighting | None
+    reason: Reason
+    message: Message | None
+    hops: list[Hop] = field(default_factory=list)
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+class Lanes:
+    """What passed the guard's ports of one node.
+
+    Parameters
+    ----------
+    waves : Waves
+    rank : int
+    parameters : Parameters
+    """
+
+    def __init__(self, waves: Waves, rank: int, parameters: Parameters) -> None:
+        def port(name: str) -> list[list[Sighting]]:
+            return [stream(waves, f"node_{rank}.{name}__{lane}") for lane in range(parameters.lanes)]
+
+        self.from_ni, self.to_router, self.from_router, self.to_ni = map(
+            port, ("from_ni", "to_router", "from_router", "to_ni"))
+
+
+def behind(before: Sequence[Sighting], after: Sequence[Sighting]) -> list[int | None]:
+    """For every packet in front of a guard, the index of what came of it behind. The guard holds one header."""
+    begins = [sighting.begin for sighting in before]
+    found: list[int | None] = [None] * len(before)
+    for index, sighting in enumerate(after):
+        place = bisect_left(begins, sighting.begin) - 1
+        if place >= 0:
+            found[place] = index
+    return found
+
+
+def follow_all(
+    waves: Waves, shape: Shape, lanes: Sequence[Lanes], policies: Sequence[PolicyHistory],
+    messages: Sequence[dict[tuple[int, int], Message]],
+) -> list[TorusPacket]:
+    """All packets of a run with their ways, in the order they left the network interfaces.
+
+    Parameters
+    ----------
+    waves : Waves
+    shape : Shape
+    lanes, policies, messages : sequences
+        Of every node, by rank.
+    """
+    packets = [packet for rank in range(shape.nodes)
+               for packet in _injected(rank, lanes[rank], policies[rank], messages[rank])]
+    packets.sort(key=lambda packet: (packet.offered.begin, packet.source, packet.lane))
+    router = _Routers(waves, shape, lanes, policies)
+    for packet in sorted((p for p in packets if p.stamped), key=lambda p: p.stamped.begin if p.stamped else 0):
+        router.follow(packet)
+    return packets
+
+
+def _injected(
+    rank: int, lanes: Lanes, policy: PolicyHistory, messages: dict[tuple[int, int], Message],
+) -> Iterator[TorusPacket]:
+    for lane, offered in enumerate(lanes.from_ni):
+        stamped = behind(offered, lanes.to_router[lane])
+        for index, sighting in enumerate(offered):
+            place = stamped[index]
+            reason = policy.egress_reason(sighting.flits[0], sighting.begin) if place is None else Reason.NONE
+            yield TorusPacket(rank, lane, sighting, None if place is None else lanes.to_router[lane][place], reason,
+                              messages.get((lane, index)))
+
+
+def _key(sighting: Sighting) -> _Key:
+    return sighting.flits[0] & ~_CHANGING, sighting.flits[1:]
+
+
+class _Routers:
+    """Takes packets from router to router; each thing seen belongs to one packet."""
+
+    def __init__(
+        self, waves: Waves, shape: Shape, lanes: Sequence[Lanes], policies: Sequence[PolicyHistory],
+    ) -> None:
+        self._lanes = lanes
+        self._policies = policies
+        self._neighbour = {(rank, direction): there for rank, direction, there in cables(shape.sizes)}
+        self._links: list[dict[_Key, list[_Link]]] = [defaultdict(list) for _ in lanes]
+        self._ejected: list[dict[_Key, list[_Ejected]]] = [defaultdict(list) for _ in lanes]
+        self._passed = [[behind(before, after) for before, after in zip(node.from_router, node.to_ni, strict=True)]
+                        for node in lanes]
+        for rank, direction in self._neighbour:
+            for sighting in cable(waves, f"node_{rank}.tx__{int(direction)}"):
+                self._links[rank][_key(sighting)].append((sighting, direction))
+        for rank, node in enumerate(lanes):
+            for lane, sightings in enumerate(node.from_router):
+                for index, sighting in enumerate(sightings):
+                    self._ejected[rank][_key(sighting)].append((sighting, lane, index))
+        for links in self._links:
+            for crossed in links.values():
+                crossed.sort(key=lambda place: place[0].begin)
+        for ejections in self._ejected:
+            for left in ejections.values():
+                left.sort(key=lambda place: place[0].begin)
+
+    def follow(self, packet: TorusPacket) -> None:
+        """Fill in the way of a packet that left its egress guard."""
+        assert packet.stamped is not None
+        key = _key(packet.stamped)
+        copies = bool(unpack(Header, packet.stamped.flits[0])["deposit"])
+        rank, port, arrived = packet.source, None, packet.stamped  # type: int, Direction | None, Sighting
+        while True:
+            link = _first(self._links[rank][key], arrived)
+            ejected = _first(self._ejected[rank][key], arrived)
+            if link and ejected and not copies:
+                # Of two packets that carry the same, each takes the output that comes first.
+                link, ejected = (link, None) if link[0].begin < ejected[0].begin else (None, ejected)
+            copied = link is not None and ejected is not None
+            if ejected is not None:
+                self._ejected[rank][key].remove(ejected)
+                packet.hops.append(Hop(rank, port, arrived, None, ejected[0], copied))
+                packet.deliveries.append(self._deliver(rank, *ejected))
+            if link is None:
+                return
+            self._links[rank][key].remove(link)
+            packet.hops.append(Hop(rank, port, arrived, link[1], link[0], copied))
+            rank, port, arrived = self._neighbour[rank, link[1]], Direction(link[1] ^ 1), link[0]
+
+    def _deliver(self, rank: int, ejected: Sighting, lane: int, index: int) -> Delivery:
+        place = self._passed[rank][lane][index]
+        if place is not None:
+            return Delivery(rank, lane, ejected, self._lanes[rank].to_ni[lane][place], place, Reason.NONE, False)
+        policy = self._policies[rank]
+        held = policy.at(ejected.begin).hold
+        reason = Reason.NONE if held else policy.ingress_reason(ejected.flits[0], ejected.begin)
+        return Delivery(rank, lane, ejected, None, -1, reason, held)
+
+
+def _first(places: list[_Place], arrived: Sighting) -> _Place | None:
+    return next((place for place in places if place[0].begin > arrived.begin), None)
