@@ -102,6 +102,8 @@ class Connection(Endpoint):
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         ring = self._net.transmitter.ring
+        if chunk.kind == Kind.DATA and self.incoming.unacknowledged:
+            await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
         await ring.room(2)
         self.check()
         if chunk.kind == Kind.DATA and self.incoming.unacknowledged:
@@ -164,6 +166,7 @@ class Connection(Endpoint):
 
     async def _window_update(self) -> None:
         if self.incoming.wants_update and self.state == State.OPEN and not self.incoming.ended:
+            await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
             await self._net.transmitter.ring.room(1)
             if self.state == State.OPEN:
                 self._push_acknowledgement()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Endpoint", "State"]
 
-MOST_TRIES = 7
+MOST_TRIES = 6
 """Time-outs in a row after which the peer counts as dead."""
 ACK_DELAY = 500
 """Cycles an acknowledgement waits for data to travel with."""

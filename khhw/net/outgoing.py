@@ -12,12 +12,13 @@ from rtl.formats import PAYLOAD_BYTES
 
 __all__ = ["Chunk", "Outgoing"]
 
-FIRST_TIMEOUT = 6_000
+FIRST_TIMEOUT = 10_000
 """Cycles until the first segment is sent again when no round trip has been measured."""
-LEAST_TIMEOUT = 2_000
+LEAST_TIMEOUT = 4_000
 LONGEST_TIMEOUT = 200_000
 _LONGEST_STALL = 10_000_000
 """Cycles after which a peer whose window is closed is asked at the latest. It says by itself when it opens."""
+_MOST_DOUBLINGS = 6
 _LEAST_WINDOW = 2 * PAYLOAD_BYTES
 
 
@@ -86,6 +87,7 @@ class Outgoing:
         self.chunks: deque[Chunk] = deque()
         self.moved = Event("room in a stream")
         self.tries = 0
+        self._doublings = 0
         self._stalls = 0
         self.due: int | None = None
         self._smoothed: float | None = None
@@ -103,7 +105,7 @@ class Outgoing:
     def patience(self) -> int:
         """Cycles until the oldest segment is sent again."""
         base = FIRST_TIMEOUT if self._smoothed is None else int(self._smoothed + 4 * self._deviation)
-        return min(LONGEST_TIMEOUT, max(LEAST_TIMEOUT, base) << self.tries)
+        return min(LONGEST_TIMEOUT, max(LEAST_TIMEOUT, base) << self._doublings)
 
     def sent(self, chunk: Chunk, now: int) -> None:
         """A new segment is on its way."""
@@ -126,7 +128,7 @@ class Outgoing:
         Returns
         -------
         (int, int) or None
-            What to send again at once, from and up to which number; empty if nothing.
+            What to send again at once, from and up to which number; None if nothing.
 
         Raises
         ------
@@ -188,6 +190,8 @@ class Outgoing:
         self.moved.set()
 
     def _measure(self, cycles: int) -> None:
+        # Only a round trip that was measured shortens a patience that had to be doubled.
+        self._doublings = 0
         if self._smoothed is None:
             self._smoothed, self._deviation = float(cycles), cycles / 2
         else:
@@ -201,6 +205,7 @@ class Outgoing:
     def timed_out(self, now: int) -> tuple[int, int] | None:
         """Nothing came for too long: what to send again, if there is something."""
         self.tries += 1
+        self._doublings = min(self._doublings + 1, _MOST_DOUBLINGS)
         self.due = now + self.patience
         if not self.chunks:
             return None

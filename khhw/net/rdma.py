@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 from khhw.net.buffers import ALIGN, Buffer
 from khhw.net.errors import NetError, WindowError
 from khhw.net.windows import RemoteBuffer
-from khhw.node import Work, descriptor, get_descriptor, header, put_descriptor
-from rtl.formats import PAYLOAD_BYTES, PutHeader, pack
+from khhw.node import Packer, Work, descriptor, get_descriptor, header, put_descriptor
+from rtl.formats import PAYLOAD_BYTES, PutHeader
 
 if TYPE_CHECKING:
     from khhw.net.net import Net
 
 __all__ = ["GetTransfer", "PutTransfer", "Transfer", "get", "put"]
 
+_put_header = Packer(PutHeader)
 MOST_SOURCES = 7
 """Descriptors in a request; the hardware takes no more."""
 _LANE = 35
@@ -88,6 +89,7 @@ class GetTransfer(Transfer):
         super().__init__(net, peer, sum(lengths))
         self._counter = counter
         self._looks = 0
+        self._napped = False
         self._cycles = sum(_LANE * (length // PAYLOAD_BYTES) + length % PAYLOAD_BYTES // 8 for length in lengths)
 
     async def _finish(self, timeout: int) -> None:
@@ -98,11 +100,18 @@ class GetTransfer(Transfer):
         net.counters.disarm_later(number, self.length, quarantine=not came)
         if not came:
             raise await net.diagnosis.of_get(self.peer, self._begun, timeout)
-        if self._looks == 1:
+        self._learn(net.node.now - self._begun - self._cycles)
+
+    def _learn(self, taken: int) -> None:
+        """Keep the least that a get of no bytes would have taken: nobody sleeps longer than needed."""
+        known = self._net.round_trips.get(self.peer)
+        if known is None:
+            self._net.round_trips[self.peer] = taken
+        elif self._napped and self._looks == 1:
             # It may have been here for a while.
-            net.round_trips[self.peer] -= _LOOK
+            self._net.round_trips[self.peer] = known - _LOOK
         else:
-            net.round_trips[self.peer] = net.node.now - self._begun - self._cycles
+            self._net.round_trips[self.peer] = min(known, taken)
 
     async def _looked(self, timeout: int) -> bool:
         """Look at the counter when the bytes should be here, a few times: an interrupt takes longer than that."""
@@ -112,7 +121,8 @@ class GetTransfer(Transfer):
         nap = self._begun + net.round_trips[self.peer] + self._cycles - _LOOK - net.node.now
         if nap > timeout:
             return False
-        if nap > 0:
+        self._napped = nap > 0
+        if self._napped:
             await net.node.sleep(nap)
         for self._looks in range(1, _LOOKS + 1):
             if not await net.counters.reception_counter(self._counter).value():
@@ -201,5 +211,5 @@ def _cut(place: Buffer, sources: list[RemoteBuffer]) -> list[Buffer]:
 def _answer(here: tuple[int, int, int], counter: int, offset: int, source: RemoteBuffer) -> bytes:
     """What the target injects: a put to this node out of its window."""
     assert source.reads is not None
-    software = pack(PutHeader, put_offset=offset, counter=counter)
+    software = _put_header(put_offset=offset, counter=counter)
     return descriptor(header(here, dma=1), software, source.offset, source.length, counter=source.reads)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["ANY", "Anybody", "RemoteBuffer", "Window"]
 
 EXPORT = struct.Struct(">BBBBI")
-"""Injection counter that reads, reception counter that writes, injection ring that answers; 255: none. Bytes."""
-_NONE = 255
+"""Injection counter that reads, reception counter that writes, injection ring that answers, what is open; bytes."""
+_READS, _WRITES = 1, 2
 _SHORTEST_LOOK = 16
 _LONGEST_LOOK = 1024
 
@@ -65,9 +65,8 @@ class RemoteBuffer:
         """
         if len(data) != EXPORT.size:
             raise WindowError(f"an exported window has {EXPORT.size} bytes, not {len(data)}")
-        reads, writes, ring, _, length = EXPORT.unpack(data)
-        return cls(
-            rank, None if reads == _NONE else reads, None if writes == _NONE else writes, ring, 0, length)
+        reads, writes, ring, rights, length = EXPORT.unpack(data)
+        return cls(rank, reads if rights & _READS else None, writes if rights & _WRITES else None, ring, 0, length)
 
     def slice(self, offset: int, length: int) -> "RemoteBuffer":
         """`length` bytes from `offset` on.
@@ -105,9 +104,8 @@ class Window:
 
     def export(self) -> bytes:
         """What a peer needs to use the window, 8 bytes for :meth:`RemoteBuffer.parse`."""
-        return EXPORT.pack(
-            _NONE if self.reads is None else self.reads, _NONE if self.writes is None else self.writes, ANSWER_RING,
-            0, self.buffer.length)
+        rights = (self.reads is not None) * _READS | (self.writes is not None) * _WRITES
+        return EXPORT.pack(self.reads or 0, self.writes or 0, ANSWER_RING, rights, self.buffer.length)
 
     async def expect(self, length: int) -> None:
         """Count anew, and raise the interrupt after `length` bytes. To be called while no put is under way."""

@@ -14,6 +14,7 @@ from khhw.node.injection import InjectionRing
 from khhw.node.layout import Area, Layout, LayoutError
 from khhw.node.memory import Memory
 from khhw.node.node import ANSWER_RING, OWN_COUNTER, SEND_RING, Node
+from khhw.node.packing import Packer
 from khhw.node.reception import Packet, ReceptionRing
 from khhw.node.shape import Coordinate, Shape
 from khhw.node.tree_packets import Control, TreePacket, TreePacketError
@@ -25,7 +26,7 @@ from khhw.sim.transport import BusError, NodeTransport
 __all__ = [
     "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Control", "Coordinate", "Event",
     "InjectionCounter", "InjectionRing", "Layout", "LayoutError", "Memory", "Node", "NodeConsole", "NodeTransport",
-    "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "Work",
+    "Packer", "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "Work",
     "current_task", "descriptor", "gather", "get_descriptor", "header", "message_descriptor", "parse_options",
     "parse_ranks", "put_descriptor", "scope", "selected", "spawn", "timeout",
 ]

@@ -123,6 +123,7 @@ class ReceptionCounter:
     def __init__(self, node: "Node", number: int) -> None:
         self._node = node
         self._place: tuple[int, int] | None = None
+        self._prepared: int | None = None
         self.number = number
 
     async def arm(self, window: int, limit: int, value: int) -> None:
@@ -139,18 +140,25 @@ class ReceptionCounter:
         """
         await self.disarm()
         await self._node.reception_hits.clear(self.number)
-        self._place = None
+        self._place = self._prepared = None
         await self.rearm(window, limit, value)
 
     async def rearm(self, window: int, limit: int, value: int) -> None:
-        """:meth:`arm` for a counter that is disarmed and whose last hit was waited for: two or four writes."""
+        """:meth:`arm` for a counter that is disarmed and whose last hit was waited for: one to four writes."""
         self._node.reception_hits.kept.discard(self.number)
         if self._place != (window, limit):
             self._place = window, limit
             await self._node.write("RECEPTION_WINDOW", window, self.number)
             await self._node.write("RECEPTION_LIMIT", limit, self.number)
-        await self._node.write("RECEPTION_VALUE", value, self.number)
+        if self._prepared != value:
+            await self._node.write("RECEPTION_VALUE", value, self.number)
+        self._prepared = None
         await self._node.write("RECEPTION_ARMED", 1, self.number)
+
+    async def prepare(self, value: int) -> None:
+        """Set the bytes to expect ahead of a :meth:`rearm` that will likely expect as many; for a disarmed counter."""
+        await self._node.write("RECEPTION_VALUE", value, self.number)
+        self._prepared = value
 
     async def disarm(self) -> None:
         """Refuse puts."""
@@ -162,6 +170,7 @@ class ReceptionCounter:
 
     async def expect(self, value: int) -> None:
         """Count `value` bytes from now on; what comes meanwhile is lost count of."""
+        self._prepared = None
         await self._node.reception_hits.clear(self.number)
         await self._node.write("RECEPTION_VALUE", value, self.number)
 

@@ -1,5 +1,8 @@
 """Headers and injection descriptors as software writes them."""
 
+from functools import lru_cache
+
+from khhw.node.packing import Packer
 from khhw.node.shape import Coordinate
 from rtl.formats import (
     DESCRIPTOR_BYTES,
@@ -8,12 +11,15 @@ from rtl.formats import (
     Header,
     PutHeader,
     VirtualChannel,
-    pack,
 )
 
 __all__ = ["descriptor", "get_descriptor", "header", "message_descriptor", "put_descriptor"]
 
+_header, _fifo_header, _put_header = Packer(Header), Packer(FifoHeader), Packer(PutHeader)
+_descriptor = Packer(Descriptor)
 
+
+@lru_cache(maxsize=4096)
 def header(destination: Coordinate, *, ring: int = 0, adaptive: int = 0, **fields: int) -> int:
     """Torus header of a message to a coordinate.
 
@@ -33,7 +39,7 @@ def header(destination: Coordinate, *, ring: int = 0, adaptive: int = 0, **field
         "x": x, "y": y, "z": z, "pid0": ring >> 1, "pid1": ring & 1, "dynamic": adaptive,
         "vc": VirtualChannel.ADAPTIVE0 if adaptive else VirtualChannel.ESCAPE,
     }
-    return pack(Header, **{**values, **fields})
+    return _header(**{**values, **fields})
 
 
 def descriptor(header: int, software: int, address: int, length: int, *, counter: int = 0, **fields: int) -> bytes:
@@ -53,7 +59,7 @@ def descriptor(header: int, software: int, address: int, length: int, *, counter
         Other fields of :data:`rtl.formats.Descriptor`.
     """
     values = {"counter": counter, "base_offset": address, "length": length, "header": header, "software": software}
-    return pack(Descriptor, **{**values, **fields}).to_bytes(DESCRIPTOR_BYTES, "big")
+    return _descriptor(**{**values, **fields}).to_bytes(DESCRIPTOR_BYTES, "big")
 
 
 def message_descriptor(
@@ -65,7 +71,7 @@ def message_descriptor(
     `function` (8 bits) is the receiver's to interpret. The message's length travels as `argument`, so that
     the receiver can tell payload from padding.
     """
-    software = pack(FifoHeader, argument=length, function=function)
+    software = _fifo_header(argument=length, function=function)
     return descriptor(header(destination, ring=ring, adaptive=adaptive), software, address, length, counter=counter)
 
 
@@ -74,7 +80,7 @@ def put_descriptor(
     counter: int = 0, adaptive: int = 0,
 ) -> bytes:
     """Descriptor of a direct put: `length` bytes to `offset` in the window of reception counter `target`."""
-    software = pack(PutHeader, put_offset=offset, counter=target)
+    software = _put_header(put_offset=offset, counter=target)
     return descriptor(header(destination, dma=1, adaptive=adaptive), software, address, length, counter=counter)
 
 
@@ -82,6 +88,6 @@ def get_descriptor(
     destination: Coordinate, ring: int, address: int, count: int, *, counter: int = 0, adaptive: int = 0,
 ) -> bytes:
     """Descriptor of a remote get: `count` descriptors at `address` go to injection ring `ring` of the destination."""
-    software = pack(PutHeader, remote_get=1, ring=ring)
+    software = _put_header(remote_get=1, ring=ring)
     return descriptor(
         header(destination, dma=1, adaptive=adaptive), software, address, count * DESCRIPTOR_BYTES, counter=counter)

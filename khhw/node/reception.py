@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from khhw.node.layout import Area
-from rtl.formats import CHUNK_BYTES, FLIT_BYTES, FifoHeader, Header, unpack
+from khhw.node.packing import Packer
+from khhw.sim.cpu import Work
+from rtl.formats import CHUNK_BYTES, FLIT_BYTES, FifoHeader, Header
 from rtl.registers import Irq
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Packet", "ReceptionRing"]
 
 _HEADERS = 2 * FLIT_BYTES
+_HEADER, _SOFTWARE = Packer(Header), Packer(FifoHeader)
 _SIZE = Header["size"]
 _SIZE_MASK = (1 << _SIZE.width) - 1
 
@@ -44,8 +47,8 @@ class Packet:
     @classmethod
     def parse(cls, data: bytes) -> "Packet":
         """The packet at the start of `data`, which is as long as its header says."""
-        header = unpack(Header, int.from_bytes(data[:FLIT_BYTES], "big"))
-        software = unpack(FifoHeader, int.from_bytes(data[FLIT_BYTES:_HEADERS], "big"))
+        header = _HEADER.unpack(int.from_bytes(data[:FLIT_BYTES], "big"))
+        software = _SOFTWARE.unpack(int.from_bytes(data[FLIT_BYTES:_HEADERS], "big"))
         offset, length = software["put_offset"], software["argument"]
         room = len(data) - _HEADERS
         used = min(room, max(0, length - offset))
@@ -80,6 +83,7 @@ class ReceptionRing:
         """All packets that are there, in order of arrival; frees their room."""
         packets = [Packet.parse(record) for record in await self.records()]
         if packets:
+            await self._node.work(Work.PACKET, len(packets))
             await self.release()
         return packets
 

@@ -9,6 +9,8 @@ from khhw.node import Node
 from khhw.sim.sync import scope
 from tests.reference import Rig
 
+PORT = 7
+
 
 class Nets:
     """Programs on nodes of a reference machine.
@@ -76,3 +78,14 @@ class Nets:
             return [await task for task in tasks]
 
         return self.rig.run(everybody(), cycles=cycles)
+
+
+async def accept(net, port=PORT):
+    """The first connection to a port."""
+    return await (await net.listen(port)).accept()
+
+
+async def connect(net, peer=1, port=PORT, **options):
+    """A connection to a port that node has opened by then."""
+    await net.node.sleep(1000)
+    return await net.connect(peer, port, **options)

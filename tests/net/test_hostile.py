@@ -162,6 +162,47 @@ def test_noise_disturbs_no_stream():
     assert refused > 20
 
 
+def test_only_the_peer_is_heard():
+    """Node 2 knows all numbers of a connection of node 1, and is not its peer."""
+    shared = []
+
+    async def client(net):
+        await net.node.sleep(1000)
+        connection = await net.connect(1, PORT)
+        await tcp_send(connection, b"first")
+        shared.append(connection.remote_number)
+        got = await connection.receive_exactly(6)
+        await tcp_send(connection, b"third")
+        await connection.close()
+        return got
+
+    async def server(net):
+        connection = await (await net.listen(PORT)).accept()
+        got = await connection.receive_exactly(5)
+        shared.append((connection.incoming, connection.outgoing))
+        await net.node.sleep(10_000)
+        await tcp_send(connection, b"second")
+        got += await connection.receive_exactly(5)
+        await connection.close()
+        return got
+
+    async def thief(net):
+        while len(shared) < 2:
+            await net.node.sleep(10)
+        number, (incoming, outgoing) = shared
+        for kind in (Kind.DATA_ACK, Kind.FIN, Kind.RESET, Kind.ACK):
+            await net.transmitter.control(
+                1, kind, number, incoming.next, incoming.next & 0xFFFFFFFF, acknowledgement=outgoing.next)
+        net.node.memory[net.heap.base] = b"stolen!!"
+        await net.transmitter.ring.room(1)
+        net.transmitter.push(1, Kind.DATA, number, incoming.next + 8, incoming.next, net.heap.base, 8)
+        await net.transmitter.ring.doorbell()
+        await net.node.sleep(3000)
+        return net.strays
+
+    assert Nets(sizes=(2, 2, 1)).run(client, server, thief)[:2] == [b"second", b"firstthird"]
+
+
 def test_the_peer_itself_may_lie():
     """Segments of the right peer with wrong numbers: counted, and the stream goes on."""
     async def client(net):
