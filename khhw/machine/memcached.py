@@ -74,7 +74,7 @@ def memcached_points(
         for op in OPS:
             part = _Part(circumstances, plan, point, number, op, {rank: tables[rank] for rank in active},
                          tables[plan.clients[0]].points[number])
-            if part.ops:
+            if part.ops and sum(len(table.of(number, op)) for table in part.tables.values()):
                 yield part.summary()
 
 

@@ -9,7 +9,7 @@ from rtl.formats import CHUNK_BYTES, DESCRIPTOR_BYTES, FLIT_BYTES, PAYLOAD_BYTES
 __all__ = ["ACCESS_CYCLES", "HOP_CYCLES", "MESSAGE_CYCLES", "Messages", "flits", "messages"]
 
 HOP_CYCLES = 3
-"""Cycles from one router's output register to the next one's; ``khhw bench cosim`` measures them as `cycles_per_hop`."""
+"""Cycles from one router's output to the next one's; ``khhw bench cosim`` measures them as `cycles_per_hop`."""
 ACCESS_CYCLES = 4
 """Cycles a register access takes on the host port."""
 MESSAGE_CYCLES = 21

@@ -12,6 +12,10 @@ from khhw.report.words import count, duration, listing
 
 __all__ = ["load_caption", "load_picture"]
 
+_NEAR = 0.15, 0.07
+"""Parts of the picture, across and up, within which two labels would cover each other."""
+_LONG = 16
+
 
 def load_caption(results: Results) -> str:
     """What the loads say."""
@@ -87,11 +91,19 @@ def _describe(load: Load, results: Results) -> str:
 
 
 def _label(axes: Axes, places: dict[tuple[str, int], tuple[int, int]], *, inwards: bool = False) -> None:
-    """Names of images beside their points, `inwards` left of the rightmost; images at one point share a label."""
-    names: dict[tuple[int, int], list[str]] = defaultdict(list)
-    for (kernel, _), place in places.items():
-        names[place].append(kernel)
-    for place, kernels in names.items():
-        left = inwards and place == max(names) and len(names) > 1
-        axes.annotate(listing(dict.fromkeys(kernels)), place, xytext=(-8 if left else 8, 0), textcoords="offset points",
-                      ha="right" if left else "left", va="center", fontsize=8.5, color=INK)
+    """Names of images beside their points, `inwards` left of the rightmost; images near each other share a label."""
+    wide, high = (max(1, max(values) - min(values)) for values in zip(*places.values(), strict=True))
+    groups: list[tuple[tuple[int, int], list[str]]] = []
+    for (kernel, _), place in sorted(places.items(), key=lambda item: item[1], reverse=True):
+        near = next((names for (x, y), names in groups
+                     if x - place[0] <= _NEAR[0] * wide and abs(y - place[1]) <= _NEAR[1] * high), None)
+        if near is None:
+            groups.append((place, [kernel]))
+        else:
+            near.append(kernel)
+    for place, kernels in groups:
+        text = listing(dict.fromkeys(kernels))
+        rightmost = place == groups[0][0] and len(groups) > 1
+        left, above = rightmost and inwards, rightmost and not inwards and len(text) > _LONG
+        axes.annotate(text, place, xytext=(6, 10) if above else (-8 if left else 8, 0), textcoords="offset points",
+                      ha="right" if left or above else "left", va="center", fontsize=8.5, color=INK)

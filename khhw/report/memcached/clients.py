@@ -19,6 +19,7 @@ from khhw.report.words import count
 __all__ = ["Rate", "client_pictures", "client_rates"]
 
 _FAR_APART = 8
+_SOME = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +98,14 @@ def _caption(rates: dict[str, list[Rate]], points: Sequence[MemcachedPoint], clo
                 f"{last.point.clients}. ")
         if what := limit(last.point, points, clock_hz):
             text += f"What limits these is {what}. "
-        text += ("The server's processor " + (
-            f"is {per_cent(last.busy)} busy and allows {1e9 / last.server_ns:,.0f} operations/s"
-            if last.server_ns > 0 else "runs no software for them"))
-        texts.append(f"{text}; the wire would allow these clients {last.wire_per_second:,.0f}, "
-                     f"{times(last.wire_per_second / last.per_second)} as many.")
+        text += (f"The wire would allow these clients, each alone on it, {last.wire_per_second:,.0f} "
+                 f"({times(last.wire_per_second / last.per_second)} as many). The server's processor ")
+        if last.server_ns <= 0:
+            text += "runs no software for them."
+        else:
+            text += f"is {per_cent(last.busy)} busy"
+            text += f" and allows {1e9 / last.server_ns:,.0f}." if last.busy >= _SOME else "."
+        texts.append(text)
     last = next(iter(rates.values()))[-1]
     mix = " and ".join(f"{NAMES[op]}s" for op in last.ops)
     return "\n".join([*texts, f"{mix}{' together' if len(last.ops) > 1 else ''}. Measured with "

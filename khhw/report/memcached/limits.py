@@ -1,4 +1,4 @@
-"""What limits a measurement: the server's processor, a part of the operation's time, or the wire."""
+"""What limits a measurement: the server's processor or lane, a part of the operation's time, or the wire."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -50,8 +50,8 @@ def limit(point: MemcachedPoint, points: Iterable[MemcachedPoint], clock_hz: int
     """What limits a point; None where its measurement does not tell.
 
     A busy server first: everybody waits for it. Then the largest part of the operation's time, where that was taken
-    apart. Then the wire, if operations at its bound, one after the other, would fill the time, or if the median is near
-    the bound.
+    apart. Then the lane through which packets reach or leave the server, if operations at the wire's bound
+    would fill the time; or the wire itself, if the median is near its bound.
     """
     measurement = together(point, points)
     load = busy(point, measurement)
@@ -61,10 +61,10 @@ def limit(point: MemcachedPoint, points: Iterable[MemcachedPoint], clock_hz: int
         part, value = max(zip(PARTS, found, strict=True), key=lambda item: item[1])
         share = per_cent(value / total)
         return Limit(_NAMES.get(part, PARTS[part]), f"{share} of the time", f"{PARTS[part]} {share}")
-    full = sum(p.ops_per_second * p.wire_bound_cycles for p in measurement) / clock_hz
+    # A request may travel beside an earlier answer, so the sum can exceed the time there is.
+    full = min(1.0, sum(p.ops_per_second * p.wire_bound_cycles for p in measurement) / clock_hz)
     if full >= _FULL:
-        return Limit("the wire", f"operations at its bound, one after the other, fill {per_cent(full)} of the time",
-                     f"wire {per_cent(full)} full")
+        return Limit("the server's lane", f"{per_cent(full)} full", f"lane {per_cent(full)} full")
     ratio = point.latency_cycles.p50 / point.wire_bound_cycles
     if ratio <= _AT_THE_WIRE:
         return Limit("the wire", f"{ratio:.3g} times its bound", "wire")

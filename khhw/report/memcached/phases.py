@@ -48,6 +48,8 @@ def phase_text(found: Sequence[Change]) -> str:
     moved = [change for change in found if abs(change.median - 1) >= _NOTHING]
     text = (f"{count(len(found), 'measurement')} of one phase {'was' if len(found) == 1 else 'were'} taken again in "
             f"another. ")
+    if all(change.before.quantiles == change.after.quantiles for change in found):
+        return text + "Every quantile is the same to the cycle."
     if not moved:
         return text + "No median changed by half a per cent."
     most = max(moved, key=lambda change: abs(change.median - 1))

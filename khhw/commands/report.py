@@ -1,0 +1,121 @@
+"""Draw the report of a run again, or compare two runs: my router against yours.
+
+With one folder of khhw run, its report.html, pictures and CSV files are written again from results.json. With two, a
+page with both is written, and the differences are printed in words and per cent. The two must have done the same with
+the same seed: only [parts], the name and the version may differ.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from khhw.machine.results import Results
+    from khhw.report.compare import Pair
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``khhw report``."""
+    parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="one folder of khhw run, or two to compare")
+    parser.add_argument("-o", dest="folder", metavar="DIR", type=Path,
+                        help="folder to write to (default: the run's own; for two runs out/FIRST-SECOND)")
+    parser.add_argument("--file", metavar="FILE", default="machine.toml",
+                        help="machine file, for the command on the page that makes the run again")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Draw it; 0 when the page is written."""
+    from khhw.build.errors import RequestError
+
+    if len(arguments.runs) > 2:
+        raise RequestError(f"khhw report takes one folder, or two to compare; not {len(arguments.runs)}")
+    runs = [_read(path) for path in arguments.runs]
+    if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
+        raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
+    if len(runs) == 1:
+        return _one(runs[0], arguments)
+    return _two(runs[0], runs[1], arguments)
+
+
+def _read(path: Path) -> "Results":
+    """Results of a folder, or of the file itself."""
+    from pydantic import ValidationError
+
+    from khhw.build.errors import RequestError
+    from khhw.machine.results import Results
+
+    file = path / "results.json" if path.is_dir() else path
+    if not file.is_file():
+        raise RequestError(f"{file} is not there; khhw run FILE.toml -o {path} writes it")
+    try:
+        return Results.read(file)
+    except (ValidationError, UnicodeDecodeError) as error:
+        reason = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+        place = ".".join(map(str, reason["loc"]))
+        raise RequestError(f"{file} holds no results of this khhw: {f'{place}: ' if place else ''}{reason['msg']}; "
+                           f"run the machine again") from error
+
+
+def _one(results: "Results", arguments: argparse.Namespace) -> int:
+    from khhw.commands.output import report
+    from khhw.report import print_summary, write_report
+    from khhw.report.write import pictures
+
+    given = arguments.runs[0]
+    folder = arguments.folder or (given if given.is_dir() else given.parent)
+    page = write_report(results, folder, source=arguments.file)
+    if not arguments.json:
+        print_summary(results, page, source=arguments.file)
+        return 0
+    said = [{"name": p.name, "title": p.title, "caption": p.caption} for p in pictures(results)]
+    print(json.dumps(report({"report": str(page), "passed": results.passed, "pictures": said}, seed=results.seed,
+                            parameters=results.parameters, build=results.build, cpu_model=results.cpu_model), indent=1))
+    return 0
+
+
+def _two(first: "Results", second: "Results", arguments: argparse.Namespace) -> int:
+    from khhw.build.errors import RequestError
+    from khhw.commands.output import report
+    from khhw.report.compare import MismatchError, Pair, write_comparison
+    from khhw.report.compare.terminal import print_comparison
+    from khhw.report.compare.write import command_of
+
+    names = _names(*arguments.runs)
+    try:
+        pair = Pair(first, second, names)
+    except MismatchError as error:
+        raise RequestError(str(error)) from error
+    folder = arguments.folder or Path("out") / f"{arguments.runs[0].resolve().name}-{arguments.runs[1].resolve().name}"
+    page = write_comparison(pair, folder, command=command_of((arguments.runs[0], arguments.runs[1]), folder))
+    if arguments.json:
+        print(json.dumps(report(_differences(pair, page), seed=first.seed, parameters=first.parameters,
+                                build=first.build, cpu_model=first.cpu_model), indent=1))
+    else:
+        print_comparison(pair, page)
+    return 0
+
+
+def _differences(pair: "Pair", page: Path) -> dict[str, Any]:
+    """What differs, as numbers and in words."""
+    from khhw.report.compare.changes import latency_changes, matrix_changes, matrix_words, memcached_changes, words
+    from khhw.report.compare.pair import may_differ
+
+    numbers = [{"what": change.what, "where": change.where, "quantity": change.quantity, "first": change.first,
+                "second": change.second, "per_cent": round(100 * (change.ratio - 1), 3) if change.first else None}
+               for change in [*latency_changes(pair), *memcached_changes(pair)]]
+    return {"report": str(page), "runs": list(pair.names),
+            "differ": [{"key": key, "first": one, "second": other}
+                       for key, one, other in may_differ(pair.first, pair.second)],
+            "cells": matrix_changes(pair), "numbers": numbers, "words": {"matrix": matrix_words(pair)} | words(pair)}
+
+
+def _names(first: Path, second: Path) -> tuple[str, str]:
+    """Names of two runs: their folders', as short as they differ."""
+    one, two = (path if path.is_dir() else path.parent for path in (first, second))
+    if one.resolve().name != two.resolve().name:
+        return one.resolve().name, two.resolve().name
+    return (str(one), str(two)) if str(one) != str(two) else (f"{one} (first)", f"{two} (second)")
