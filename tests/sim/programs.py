@@ -142,7 +142,7 @@ def endless(host, arguments):
 
 
 class Visitor(threading.Thread):
-    """Outside the simulation: knocks `count` times, every `pause` seconds, and waits to be heard each time."""
+    """Outside the simulation: knocks `count` times, `pause` seconds after it was heard, if it is let run so soon."""
 
     def __init__(self, inbox, count, pause):
         super().__init__(daemon=True)
@@ -152,9 +152,9 @@ class Visitor(threading.Thread):
 
     def run(self):
         for number in range(self.count):
-            time.sleep(self.pause)
             self.heard.clear()
-            self.knocked = time.monotonic()
+            self.knocked = time.monotonic() + self.pause
+            time.sleep(self.pause)
             self.inbox.post(1, lambda number=number: self.seen(number), "visitor")
             self.heard.wait()
 

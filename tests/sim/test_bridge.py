@@ -142,23 +142,23 @@ def test_a_timer_goes_off_when_it_is_due_on_the_wall(go):
 
 
 def test_a_busy_machine_hears_the_outside_soon(go):
-    heard, (cycle, *_) = knocks(go("outside", arguments={"count": 5, "pause": 0.05, "busy": True, "timer": 0}))
-    assert max(note[3] for note in heard) < 0.5
-    assert cycle < 5 * SECOND, "a busy machine must not jump"
+    heard, (cycle, *_) = knocks(go("outside", stall_cycles=10**9, arguments={
+        "count": 7, "pause": 0.2, "busy": True, "timer": 0}))
+    assert sorted(note[3] for note in heard)[3] < 0.03, "it runs by itself for a tenth of a second, and looks seldom"
+    assert cycle < 7 * SECOND, "a busy machine must not jump"
 
 
-def test_a_machine_that_waits_for_the_outside_can_be_stopped(go):
+def test_a_machine_that_waits_for_the_outside_says_so_once_and_can_be_stopped(go):
     reports = []
 
     def on_report(values):
         reports.append(values)
-        if len(reports) == 3:
-            os.kill(os.getpid(), signal.SIGINT)
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     done = go("outside", on_report=on_report, progress_seconds=0.05, arguments={
         "count": 1, "pause": 3600, "busy": False, "timer": 0})
     assert (done.state, done.message) == ("interrupted", "stopped by SIGINT")
-    assert reports[2]["waited"] >= 0
+    assert [values["waited"] for values in reports] == [0]
 
 
 def test_runs_in_a_thread_work_too(go):

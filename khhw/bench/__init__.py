@@ -1,0 +1,1 @@
+"""Benchmarks of khhw itself, behind ``khhw bench``; ``docs/bench.md`` says what each measures."""

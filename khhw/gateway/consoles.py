@@ -1,0 +1,124 @@
+"""Consoles for telnet: a port for each node, and one for all of them together."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from khhw.control.console import OUTSIDE, Console, Said
+from khhw.gateway.client import Client
+from khhw.gateway.sockets import Door, Sockets
+from khhw.gateway.telnet import LINE_LIMIT, TypedLines
+from khhw.gateway.wire import ClientLostError, Wire
+from khhw.sim.host import Host
+from khhw.sim.scheduler import ROOT
+from khhw.sim.sync import Queue
+
+__all__ = ["CLIENTS", "Consoles"]
+
+CLIENTS = 8
+"""People at one console at a time."""
+
+_Typed = tuple[str, Sequence[int] | None]
+
+
+class Consoles:
+    """Lines typed outside go to nodes as their owner's do; what nodes say goes to all who listen.
+
+    A console never waits for its listeners: who does not read misses lines, and is told how many. What a person types
+    is held back while the tree is busy.
+
+    Parameters
+    ----------
+    host : Host
+        With an inbox.
+    sockets : Sockets
+    nodes : int
+        Of the machine.
+    base : int
+        Port of node 0's console; node r has the r-th behind it, and the one behind the last node's is for all. 0: each
+        any port that is free.
+
+    Raises
+    ------
+    PortError
+        If a port is taken.
+    """
+
+    def __init__(self, host: Host, sockets: Sockets, nodes: int, base: int) -> None:
+        self._host = host
+        self._sockets = sockets
+        self._typed: Queue[_Typed] = Queue(16, "lines typed outside")
+        self._listeners: dict[int | None, list[_Listener]] = {}
+        self._doors: dict[int | None, Door] = {}
+        for offset, rank in enumerate((*range(nodes), None)):
+            self._listeners[rank] = []
+            self._doors[rank] = sockets.listen(base + offset if base else 0, partial(self._enter, rank), CLIENTS)
+
+    @property
+    def ports(self) -> dict[int | None, int]:
+        """Port of each rank's console; None: of all nodes."""
+        return {rank: door.port for rank, door in self._doors.items()}
+
+    def open(self, console: Console) -> None:
+        """Let people in, who from now on write to `console`."""
+        self._host.scheduler.spawn(self._write(console), name="typed lines", daemon=True)
+        for door in self._doors.values():
+            self._sockets.open(door)
+
+    def said(self, said: Said) -> None:
+        """A line of the console was said: everybody who listens shall have it."""
+        if said.rank == OUTSIDE:
+            return
+        for listener in self._listeners[said.rank]:
+            listener.hear(said.text)
+        for listener in self._listeners[None]:
+            listener.hear(f"[{said.rank}] {said.text}")
+
+    def _enter(self, rank: int | None, wire: Wire) -> None:
+        """In the sockets' thread."""
+        inbox = self._host.inbox
+        assert inbox is not None
+        client = Client(wire, inbox, ROOT)
+        inbox.post(ROOT, partial(self._spawn, rank, client), wire.name)
+
+    def _spawn(self, rank: int | None, client: Client) -> None:
+        self._host.scheduler.spawn(self._visit(client, rank), name=f"console client {client.name}", daemon=True)
+
+    async def _write(self, console: Console) -> None:
+        """One line after the other, so that their packets do not mix."""
+        while True:
+            text, ranks = await self._typed.get()
+            await console.line(text, ranks)
+
+    async def _visit(self, client: Client, rank: int | None) -> None:
+        """One person at one console, until the person leaves."""
+        listener = _Listener(client)
+        self._listeners[rank].append(listener)
+        listener.hear("consoles of all nodes; type help" if rank is None else f"console of node {rank}; type help")
+        lines = TypedLines()
+        try:
+            while data := await client.receive():
+                dropped = lines.dropped
+                for line in lines.feed(data):
+                    await self._typed.put((line, None if rank is None else [rank]))
+                if lines.dropped > dropped:
+                    listener.hear(f"error: a line has at most {LINE_LIMIT} bytes; this one was dropped")
+        except ClientLostError:
+            pass
+        finally:
+            self._listeners[rank].remove(listener)
+            client.finish()
+
+
+class _Listener:
+    """Somebody at a console, who may read slowly."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._missed = 0
+
+    def hear(self, line: str) -> None:
+        notice = f"({self._missed} lines missed)\r\n" if self._missed else ""
+        if self._client.offer(f"{notice}{line}\r\n".encode()):
+            self._missed = 0
+        else:
+            self._missed += 1

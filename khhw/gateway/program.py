@@ -1,0 +1,110 @@
+"""A machine that serves: booted once, with sockets beside it, until it is stopped. Runs in the simulator process."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from khhw.control.console import OUTSIDE, Said
+from khhw.control.domains import Domains
+from khhw.gateway.client import Client
+from khhw.gateway.consoles import Consoles
+from khhw.gateway.daemon import Daemon
+from khhw.gateway.sockets import Sockets
+from khhw.gateway.wire import Wire
+from khhw.kernels.loader import run_loader
+from khhw.machine.file import KernelEntry, MachineFile, Serve
+from khhw.machine.program import MachineProgram
+from khhw.sim.host import Host
+from khhw.sim.inbox import Inbox
+from khhw.sim.options import Outcome
+from khhw.sim.reports import report
+from khhw.sim.scheduler import ROOT
+from khhw.sim.sync import Event
+
+__all__ = ["ServingProgram", "program"]
+
+
+def program(host: Host, arguments: Mapping[str, Any]) -> "ServingProgram":
+    """The program of a machine that serves; the entry of a simulator process.
+
+    Parameters
+    ----------
+    host : Host
+        Not yet running; is given an inbox.
+    arguments : mapping
+        As :func:`khhw.machine.program.program` takes them; the machine has a ``serve``.
+
+    Raises
+    ------
+    PortError
+        If a TCP port is taken.
+    """
+    machine = MachineFile.model_validate(arguments["machine"])
+    images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
+    host.inbox = Inbox()
+    run = ServingProgram(host, machine, images, arguments["seed"])
+    for port in host.nodes:
+        port.boot(run.daemon.run if port.rank == run.serve.gateway else run_loader)
+    host.scheduler.spawn(run.run(), rank=ROOT, name="owner")
+    return run
+
+
+class ServingProgram(MachineProgram):
+    """One run that ends only when it is stopped; a ``Program``.
+
+    Reports ``serving`` with all ports when clients can come, ``client`` for each that was lost, and with each
+    ``progress`` what has passed the gateway.
+    """
+
+    def __init__(self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int) -> None:
+        super().__init__(host, machine, images, seed)
+        assert machine.serve is not None and host.inbox is not None
+        self.serve: Serve = machine.serve
+        self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port)
+        self._inbox = host.inbox
+        self._sockets = Sockets()
+        self._door = self._sockets.listen(self.serve.port, self._enter, self.serve.clients)
+        self._consoles = Consoles(host, self._sockets, self.shape.nodes, self.serve.console_port)
+        self._sockets.start()
+        host.figures = self._figures
+
+    async def run(self) -> None:
+        """Boot the machine and its server, then let clients in."""
+        await self.boot()
+        await self._epochs.change(self._domains())
+        arguments = self.serve.arguments.replace("{epoch}", str(int(time.time())))
+        arguments = arguments.replace("{clock_hz}", str(self.host.clock_hz))
+        server = KernelEntry(nodes=[self.serve.server], kernel=self.serve.kernel, arguments=arguments)
+        await self._load(server.kernel, [self.serve.server])
+        mark = await self._boot(server)
+        await self._console.wait([self.serve.server], ": open", since=mark)
+        self._consoles.open(self._console)
+        self._sockets.open(self._door)
+        report("serving", kernel=self.serve.kernel, server=self.serve.server, gateway=self.serve.gateway,
+               port=self._door.port, consoles=[*self._consoles.ports.values()])
+        await Event("somebody to stop it").wait()
+
+    def _domains(self) -> Domains:
+        if self.serve.domains is not None:
+            return Domains(self.machine.matrix(self.serve.domains))
+        return Domains.from_groups({"serve": [self.serve.server, self.serve.gateway]}, self.shape.nodes)
+
+    def _enter(self, wire: Wire) -> None:
+        """A TCP client is there; in the sockets' thread."""
+        client = Client(wire, self._inbox, self.serve.gateway)
+        self._inbox.post(self.serve.gateway, lambda: self.daemon.enter(client), client.name)
+
+    def _said(self, said: Said) -> None:
+        """What goes to the consoles' clients is kept nowhere: a machine may serve for days."""
+        self._consoles.said(said)
+        report("console", cycle=said.cycle, node=None if said.rank == OUTSIDE else said.rank, text=said.text)
+
+    def _figures(self) -> dict[str, Any]:
+        return {**asdict(self.daemon.traffic), "skipped_cycles": self._inbox.skipped_cycles,
+                "waited_seconds": round(self._inbox.waited_seconds, 3)}
+
+    def results(self, _outcome: Outcome) -> dict[str, Any]:
+        """What has passed; closes all sockets."""
+        self._sockets.close()
+        return self._figures()

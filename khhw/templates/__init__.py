@@ -1,0 +1,1 @@
+"""What ``khhw new`` copies: working files that call everything "skeleton"."""
