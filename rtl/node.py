@@ -173,8 +173,8 @@ class Node(wiring.Component):
         # A block hands on through a register: it may be quiet a cycle or two before its neighbour stirs.
         quiet, past = Signal(), Signal(_HANDOVER)
         m.d.comb += [
-            quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent & ni.quiescent
-                     & ~gate.busy),
+            quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent
+                     & (ni.quiescent | guard.hold) & ~gate.busy),
             self.quiescent.eq(quiet & past.all()),
         ]
         m.d.sync += past.eq(Cat(quiet, past)[:_HANDOVER])

@@ -1,8 +1,6 @@
 """A reception lane: what becomes of packets that arrive."""
 
-
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -50,7 +48,7 @@ def _packet_layout(parameters: Parameters) -> data.StructLayout:
 
 
 class ReceptionLane(Component):
-    """Stores memory-FIFO packets, puts and remote gets as they arrive. Two or three cycles a packet are lost.
+    """Stores memory-FIFO packets, puts and remote gets as they arrive. A put loses one cycle, others two.
 
     A packet that needs a ring owns it from the reservation to its last write request, so the packets of two
     lanes in one ring do not mix; one that turns out bad gives its room back unseen, and the next packet
@@ -121,6 +119,19 @@ class ReceptionLane(Component):
         with m.If((packet.held & self.restart).any()):
             m.d.sync += packet.stale.eq(1)
 
+        def look_up(named: data.View, wanted: Value) -> None:
+            m.d.comb += [
+                self.lookup.valid.eq(wanted),
+                self.lookup.operation.eq(Operation.LOOKUP),
+                self.lookup.index.eq(named.counter),
+            ]
+            m.d.sync += [
+                start.eq(self.lookup.window + named.put_offset),
+                end.eq(named.put_offset + named.valid_bytes),
+                limit.eq(self.lookup.limit),
+                armed.eq(self.lookup.exists & self.lookup.rights.armed),
+            ]
+
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("HEADER") | gather.busy)
             with m.State("HEADER"):
@@ -129,37 +140,34 @@ class ReceptionLane(Component):
                     m.d.sync += [
                         packet.source.eq(Header(self.i.payload.data).source),
                         packet.held.eq(0),
+                        packet.stale.eq(0),
                         packet.counts.eq(0),
                     ]
                 with m.If(arrives & ~ends):
                     m.next = "SOFTWARE"
             with m.State("SOFTWARE"):
                 self._gather_header(m, gather, arrives=arrives, ends=ends, packet=packet, slot=1)
+                # A put's counter is looked up while its number arrives; if others come first, in the next state.
+                coming = PutHeader(self.i.payload.data)
+                look_up(coming, arrives & ~ends & header.dma & ~coming.remote_get)
                 with m.If(arrives):
-                    m.d.sync += packet.is_get.eq(header.dma & PutHeader(self.i.payload.data).remote_get)
+                    m.d.sync += packet.is_get.eq(header.dma & coming.remote_get)
                     m.next = "DECIDE"
+                with m.If(self.lookup.valid & self.lookup.ready):
+                    m.next = "CHECK"
                 with m.If(ends):
                     m.next = "HEADER"
             with m.State("DECIDE"):
                 self._reserve(m, header, put, packet)
-                m.d.comb += [
-                    self.lookup.valid.eq(header.dma & ~packet.is_get),
-                    self.lookup.operation.eq(Operation.LOOKUP),
-                    self.lookup.index.eq(put.counter),
-                    gather.discard.eq(header.dma | ~self.ring.accepted & self.ring.ready),
-                ]
-                m.d.sync += [
-                    start.eq(self.lookup.window + put.put_offset),
-                    end.eq(put.put_offset + put.valid_bytes),
-                    limit.eq(self.lookup.limit),
-                    armed.eq(self.lookup.exists & self.lookup.rights.armed),
-                ]
+                look_up(put, header.dma & ~packet.is_get)
+                m.d.comb += gather.discard.eq(header.dma | ~self.ring.accepted & self.ring.ready)
                 with m.If(self.ring.ready):
                     m.next = "STORE"
                 with m.If(self.lookup.ready):
                     m.next = "CHECK"
             with m.State("CHECK"):
                 self._check_put(m, header, put, packet, start=start, allowed=armed & (end <= limit))
+                m.d.comb += gather.discard.eq(1)
                 m.next = "STORE"
             with m.State("STORE"):
                 self._store(m, gather, packet, arrives=arrives, ends=ends)
@@ -199,7 +207,6 @@ class ReceptionLane(Component):
             packet.remaining.eq(0),
             packet.last_bytes.eq(0xFF),
             packet.linear.eq(0),
-            packet.stale.eq(0),
             packet.verdict.eq(Mux(packet.is_get, Verdict.GET, Verdict.RING)),
             packet.address.eq(self.ring.first),
             packet.base.eq(self.ring.base),
