@@ -77,3 +77,18 @@ def test_doctor(installation, tmp_path):
     done = run(installation / "bin" / "khhw", "doctor", cwd=tmp_path, KHHW_BUILD=str(tmp_path / "build"))
     assert done.returncode == 0, done.stdout
     assert str(tmp_path / "build") in done.stdout
+
+
+def test_demonstrations_and_skeletons_come_with_it(installation, tmp_path):
+    khhw = installation / "bin" / "khhw"
+    done = run(khhw, "demo", "list", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = Path(done.stdout.splitlines()[-1].removeprefix("machine files: "))
+    assert folder.is_relative_to(installation)
+    code = "import sys; from khhw import Machine; print(*[Machine.load(f).file.nodes for f in sys.argv[1:]])"
+    loaded = run(installation / "bin" / "python", "-c", code, *sorted(folder.glob("*.toml")), cwd=tmp_path)
+    assert loaded.stdout.split() == ["8"] * 4, loaded.stderr
+    for kind in ("testbench", "kernel", "machine"):
+        assert run(khhw, "new", kind, "mine", "-o", tmp_path / kind, cwd=tmp_path).returncode == 0
+    loaded = run(installation / "bin" / "python", "-c", code, tmp_path / "kernel" / "mine.toml", cwd=tmp_path)
+    assert loaded.stdout.split() == ["2"], loaded.stderr

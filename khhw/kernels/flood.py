@@ -3,10 +3,12 @@
 Booted as a service on the senders and on the node they send to. Every put lands in the same window, so only the wire
 is busy, and no software at the far end.
 
-Arguments: ``to=`` rank; ``bytes=`` of a put.
+Arguments: ``to=`` rank; ``bytes=`` of a put; ``hint=`` bits of its headers, X+ 32 to Z- 1, for the cable to take where
+two are as short (0: the router's choice).
 """
 
-from khhw.node import Event, Node, parse_options, put_descriptor, selected, spawn
+from khhw.node import Event, Node, descriptor, header, parse_options, selected, spawn
+from rtl.formats import PutHeader, pack
 
 COUNTER = 1
 """Reception counter the puts go to."""
@@ -25,8 +27,8 @@ async def stopped(node: Node, stop: Event) -> None:
 
 async def main(node: Node, arguments: str) -> None:
     """Send, or be sent to."""
-    options = parse_options(arguments, to=0, bytes=2400)
-    to, size = options["to"][0], options["bytes"][0]
+    options = parse_options(arguments, to=0, bytes=2400, hint=0)
+    to, size, hint = (options[name][0] for name in ("to", "bytes", "hint"))
     heap = node.layout.heap
     if not 0 < size <= heap.length:
         raise ValueError(f"bytes= is 1 to {heap.length}, not {size}")
@@ -38,7 +40,8 @@ async def main(node: Node, arguments: str) -> None:
     if node.rank == to:
         await stop.wait()
         return
-    put = put_descriptor(node.shape.coordinate(to), COUNTER, 0, heap.base, size)
+    head = header(node.shape.coordinate(to), dma=1, hint=hint)
+    put = descriptor(head, pack(PutHeader, counter=COUNTER), heap.base, size)
     batch = [put] * min(_BATCH, node.sender.capacity // 2)
     sent, began = 0, node.now
     while not stop.is_set():

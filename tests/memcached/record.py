@@ -16,8 +16,12 @@ _LONGEST = 400
 
 def shortened(played: Played) -> list[str]:
     """Answers as text, or their length and checksum."""
-    return [answer.decode("latin-1") if len(answer) <= _LONGEST
-            else f"{len(answer)} bytes, SHA-256 {hashlib.sha256(answer).hexdigest()}" for answer in played]
+    return [
+        answer.decode("latin-1")
+        if len(answer) <= _LONGEST
+        else f"{len(answer)} bytes, SHA-256 {hashlib.sha256(answer).hexdigest()}"
+        for answer in played
+    ]
 
 
 def recorded() -> dict[str, list[str]]:
@@ -28,4 +32,6 @@ def recorded() -> dict[str, list[str]]:
 
 if __name__ == "__main__":
     with real_memcached() as ask:
-        RECORDED.write_text(json.dumps({steps.name: shortened(play(steps, ask)) for steps in ALL}, indent=0) + "\n", encoding="utf-8")
+        RECORDED.write_text(
+            json.dumps({steps.name: shortened(play(steps, ask)) for steps in ALL}, indent=0) + "\n", encoding="utf-8"
+        )

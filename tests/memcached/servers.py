@@ -24,9 +24,9 @@ def memory_of(length: int = MEMORY_BYTES) -> Memory:
     data = bytearray(length)
 
     def poke(address: int, content: bytes) -> None:
-        data[address:address + len(content)] = content
+        data[address : address + len(content)] = content
 
-    return Memory(length, lambda address, count: bytes(data[address:address + count]), poke)
+    return Memory(length, lambda address, count: bytes(data[address : address + count]), poke)
 
 
 class Here:
@@ -93,7 +93,21 @@ def real_memcached() -> Iterator[Callable[[bytes], bytes]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = subprocess.Popen([str(shutil.which("memcached")), "-u", "nobody", "-l", "127.0.0.1", "-p", str(port), "-U", "0", "-o", "no_modern"])
+    process = subprocess.Popen(
+        [
+            str(shutil.which("memcached")),
+            "-u",
+            "nobody",
+            "-l",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-U",
+            "0",
+            "-o",
+            "no_modern",
+        ]
+    )
     connection = Real(port)
     try:
         for _ in range(200):

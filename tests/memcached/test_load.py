@@ -28,7 +28,8 @@ class TestOptions:
         assert plan.clients == [5]
 
     def test_every_combination_is_a_point(self):
-        plan = parse_plan("server=2 clients=1,5,7 active=1,2,3 sizes=64,4096 path=rdma gets=90 distribution=uniform,zipf", 1)
+        plan = parse_plan(
+            "server=2 clients=1,5,7 active=1,2,3 sizes=64,4096 path=rdma gets=90 distribution=uniform,zipf", 1)
         assert len(plan.points) == len(set(plan.points)) == 3 * 2 * 2
         assert {p.clients for p in plan.points} == {1, 2, 3}
 
@@ -89,7 +90,7 @@ class TestKeys:
 
 
 class TestEtcSizes:
-    """Atikoglu et al., SIGMETRICS 2012: quantiles of the two distributions, worked out here by hand from the paper's."""
+    """Atikoglu et al., SIGMETRICS 2012: quantiles of the two distributions, worked out here once more."""
 
     def test_values(self):
         choose = random.Random(1)

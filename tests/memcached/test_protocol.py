@@ -48,13 +48,15 @@ def test_answers_do_not_depend_on_how_bytes_come(number, cuts):
     assert one_by_one == at_once
 
 
-def test_hand_picked_sequences_do_not_depend_on_how_bytes_come():
-    for steps in ALL:
-        if sum(map(len, steps.sends)) < 3000 and not steps.closes:
-            def ask(data, here=Here()):
-                return here.ask(data) if here.session.closed else b"".join(
-                    here.ask(data[place:place + 1]) for place in range(len(data)))
-            assert play(steps, ask) == play(steps, Here().ask), steps.name
+@pytest.mark.parametrize(
+    "steps", [s for s in ALL if sum(map(len, s.sends)) < 3000 and not s.closes], ids=lambda steps: steps.name)
+def test_hand_picked_sequences_do_not_depend_on_how_bytes_come(steps):
+    here = Here()
+
+    def ask(data):
+        return b"".join(here.ask(data[place:place + 1]) for place in range(len(data)))
+
+    assert play(steps, ask) == play(steps, Here().ask)
 
 
 class TestExpiry:

@@ -1,5 +1,7 @@
 """The store without a machine: room, eviction, versions, against a model."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -48,7 +50,7 @@ class TestRoom:
                 start = choose.choice(list(taken))
                 extents.give(start, taken.pop(start))
             spans = sorted(taken.items())
-            assert all(a + n <= b for (a, n), (b, _) in zip(spans, spans[1:], strict=False))
+            assert all(a + n <= b for (a, n), (b, _) in pairwise(spans))
             assert extents.free == 400 - sum(taken.values())
         for start, length in taken.items():
             extents.give(start, length)
@@ -136,6 +138,17 @@ class TestRemoteReader:
         with pytest.raises(StaleError):
             parse_item(data, data[:VERSION_BYTES], place - BASE, b"key")
 
+    def test_an_item_that_is_gone_stays_so_when_a_value_ends_in_its_version(self):
+        store = store_of(4096)
+        put(store, b"a", b"v" * 8)
+        place = put(store, b"key", b"v" * 8).address
+        store.flush()
+        item = put(store, b"b", b"\2" * (place - BASE + 5 - 48))
+        assert item.value_address + item.value_bytes == place + 5
+        data = store._memory.read(place, 64)
+        with pytest.raises(StaleError):
+            parse_item(data, data[:VERSION_BYTES], place - BASE, b"key")
+
     @pytest.mark.parametrize("end", ["remove", "flush", "replace", "evict"])
     def test_an_item_that_is_gone_is_stale(self, end):
         store = store_of(4096)
@@ -166,8 +179,8 @@ class TestRemoteReader:
         store = store_of(4096)
         item = put(store, b"key", b"v" * 8)
         data = store._memory.read(item.address, item.length)
-        for change in (lambda: store.overwrite(item, b"w" * 8), lambda: store.touch(item, 9999), lambda: store.remove(item)):
-            change()
+        for change in (store.overwrite, store.touch, store.remove):
+            change(item, *{"overwrite": (b"w" * 8,), "touch": (9999,)}.get(change.__name__, ()))
             again = store._memory.read(item.address, VERSION_BYTES)
             with pytest.raises(TornError):
                 parse_item(data, again, item.address - BASE, b"key")
@@ -182,12 +195,14 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = store_of(64 * 40)
         self.model = {}
         self.versions = set()
+        self.places = {}
 
     @rule(key=st.sampled_from([b"a", b"b", b"c", b"d"]), value=st.binary(max_size=700), learned=st.booleans())
     def put(self, key, value, learned):
         item = put(self.store, key, value)
         item.learned |= learned
         self.model[key] = value
+        self.places.setdefault(key, set()).add(item.address)
         version = remote(self.store, item, key).version
         assert version % 2 == 0 and version not in self.versions
         self.versions.add(version)
@@ -215,11 +230,20 @@ class StoreMachine(RuleBasedStateMachine):
             self.store.unpin(item)
 
     @invariant()
+    def nothing_looks_like_an_item_but_items(self):
+        for key, places in self.places.items():
+            item = self.store._items.get(key)
+            for place in places - ({item.address} if item else set()):
+                data = self.store._memory.read(place, 4096)
+                with pytest.raises((StaleError, TornError)):
+                    parse_item(data, data[:VERSION_BYTES], place - BASE, key)
+
+    @invariant()
     def room_adds_up(self):
         items = [item for key in (b"a", b"b", b"c", b"d", b"r") if (item := self.store._items.get(key))]
         assert sum(item.room for item in items) == self.store.used
         spans = sorted((item.address, item.address + item.room) for item in items)
-        assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+        assert all(end <= start for (_, end), (start, _) in pairwise(spans))
 
 
 TestAnyOrder = StoreMachine.TestCase

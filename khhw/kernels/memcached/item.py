@@ -9,14 +9,17 @@ import struct
 from dataclasses import dataclass
 
 __all__ = [
-    "FREE", "HEADER", "VERSION_BYTES", "Seen", "StaleError", "TornError", "item_bytes", "parse_item", "value_offset",
+    "ERASED", "FREE", "HEADER", "VERSION_BYTES", "Seen", "StaleError", "TornError", "item_bytes", "parse_item",
+    "value_offset",
 ]
 
 HEADER = struct.Struct(">QQQIIIHH")
 """Version, cas unique, cycle it expires in (0: never), own place in the store, value bytes, flags, key bytes, 0."""
 VERSION_BYTES = 8
 FREE = 0
-"""Version of an address at which no item starts any more. Odd versions: being written. No version comes twice."""
+"""Version where no item starts any more. Odd versions: being written. No version comes twice."""
+ERASED = bytes(HEADER.size)
+"""Header where no item starts any more."""
 _UNIT = 8
 
 

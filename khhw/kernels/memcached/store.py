@@ -9,7 +9,7 @@ from typing import Protocol
 
 from khhw.kernels.memcached.clock import Clock
 from khhw.kernels.memcached.extents import Extents, class_bytes
-from khhw.kernels.memcached.item import FREE, HEADER, VERSION_BYTES, item_bytes, value_offset
+from khhw.kernels.memcached.item import ERASED, HEADER, VERSION_BYTES, item_bytes, value_offset
 from khhw.node import Work
 
 __all__ = ["Item", "ItemMemory", "NoRoomError", "Store", "TooLargeError"]
@@ -223,7 +223,7 @@ class Store:
         del self._items[item.key]
         item.linked = False
         self.work[Work.ITEM] += 1
-        self._memory[item.address] = FREE.to_bytes(VERSION_BYTES, "big")
+        self._erase(item)
         if not item.pins:
             self._free(item)
 
@@ -266,9 +266,17 @@ class Store:
         self._memory[item.address] = HEADER.pack(
             version, item.cas, item.expiry, self.place(item), item.value_bytes, item.flags, len(item.key), 0) + item.key
 
+    def _erase(self, item: Item) -> None:
+        """Let no reader take it for an item.
+
+        All of its header goes, not only the version: the value of a later item may end within these bytes, and what
+        follows would look like an item whose version never changes.
+        """
+        self._memory[item.address] = ERASED
+
     def _free(self, item: Item) -> tuple[int, int]:
         """Give its room back; returns start and end of the free piece it is in now."""
-        self._memory[item.address] = FREE.to_bytes(VERSION_BYTES, "big")
+        self._erase(item)
         del self._starts[item.address], self._ends[item.address + item.room]
         return self._extents.give(item.address, item.room)
 

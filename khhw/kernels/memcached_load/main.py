@@ -21,6 +21,8 @@ _LEAD = 3000
 """Cycles from agreeing on a start to the start."""
 _PATIENCE = 20_000_000
 _LONGEST_KEY = 250
+_COMPLAINTS = 3
+"""Wrong values of a point that are told one by one."""
 
 
 class Load:
@@ -46,12 +48,14 @@ class Load:
         plan, heap = self.plan, self.net.heap
         largest = max([plan.largest, *(point.value_bytes for point in plan.points)])
         scratch = -(-(item_bytes(_LONGEST_KEY, largest) + VERSION_BYTES) // 64) * 64
-        table = HEADER.size + POINT.size * len(plan.points) + SAMPLE.size * plan.samples * len(plan.points)
-        table = -(-table // 64) * 64
-        if table + scratch * plan.connections > heap.length:
+        heads = HEADER.size + POINT.size * len(plan.points)
+        left = heap.length - heads - scratch * plan.connections - 64
+        self._samples_kept = min(plan.samples, left // (SAMPLE.size * len(plan.points)))
+        if self._samples_kept < 1:
             raise ValueError(
-                f"{table} bytes of results and {plan.connections} buffers of {scratch} bytes do not fit into a heap of "
-                f"{heap.length} bytes: fewer samples=, points or connections=, a smaller largest=")
+                f"{plan.connections} buffers of {scratch} bytes and {len(plan.points)} points do not fit into a heap "
+                f"of {heap.length} bytes: fewer connections=, a smaller largest=")
+        table = -(-(heads + SAMPLE.size * self._samples_kept * len(plan.points)) // 64) * 64
         self._control = StreamClient(self.net, await self.net.connect(plan.server, plan.port))
         self._together = Together(self.node, self._control, plan.clients, _PATIENCE)
         places: dict[bytes, Place] = {}
@@ -85,9 +89,13 @@ class Load:
             await self.clients[0].learn(keys.names)
         await self._together.meet()
         start = await self._together.start(_LEAD)
-        measurement = Measurement(self.node, self.plan, point, number, keys, self.clients, self.serial, start)
+        measurement = Measurement(
+            self.node, self.plan, point, number, keys, self.clients, self.serial, start, self._samples_kept)
         if place < point.clients:
             await gather(measurement.run(), self._server(measurement))
+        else:
+            # To look for the others now would be load on the server.
+            await self.node.sleep(max(0, measurement.record.end - self.node.now))
         self.serial = measurement.serial
         self.checked += measurement.checked
         self.wrong += measurement.record.wrong
@@ -95,6 +103,8 @@ class Load:
         if not self.clients:
             raise AnswerError(f"all connections to the server have failed, the last one with {measurement.reason}")
         self._keep(number, measurement)
+        for complaint in measurement.complaints[:_COMPLAINTS]:
+            await self.node.console.print(f"node {self.node.rank}> memcached_load: {complaint}")
         await self._together.meet()
 
     async def _store(self, point: Point, keys: Keys, place: int) -> None:

@@ -45,6 +45,8 @@ class Measurement:
         Writes this node has done so far.
     start : int
         Cycle in which the load begins.
+    samples_kept : int
+        Latencies there is room for.
     """
 
     node: Node
@@ -55,11 +57,13 @@ class Measurement:
     clients: list[RemoteClient]
     serial: int
     start: int
+    samples_kept: int
     record: PointRecord = field(default_factory=PointRecord)
     samples: list[Sample] = field(default_factory=list)
     failed: list[RemoteClient] = field(default_factory=list)
     checked: int = 0
     reason: str = ""
+    complaints: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.record.begin = self.start + self.plan.warmup
@@ -136,7 +140,7 @@ class Measurement:
             self.record.misses += not found
             self.record.gets += op == "get"
             self.record.sets += op == "set"
-            if len(self.samples) < self.plan.samples:
+            if len(self.samples) < self.samples_kept:
                 self.samples.append(Sample(due, self.node.now - due, self.keys.sizes[index], op))
         if not found and self.plan.fill:
             await self._fill(client, index)
@@ -163,8 +167,18 @@ class Measurement:
             return False
         self.checked += 1
         right = right_value(self.plan.seed, index, value) and (self.plan.vary or len(value) == size)
-        self.record.wrong += not right
+        if not right:
+            self.record.wrong += 1
+            self.complaints.append(self._complaint(index, value))
         return True
+
+    def _complaint(self, index: int, value: bytes) -> str:
+        """What is wrong with a value: how long it is, which write it pretends to be, where it goes wrong."""
+        serial = int.from_bytes(value[:8], "big")
+        expected = make_value(self.plan.seed, index, serial, len(value))
+        first = next((place for place, pair in enumerate(zip(value, expected, strict=True)) if pair[0] != pair[1]), -1)
+        return (f"wrong value of {self.keys.names[index].decode()}: {len(value)} bytes of write {serial:#x}, from byte "
+                f"{first} on {value[first:first + 16].hex()}, cycle {self.node.now}")
 
     async def _set(self, client: RemoteClient, index: int) -> bool:
         self.serial += 1

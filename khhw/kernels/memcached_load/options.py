@@ -74,7 +74,7 @@ class Plan:
     seed : int
     memory : int
     samples : int
-        Latencies a client keeps.
+        Latencies a client keeps of a point, if there is room for as many.
     largest : int
         Bytes to which ETC's values are cut.
     clock_hz : int
