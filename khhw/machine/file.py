@@ -103,7 +103,7 @@ class MemcachedStudy(_Section):
     scales: list[float] = Field(default=[0.25, 0.5, 1.0, 2.0, 4.0], min_length=1)
     """Factors on all costs of the CPU model."""
     operations: int = Field(default=60, ge=1)
-    """Operations a point measures, about."""
+    """Operations a point with small values measures, about; with large values it measures at least ten."""
     tail_operations: int = Field(default=1200, ge=1)
     """Operations of the points that show the whole distribution of latencies, about."""
 

@@ -13,7 +13,8 @@ _ALL = "everybody"
 _SOFTWARE_CYCLES = 1_500
 """About what the software of an operation takes with ``ppc450``, to know how long to measure."""
 _CYCLES_A_BYTE = 0.35
-_KEYS = 50
+_FEWEST = 10
+_KEYS = 16
 _STORE = 2 << 20
 """Bytes of items the keys of a point may take together."""
 
@@ -58,7 +59,8 @@ def _phases(study: MemcachedStudy) -> Iterator[Phase]:
 
 
 def _cycles(operations: int, size: int) -> int:
-    return int(operations * (_SOFTWARE_CYCLES + _CYCLES_A_BYTE * size))
+    """Length of a measurement: so many small operations, or a few of those that take longer."""
+    return int(max(operations * _SOFTWARE_CYCLES, _FEWEST * (_SOFTWARE_CYCLES + _CYCLES_A_BYTE * size)))
 
 
 def _phase(study: MemcachedStudy, name: str, clients: list[int], words: str, *, cycles: int, cpu: str = "ppc450",
