@@ -55,7 +55,8 @@ class KernelEntry(_Section):
     nodes: Literal["all"] | list[int] = "all"
     """Ranks."""
     kernel: str
-    """Name of a kernel of khhw, or the path of a Python file relative to the machine file."""
+    """Name of a kernel of khhw, or the path of a Python file, or of a folder of modules with a `/` at its end, relative
+    to the machine file."""
     arguments: str = ""
     """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run."""
     service: bool = False

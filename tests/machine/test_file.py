@@ -43,6 +43,7 @@ def test_the_talks_machine_loads() -> None:
     ("[node]\ncounters = 2", 2, "the kernels need 4, not 2"),
     ("[[phases]]\nname='a'\nmeasure='attacks'\nkernels=[{kernel='victim'}]", 3, "attack on one node"),
     ("[[phases]]\nname='a'\nmeasure='matrix'\nkernels=[{kernel='victim'}]", 3, "the kernel probe on all nodes"),
+    ("[[phases]]\nname='a'\nmeasure='memcached'\nkernels=[{kernel='victim'}]", 3, "memcached_load"),
     ("[parts]\nrouter = 'json:JSONDecoder'", 2, "no amaranth.lib.wiring.Component"),
     ("[node]\n\nlanes = 7", 1, "lanes must be an integer from 1 to 6, not 7"),
     ("[node]\nlane = 7", 2, "node.lane: unknown key; keys here are bubble, counters"),
@@ -57,6 +58,7 @@ def test_the_talks_machine_loads() -> None:
      "node 1 boots 'probe' already"),
     ("[[phases]]\nname='a'\nkernels=[{kernel='nonsense'}]", 3, "no kernel 'nonsense'"),
     ("[[phases]]\nname='a'\nkernels=[{kernel='mine.py'}]", 3, "no kernel file"),
+    ("[[phases]]\nname='a'\nkernels=[{kernel='mine/'}]", 3, r"no kernel file .*mine/main\.py"),
     ("[[phases]]\nname='a'\n[[phases]]\nname='a'", 2, "two phases are named 'a'"),
     ("[parts]\nrouter = 'nonsense.router:Router'", 2, "no module 'nonsense"),
     ("[parts]\nrouter = 'rtl.torus.router'", 2, 'write "module:Class"'),
@@ -111,3 +113,15 @@ def test_a_part_that_raises_is_refused_with_its_words(tmp_path: Path) -> None:
 def test_parts_of_the_command_line_win(tmp_path: Path) -> None:
     file = write(tmp_path, "[parts]\nrouter = 'nonsense:Router'\n[torus]\nshape = [2, 2, 2]\n")
     assert load(file, parts={"router": "rtl.torus.router:Router"}).parts["router"] == "rtl.torus.router:Router"
+
+
+def test_a_folder_is_a_kernel(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "words.py").write_text("WORD = 'hello'\n")
+    (tmp_path / "mine" / "main.py").write_text("from mine.words import WORD\nasync def main(node, text):\n    pass\n")
+    file = tmp_path / "machine.toml"
+    file.write_text("[torus]\nshape = [2, 2, 2]\n[[phases]]\nname = 'a'\nkernels = [{ kernel = 'mine/' }]\n")
+    assert load(file).phases[0].kernels[0].kernel == "mine/"
+    (tmp_path / "mine" / "words.py").write_text("import os\n")
+    with pytest.raises(MachineFileError, match="may not import 'os'"):
+        load(file)

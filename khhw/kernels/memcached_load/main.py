@@ -38,7 +38,7 @@ class Load:
     def __init__(self, node: Node, net: Net, plan: Plan) -> None:
         self.node, self.net, self.plan = node, net, plan
         self.clients: list[RemoteClient] = []
-        self.samples = self.checked = self.wrong = self.serial = 0
+        self.samples = self.checked = self.wrong = self.evictions = self.serial = 0
         self._stored: tuple[str, int] | None = None
         self._base = net.heap.base
         self._samples_at = self._base + HEADER.size + POINT.size * len(plan.points)
@@ -99,6 +99,7 @@ class Load:
         self.serial = measurement.serial
         self.checked += measurement.checked
         self.wrong += measurement.record.wrong
+        self.evictions += measurement.record.evictions
         self.clients = [client for client in self.clients if client not in measurement.failed]
         if not self.clients:
             raise AnswerError(f"all connections to the server have failed, the last one with {measurement.reason}")
@@ -155,5 +156,5 @@ async def main(node: Node, arguments: str) -> None:
     await load.run()
     await node.console.print(
         f"node {node.rank}> memcached_load: {load.samples} samples, {load.checked} values read, "
-        f"{load.wrong} wrong")
+        f"{load.wrong} wrong, {load.evictions} evictions")
     await net.close()
