@@ -61,7 +61,8 @@ class Verilator:
         """Variables that mend a makefile configured elsewhere."""
         if self.root is None:
             return []
-        return ["CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={sys.executable}", "PERL=perl",
+        # By its real name: under another one the same build would be made again.
+        return ["CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={os.path.realpath(sys.executable)}", "PERL=perl",
                 "CFG_CXXFLAGS_PCH_I=-include", "CFG_LDLIBS_THREADS=-pthread"]
 
 

@@ -164,7 +164,7 @@ class _Part:
         return Breakdown(
             software=round(share * software, 2), ni=round(share * ni, 2), hops=round(hops, 2),
             serialization=serialization,
-            wait=round(left - share * (software + ni), 2))
+            wait=round(max(0.0, left - share * (software + ni)), 2))
 
 
 def _latency(cycles: npt.NDArray[np.int64]) -> LatencySummary:
