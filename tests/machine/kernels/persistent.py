@@ -1,4 +1,4 @@
-"""A client that is not put off: stores and reads one value for ever, says when it loses its server and when it is back."""
+"""A client that is not put off: stores and reads one value for ever, says when it loses its server, and comes back."""
 
 from khhw.kernels.memcached.client import AnswerError, RemoteClient, StreamClient
 from khhw.net import Buffer, Net, NetError
