@@ -140,8 +140,9 @@ class LiveView:
             case "latency":
                 self._line(f"{event['phase']}: {len(record.latency)} messages timed")
             case "memcached":
-                self._line(f"{event['phase']}: {sum(point.ops for point in record.memcached):,} memcached operations "
-                           f"measured, {sum(point.errors for point in record.memcached)} errors")
+                points = [point for point in record.memcached if point.phase == event["phase"]]
+                self._line(f"{event['phase']}: {sum(point.ops for point in points):,} memcached operations "
+                           f"measured, {sum(point.errors for point in points)} errors")
             case "console":
                 self._line(f"{event['phase']}: {len(record.load)} images loaded")
 
