@@ -57,7 +57,7 @@ class Interface:
         alive = await self.step()
         if alive and response == "b":
             self.memory[int(self.port("awaddr").value)] = int(self.port("wdata").value)
-        address = int(self.port("araddr").value)
+        address = int(self.port("araddr").value) if response == "r" else -1
         for name in readies:
             self.port(name).value = 0
         for _ in range(LATENCY):

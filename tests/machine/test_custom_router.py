@@ -1,5 +1,6 @@
 """A router of one's own replaces the stock one, and the talk's machine runs unchanged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,11 @@ CODE = EXAMPLES / "custom_router" / "custom_router.py"
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    return Machine.load(EXAMPLES / "talk.toml", parts={"router": PART}).run(tmp_path_factory.mktemp("custom"))
+    machine = Machine.load(EXAMPLES / "talk.toml", parts={"router": PART})
+    phases = [phase for phase in machine.file.phases if phase.measure in ("matrix", "attacks", "latency")]
+    assert len(phases) == 4
+    shorter = replace(machine, file=machine.file.model_copy(update={"phases": phases}))
+    return shorter.run(tmp_path_factory.mktemp("custom"))
 
 
 def test_the_example_fits_on_a_page() -> None:
