@@ -1,9 +1,9 @@
 """The host port's answer while the tenant's side is held."""
 
 from functools import reduce
-from operator import and_
+from operator import and_, or_
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from rtl.signatures import AxiLite
@@ -18,7 +18,9 @@ class HostGate(Component):
 
     The network interface is in reset then and forgets what it was asked: without this a host would wait for ever
     for its owner's doing. Else the port passes through, combinationally and unchanged. An answer that the host has
-    not taken yet when `hold` rises becomes SLVERR; what it was the answer to may have happened.
+    not taken yet when `hold` rises becomes SLVERR; what it was the answer to may have happened. One access a direction
+    at a time is followed, as the network interface takes them. A host that is itself reset meanwhile finds the answer
+    to what it asked before: it must take and drop it.
 
     Members
     -------
@@ -42,38 +44,38 @@ class HostGate(Component):
         m.d.comb += [
             ni.awaddr.eq(host.awaddr), ni.wdata.eq(host.wdata), ni.wstrb.eq(host.wstrb), ni.araddr.eq(host.araddr),
         ]
-        writing = self._direction(m, ("aw", "w"), "b")
-        reading = self._direction(m, ("ar",), "r")
+        _, writing = self._direction(m, ("aw", "w"), "b")
+        refused, reading = self._direction(m, ("ar",), "r")
         m.d.comb += [
-            host.rdata.eq(Mux(reading, 0, ni.rdata)),
+            host.rdata.eq(Mux(refused, 0, ni.rdata)),
             self.busy.eq(writing | reading | host.awvalid | host.wvalid | host.arvalid),
         ]
         return m
 
-    def _direction(self, m: Module, requests: tuple[str, ...], response: str) -> Signal:
-        """Gate the channels of one direction; returns whether its access is refused."""
+    def _direction(self, m: Module, requests: tuple[str, ...], response: str) -> tuple[Signal, Value]:
+        """Gate the channels of one direction; returns whether it is refused now, and whether an access is under way."""
         cut, refuse = Signal(name=f"{response}_cut"), Signal(name=f"{response}_refuse")
         m.d.comb += refuse.eq(self.hold | cut)
-        taken = {channel: Signal(name=f"{channel}_taken") for channel in requests}
-        for channel, held in taken.items():
+        accepted = {channel: Signal(name=f"{channel}_accepted") for channel in requests}
+        for channel, already in accepted.items():
             valid, ready = getattr(self.host, f"{channel}valid"), getattr(self.host, f"{channel}ready")
             m.d.comb += [
                 getattr(self.ni, f"{channel}valid").eq(valid & ~refuse),
-                ready.eq(Mux(refuse, ~held, getattr(self.ni, f"{channel}ready"))),
+                ready.eq(Mux(refuse, ~already, getattr(self.ni, f"{channel}ready"))),
             ]
             with m.If(valid & ready):
-                m.d.sync += held.eq(1)
+                m.d.sync += already.eq(1)
         valid, ready = getattr(self.host, f"{response}valid"), getattr(self.host, f"{response}ready")
         m.d.comb += [
-            valid.eq(Mux(refuse, reduce(and_, taken.values()), getattr(self.ni, f"{response}valid"))),
+            valid.eq(Mux(refuse, reduce(and_, accepted.values()), getattr(self.ni, f"{response}valid"))),
             getattr(self.host, f"{response}resp").eq(Mux(refuse, _SLVERR, getattr(self.ni, f"{response}resp"))),
             getattr(self.ni, f"{response}ready").eq(ready & ~refuse),
         ]
         # What was refused in part is refused whole, also when the rest of it comes after hold.
         with m.If(valid & ready):
-            m.d.sync += [held.eq(0) for held in taken.values()]
+            m.d.sync += [already.eq(0) for already in accepted.values()]
             m.d.sync += cut.eq(0)
         with m.Elif(self.hold):
-            started = [held | getattr(self.host, f"{channel}valid") for channel, held in taken.items()]
-            m.d.sync += cut.eq(reduce(lambda a, b: a | b, started))
-        return refuse
+            started = [already | getattr(self.host, f"{channel}valid") for channel, already in accepted.items()]
+            m.d.sync += cut.eq(reduce(or_, started))
+        return refuse, cut | reduce(or_, accepted.values())

@@ -104,6 +104,9 @@ async def held(dut):
         assert (await with_timeout(host.write(4 * place, 1), 100, "step")).resp == SLVERR
         assert await with_timeout(host.read(4 * place), 100, "step") == (0, SLVERR)
     assert not interface.memory
+    await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    assert not int(dut.busy.value), "nothing is asked for"
     dut.hold.value = 0
     assert (await host.write(8, 7)).resp == OKAY
     assert await host.read(8) == (7, OKAY)

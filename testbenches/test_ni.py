@@ -183,9 +183,13 @@ async def reception_keeps_up(dut):
 @cocotb.test()
 @cocotb.parametrize(pauses=list(PAUSES), latency=[1, 6])
 async def packets_fill_reception_rings(dut, pauses, latency):
-    """Packets of all lanes into all rings: each whole, those of a lane in order, bad ones not at all."""
+    """Packets of all lanes into all rings: each whole, those of a lane in order, bad ones not at all.
+
+    Puts between them, and a host that reads the counter they count down, make lanes finish at odd times.
+    """
     bench = Bench(dut, pauses, latency=latency, seed=latency)
     await bench.start()
+    await bench.window("RECEPTION", 1, window=bench.data, limit=8, value=1 << 30)
     draw, parameters = bench.random, bench.parameters
     rings = range(parameters.reception_rings)
     heads = [0] * parameters.reception_rings
@@ -204,8 +208,13 @@ async def packets_fill_reception_rings(dut, pauses, latency):
                 room[ring] -= chunks_of(len(payload)) * 32
                 bench.eject[source].put(packet)
                 total, bad = total + 1, bad + packet.bad
+                for _ in range(draw.randrange(3)):
+                    bench.eject[source].put(put_packet(bytes(8), counter=1))
+                    total += 1
                 if not packet.bad:
                     expected.setdefault((ring, source), []).append(packet.to_bytes())
+        for _ in range(40):
+            await bench.get("RECEPTION_VALUE", 1)
         await bench.settle()
         for ring in rings:
             tail = await bench.get("RECEPTION_TAIL", ring)

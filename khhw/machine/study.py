@@ -33,8 +33,8 @@ def study_of(machine: MachineFile) -> MachineFile:
     if name is None:
         name = _ALL
         domains[name] = DomainSection(groups={"all": list(range(machine.nodes))})
-    phases = [phase.model_copy(update={"domains": name if first else None})
-              for first, phase in zip([True] + [False] * 99, _phases(study), strict=False)]
+    first, *others = _phases(study)
+    phases = [first.model_copy(update={"domains": name}), *others]
     return machine.model_copy(update={"phases": phases, "domains": domains})
 
 

@@ -138,6 +138,12 @@ class Processor:
         self._busy_until = Fraction(0)
         self._busy_ns = Fraction(0)
 
+    def halt(self, now: int) -> None:
+        """Drop what is not done yet: the processor is reset in cycle `now`."""
+        if self._busy_until > now:
+            self._busy_ns -= (self._busy_until - now) / self._cycles_per_ns
+            self._busy_until = Fraction(now)
+
     def use(self, model: CpuModel) -> None:
         """Charge by another model from now on."""
         self.model = model

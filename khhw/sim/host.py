@@ -183,10 +183,12 @@ class NodePort:
         if held == self._held:
             return
         self._held = held
-        if held and self._running is not None:
-            self._running.cancel()
-        elif not held:
+        if not held:
             self._start()
+            return
+        self.processor.halt(self.now)
+        if self._running is not None:
+            self._running.cancel()
 
     def _start(self) -> None:
         if self._firmware is not None:
@@ -332,6 +334,7 @@ class Host:
         self.nodes = [NodePort(self, rank) for rank in range(nodes)]
         self.root = RootPort(self)
         self.memory: Memory = _NoMemory()
+        self._held = (1 << nodes) - 1
         self.inbox: Inbox | None = None
         self.figures: Callable[[], dict[str, Any]] = dict
 
@@ -359,9 +362,11 @@ class Host:
 
     def held(self, cycle: int, levels: int) -> None:
         """Nodes their owner held in `cycle`, bit r node r; their processors know from the next one on."""
+        changed, self._held = self._held ^ levels, levels
         for port in self.nodes:
-            held = bool(levels >> port.rank & 1)
-            self.scheduler.at(cycle + 1, port.rank, partial(port.holds, held), f"reset of node {port.rank}")
+            if changed >> port.rank & 1:
+                held = bool(levels >> port.rank & 1)
+                self.scheduler.at(cycle + 1, port.rank, partial(port.holds, held), f"reset of node {port.rank}")
 
     @property
     def listening(self) -> int:

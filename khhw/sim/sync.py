@@ -170,18 +170,23 @@ class _Ended(Wait[None]):
     def __init__(self, tasks: list[Task[Any]]) -> None:
         self._tasks = tasks
         self._running = len(tasks)
+        self._waiter: Task[Any] | None = None
 
     def __str__(self) -> str:
         return ", ".join(str(task) for task in self._tasks if not task.done)
 
     def begin(self, task: Task[Any]) -> None:
+        self._waiter = task
         for child in self._tasks:
-            child.watch(lambda _: self._one(task))
+            child.watch(self._one)
 
-    def _one(self, task: Task[Any]) -> None:
+    def abandon(self, task: Task[Any]) -> None:
+        self._waiter = None
+
+    def _one(self, _child: Task[Any]) -> None:
         self._running -= 1
-        if not self._running:
-            task.wake()
+        if not self._running and self._waiter is not None:
+            self._waiter.wake()
 
 
 class scope:
@@ -211,12 +216,14 @@ class scope:
         self._closing = True
         if self._error is not None:
             owner.withdraw(self._error)
-        left = [task for task in owner.scheduler.tasks if task.scope is self and task is not owner]
-        for task in left:
-            task.cancel()
-        if left:
-            await _Ended(left)
-        owner.scope = self._outer
+        try:
+            # What unwinds may start tasks too.
+            while left := [task for task in owner.scheduler.tasks if task.scope is self and task is not owner]:
+                for task in left:
+                    task.cancel()
+                await _Ended(left)
+        finally:
+            owner.scope = self._outer
         if self._error is not None and error is None:
             raise self._error
 

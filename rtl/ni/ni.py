@@ -27,7 +27,7 @@ class NI(Component):
 
     Injection ring ``r`` is sent on lane ``r mod lanes``. Software reaches all through the registers of
     :mod:`rtl.registers` below the guard's page. A put of one lane keeps its link busy: 64 KiB take 32 flits
-    for every 240 bytes and no idle cycle between; reception loses three cycles a packet at most while the
+    for every 240 bytes and no idle cycle between; reception loses a cycle or two a packet while the
     memory answers. A reset must outlast what the memory still has to answer.
 
     Parameters

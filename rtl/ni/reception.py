@@ -271,6 +271,8 @@ class ReceptionLane(Component):
         """After the last write request: free the ring. After its acknowledgement: publish or count, retire."""
         good, counting = Signal(), Signal()
         publish, publish_to = Signal.like(packet.held), Signal.like(packet.following)
+        # A packet without a ring says nothing of one: clients' words are joined by OR.
+        following = Mux(packet.held.any(), packet.following, 0)
         m.d.comb += [
             self.finish.eq(gather.finish),
             self.verdict.eq(packet.verdict),
@@ -284,11 +286,11 @@ class ReceptionLane(Component):
             m.d.comb += [
                 self.ring.unlock.eq(packet.held),
                 self.ring.reserve.eq(good),
-                self.ring.reserve_to.eq(packet.following),
+                self.ring.reserve_to.eq(following),
             ]
             m.d.sync += [
                 publish.eq(Mux(good, packet.held & ~self.restart, 0)),
-                publish_to.eq(packet.following),
+                publish_to.eq(following),
                 counting.eq(packet.counts),
                 self.count.index.eq(packet.counter),
                 self.count.amount.eq(packet.amount),

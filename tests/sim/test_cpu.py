@@ -100,3 +100,13 @@ def test_the_page_lists_the_constants_in_force_inside_their_ranges():
     registers = {"interrupt": PPC450.interrupt_ns, "read": PPC450.read_ns, "write": PPC450.write_ns}
     assert listed == {**registers, **{str(kind): ns for kind, ns in PPC450.work_ns.items()}}
     assert all(Fraction(low) <= Fraction(ns) <= Fraction(high) for _, ns, low, high in rows)
+
+
+def test_a_reset_processor_owes_nothing():
+    processor = Processor(CpuModel(name="one", scale=1), 1000 * MEGAHERTZ)
+    assert processor.charge(0, 1000) == 1000
+    processor.halt(100)
+    assert processor.busy_ns == 100
+    assert processor.charge(200, 10) == 210
+    processor.halt(300)
+    assert processor.busy_ns == 110

@@ -415,3 +415,45 @@ def test_a_failure_that_is_awaited_is_not_the_scopes_business():
         return "went on"
 
     assert result(main()) == ("went on", 10)
+
+
+def test_a_time_limit_around_a_scope_leaves_nothing_behind():
+    async def stubborn():
+        try:
+            await sleep(1000)
+        finally:
+            await sleep(50)
+
+    async def limited():
+        async with timeout(20):
+            async with scope():
+                await spawn(stubborn())
+                await sleep(10)
+
+    async def main():
+        with pytest.raises(TimeoutError):
+            await limited()
+        task, event = await current_task(), Event()
+        assert task.scope is None
+        with pytest.raises(TimeoutError):
+            async with timeout(500):
+                await event.wait()
+        return "woken by nobody"
+
+    assert result(main()) == ("woken by nobody", 520)
+
+
+def test_what_a_dying_task_starts_ends_with_the_scope():
+    async def dying():
+        try:
+            await sleep(1000)
+        finally:
+            await spawn(sleep(1000))
+
+    async def main():
+        async with scope():
+            await spawn(dying())
+            await sleep(10)
+        return len((await current_task()).scheduler.tasks)
+
+    assert result(main()) == (1, 10)
