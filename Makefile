@@ -8,7 +8,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 .PHONY: help demo test lint prove docs clean system
 
 help:
-	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks; report in out/demo"
+	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks, memcached; report in out/demo"
 	@echo "make test    lint and all tests"
 	@echo "make lint    ruff, mypy --strict, import rules"
 	@echo "make prove   proofs of the permission guards"

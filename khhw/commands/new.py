@@ -93,8 +93,8 @@ def _check_name(kind: str, name: str) -> None:
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise RequestError(f"{name!r} cannot be a name: lower-case letters, digits and _, a letter first, no keyword")
-    if kind == "testbench" and importlib.util.find_spec(name) is not None:
-        raise RequestError(f"there is a Python module {name!r} already, and a design of that name would hide it; "
+    if kind != "machine" and importlib.util.find_spec(name) is not None:
+        raise RequestError(f"there is a Python module {name!r} already, and a {kind} of that name would hide it; "
                            "choose another name")
 
 

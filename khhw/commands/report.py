@@ -2,7 +2,7 @@
 
 With one folder of khhw run, its report.html, pictures and CSV files are written again from results.json. With two, a
 page with both is written, and the differences are printed in words and per cent. The two must have done the same with
-the same seed: only [parts], the name and the version may differ.
+the same seed: only [parts], the name, the version and the build may differ.
 """
 
 import argparse

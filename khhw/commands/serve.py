@@ -46,6 +46,10 @@ def run(arguments: argparse.Namespace) -> int:
     for name, value in changes.items():
         if not 0 <= value <= 65535:
             raise RequestError(f"--{name.replace('_', '-')} must be from 0 to 65535, not {value}")
+    if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
+        raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
+    if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
+        raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
     try:
         service = Service.of(Machine.load(arguments.file), **changes)
         service.try_ports()

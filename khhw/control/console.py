@@ -86,7 +86,9 @@ class Console:
     Attributes
     ----------
     transcript : list of Said
-        All that was said so far.
+        What was said so far.
+    keep : int or None
+        Lines of the transcript that are kept at least, of a machine that may run for days; None: all.
     packets : int
         Packets written so far.
     """
@@ -97,6 +99,8 @@ class Console:
     ) -> None:
         self.outside = outside
         self.transcript: list[Said] = []
+        self.keep: int | None = None
+        self._forgotten = 0
         self.packets = 0
         self._shape = shape
         self._channel = channel
@@ -119,8 +123,17 @@ class Console:
             self._keep(Said(cycle, rank, line.decode("utf-8", "replace")))
         self._new.set()
 
+    @property
+    def _said(self) -> int:
+        """Lines said so far, kept or not: places in the transcript count from the first ever said."""
+        return self._forgotten + len(self.transcript)
+
     def _keep(self, said: Said) -> None:
         self.transcript.append(said)
+        if self.keep is not None and len(self.transcript) > 2 * self.keep:
+            forgotten = len(self.transcript) - self.keep
+            del self.transcript[:forgotten]
+            self._forgotten += forgotten
         if self._observer is not None:
             self._observer(said)
 
@@ -141,7 +154,7 @@ class Console:
         ranks : iterable of int or None
             Nodes that shall obey; None for all.
         """
-        mark = len(self.transcript)
+        mark = self._said
         ranks = None if ranks is None else set(ranks)
         prefix = "" if ranks is None or len(ranks) == self._shape.nodes else f"on {_ranges(ranks)} "
         self._keep(Said(self.outside.now, OUTSIDE, f"{prefix}{text}"))
@@ -181,13 +194,13 @@ class Console:
         found: dict[int, Said] = {}
         while missing:
             self._new.clear()
-            for said in self.transcript[since:]:
+            for said in self.transcript[max(0, since - self._forgotten):]:
                 if said.rank in missing and accept in said.text:
                     found[said.rank] = said
                     missing.remove(said.rank)
                 elif said.rank in missing and refuse is not None and refuse in said.text:
                     raise ConsoleError(f"node {said.rank} said {said.text!r}")
-            since = len(self.transcript)
+            since = self._said
             if missing:
                 try:
                     async with nullcontext() if end == math.inf else timeout(max(0, int(end) - self.outside.now)):

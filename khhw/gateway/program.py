@@ -24,6 +24,9 @@ from khhw.sim.sync import Event
 
 __all__ = ["ServingProgram", "program"]
 
+_LINES = 4096
+"""Lines of the consoles that are kept for what waits for an answer."""
+
 
 def program(host: Host, arguments: Mapping[str, Any]) -> "ServingProgram":
     """The program of a machine that serves; the entry of a simulator process.
@@ -62,6 +65,7 @@ class ServingProgram(MachineProgram):
         assert machine.serve is not None and host.inbox is not None
         self.serve: Serve = machine.serve
         self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port)
+        self._console.keep = _LINES
         self._inbox = host.inbox
         self._sockets = Sockets()
         self._door = self._sockets.listen(self.serve.port, self._enter, self.serve.clients)
@@ -96,7 +100,7 @@ class ServingProgram(MachineProgram):
         self._inbox.post(self.serve.gateway, lambda: self.daemon.enter(client), client.name)
 
     def _said(self, said: Said) -> None:
-        """What goes to the consoles' clients is kept nowhere: a machine may serve for days."""
+        """What goes to the consoles' clients is kept in no results: a machine may serve for days."""
         self._consoles.said(said)
         report("console", cycle=said.cycle, node=None if said.rank == OUTSIDE else said.rank, text=said.text)
 

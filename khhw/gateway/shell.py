@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from khhw.kernels.session import Line, Session
+from khhw.kernels.session import Line, Session, raw_length
 from khhw.node import Node, selected
 from rtl.formats import Protocol
 
@@ -45,9 +45,9 @@ class Shell:
             await self.say(f"error: {error}")
             return
         words = command.split()
-        if words[:1] == ["mrw"] and len(words) == 3 and words[2].isdigit():
+        if words[:1] == ["mrw"] and len(words) == 3 and (length := raw_length(words[2])):
             # An image for other nodes; its bytes pass here too, and are no text.
-            self._session.skip(int(words[2]), line.sequence)
+            self._session.skip(length, line.sequence)
         if mine and words:
             await self._answer(words[0])
 

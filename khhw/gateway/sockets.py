@@ -46,6 +46,8 @@ class Door:
     ----------
     connected, taken : int
         Clients that are in, and that ever came in.
+    opened : bool
+        Whether clients may come in at all.
     """
 
     port: int
@@ -54,6 +56,7 @@ class Door:
     clients: int
     connected: int = 0
     taken: int = 0
+    opened: bool = False
 
 
 @dataclass(eq=False)
@@ -128,7 +131,7 @@ class Sockets:
 
     def open(self, door: Door) -> None:
         """Let clients in; for any thread."""
-        self._call(lambda: self._admit(door))
+        self._call(lambda: self._open(door))
 
     def close(self) -> None:
         """Close all sockets and end the thread."""
@@ -185,8 +188,12 @@ class Sockets:
         for client in [client for client in self._clients if client.deadline is not None and client.deadline <= now]:
             self._drop(client)
 
+    def _open(self, door: Door) -> None:
+        door.opened = True
+        self._admit(door)
+
     def _admit(self, door: Door) -> None:
-        if door.listener not in self._selector.get_map() and door.connected < door.clients:
+        if door.opened and door.listener not in self._selector.get_map() and door.connected < door.clients:
             self._selector.register(door.listener, selectors.EVENT_READ, door)
 
     def _accept(self, door: Door) -> None:
@@ -195,7 +202,7 @@ class Sockets:
         except (BlockingIOError, ConnectionError):
             return
         except OSError:
-            # No files left. One is free when a client has gone.
+            # No files left. One is free when a client has gone, of whatever door.
             self._selector.unregister(door.listener)
             return
         accepted.setblocking(False)
@@ -288,4 +295,5 @@ class Sockets:
         client.wire.lost()
         client.door.connected -= 1
         if not self._stopping:
-            self._admit(client.door)
+            for door in self._doors:
+                self._admit(door)

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 
 from khhw.kernels.image import HEADER_BYTES, Image, ImageError, image_length, load_image
-from khhw.kernels.session import Line, RawEnd, RawWrite, Session
+from khhw.kernels.session import Line, RawEnd, RawWrite, Session, raw_length
 from khhw.node import Node, NodeTransport, TreePacket, scope, selected
 from rtl.formats import Protocol
 
@@ -106,8 +106,8 @@ class Loader:
     def _skip_raw(self, name: str, rest: str, sequence: int) -> None:
         """Raw data that is not for this node passes here too; it is not text."""
         words = rest.split()
-        if name == "mrw" and len(words) == 2 and words[1].isdigit() and int(words[1]):
-            self._session.skip(int(words[1]), sequence)
+        if name == "mrw" and len(words) == 2 and (length := raw_length(words[1])):
+            self._session.skip(length, sequence)
 
     def _range(self, command: str, rest: str) -> tuple[int, int]:
         words = rest.split()

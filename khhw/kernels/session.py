@@ -5,10 +5,18 @@ from dataclasses import dataclass, field
 from khhw.node import TreePacket
 from rtl.formats import TREE_PAYLOAD_BYTES
 
-__all__ = ["Line", "RawEnd", "RawWrite", "Session"]
+__all__ = ["Line", "RawEnd", "RawWrite", "Session", "raw_length"]
 
 _SEQUENCE = 0x10000
 _LINE_LIMIT = 1024
+
+
+def raw_length(word: str) -> int:
+    """Bytes that a raw write announces, written as ``mrw`` takes them; 0 if `word` is no such number."""
+    try:
+        return max(0, int(word, 0))
+    except ValueError:
+        return 0
 
 
 @dataclass(frozen=True)

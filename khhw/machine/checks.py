@@ -4,7 +4,8 @@ from pathlib import Path
 
 from khhw.control.domains import DomainError
 from khhw.kernels.image import ImageError, build_image
-from khhw.machine.file import DomainSection, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
+from khhw.kernels.memcached_load.options import parse_plan
+from khhw.machine.file import DomainSection, KernelEntry, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
 from khhw.machine.lookup import find_class, find_kernel
 from khhw.node import ANSWER_RING, Layout, LayoutError
 from rtl.fabric import check_shape, check_table
@@ -19,7 +20,9 @@ _COUNTERS = 4
 """Counters 0 to 2 are used, and a node has a power of two."""
 _LAST_PORT = 65535
 _LARGEST_VALUE = 1 << 18
-_LARGEST_SCALE = 1000
+_SMALLEST_SCALE = 0.001
+_STUDY_MEMORY = 1 << 21
+_LOAD = "memcached_load"
 
 
 def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
@@ -94,10 +97,30 @@ def _wrong_study(study: MemcachedStudy, machine: MachineFile) -> Wrong | None:
         return ("clients",), f"one kernel a node: {study.clients} repeats one, or names the server, node {study.server}"
     if study.domains is not None and study.domains not in machine.domains:
         return ("domains",), _unknown_domains(study.domains, machine)
-    if wrong := [size for size in [study.size, *study.sizes] if not 0 < size <= _LARGEST_VALUE]:
-        return ("sizes",), f"values have 1 to {_LARGEST_VALUE} bytes, not {wrong[0]}"
-    if odd := [scale for scale in study.scales if not 0 < scale < _LARGEST_SCALE]:
-        return ("scales",), f"scales are more than 0 and less than {_LARGEST_SCALE}, not {odd[0]:g}"
+    for key, sizes in (("size", [study.size]), ("sizes", study.sizes)):
+        if wrong := [size for size in sizes if not 0 < size <= _LARGEST_VALUE]:
+            return (key,), f"values have 1 to {_LARGEST_VALUE} bytes, not {wrong[0]}"
+    if odd := [scale for scale in study.scales if not _SMALLEST_SCALE <= scale <= 1 / _SMALLEST_SCALE]:
+        return ("scales",), f"scales are from {_SMALLEST_SCALE:g} to {1 / _SMALLEST_SCALE:g}, not {odd[0]:g}"
+    for key, values in (("sizes", study.sizes), ("scales", [round(scale, 6) for scale in study.scales])):
+        if len(set(values)) < len(values):
+            return (key,), f"{key} repeat themselves; each is measured once"
+    if machine.node.memory_bytes < _STUDY_MEMORY:
+        return (), (f"a server with values of this size needs node.memory_bytes = {_STUDY_MEMORY} or more, not "
+                    f"{machine.node.memory_bytes}")
+    return _separated(study, machine)
+
+
+def _separated(study: MemcachedStudy, machine: MachineFile) -> Wrong | None:
+    """Server and clients must be allowed to send to each other."""
+    name = study.domains or next((phase.domains for phase in machine.phases if phase.domains), None)
+    if name is None or name not in machine.domains or _wrong_domains(machine.domains[name], machine.nodes):
+        return None
+    allowed = machine.matrix(name)
+    for client in study.clients:
+        for source, destination in ((client, study.server), (study.server, client)):
+            if not allowed[source, destination]:
+                return ("domains",), f"{name} does not allow node {source} -> node {destination}"
     return None
 
 
@@ -147,7 +170,24 @@ def _wrong_phase(phase: Phase, machine: MachineFile, folder: Path) -> Wrong | No
             build_image(find_kernel(entry.kernel, folder))
         except (LookupError, ImageError) as error:
             return ("kernels", index), str(error)
+        if entry.kernel == _LOAD and (wrong := _wrong_load(entry, phase, machine.nodes)):
+            return ("kernels", index), wrong
     return _wrong_measure(phase, booted, machine.nodes)
+
+
+def _wrong_load(entry: KernelEntry, phase: Phase, nodes: int) -> str | None:
+    """What would be found out only when the load has begun, or not before its clients have waited for each other."""
+    ranks = entry.ranks(nodes)
+    try:
+        plan = parse_plan(entry.arguments.replace("{seed}", "1"), ranks[0])
+    except ValueError as error:
+        return str(error)
+    booted = {rank for other in phase.kernels if other.kernel == _LOAD for rank in other.ranks(nodes)}
+    if missing := sorted(set(plan.clients) - booted):
+        return f"clients= names node {missing[0]}, where {_LOAD} does not boot; the others would wait for it"
+    if plan.server in booted or plan.server >= nodes:
+        return f"server={plan.server} is a client, or no node of 0 to {nodes - 1}"
+    return None
 
 
 def _wrong_measure(phase: Phase, booted: dict[int, str], nodes: int) -> Wrong | None:

@@ -101,6 +101,9 @@ def _keys_at(path: tuple[str | int, ...]) -> list[str]:
 
 
 def _resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    for one in node.get("anyOf", ()):
+        if "$ref" in one:
+            return _resolve(one, root)
     if "$ref" in node:
         resolved: dict[str, Any] = root["$defs"][node["$ref"].rpartition("/")[2]]
         return resolved

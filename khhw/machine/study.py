@@ -46,16 +46,16 @@ def _phases(study: MemcachedStudy) -> Iterator[Phase]:
         yield _phase(study, f"ideal_{size}", one, f"sizes={size} gets=100", cpu="ideal",
                      cycles=_cycles(study.operations, size) // 2)
     for scale in study.scales:
-        name = f"scale_{scale:g}".replace(".", "_")
-        yield _phase(study, name, one, f"sizes={study.size} gets=100", scale=scale,
+        name = f"scale_{scale:f}".rstrip("0").rstrip(".").replace(".", "_")
+        yield _phase(study, name, one, f"sizes={study.size}", scale=scale,
                      cycles=int(_cycles(study.operations, study.size) * max(1.0, scale)))
     counts = ",".join(str(count + 1) for count in range(len(everybody)))
     yield _phase(study, "clients", everybody, f"sizes={study.size} gets=100 active={counts}",
                  cycles=_cycles(study.operations, study.size))
     yield _phase(study, "tail", everybody, "sizes=256 distribution=zipf gets=100",
                  cycles=_cycles(study.tail_operations, 256) // len(everybody))
-    yield _phase(study, "etc", everybody, "values=etc distribution=zipf gets=97 loop=open rate=4000 connections=2",
-                 cycles=_cycles(3 * study.operations, 1024))
+    yield _phase(study, "etc", everybody, "values=etc distribution=zipf gets=97 loop=open rate=20000 connections=2",
+                 cycles=_cycles(8 * study.operations, 1024))
 
 
 def _cycles(operations: int, size: int) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from khhw.kernels.memcached.item import VERSION_BYTES, item_bytes
 from khhw.net.segments import PREFIX_BYTES
+from khhw.net.windows import EXPORT
 from rtl.formats import CHUNK_BYTES, DESCRIPTOR_BYTES, FLIT_BYTES, PAYLOAD_BYTES
 
 __all__ = ["ACCESS_CYCLES", "HOP_CYCLES", "MESSAGE_CYCLES", "Messages", "flits", "messages"]
@@ -18,7 +19,7 @@ bytes take 28 cycles from the doorbell to the interrupt, of which 4 are flits an
 
 _HEADERS = 2 * FLIT_BYTES
 _CHUNK_FLITS = CHUNK_BYTES // FLIT_BYTES
-_EXPORT_DIGITS = 16
+_EXPORT_DIGITS = 2 * EXPORT.size
 _PLACE_DIGITS = 12
 
 

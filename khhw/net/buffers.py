@@ -77,6 +77,11 @@ class RingSpace:
         self._ends.append(end)
         return self._area.base + start % size
 
+    def take_back(self) -> None:
+        """Undo the last :meth:`take`: nothing was sent from there."""
+        self._ends.pop()
+        self._fill = self._ends[-1] if self._ends else self._freed
+
     def free(self) -> None:
         """Give up the oldest message."""
         self._freed = self._ends.popleft()

@@ -91,7 +91,7 @@ async def rdma_get(
     from_ : int
         Rank of the peer.
     dbuf : Buffer or sequence of Buffer
-        Where to; one for each source, or one for all.
+        Where to; one for each source, or one for all. Several follow one another in memory, in any order.
     sbuf : RemoteBuffer or sequence of RemoteBuffer
         1 to 7 sources, which are read one after the other, each from its beginning to its end.
 

@@ -102,14 +102,20 @@ class Connection(Endpoint):
 
     async def _send_chunk(self, chunk: Chunk) -> None:
         ring = self._net.transmitter.ring
-        if chunk.kind == Kind.DATA and self.incoming.unacknowledged:
-            await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
-        await ring.room(2)
-        self.check()
+        try:
+            if chunk.kind == Kind.DATA and self.incoming.unacknowledged:
+                await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
+            await ring.room(2)
+            self.check()
+        except BaseException:
+            if chunk.staged:
+                self.outgoing.space.take_back()
+            raise
         if chunk.kind == Kind.DATA and self.incoming.unacknowledged:
             self._push_acknowledgement()
         self._push_chunk(chunk, chunk.sequence, chunk.end)
         self.outgoing.sent(chunk, self._node.now)
+        self._finished = chunk.kind == Kind.FIN
         self.schedule(self.outgoing.due)
         await ring.doorbell()
 
@@ -193,7 +199,6 @@ class Connection(Endpoint):
     async def _send_end(self) -> None:
         if self._finished:
             return
-        self._finished = True
         while (address := self.outgoing.space.take(PREFIX_BYTES)) is None:
             await self._moved()
         await self._send_chunk(
@@ -224,6 +229,10 @@ class Connection(Endpoint):
         except (ClosedError, ResetError):
             if self.outgoing.first < self.outgoing.next - 1:
                 raise
+        except BaseException:
+            # Cancelled: the peer does not have the end, and another call may tell it.
+            self._closing = False
+            raise
         finally:
             self._turn.put_nowait(None)
         await self._leave()

@@ -70,8 +70,8 @@ class Incoming:
 
     @property
     def window(self) -> int:
-        """Bytes there is room for behind `next`."""
-        return self._area.length - (self.next - self.taken)
+        """Bytes there is room for behind `next`. The end of the stream has a number, but takes no room."""
+        return self._area.length - self.available
 
     @property
     def gap(self) -> int:
@@ -123,9 +123,9 @@ class Incoming:
         if self.end is not None:
             limit = min(limit, self.end)
         end = sequence + len(payload)
-        if end <= self.next:
+        if end <= self.next or self.ended:
             self.urgent = True
-            return end > self.next - self._area.length
+            return self.next - self._area.length < end <= self.next
         if sequence > limit:
             return False
         if sequence < self.next:

@@ -1,5 +1,6 @@
 """The byte counters of a node, lent to windows and transfers."""
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from khhw.net.buffers import ALIGN, Buffer
@@ -16,6 +17,9 @@ REQUEST_BYTES = 8 * DESCRIPTOR_BYTES
 """Room for the descriptors of a get, one for each reception counter."""
 _LATE = 100_000
 """Cycles the counter of a get without an answer is not used again: the answer may come yet."""
+_LANE_HOLDS = 64
+"""Cycles after disarming in which memory may still be written: a reception lane looks a window up at the head of a
+packet and stores up to 32 flits, about 40 cycles, by what it found."""
 
 
 class Counters:
@@ -96,6 +100,7 @@ class Counters:
             self.injection_pool.give(reads)
         if writes is not None:
             await self._reception[writes].disarm()
+            await self._node.sleep(_LANE_HOLDS)
             await self._node.reception_hits.clear(writes)
             self.reception_pool.give(writes)
 
@@ -136,9 +141,21 @@ class Counters:
         await self._reception[number].prepare(length)
         self.reception_pool.give(number)
 
+    def lend_sender_later(self, number: int, gone: Callable[[], Awaitable[bool]]) -> None:
+        """Lend the counter of a put that was given up when ``gone()`` says that nothing counts on it any more."""
+        self._timers.at(self._node.now, partial(self._lend_sender, number, gone))
+
+    async def _lend_sender(self, number: int, gone: Callable[[], Awaitable[bool]], _now: int) -> None:
+        if await gone():
+            await self._node.injection_hits.clear(number)
+            self.injection_pool.give(number)
+        else:
+            self._timers.at(self._node.now + _LATE, partial(self._lend_sender, number, gone))
+
     async def close(self) -> None:
         """Close all windows."""
         for landing in self._reception:
             await landing.disarm()
+        await self._node.sleep(_LANE_HOLDS)
         for source in self._injection[OWN_COUNTER + 1:]:
             await source.close()

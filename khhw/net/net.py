@@ -35,8 +35,12 @@ __all__ = ["KEEPALIVE", "Net", "net_of_this_node"]
 
 KEEPALIVE = 1_000_000
 """Cycles a task waits for bytes before the peer is asked whether it is there."""
+_UNANSWERED_SHARE = 4
+"""Part of all connections one peer may have begun and not confirmed: a fourth."""
 _STREAM_RING, _PUT_RING = 2, 3
 _CONNECT_PATIENCE = 300_000
+_DRAIN_PATIENCE = 200_000
+"""Cycles a net that is closed waits for its rings; what has not left by then goes with the ring."""
 _FIRST_LOOK = 8_000
 """Cycles without an answer to a SYN after which this node's own guard is asked."""
 _EPHEMERAL = 0xC000
@@ -72,6 +76,8 @@ class Net:
         Windows and transfers share them.
     keepalive : int
         Cycles, see :data:`KEEPALIVE`.
+    most_unanswered : int
+        Connections one peer may have begun and not confirmed.
     bad_segments, strays, refused, resent : int
         Segments that cannot be their sender's, that belong to no connection, that were refused; and those sent again.
     """
@@ -102,7 +108,8 @@ class Net:
         self.counters = Counters(
             node, self.timers, counters, answers=injection_rings > ANSWER_RING, requests=areas.requests)
         self.round_trips: dict[int, int] = {}
-        self._buffers = deque(areas.buffers)
+        self.most_unanswered = max(1, len(areas.buffers) // _UNANSWERED_SHARE)
+        self._buffers = deque((pair, 0) for pair in areas.buffers)
         self._numbers = deque(range(CONNECTIONS))
         self._last_port = _EPHEMERAL
         self._later: list[tuple[int, Kind, int, int]] = []
@@ -150,8 +157,12 @@ class Net:
             await connection.reset()
         for listener in list(self.listeners.values()):
             await listener.close()
-        await self.transmitter.ring.drain()
+        for ring in dict.fromkeys([self.transmitter.ring, self.put_ring]):
+            await ring.doorbell()
+            await ring.drain(_DRAIN_PATIENCE)
         self._end(ClosedError("the net is closed"))
+        for ring in self._own_rings:
+            await ring.close()
         await self.counters.close()
         await self.node.write("RECEPTION_SIZE", 0, self.ring)
         if self.ring == 0:
@@ -215,6 +226,7 @@ class Net:
             raise ValueError(f"Ports have 16 bits: {port}")
         self._check()
         await self.node.work(Work.CALL)
+        await self.room()
         self._last_port = _EPHEMERAL + (self._last_port + 1 - _EPHEMERAL) % (_PORTS - _EPHEMERAL)
         connection = self.new_connection(rank, (self._last_port, port))
         if connection is None:
@@ -236,13 +248,24 @@ class Net:
                 self.forget(connection)
             raise
 
+    async def room(self) -> None:
+        """Wait until the hardware is through with the send buffer that is given next: it may still send from it."""
+        ring = self.transmitter.ring
+        while self._buffers and (behind := self._buffers[0][1]) > ring.taken:
+            await ring.doorbell()
+            await ring.left(behind - 1)
+
+    def unanswered(self, peer: int) -> int:
+        """Connections this peer has begun and not confirmed."""
+        return sum(one.state == State.ANSWERED and one.peer == peer for one in self.connections.values())
+
     def new_connection(self, peer: int, ports: tuple[int, int]) -> Connection | None:
         """A connection with a number and buffers; None if there are none left."""
         if not self._buffers or not self._numbers or self._closed:
             return None
         number = self._numbers.popleft()
         first = (self.node.now * 64 + number) & 0x7FFFFFFF
-        connection = Connection(self, number, peer, ports, self._buffers.popleft(), first)
+        connection = Connection(self, number, peer, ports, self._buffers.popleft()[0], first)
         self.connections[number] = connection
         return connection
 
@@ -269,7 +292,7 @@ class Net:
         if self.by_peer.get((connection.peer_id, connection.remote_number)) is connection:
             del self.by_peer[connection.peer_id, connection.remote_number]
         self._numbers.append(connection.number)
-        self._buffers.append(connection.areas)
+        self._buffers.append((connection.areas, self.transmitter.ring.pushed))
 
     def later(self, peer: int, kind: Kind, connection: int, sequence: int) -> None:
         """Send a control segment when the packets that are here have been looked at."""

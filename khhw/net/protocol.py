@@ -177,10 +177,14 @@ class Protocol:
             return
         if known is not None:
             known.fail(ResetError(f"node {peer} began anew: it was reset"))
+        await self._net.room()
         listener = self._net.listeners.get(segment.extra >> 16)
         if listener is None or listener.full:
             if listener is None:
                 await self._refuse(peer, number, NOTHING_LISTENS)
+            return
+        if self._net.unanswered(peer) >= self._net.most_unanswered:
+            # As with a full backlog: a peer that means it asks again.
             return
         connection = self._net.new_connection(peer, (segment.extra >> 16, segment.extra & 0xFFFF))
         if connection is None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from khhw.net.buffers import ALIGN, Buffer
-from khhw.net.errors import NetError, WindowError
+from khhw.net.errors import ClosedError, NetError, WindowError
 from khhw.net.windows import RemoteBuffer
-from khhw.node import Packer, Work, descriptor, get_descriptor, header, put_descriptor
+from khhw.node import Event, Packer, Work, descriptor, get_descriptor, header, put_descriptor
 from rtl.formats import PAYLOAD_BYTES, PutHeader
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = ["GetTransfer", "PutTransfer", "Transfer", "get", "put"]
 _put_header = Packer(PutHeader)
 MOST_SOURCES = 7
 """Descriptors in a request; the hardware takes no more."""
-_LANE = 35
+_LANE = 33
 """Cycles a full packet of a put takes in a reception lane."""
 _LOOK = 4
 """Cycles a register access takes."""
@@ -34,11 +34,14 @@ class Transfer:
         self.length = length
         self._net = net
         self._begun = net.node.now
-        self._ended = False
+        self._awaited = False
+        self._over = Event("the end of a transfer")
         self._error: NetError | None = None
 
     async def done(self, timeout: int | None = None) -> None:
         """Wait for the end. A put has ended when its data has left memory, a get when all bytes are here.
+
+        Whoever is cancelled in here gives the transfer up.
 
         Parameters
         ----------
@@ -53,13 +56,22 @@ class Transfer:
             If the peer answers but its window does not.
         NoAnswerError
             If nothing came back.
+        ClosedError
+            If the transfer was given up before.
         """
-        if not self._ended:
-            self._ended = True
+        if not self._awaited:
+            self._awaited = True
             try:
                 await self._finish(_PATIENCE + 8 * self.length if timeout is None else timeout)
             except NetError as error:
                 self._error = error
+            except BaseException:
+                self._error = ClosedError(
+                    f"the transfer with node {self.peer} was given up here: who waited for it was cancelled")
+                raise
+            finally:
+                self._over.set()
+        await self._over.wait()
         if self._error is not None:
             raise self._error
 
@@ -70,16 +82,31 @@ class Transfer:
 class PutTransfer(Transfer):
     """See :func:`khhw.net.rdma_put`."""
 
-    def __init__(self, net: "Net", peer: int, length: int, counter: int) -> None:
+    def __init__(self, net: "Net", peer: int, length: int, counter: int, number: int) -> None:
         super().__init__(net, peer, length)
         self._counter = counter
+        self._number = number
 
     async def _finish(self, timeout: int) -> None:
-        net = self._net
-        if not await net.counters.injection_counter(self._counter).wait(timeout):
+        net, left = self._net, False
+        try:
+            left = await net.counters.injection_counter(self._counter).wait(timeout)
+        finally:
+            if left:
+                net.counters.injection_pool.give(self._counter)
+            else:
+                self.give_up()
+        if not left:
             raise await net.diagnosis.of_put(self.peer, timeout)
-        net.counters.injection_pool.give(self._counter)
         await net.diagnosis.check_refusals(self.peer, self._begun)
+
+    def give_up(self) -> None:
+        """Lend the counter again when the hardware is through with the descriptor."""
+        self._net.counters.lend_sender_later(self._counter, self._gone)
+
+    async def _gone(self) -> bool:
+        await self._net.put_ring.doorbell()
+        return await self._net.put_ring.left(self._number, 0)
 
 
 class GetTransfer(Transfer):
@@ -93,14 +120,21 @@ class GetTransfer(Transfer):
         self._cycles = sum(_LANE * (length // PAYLOAD_BYTES) + length % PAYLOAD_BYTES // 8 for length in lengths)
 
     async def _finish(self, timeout: int) -> None:
-        net, number = self._net, self._counter
-        came = await self._looked(timeout)
-        if not came:
-            came = await net.counters.reception_counter(number).wait(max(0, self._begun + timeout - net.node.now))
-        net.counters.disarm_later(number, self.length, quarantine=not came)
+        net, came = self._net, False
+        try:
+            came = await self._looked(timeout)
+            if not came:
+                left = max(0, self._begun + timeout - net.node.now)
+                came = await net.counters.reception_counter(self._counter).wait(left)
+        finally:
+            self.give_back(came=came)
         if not came:
             raise await net.diagnosis.of_get(self.peer, self._begun, timeout)
         self._learn(net.node.now - self._begun - self._cycles)
+
+    def give_back(self, *, came: bool) -> None:
+        """Close the window; a counter whose bytes have not come is lent again when they cannot come any more."""
+        self._net.counters.disarm_later(self._counter, self.length, quarantine=not came)
 
     def _learn(self, taken: int) -> None:
         """Keep the least that a get of no bytes would have taken: nobody sleeps longer than needed."""
@@ -141,14 +175,23 @@ async def put(net: "Net", to: RemoteBuffer, source: Buffer) -> Transfer:
         raise ValueError(f"a put is of one byte or more, from and to multiples of {ALIGN}")
     await node.work_all({Work.CALL: 1, Work.DESCRIPTOR: 1})
     number = await net.counters.injection_pool.take()
-    counter = await net.counters.sending_counter(number)
-    await counter.count(source.length)
-    await net.put_ring.room(1)
+    try:
+        counter = await net.counters.sending_counter(number)
+        await counter.count(source.length)
+        await net.put_ring.room(1)
+    except BaseException:
+        net.counters.injection_pool.give(number)
+        raise
     place = node.shape.coordinate(to.rank)
-    net.put_ring.push(
+    pushed = net.put_ring.push(
         put_descriptor(place, to.writes, to.offset, source.address, source.length, counter=number))
-    await net.put_ring.doorbell()
-    return PutTransfer(net, to.rank, source.length, number)
+    transfer = PutTransfer(net, to.rank, source.length, number, pushed)
+    try:
+        await net.put_ring.doorbell()
+    except BaseException:
+        transfer.give_up()
+        raise
+    return transfer
 
 
 async def get(
@@ -168,12 +211,21 @@ async def get(
     request = b"".join(_answer(here, number, place.address - start, source) for place, source in pairs)
     area = net.counters.request_area(number)
     node.memory[area.base] = request
-    await counter.rearm(start, end - start, length)
-    await net.transmitter.ring.room(1)
+    try:
+        await counter.rearm(start, end - start, length)
+        await net.transmitter.ring.room(1)
+    except BaseException:
+        net.counters.disarm_later(number, length, quarantine=False)
+        raise
     net.transmitter.ring.push(
         get_descriptor(node.shape.coordinate(peer), pairs[0][1].ring, area.base, len(pairs)))
     transfer = GetTransfer(net, peer, [source.length for _, source in pairs], number)
-    await net.transmitter.ring.doorbell()
+    try:
+        await net.transmitter.ring.doorbell()
+    except BaseException:
+        net.timers.at(node.now, net.transmitter.announce)
+        transfer.give_back(came=False)
+        raise
     return transfer
 
 
@@ -194,7 +246,20 @@ def _pairs(peer: int, places: list[Buffer], sources: list[RemoteBuffer]) -> list
             raise ValueError(f"a source is of one byte or more, from and to multiples of {ALIGN}")
         if place.length < source.length:
             raise ValueError(f"{source.length} bytes do not fit into a buffer of {place.length}")
+    _check_stretch(places)
     return list(zip(places, sources, strict=True))
+
+
+def _check_stretch(places: list[Buffer]) -> None:
+    """One counter has one window: what lies between buffers would take puts of others."""
+    ordered = sorted(places, key=lambda place: place.address)
+    end = ordered[0].address
+    for place in ordered:
+        if place.address - end >= ALIGN:
+            raise ValueError(
+                f"the buffers of a get lie apart: {place.address - end} bytes before {place.address:#x} are in none of "
+                "them; give buffers that follow one another, or one get for each")
+        end = max(end, place.address + place.length)
 
 
 def _cut(place: Buffer, sources: list[RemoteBuffer]) -> list[Buffer]:

@@ -41,6 +41,10 @@ class Transmitter:
             self._templates[rank] = template(self._node.shape.coordinate(rank), self._reception_ring)
         return self._templates[rank]
 
+    async def announce(self, _now: int) -> None:
+        """Ring the doorbell for whoever was cancelled before."""
+        await self.ring.doorbell()
+
     def push(
         self, rank: int, function: int, connection: int, mark: int, sequence: int, address: int, length: int
     ) -> None:

@@ -154,7 +154,7 @@ class Window:
         return self.writes
 
     async def close(self) -> None:
-        """Let nobody read or write any more."""
+        """Let nobody write any more, and nobody begin to read."""
         if self._open:
             self._open = False
             await self._counters.unregister(self.reads, self.writes)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["NodeConsole", "parse_ranks", "selected"]
 
+_LAST_RANK = (1 << 16) - 1
+"""Node ids have 16 bits."""
+
 
 class NodeConsole:
     """A node's end of its console channel.
@@ -102,7 +105,7 @@ def parse_ranks(text: str) -> set[int]:
     Raises
     ------
     ValueError
-        If it is no such list.
+        If it is no such list, or names a rank that no machine has.
     """
     ranks: set[int] = set()
     for part in text.split(","):
@@ -114,6 +117,8 @@ def parse_ranks(text: str) -> set[int]:
             raise ValueError(f"{text!r} is no list of nodes; write it as 0,2,4-7") from None
         if high < low:
             raise ValueError(f"{part!r} in a list of nodes counts down")
+        if high > _LAST_RANK:
+            raise ValueError(f"{part!r} in a list of nodes is past {_LAST_RANK}, the last a machine can have")
         ranks |= set(range(low, high + 1))
     return ranks
 

@@ -146,13 +146,15 @@ class ReceptionCounter:
     async def rearm(self, window: int, limit: int, value: int) -> None:
         """:meth:`arm` for a counter that is disarmed and whose last hit was waited for: one to four writes."""
         self._node.reception_hits.kept.discard(self.number)
-        if self._place != (window, limit):
-            self._place = window, limit
+        # Whoever is cancelled between the writes leaves nothing that counts as written.
+        place, self._place = self._place, None
+        prepared, self._prepared = self._prepared, None
+        if place != (window, limit):
             await self._node.write("RECEPTION_WINDOW", window, self.number)
             await self._node.write("RECEPTION_LIMIT", limit, self.number)
-        if self._prepared != value:
+        self._place = window, limit
+        if prepared != value:
             await self._node.write("RECEPTION_VALUE", value, self.number)
-        self._prepared = None
         await self._node.write("RECEPTION_ARMED", 1, self.number)
 
     async def prepare(self, value: int) -> None:

@@ -69,6 +69,11 @@ class InjectionRing:
         return self._slots - 1
 
     @property
+    def taken(self) -> int:
+        """Descriptors the hardware is known to have taken."""
+        return self._taken
+
+    @property
     def slot(self) -> int:
         """Place of the next descriptor in the ring."""
         return self.pushed % self._slots
@@ -78,6 +83,10 @@ class InjectionRing:
         await self._node.write("INJECTION_BASE", self._area.base, self._ring)
         await self._node.write("INJECTION_SIZE", self._area.length, self._ring)
         self._start()
+
+    async def close(self) -> None:
+        """Take the ring from the hardware; :meth:`drain` it before."""
+        await self._node.write("INJECTION_SIZE", 0, self._ring)
 
     async def send(self, data: bytes, make: Callable[[int], bytes], *, align: int = FLIT_BYTES) -> int:
         """Copy `data` to the staging area, inject a descriptor for it and wait until it has left memory.

@@ -1,5 +1,6 @@
 """The sockets' side of the gateway, without a machine: clients of all manners against stand-ins for the streams."""
 
+import errno
 import random
 import socket
 import struct
@@ -199,6 +200,45 @@ def test_more_clients_than_allowed_wait_until_one_has_left():
             third.settimeout(PATIENCE)
             assert third.recv(10) == b"out"
         assert gateway.door.taken == 3
+
+
+class WithoutFiles:
+    """A listener of a process that has no files left for a while."""
+
+    def __init__(self, listener):
+        self._listener, self.refusals, self.full = listener, 0, True
+
+    def accept(self):
+        if self.full:
+            self.refusals += 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self._listener.accept()
+
+    def __getattr__(self, name):
+        return getattr(self._listener, name)
+
+
+def test_a_door_shut_for_want_of_files_opens_when_a_client_of_another_has_gone():
+    gateway = Gateway()
+    other = gateway.sockets.listen(0, gateway._enter, 1)
+    shut = gateway.sockets.listen(0, gateway._enter, 1)
+    other.listener = without = WithoutFiles(other.listener)
+    with gateway.running():
+        gateway.sockets.open(other)
+        with connect(gateway) as inside, socket.create_connection(("127.0.0.1", other.port), PATIENCE) as waiting:
+            eventually(lambda: without.refusals)
+            inside.sendall(b"in")
+            assert inside.recv(10) == b"in"
+            without.full = False
+            inside.close()
+            waiting.sendall(b"now")
+            assert waiting.recv(10) == b"now"
+            assert without.refusals == 1
+            with socket.create_connection(("127.0.0.1", shut.port), PATIENCE) as early:
+                early.settimeout(0.2)
+                early.sendall(b"too early")
+                with pytest.raises(TimeoutError):
+                    early.recv(10)
 
 
 def test_a_client_may_come_before_the_door_opens():

@@ -311,3 +311,28 @@ def test_a_held_node_starts_again_from_its_loader(rig, chattering):
     rig.run(program())
     at_prompt(rig)
     assert not any("failed" in text for text in rig.said(0))
+
+
+def test_places_in_a_transcript_of_which_little_is_kept_stay_right(rig):
+    async def program():
+        await rig.console.ask("echo first", rig.ranks, "> first")
+        rig.console.keep = 4
+        for number in range(20):
+            answers = await rig.console.ask(f"echo {number} again", rig.ranks, "again")
+            assert [said.text for said in answers.values()] == [f"node {rank}> {number} again" for rank in rig.ranks]
+        with pytest.raises(ConsoleError, match="did not say 'again'"):
+            await rig.console.wait(rig.ranks, "again", since=await rig.console.line("echo other"), limit=5000)
+
+    rig.run(program())
+    assert 4 <= len(rig.console.transcript) <= 8
+
+
+@pytest.mark.parametrize("length", ["²", "0x12c"])
+def test_a_raw_write_for_others_is_nothing_to_this_node(rig, length):
+    async def program():
+        await rig.console.line(f"mrw {base(rig):#x} {length}", [1])
+        await rig.console.write(b"echo stray\n" * 27 + b"xyz" if length == "0x12c" else b"")
+        await rig.outside.sleep(50_000)
+
+    rig.run(program())
+    assert not any("error" in text or "stray" in text for text in rig.said(0))

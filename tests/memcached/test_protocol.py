@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from khhw.kernels.memcached.answers import Value
+from khhw.node import Work
 from tests.memcached.record import recorded, shortened
 from tests.memcached.sequences import ALL, DIFFERENCES, Steps, generate, play
 from tests.memcached.servers import Here, real_memcached
@@ -114,6 +115,27 @@ class TestConnection:
         here = Here()
         assert here.session.feed(b"get " + b"x " * 40_000) == []
         assert here.session.closed
+
+
+@pytest.mark.parametrize(("digits", "answer"), [
+    (b"9" * 5000, b"CLIENT_ERROR cannot increment or decrement non-numeric value"),
+    (b"0" * 4999 + b"5", b"6"),
+    (b"0" * 25 + b"18446744073709551615", b"0"),
+    (b"18446744073709551616", b"CLIENT_ERROR cannot increment or decrement non-numeric value"),
+])
+def test_more_digits_than_a_number_has_are_none(digits, answer):
+    """The answers of memcached 1.6.18."""
+    here = Here()
+    assert here.feed(b"set k 0 0 %d\r\n%b\r\nincr k 1\r\n" % (len(digits), digits)) == b"STORED\r\n%b\r\n" % answer
+    assert here.feed(b"incr k " + b"9" * 5000 + b"\r\n") == b"CLIENT_ERROR invalid numeric delta argument\r\n"
+
+
+def test_headers_of_an_answer_are_charged_once_each():
+    here = Here()
+    here.feed(b"set a 0 0 5\r\n12345\r\n")
+    here.store.work.clear()
+    here.feed(b"get" + b" a" * 50 + b"\r\n")
+    assert here.store.work[Work.FORMAT] == 50 * len(b"VALUE a 0 5\r\n")
 
 
 def test_stats_count():

@@ -117,8 +117,54 @@ def test_lies_do_no_harm(pieces, end):
         incoming.finish((1 << 32) + end) if offset % 7 == 0 else None
         assert incoming.taken <= incoming.next <= incoming.taken + 513
         assert incoming.gap >= incoming.next
+        assert 0 <= incoming.window <= 512
     assert memory.data[:1024] == bytes(1024)
     assert memory.data[1536:] == bytes(4096 - 1536)
+
+
+def test_an_end_takes_no_room():
+    """The end of a stream right behind a window that is full."""
+    incoming = Incoming(Ram(), Area(1024, 512), 100)
+    assert incoming.take(100, bytes(512))
+    assert incoming.finish(612)
+    assert (incoming.ended, incoming.window, incoming.available) == (True, 0, 512)
+
+
+def test_nothing_comes_behind_the_end():
+    memory = Ram()
+    incoming = Incoming(memory, Area(1024, 512), 100)
+    assert incoming.take(100, b"x" * 50)
+    assert incoming.finish(150)
+    for sequence in (140, 149, 150, 151, 152, 400):
+        assert not incoming.take(sequence, b"y" * 100)
+    assert incoming.take(120, b"y" * 30)
+    assert (incoming.next, incoming.fetch(512)) == (151, b"x" * 50)
+    assert b"y" not in memory.data
+
+
+def test_one_peer_does_not_take_all_connections():
+    """Node 2 asks for connections and confirms none; node 0 gets one all the same."""
+    async def client(net):
+        await net.node.sleep(20_000)
+        connection = await net.connect(1, PORT)
+        await tcp_send(connection, b"hello")
+        await connection.close()
+
+    async def server(net):
+        connection = await (await net.listen(PORT)).accept()
+        got = await connection.receive_exactly(5)
+        peers = [one.peer for one in net.connections.values()]
+        await connection.close()
+        return got, peers.count(2)
+
+    async def flood(net):
+        await net.node.write("RECEPTION_SIZE", 0, net.ring)
+        await net.node.sleep(2000)
+        for number in range(40):
+            await net.transmitter.control(1, Kind.SYN, 0, number, 1000 + number, window=4096, extra=PORT << 16 | number)
+        await net.node.sleep(30_000)
+
+    assert Nets(sizes=(2, 2, 1)).run(client, server, flood, connections=8)[1] == (b"hello", 2)
 
 
 def test_noise_disturbs_no_stream():

@@ -1,6 +1,7 @@
 """Puts and gets between reference nodes: what arrives, what is refused, and what the caller is told."""
 
 import random
+from itertools import accumulate
 
 import pytest
 
@@ -98,7 +99,8 @@ def test_several_sources_are_read_in_one_request():
     async def client(net, remote):
         base = net.heap.base
         sources = [remote.slice(offset, length) for offset, length in places]
-        into = [Buffer(base + 2048 * index, length) for index, (_, length) in enumerate(places)]
+        starts = accumulate((-(-length // 8) * 8 for _, length in places), initial=base)
+        into = [Buffer(start, length) for start, (_, length) in zip(starts, places, strict=False)]
         await (await rdma_get(1, into, sources)).done()
         return [net.node.memory.read(place.address, place.length) for place in into]
 
@@ -284,6 +286,7 @@ def test_what_cannot_be_asked():
             lambda: rdma_get(1, here, remote.slice(4, 8)), lambda: rdma_get(1, Buffer(4, 64), remote.slice(0, 8)),
             lambda: rdma_get(1, here, remote.slice(0, 65)), lambda: rdma_get(0, here, remote.slice(0, 8)),
             lambda: rdma_get(1, [here, here], remote.slice(0, 8)), lambda: rdma_get(1, here, remote.slice(0, 0)),
+            lambda: rdma_get(1, [here, Buffer(here.address + 72, 8)], [remote.slice(0, 64), remote.slice(64, 8)]),
             lambda: rdma_put(remote.slice(4, 64), here), lambda: rdma_put(remote, Buffer(4, 64)),
             lambda: rdma_put(remote, Buffer(0, 0)),
         ):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from khhw.kernels.memcached.item import VERSION_BYTES, Seen, StaleError, TornError, parse_item
+from khhw.kernels.memcached.remote import NO_WINDOW
 from khhw.net import Buffer, Connection, Net, RemoteBuffer, rdma_get, rdma_put, tcp_send
 from khhw.node import Work
 
@@ -225,7 +226,7 @@ class RemoteClient(StreamClient):
         """Store a value: ask for room, put it there, hear that it is linked. Over the stream if there is no window."""
         answer = await self.ask(b"rset %b %d %d %d" % (key, flags, exptime, len(value)))
         word, _, export = answer.partition(b" ")
-        if answer == b"SERVER_ERROR no window":
+        if answer == NO_WINDOW:
             self.seen["fallback"] += 1
             await super().set(key, value, flags=flags, exptime=exptime)
             return

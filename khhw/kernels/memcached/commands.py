@@ -26,7 +26,7 @@ __all__ = ["Commands"]
 _MANY = 1 << 30
 _WORD = 1 << 64
 _COPIED = 1024
-"""Bytes of a value that is put into the answer; a longer one is sent from where it stands, and pinned until then."""
+"""Bytes of a value that is put into the answer at once; a longer one is pinned, and read when its turn comes."""
 _UNKNOWN: tuple[int, int, Handler] = (1, 0, lambda _: Reply())
 
 
@@ -84,7 +84,7 @@ class Commands:
     def _values(self, keys: list[bytes], *, with_unique: bool, expiry: int | None) -> Reply:
         if any(len(key) > MAXIMUM_KEY for key in keys):
             return say(BAD_LINE)
-        store, reply, text = self.store, Reply(), b""
+        store, reply = self.store, Reply()
         for key in keys:
             item = store.lookup(key)
             kind = "get" if expiry is None else "touch"
@@ -93,15 +93,14 @@ class Commands:
                 if expiry is not None:
                     store.touch(item, expiry)
                 unique = b" %d" % item.cas if with_unique else b""
-                text += b"VALUE %b %d %d%b\r\n" % (key, item.flags, item.value_bytes, unique)
-                store.work[Work.FORMAT] += len(text)
+                header = b"VALUE %b %d %d%b\r\n" % (key, item.flags, item.value_bytes, unique)
+                store.work[Work.FORMAT] += len(header)
                 if item.value_bytes <= _COPIED:
-                    text += store.read(item) + b"\r\n"
+                    reply.answers.append(b"%b%b\r\n" % (header, store.read(item)))
                 else:
                     store.pin(item)
-                    reply.answers += [text, Value(item)]
-                    text = b"\r\n"
-        reply.answers.append(text + b"END\r\n")
+                    reply.answers += [header, Value(item), b"\r\n"]
+        reply.answers.append(b"END\r\n")
         return reply
 
     def _tally(self, command: str, kind: str, item: Item | None) -> None:

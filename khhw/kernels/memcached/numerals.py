@@ -4,7 +4,8 @@ import re
 
 __all__ = ["delta_number", "flags_number", "signed_number"]
 
-_NUMBER = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)(?=[ \t\n\v\f\r]|\Z)")
+_NUMBER = re.compile(rb"[ \t\n\v\f\r]*([+-]?)0*([0-9]{1,20})(?=[ \t\n\v\f\r]|\Z)")
+"""More digits than 20 are in no 64-bit number, and a value may have a million of them."""
 _WORD = 1 << 64
 
 

@@ -15,6 +15,8 @@ __all__ = ["PORT", "Server"]
 PORT = 11211
 _AT_ONCE = 16384
 """Bytes taken from a stream at a time."""
+_TOGETHER = 1 << 20
+"""Bytes of answers from which on they are sent before more values are read: one line can ask for gigabytes."""
 
 
 class Server:
@@ -81,8 +83,11 @@ class Client:
         self._server = server
         self._connection = connection
         self._session = Session(server.commands)
-        self._events: Queue[bytes | bool] = Queue(name=f"bytes or a value from node {connection.peer}")
+        self._events = self._new_events()
         self._reads_ahead = False
+
+    def _new_events(self) -> Queue[bytes | bool]:
+        return Queue(name=f"bytes or a value from node {self._connection.peer}")
 
     async def run(self) -> None:
         """Answer until the client has gone."""
@@ -100,12 +105,17 @@ class Client:
             self._server.statistics["curr_connections"] -= 1
 
     async def _answer(self, answers: list[Answer]) -> None:
-        """Send answers, neighbouring ones in one piece; what they stand for may change afterwards."""
+        """Send answers, in as few pieces as memory allows; what they stand for may change afterwards."""
         try:
             await self._server.charge()
-            text = b"".join(self._server.store.read(part.item) if isinstance(part, Value) else part for part in answers)
+            text = bytearray()
+            for part in answers:
+                text += self._server.store.read(part.item) if isinstance(part, Value) else part
+                if len(text) >= _TOGETHER:
+                    await tcp_send(self._connection, bytes(text))
+                    text.clear()
             if text:
-                await tcp_send(self._connection, text)
+                await tcp_send(self._connection, bytes(text))
         finally:
             self._session.sent(answers)
 
@@ -140,23 +150,28 @@ class Client:
         if not self._reads_ahead:
             self._reads_ahead = True
             await spawn(self._read_ahead(), name=f"what node {self._connection.peer} says meanwhile")
-        await spawn(self._watch(window, item), name=f"a put of node {self._connection.peer}")
-        came = await self._events.get()
-        while isinstance(came, bytes):
-            self._reads_ahead = False
-            if not came:
-                # The stream has ended. What was put before is there by now.
-                await window.close()
-                return False
-            self._session.feed(came)
-            came = await self._events.get()
-        return came
-
-    async def _watch(self, window: Window, item: Item) -> None:
+        events = self._events
+        watch = await spawn(self._watch(window, item, events), name=f"a put of node {self._connection.peer}")
         try:
-            self._events.put_nowait(await window.written(item.value_bytes, self._server.patience))
+            came = await events.get()
+            while isinstance(came, bytes):
+                self._reads_ahead = False
+                if not came:
+                    # The stream has ended. A put that comes in this very cycle is not that of the next item.
+                    self._events = self._new_events()
+                    return False
+                self._session.feed(came)
+                came = await events.get()
+            return came
+        finally:
+            # Whoever is lent the counter after this window is to wait for it alone.
+            watch.cancel()
+
+    async def _watch(self, window: Window, item: Item, events: Queue[bytes | bool]) -> None:
+        try:
+            events.put_nowait(await window.written(item.value_bytes, self._server.patience))
         except WindowError:
-            self._events.put_nowait(False)
+            events.put_nowait(False)
 
     async def _read_ahead(self) -> None:
         try:

@@ -236,11 +236,6 @@ class Store:
             for item in list(self._items.values()):
                 self.remove(item)
 
-    @property
-    def flush_at(self) -> int | None:
-        """Cycle of a flush that is still to come."""
-        return self._flush_at
-
     def _flush_if_due(self) -> None:
         if self._flush_at is not None and self._flush_at <= self.clock.now:
             self.flush()

@@ -5,6 +5,7 @@ For each combination of ``values=``, ``sizes=``, ``distribution=``, ``active=`` 
 measure, drain. Every value read is checked, byte for byte. Results stand at the base of the heap as ``table.py`` says.
 """
 
+from khhw.kernels.memcached.answers import MAXIMUM_KEY
 from khhw.kernels.memcached.client import AnswerError, Place, RemoteClient, StreamClient
 from khhw.kernels.memcached.item import VERSION_BYTES, item_bytes
 from khhw.kernels.memcached_load.measurement import SERIAL_BITS, Measurement
@@ -20,7 +21,6 @@ __all__ = ["main"]
 _LEAD = 3000
 """Cycles from agreeing on a start to the start."""
 _PATIENCE = 20_000_000
-_LONGEST_KEY = 250
 _COMPLAINTS = 3
 """Wrong values of a point that are told one by one."""
 
@@ -47,7 +47,7 @@ class Load:
         """Connect to the server."""
         plan, heap = self.plan, self.net.heap
         largest = max([plan.largest, *(point.value_bytes for point in plan.points)])
-        scratch = -(-(item_bytes(_LONGEST_KEY, largest) + VERSION_BYTES) // 64) * 64
+        scratch = -(-(item_bytes(MAXIMUM_KEY, largest) + VERSION_BYTES) // 64) * 64
         heads = HEADER.size + POINT.size * len(plan.points)
         left = heap.length - heads - scratch * plan.connections - 64
         self._samples_kept = min(plan.samples, left // (SAMPLE.size * len(plan.points)))

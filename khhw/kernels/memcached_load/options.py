@@ -131,9 +131,9 @@ def parse_plan(text: str, rank: int) -> Plan:
         else:
             numbers.append(word)
     options = parse_options(
-        " ".join(numbers), server=2, port=PORT, clients=[rank], active=[0], sizes=[64], gets=[100, 0], keys=100,
-        rate=[0], connections=1, warmup=20_000, measure=100_000, drain=100_000, seed=1, memory=1 << 20, samples=20_000,
-        largest=1 << 16, clock_hz=CLOCK_HZ, vary=0, fill=0)
+        " ".join(numbers), WORDS, server=2, port=PORT, clients=[rank], active=[0], sizes=[64], gets=[100, 0],
+        keys=100, rate=[0], connections=1, warmup=20_000, measure=100_000, drain=100_000, seed=1, memory=1 << 20,
+        samples=20_000, largest=1 << 16, clock_hz=CLOCK_HZ, vary=0, fill=0)
     one = {name: values[0] for name, values in options.items()}
     if not all(0 <= share <= 100 for share in options["gets"]):
         raise ValueError(f"gets= are percentages, not {options['gets']}")

@@ -9,6 +9,8 @@ bytes is not used: the Pareto distribution stands for all sizes, as in several l
 import math
 import random
 
+from khhw.kernels.memcached.answers import MAXIMUM_KEY
+
 __all__ = [
     "KEY_SIZE", "VALUE_SIZE", "etc_key_bytes", "etc_value_bytes", "generalized_extreme_value", "generalized_pareto",
 ]
@@ -17,7 +19,6 @@ KEY_SIZE = (30.7984, 8.20449, 0.078688)
 """Location, scale, shape of the key sizes' generalized extreme value distribution."""
 VALUE_SIZE = (0.0, 214.476, 0.348238)
 """Location, scale, shape of the value sizes' generalized Pareto distribution."""
-_LONGEST_KEY = 250
 
 
 def generalized_extreme_value(uniform: float, location: float, scale: float, shape: float) -> float:
@@ -31,9 +32,9 @@ def generalized_pareto(uniform: float, location: float, scale: float, shape: flo
 
 
 def etc_key_bytes(choose: random.Random, shortest: int) -> int:
-    """Size of a key, `shortest` to 250."""
+    """Size of a key, `shortest` to the longest the server takes."""
     size = generalized_extreme_value(choose.uniform(1e-12, 1 - 1e-12), *KEY_SIZE)
-    return max(shortest, min(_LONGEST_KEY, round(size)))
+    return max(shortest, min(MAXIMUM_KEY, round(size)))
 
 
 def etc_value_bytes(choose: random.Random, largest: int) -> int:

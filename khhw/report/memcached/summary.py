@@ -1,6 +1,7 @@
 """memcached in a few lines: for the head of the page and for the terminal."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from khhw.machine.results import MemcachedPoint
 from khhw.report.memcached.clients import client_rates
@@ -64,12 +65,17 @@ def _operation(sweep: Sweep, op: str, place: float, clock_hz: int) -> str:
 
 
 def _winners(points: Sequence[MemcachedPoint]) -> list[str]:
-    found = [(sweep, verdict(sweep, "get")) for sweep in cost_sweeps(points) if "get" in sweep.ops
-             and all(len(sweep.line(path, "get")) > 1 for path in ("tcp", "rdma"))]
+    return [text for op in ("get", "set") for text in _winners_of(points, op)]
+
+
+def _winners_of(points: Sequence[MemcachedPoint], op: Literal["get", "set"]) -> list[str]:
+    found = [(sweep, verdict(sweep, op)) for sweep in cost_sweeps(points) if op in sweep.ops
+             and all(len(sweep.line(path, op)) > 1 for path in ("tcp", "rdma"))]
     if not found:
         return []
+    name = op.upper()
     if all(text.startswith("RDMA wins throughout") for _, text in found):
         low, high = (function(place for sweep, _ in found for place in sweep.places) for function in (min, max))
-        return [f"RDMA wins throughout from {low:g} to {high:g} times the software cost, for GETs of "
+        return [f"RDMA wins throughout from {low:g} to {high:g} times the software cost, for {name}s of "
                 f"{listing(f'{round(sweep.first.value_bytes):,}' for sweep, _ in found)} bytes."]
-    return [f"Over software cost, GET of {of_size(sweep.first.value_bytes)}: {text}." for sweep, text in found]
+    return [f"Over software cost, {name} of {of_size(sweep.first.value_bytes)}: {text}." for sweep, text in found]
