@@ -27,7 +27,8 @@ class MismatchError(ValueError):
         lines = [f"  {key:<{width}}  {one}  |  {other}" for key, one, other in keys]
         super().__init__(
             f"{first} and {second} cannot be compared: they differ in more than their parts\n" + "\n".join(lines)
-            + "\nrun both with the same machine file and --seed; only [parts], the name, the version and the build may differ")
+            + "\nrun both with the same machine file and --seed; only [parts], the name, the version and the build may "
+            "differ")
 
 
 @dataclass(frozen=True)
