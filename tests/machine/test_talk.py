@@ -130,7 +130,7 @@ def test_report_needs_nothing_but_itself(talk: Results, tmp_path: Path) -> None:
     pictures = {path.stem for path in tmp_path.glob("*.png") if path.read_bytes().startswith(b"\x89PNG")}
     assert pictures == {
         "matrix_slide1", "matrix_slide2", "latency", "console_load", "memcached_size_ppc450", "memcached_parts_ppc450",
-        "memcached_cdf", "memcached_clients_ppc450"}
+        "memcached_cdf", "memcached_clients_ppc450", "memcached_software_cost"}
     assert not re.search(r"https?://|<script|<link|url\(", page)
     assert page.count("data:image/png;base64,") == len(pictures)
     assert "Passed." in page
