@@ -168,7 +168,8 @@ def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path) -> No
 
 
 def _converter(request: Mapping[str, Any]) -> dict[str, Any]:
-    flags = ["-W", "error"] if request["strict"] else []
+    # Compiled files tell sources apart by their size and second: a quick edit would be passed over.
+    flags = ["-B", *(["-W", "error"] if request["strict"] else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(request["path"])}
     process = subprocess.run(
         [sys.executable, *flags, "-m", "khhw.build.elaborate"], input=json.dumps(request), text=True,
