@@ -1,7 +1,7 @@
 """Large memories in Verilog, without a line of text for each of their words.
 
-Amaranth gives every memory an initial value. Written out that is a third of a million bits for a node with 4 MiB,
-minutes of conversion, for zeros: so those of large memories are left out. What such a memory holds before it is
+Amaranth gives every memory an initial value. Written out that is 33 million bits for a node with 4 MiB, minutes
+of conversion, for zeros: so those of large memories are left out. What such a memory holds before it is
 written depends on where it runs: zeros in a fast simulator build, anything in a debug build or on an FPGA.
 """
 

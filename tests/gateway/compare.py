@@ -4,7 +4,6 @@
 """
 
 import argparse
-import socket
 import subprocess
 import sys
 import tempfile
@@ -19,13 +18,11 @@ from tests.memcached.sequences import (
     DIFFERENCES,
     GENERATED,
     HAND_PICKED,
-    SENTINEL,
-    SENTINEL_ANSWER,
     Steps,
     generate,
     play,
 )
-from tests.memcached.servers import real_memcached
+from tests.memcached.servers import Asker, real_memcached
 
 PAGE = ROOT / "docs" / "memcached-differences.md"
 MORE = 200
@@ -43,34 +40,6 @@ words is not played: its numbers are those of another machine.
 """
 
 Ask = Callable[[bytes], bytes]
-
-
-class Through:
-    """Asks through the gateway; a connection that the server has closed is opened again."""
-
-    def __init__(self, port: int):
-        self._port = port
-        self._socket: socket.socket | None = None
-
-    def ask(self, data: bytes) -> bytes:
-        """For :func:`~tests.memcached.sequences.play`."""
-        if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
-        self._socket.sendall(data)
-        answer = b""
-        while not (data.endswith(SENTINEL) and SENTINEL_ANSWER.search(answer)):
-            more = self._socket.recv(1 << 16)
-            if not more:
-                self.close()
-                break
-            answer += more
-        return SENTINEL_ANSWER.sub(b"", answer)
-
-    def close(self) -> None:
-        """End the connection."""
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = None
 
 
 @dataclass(frozen=True)
@@ -136,7 +105,7 @@ def main() -> int:
     version = subprocess.run(["memcached", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, Served(Path(folder), PAIR) as served, real_memcached() as theirs:
-        ours = Through(served.port)
+        ours = Asker(served.port, PATIENCE)
         found = compare(sequences, ours.ask, theirs)
         ours.close()
     unknown = [difference for difference in found if difference.steps.name not in DIFFERENCES]

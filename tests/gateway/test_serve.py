@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheServerError
 
-from tests.gateway.compare import Through, compare, long_ones
+from tests.gateway.compare import compare, long_ones
 from tests.gateway.served import PAIR, PATIENCE, RawClient, Served
 from tests.memcached import sequences
 from tests.memcached.record import recorded, shortened
-from tests.memcached.servers import real_memcached
+from tests.memcached.servers import Asker, real_memcached
 
 CLIENTS = 50
 CLOCK_HZ = 53_125_000
@@ -84,7 +84,7 @@ def test_libmemcached(served, tmp_path, client):
 
 def test_answers_are_those_that_were_recorded(served):
     """All sequences but those that take seconds each, against what the distribution's memcached once answered."""
-    long, ours, wanted = long_ones(sequences.ALL), Through(served.port), recorded()
+    long, ours, wanted = long_ones(sequences.ALL), Asker(served.port, PATIENCE), recorded()
     different = {steps.name for steps in sequences.ALL
                  if steps not in long and shortened(sequences.play(steps, ours.ask)) != wanted[steps.name]}
     ours.close()
@@ -95,7 +95,7 @@ if shutil.which("memcached"):
 
     def test_answers_are_those_of_the_distribution(served):
         """Sequences that nobody has thought of, side by side."""
-        ours = Through(served.port)
+        ours = Asker(served.port, PATIENCE)
         with real_memcached() as theirs:
 
             @settings(max_examples=20, derandomize=True, suppress_health_check=list(HealthCheck))

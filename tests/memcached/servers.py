@@ -60,17 +60,25 @@ class Here:
         return SENTINEL_ANSWER.sub(b"", self.feed(data))
 
 
-class Real:
-    """A connection to a memcached that listens on a port of this machine."""
+class Asker:
+    """A connection to a memcached that listens on a port of this machine, a real one or the gateway.
 
-    def __init__(self, port: int) -> None:
+    Parameters
+    ----------
+    port : int
+    patience : float
+        Seconds to wait for an answer.
+    """
+
+    def __init__(self, port: int, patience: float = 10) -> None:
         self._port = port
+        self._patience = patience
         self._socket: socket.socket | None = None
 
     def ask(self, data: bytes) -> bytes:
         """For :func:`~tests.memcached.sequences.play`; a closed connection is opened again."""
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=10)
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._patience)
         self._socket.sendall(data)
         answer = b""
         while not (data.endswith(SENTINEL) and SENTINEL_ANSWER.search(answer)):
@@ -108,7 +116,7 @@ def real_memcached() -> Iterator[Callable[[bytes], bytes]]:
             "no_modern",
         ]
     )
-    connection = Real(port)
+    connection = Asker(port)
     try:
         for _ in range(200):
             with contextlib.suppress(ConnectionRefusedError):
