@@ -23,7 +23,7 @@ __all__ = [
     "PACKET_BYTES", "PACKET_FLITS", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES", "TREE_PAYLOAD_BYTES",
     "TREE_PACKET_FLITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction", "Protocol", "TreeClass",
     "ControlOp", "Reason", "Straps", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
-    "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "pack", "unpack",
+    "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "pack", "unpack",
 ]
 
 FLIT_BITS = 64
@@ -172,6 +172,9 @@ PutHeader = _layout({
 """Second flit of a direct put or remote get (`dma` = 1). `put_offset` counts from the base of reception
 counter `counter`; the descriptors of a remote get go to injection ring `ring`."""
 
+TrafficHeader = _layout({"generated": 32, "number": 24, "reserved": 7, "recorded": 1})
+"""Second flit of a packet of the traffic generator (`pid` 3, `dma` = 0, in a node that has one)."""
+
 Descriptor = _layout({
     "reserved0": 30, "prefetch": 1, "local_copy": 1,
     "reserved1": 24, "counter": 8,
@@ -206,6 +209,7 @@ FORMATS: dict[str, data.StructLayout] = {
     "Header": Header,
     "FifoHeader": FifoHeader,
     "PutHeader": PutHeader,
+    "TrafficHeader": TrafficHeader,
     "Descriptor": Descriptor,
     "TreeHeader": TreeHeader,
     "LinkHeader": LinkHeader,
@@ -248,6 +252,12 @@ FIELDS: dict[str, dict[str, str]] = {
         "pacing": "Kept from the original; hardware ignores it.",
         "remote_get": "1: the payload is descriptors, to be injected at the destination.",
         "ring": "Injection ring at the destination the descriptors of a remote get are put into.",
+    },
+    "TrafficHeader": {
+        "generated": "Cycle in which the packet was generated, low half.",
+        "number": "Number of the packet among those of its source, modulo 2^24.",
+        "reserved": "0.",
+        "recorded": "1: generated while `record` was on; the receiver measures it.",
     },
     "Descriptor": {
         "reserved0": "0.",

@@ -24,6 +24,7 @@ from rtl.signatures import (
     router_signature,
 )
 from rtl.torus.router import Router
+from rtl.traffic import Traffic
 from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.router import TreeRouter
 
@@ -132,15 +133,20 @@ class Node(wiring.Component):
             m.d.comb += block.node_id.eq(guard.node_id)
 
         # Injection and ejection: everything between software and the torus passes the guard.
+        inject, eject, retired, accesses, asleep = ni.inject, ni.eject, ni.retired, ni.guard, ni.quiescent
+        if self.parameters.traffic:
+            traffic = self._add_traffic(m, guard, ni)
+            inject, eject, retired, accesses = traffic.to_guard, traffic.from_guard, traffic.retired, traffic.guard
+            asleep = ni.quiescent & traffic.quiescent
         for lane in range(self.parameters.lanes):
-            connect(m, ni.inject[lane], guard.from_ni[lane])
+            connect(m, inject[lane], guard.from_ni[lane])
             connect(m, guard.to_router[lane], router.inject[lane])
             connect(m, router.eject[lane], guard.from_router[lane])
-            connect(m, guard.to_ni[lane], ni.eject[lane])
-        m.d.comb += [guard.retired.eq(ni.retired), guard.discards.eq(router.discards)]
+            connect(m, guard.to_ni[lane], eject[lane])
+        m.d.comb += [guard.retired.eq(retired), guard.discards.eq(router.discards)]
 
         connect(m, ni.memory, memory)
-        connect(m, ni.guard, guard.host)
+        connect(m, accesses, guard.host)
         connect(m, flipped(self.host), gate.host)
         connect(m, gate.ni, ni.host)
         m.d.comb += [gate.hold.eq(guard.hold), self.held.eq(guard.hold), self.irq.eq(ni.irq)]
@@ -174,11 +180,25 @@ class Node(wiring.Component):
         quiet, past = Signal(), Signal(_HANDOVER)
         m.d.comb += [
             quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent
-                     & (ni.quiescent | guard.hold) & ~gate.busy),
+                     & (asleep | guard.hold) & ~gate.busy),
             self.quiescent.eq(quiet & past.all()),
         ]
         m.d.sync += past.eq(Cat(quiet, past)[:_HANDOVER])
         return m
+
+    def _add_traffic(self, m, guard, ni):
+        """A traffic generator, wired to the network interface; its other side is the guard's."""
+        traffic = Traffic(self.parameters)
+        m.submodules.traffic = ResetInserter(guard.hold)(traffic)
+        m.d.comb += [
+            traffic.straps.eq(self.straps), traffic.node_id.eq(guard.node_id), traffic.now.eq(self.now),
+            traffic.ni_retired.eq(ni.retired),
+        ]
+        for lane in range(self.parameters.lanes):
+            connect(m, ni.inject[lane], traffic.from_ni[lane])
+            connect(m, traffic.to_ni[lane], ni.eject[lane])
+        connect(m, ni.guard, traffic.host)
+        return traffic
 
 
 def check_part(name, part, parameters):

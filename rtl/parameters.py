@@ -53,6 +53,9 @@ class Parameters:
         Console channels a node can listen to at once. 1 to 8.
     bubble : Bubble
         Rule of the deadlock-free rings; anything but ``Bubble.SLOTS`` is for experiments.
+    traffic : bool
+        The node has a traffic generator and checker (``rtl/traffic.py``). Packets with `pid` 3 and `dma` 0 are
+        then the generator's: reception ring 3 gets none.
 
     Raises
     ------
@@ -70,6 +73,7 @@ class Parameters:
     log_entries: int = 16
     receive_ids: int = 4
     bubble: Bubble = Bubble.SLOTS
+    traffic: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high, power_of_two in (
@@ -93,6 +97,8 @@ class Parameters:
         except ValueError:
             known = ", ".join(repr(str(rule)) for rule in Bubble)
             raise ParameterError(f"bubble must be one of {known}, not {self.bubble!r}") from None
+        if not isinstance(self.traffic, bool):
+            raise ParameterError(f"traffic must be true or false, not {self.traffic!r}")
 
     @property
     def memory_words(self) -> int:

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from rtl.parameters import Parameters
 
 __all__ = [
-    "Access", "Fault", "GUARD_END", "GUARD_PAGE", "Irq", "LARGEST", "MAGIC", "MEMORY_WINDOW", "REGISTERS", "Register",
-    "VERSION", "registers_of",
+    "Access", "Fault", "GUARD_END", "GUARD_PAGE", "Irq", "LARGEST", "MAGIC", "MEMORY_WINDOW", "Pattern", "REGISTERS",
+    "Register", "TRAFFIC_END", "TRAFFIC_PAGE", "TrafficError", "VERSION", "registers_of",
 ]
 
 MAGIC = 0x4B484857
 VERSION = 1
 GUARD_PAGE = 0x4000
 """Registers from here on are the guard's: trusted, reset only with the fabric."""
+TRAFFIC_PAGE = 0xC000
+"""Registers from here on are the traffic generator's, in a node that has one; reset with the tenant."""
 MEMORY_WINDOW = 0x800000
 """Host port addresses from here on are the node memory."""
 
@@ -71,6 +73,43 @@ class Fault(enum.IntEnum):
     """Prefetch or local copy."""
 
 
+class Pattern(enum.IntEnum):
+    """Where the traffic generator of the node at (x, y, z) sends; sizes of the torus are X, Y, Z."""
+
+    UNIFORM = 0
+    """Every other node, each as likely."""
+    TRANSPOSE = 1
+    """The node whose dense rank, counted with x fastest, is this node's rank counted with z fastest: (y, x) on a
+    square, (z, y, x) in a cube."""
+    BIT_COMPLEMENT = 2
+    """(X - 1 - x, Y - 1 - y, Z - 1 - z)."""
+    TORNADO = 3
+    """(x + ceil(X / 2) - 1, ...) modulo the sizes: as far as there is no way round."""
+    NEIGHBOUR = 4
+    """(x + 1, y + 1, z + 1) modulo the sizes."""
+    HOT_SPOT = 5
+    """TRAFFIC_HOTSPOT with TRAFFIC_HOTSPOT_PROBABILITY, else as UNIFORM."""
+    TARGET = 6
+    """TRAFFIC_TARGET: with a value a node, any permutation."""
+
+
+class TrafficError(enum.IntEnum):
+    """What is wrong with a packet the traffic checker received: the first that applies."""
+
+    BAD = 0
+    """Its tail was marked bad."""
+    LENGTH = 1
+    """It has not as many flits as its header says."""
+    MISROUTED = 2
+    """It was sent to another node."""
+    CONTENT = 3
+    """A payload flit is not what source, destination and software header call for."""
+    TIME = 4
+    """It was generated in the future."""
+    ORDER = 5
+    """It is not newer than the last one of its source, on a channel that keeps the order."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Register:
     """A 32-bit register, or an array of them.
@@ -103,7 +142,7 @@ class Register:
     fields: dict[str, int] = field(default_factory=dict)
 
     def elements(self, parameters: Parameters) -> int:
-        """Number of elements in a node built with `parameters`."""
+        """Number of elements in a node built with `parameters`, if it has the register at all."""
         if self.count == "table_words":
             return parameters.table_nodes // 32
         if self.count == "hit_words":
@@ -118,6 +157,8 @@ class Register:
 RW, RO, WO, W1C = Access.RW, Access.RO, Access.WO, Access.W1C
 _XYZ = {"reserved": 8, "x": 8, "y": 8, "z": 8}
 
+_WIDE = " 64 bits, low half first; a read of that latches the high half."
+
 _ALL = [
     Register(name="MAGIC", address=0x000, host=RO, doc="0x4b484857, the letters KHHW."),
     Register(name="VERSION", address=0x004, host=RO, doc="Version of formats and registers."),
@@ -129,8 +170,9 @@ _ALL = [
              doc="Cycles since the machine started, low half. A read latches TIME_HIGH."),
     Register(name="TIME_HIGH", address=0x01C, host=RO, doc="High half, of the moment TIME_LOW was read."),
     Register(name="MEMORY_BYTES", address=0x020, host=RO, doc="Size of the node memory."),
-    Register(name="RESOURCES", address=0x024, host=RO, doc="What this node was built with.",
-             fields={"reserved": 8, "counters": 12, "lanes": 4, "injection_rings": 4, "reception_rings": 4}),
+    Register(name="RESOURCES", address=0x024, host=RO,
+             doc="What this node was built with. `extensions`: bit 0, a traffic generator.",
+             fields={"extensions": 8, "counters": 12, "lanes": 4, "injection_rings": 4, "reception_rings": 4}),
     Register(name="IRQ_STATUS", address=0x040, host=RO, doc="Interrupt causes, bits of `Irq`."),
     Register(name="IRQ_ENABLE", address=0x044, host=RW, doc="The interrupt is up while a cause enabled here is."),
     Register(name="BUS_ERRORS", address=0x050, host=RO, doc="Host accesses that were answered with an error."),
@@ -236,6 +278,60 @@ _ALL = [
              doc="Shadow row: bit i of word w is isAllowed(this node, node id 32 w + i)."),
     Register(name="COLUMN", address=0x8000, owner=WO, count="table_words",
              doc="Shadow column: bit i of word w is isAllowed(node id 32 w + i, this node)."),
+    Register(name="TRAFFIC_CONTROL", address=0xC000, host=RW,
+             fields={"reserved": 25, "channel": 2, "pattern": 3, "record": 1, "enable": 1},
+             doc="`enable`: packets are generated; what waits is sent in any case. `record`: packets generated now "
+                 "count and carry a mark by which the receiver records them. `pattern`: a `Pattern`; 7 is an error. "
+                 "`channel`: the `VirtualChannel` of packets; 0 and 1 both mean the adaptive ones, in turn."),
+    Register(name="TRAFFIC_STATUS", address=0xC004, host=RO,
+             fields={"reserved": 14, "queued": 8, "lanes": 6, "checking": 1, "clearing": 1, "seeding": 1, "active": 1},
+             doc="`active`: may generate. `seeding`, `clearing`: not yet over. `checking`: a received packet is not "
+                 "counted yet. `lanes`: injection lanes that are sending. `queued`: generated packets that wait."),
+    Register(name="TRAFFIC_CLEAR", address=0xC008, host=WO,
+             doc="Any write sets everything measured to 0 and forgets the order of packets; takes `table_nodes` "
+                 "cycles, at least 128, in which packets are received but not counted. An error while `active` or "
+                 "`clearing`."),
+    Register(name="TRAFFIC_SEED", address=0xC00C, host=RW,
+             doc="A write starts the random sequences anew, from it and the rank; generation waits 64 cycles."),
+    Register(name="TRAFFIC_PROBABILITY", address=0xC010, host=RW,
+             doc="Packets a cycle, in units of 2^-32."),
+    Register(name="TRAFFIC_COUNT", address=0xC014, host=RW,
+             doc="Packets to generate from this write on; 0 is no limit."),
+    Register(name="TRAFFIC_TARGET", address=0xC018, host=RW, fields=_XYZ,
+             doc="Destination of `Pattern.TARGET`. Not checked: what does not exist the egress guard refuses."),
+    Register(name="TRAFFIC_HOTSPOT", address=0xC01C, host=RW, fields=_XYZ, doc="Hot spot of `Pattern.HOT_SPOT`."),
+    Register(name="TRAFFIC_HOTSPOT_PROBABILITY", address=0xC020, host=RW,
+             doc="Share of packets that go to the hot spot, in units of 2^-32; the low 4 bits do not count."),
+    Register(name="TRAFFIC_LENGTHS", address=0xC040, host=RW, count=7, fields={"reserved": 15, "threshold": 17},
+             doc="Length distribution: the share of packets of at most i + 1 chunks of 32 bytes, in units of 2^-16, "
+                 "must not fall with i. All others have 8 chunks."),
+    Register(name="TRAFFIC_OVERRUNS", address=0xC080, host=RO,
+             doc="Packets that were not generated because the queue was full."),
+    Register(name="TRAFFIC_SELF", address=0xC084, host=RO,
+             doc="Generated packets that went nowhere because the pattern's destination is this node; recorded ones."),
+    Register(name="TRAFFIC_LATENCY_MAX", address=0xC088, host=RO,
+             doc="Longest latency in cycles of a recorded packet."),
+    Register(name="TRAFFIC_WINDOW", address=0xC090, host=RO, count=2, doc="Cycles `record` was on." + _WIDE),
+    Register(name="TRAFFIC_GENERATED", address=0xC098, host=RO, count=2,
+             doc="Recorded packets that entered the queue." + _WIDE),
+    Register(name="TRAFFIC_GENERATED_FLITS", address=0xC0A0, host=RO, count=2,
+             doc="Their flits, headers included." + _WIDE),
+    Register(name="TRAFFIC_INJECTED", address=0xC0A8, host=RO, count=2,
+             doc="Recorded packets whose last flit has passed to the egress guard." + _WIDE),
+    Register(name="TRAFFIC_INJECTED_FLITS", address=0xC0B0, host=RO, count=2, doc="Their flits." + _WIDE),
+    Register(name="TRAFFIC_RECEIVED", address=0xC0B8, host=RO, count=2,
+             doc="Recorded packets that arrived whole and right: the sum of the histogram." + _WIDE),
+    Register(name="TRAFFIC_RECEIVED_FLITS", address=0xC0C0, host=RO, count=2, doc="Their flits." + _WIDE),
+    Register(name="TRAFFIC_ACCEPTED", address=0xC0C8, host=RO, count=2,
+             doc="Packets that arrived right while `record` was on here, recorded or not." + _WIDE),
+    Register(name="TRAFFIC_ACCEPTED_FLITS", address=0xC0D0, host=RO, count=2, doc="Their flits." + _WIDE),
+    Register(name="TRAFFIC_LATENCY_SUM", address=0xC0D8, host=RO, count=2,
+             doc="Sum of the latencies of recorded packets, from generation to the last flit at the checker." + _WIDE),
+    Register(name="TRAFFIC_ERRORS", address=0xC0E0, host=RO, count=8,
+             doc="Packets with an error, recorded or not, by `TrafficError`; they count nowhere else."),
+    Register(name="TRAFFIC_HISTOGRAM", address=0xC200, host=RO, count=128,
+             doc="Recorded packets by latency. Latencies below 16 have a bin each; bin i from 16 on holds latencies "
+                 "from (8 + i mod 8) 2^(i/8 - 1), eight bins to a factor of two. The last also holds all above."),
 ]
 
 REGISTERS: dict[str, Register] = {register.name: register for register in _ALL}
@@ -251,14 +347,19 @@ def registers_of(parameters: Parameters) -> Iterator[tuple[Register, int, int]]:
         Of the node.
     """
     for register in REGISTERS.values():
+        if register.address >= TRAFFIC_PAGE and not parameters.traffic:
+            continue
         for index in range(register.elements(parameters)):
             yield register, index, register.at(index)
 
 
 LARGEST = Parameters(
     lanes=6, slots=8, table_nodes=65536, memory_bytes=4 << 20, injection_rings=8, reception_rings=4, counters=256,
-    log_entries=256, receive_ids=8)
+    log_entries=256, receive_ids=8, traffic=True)
 """A node with every register there can be."""
 
-GUARD_END = max(address for _, _, address in registers_of(LARGEST)) + 4
+GUARD_END = max(address for _, _, address in registers_of(LARGEST) if address < TRAFFIC_PAGE) + 4
 """The guard's registers end before this address, in any node."""
+
+TRAFFIC_END = max(address for _, _, address in registers_of(LARGEST)) + 4
+"""The traffic generator's registers end before this address."""

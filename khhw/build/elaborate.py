@@ -12,7 +12,7 @@ import sys
 import sysconfig
 import traceback
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from amaranth.back import verilog
 from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
+from khhw.build.ahead import next_values_shown
 from khhw.build.errors import RequestError
 from khhw.build.memories import large_memories_uninitialised
 from khhw.build.mend import wake_constants
@@ -78,11 +79,8 @@ def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any
     """Verilog text by file name, and the facts a :class:`khhw.build.design.Design` is made of."""
     extra: Mapping[str, wiring.Component] = getattr(component, "extra_modules", {})
     parts = {module_name(component): component, **extra}
-    with large_memories_uninitialised():
-        files = {
-            f"{name}.v": wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
-            for name, part in parts.items()
-        }
+    ahead: Mapping[str, Sequence[str]] = getattr(component, "next_values", {})
+    files = {f"{name}.v": _verilog(name, part, ahead.get(name, ())) for name, part in parts.items()}
     ports = [
         {"name": "__".join(map(str, path)), "width": Shape.cast(member.shape).width,
          "is_input": member.flow is wiring.In}
@@ -105,6 +103,11 @@ def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any
         "untraced": list(getattr(component, "untraced_scopes", ())),
         "no_inline": sorted({*extra, *getattr(component, "no_inline", ())}),
     }
+
+
+def _verilog(name: str, part: wiring.Component, ahead: Sequence[str]) -> str:
+    with large_memories_uninitialised(), next_values_shown(ahead):
+        return wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
 
 
 def _has_signal(text: str, module: str, name: str) -> bool:

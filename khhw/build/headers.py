@@ -20,13 +20,15 @@ __all__ = ["ENUMS", "c_header", "fields_of", "register_fields", "snake", "sv_pac
 ENUMS: tuple[type[enum.IntEnum], ...] = (
     formats.VirtualChannel, formats.TreeChannel, formats.Direction, formats.Protocol, formats.TreeClass,
     formats.ControlOp, formats.Reason, registers.Irq, registers.Fault,
+    registers.Pattern, registers.TrafficError,
 )
 """The enums software sees."""
 
 _CONSTANTS = {name: getattr(formats, name) for name in (
     "FLIT_BYTES", "CHUNK_BYTES", "WORD_BYTES", "PACKET_BYTES", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES",
     "TREE_PAYLOAD_BYTES", "EXTERNAL",
-)} | {name: getattr(registers, name) for name in ("MAGIC", "VERSION", "GUARD_PAGE", "MEMORY_WINDOW")}
+)} | {name: getattr(registers, name) for name in (
+    "MAGIC", "VERSION", "GUARD_PAGE", "TRAFFIC_PAGE", "MEMORY_WINDOW")}
 
 _SV_WORDS = {"function", "priority"}
 """Fields whose names are words of SystemVerilog; the lint of the package notices a new one."""
@@ -141,7 +143,7 @@ def _c_number(value: int) -> str:
 
 
 def _c_value(value: int | str) -> str:
-    return f'"{value}"' if isinstance(value, str) else f"{value}u"
+    return f'"{value}"' if isinstance(value, str) else f"{int(value)}u"
 
 
 def _c_enum(kind: type[enum.IntEnum]) -> str:
@@ -196,7 +198,7 @@ def _sv_number(value: int) -> str:
 
 def _sv_parameter(name: str, value: int | str) -> str:
     kind = "string" if isinstance(value, str) else "int"
-    return f"{kind} PARAM_{name.upper()} = " + (f'"{value}"' if isinstance(value, str) else str(value))
+    return f"{kind} PARAM_{name.upper()} = " + (f'"{value}"' if isinstance(value, str) else str(int(value)))
 
 
 def _sv_comment(text: str) -> list[str]:

@@ -82,7 +82,7 @@ def parse_values(settings: Sequence[str]) -> dict[str, int | str]:
         try:
             values[name] = int(text, 0)
         except ValueError:
-            values[name] = text
+            values[name] = {"true": True, "false": False}.get(text, text)
     _parameters(values)
     return values
 

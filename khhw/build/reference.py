@@ -75,12 +75,14 @@ def registers_reference() -> str:
         table(["access", "what it allows"], [[f"`{access}`", meaning] for access, meaning in _ACCESS.items()]),
         f"Registers are 32 bits wide and accessed whole, at byte addresses on the host port (AXI4-Lite) and in "
         f"[control words](formats.md#controlword). From `0x{registers.GUARD_PAGE:04x}` on they belong to the guard, "
-        f"which only the fabric reset resets. From `0x{registers.MEMORY_WINDOW:06x}` on the host port shows the node "
-        f"memory.",
+        f"which only the fabric reset resets. From `0x{registers.TRAFFIC_PAGE:04x}` on they belong to the traffic "
+        f"generator of a node that is built with one. From `0x{registers.MEMORY_WINDOW:06x}` on the host port shows "
+        f"the node memory.",
         "Counts that depend on a parameter are named after it, with the count at its default.",
         "## All registers", table(["address", "register", "host", "owner", "elements"], rows),
         *(_register(register, defaults) for register in REGISTERS.values()),
-        "## Values", *(_enum(kind) for kind in (registers.Irq, registers.Fault, formats.Reason)),
+        "## Values", *(_enum(kind) for kind in (
+            registers.Irq, registers.Fault, formats.Reason, registers.Pattern, registers.TrafficError)),
     ]
     return "\n\n".join(blocks) + "\n"
 

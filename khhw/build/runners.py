@@ -14,7 +14,7 @@ from cocotb_tools.runner import Verilator as StockVerilator
 from khhw.build.errors import BuildError
 from khhw.build.toolchain import Verilator
 
-__all__ = ["LeanVerilator", "TimedIcarus", "TimedRunner"]
+__all__ = ["LeanVerilator", "TimedIcarus", "TimedRunner", "run_followed"]
 
 MAKE_JOBS = 2
 
@@ -47,28 +47,54 @@ class TimedRunner(Runner):
             self._run_one([str(word) for word in command], Path(cwd), stdout)
 
     def _run_one(self, command: list[str], cwd: Path, log: TextIO | None) -> None:
-        name = Path(command[0]).name
-        with subprocess.Popen(
-            command, cwd=cwd, env=self.env, start_new_session=True, text=True, errors="replace",
-            stdout=subprocess.PIPE if self.on_line else log or subprocess.DEVNULL, stderr=subprocess.STDOUT,
-        ) as process, _Watchdog(process, self.time_limit) as watchdog:
-            try:
-                self._follow(process, log)
-                code = process.wait()
-            except BaseException:
-                _end(process)
-                raise
-        if watchdog.barked:
-            raise BuildError(f"{name} took longer than {self.time_limit:g} s")
-        if code:
-            raise BuildError(f"{name} ended with code {code}")
+        run_followed(command, cwd, self.env, log, time_limit=self.time_limit, on_line=self.on_line)
 
-    def _follow(self, process: "subprocess.Popen[str]", log: TextIO | None) -> None:
-        for line in process.stdout or ():
-            if log is not None:
-                log.write(line)
-            if self.on_line is not None:
-                self.on_line(line.rstrip("\n"))
+
+def run_followed(
+    command: Sequence[str], cwd: Path, env: Mapping[str, str], log: TextIO | None, *,
+    time_limit: float | None = None, on_line: Callable[[str], None] | None = None,
+) -> None:
+    """Run a command to its end, in a process group of its own that ends with it.
+
+    Parameters
+    ----------
+    command : sequence of str
+        And its arguments.
+    cwd : Path
+        Where.
+    env : mapping
+        All of its environment.
+    log : file or None
+        Gets what it prints.
+    time_limit : float or None
+        Seconds it may take.
+    on_line : callable or None
+        Called with each line it prints, its end stripped.
+
+    Raises
+    ------
+    BuildError
+        If it fails or takes too long.
+    """
+    name = Path(command[0]).name
+    with subprocess.Popen(
+        command, cwd=cwd, env=env, start_new_session=True, text=True, errors="replace",
+        stdout=subprocess.PIPE if on_line else log or subprocess.DEVNULL, stderr=subprocess.STDOUT,
+    ) as process, _Watchdog(process, time_limit) as watchdog:
+        try:
+            for line in process.stdout or ():
+                if log is not None:
+                    log.write(line)
+                if on_line is not None:
+                    on_line(line.rstrip("\n"))
+            code = process.wait()
+        except BaseException:
+            _end(process)
+            raise
+    if watchdog.barked:
+        raise BuildError(f"{name} took longer than {time_limit:g} s")
+    if code:
+        raise BuildError(f"{name} ended with code {code}")
 
 
 class _Watchdog:

@@ -16,7 +16,7 @@ from khhw.build.design import Design
 from khhw.build.errors import RequestError
 from khhw.build.results import RunResult, read_results
 
-__all__ = ["SIMULATORS", "BuildTime", "Simulation", "SimulationBuild"]
+__all__ = ["SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
 
 SIMULATORS = ("verilator", "icarus")
 _TIME = "build-time.json"
@@ -28,6 +28,12 @@ class BuildTime:
 
     wall_seconds: float
     cpu_seconds: float
+
+    @classmethod
+    def of(cls, folder: Path) -> "BuildTime | None":
+        """What a build folder took when it was made; None for what an older version made."""
+        file = folder / _TIME
+        return cls(**json.loads(file.read_text())) if file.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +87,7 @@ class Simulation:
         kind = "stock" if self.stock else self.variant
         name = f"{self.design.top}-{self.simulator}-{kind}{'-waves' if self.waves else ''}-{digest(facts)}"
         folder = build_root() / "sim" / name
-        build_once(folder, facts, lambda empty: _build_timed(tool, empty))
+        build_once(folder, facts, lambda empty: timed(tool.build, empty))
         return SimulationBuild(simulation=self, folder=folder)
 
     def backend(self) -> Backend:
@@ -116,8 +122,7 @@ class SimulationBuild:
     @property
     def time(self) -> BuildTime | None:
         """How long it took when it was made; None for what an older version made."""
-        file = self.folder / _TIME
-        return BuildTime(**json.loads(file.read_text())) if file.is_file() else None
+        return BuildTime.of(self.folder)
 
     def run(
         self, test_module: str | Sequence[str], *, case: str | None = None, seed: int = 1,
@@ -168,9 +173,10 @@ class SimulationBuild:
                          seed=seed, waves=waves if waves and waves.is_file() else None)
 
 
-def _build_timed(tool: Backend, folder: Path) -> None:
+def timed(build: Callable[[Path], None], folder: Path) -> None:
+    """Fill a build folder, and leave in it how long that took."""
     wall, cpu = time.monotonic(), _children_cpu()
-    tool.build(folder)
+    build(folder)
     taken = {"wall_seconds": round(time.monotonic() - wall, 2), "cpu_seconds": round(_children_cpu() - cpu, 2)}
     (folder / _TIME).write_text(json.dumps(taken) + "\n")
 

@@ -1,8 +1,8 @@
-"""Draw the report of a run again, or compare two runs: my router against yours.
+"""Draw the report of a run or a sweep again, or compare two runs: my router against yours.
 
-With one folder of khhw run, its report.html, pictures and CSV files are written again from results.json. With two, a
-page with both is written, and the differences are printed in words and per cent. The two must have done the same with
-the same seed: only [parts], the name, the version and the build may differ.
+With one folder of khhw run or khhw sweep, its report.html, pictures and CSV files are written again. With two of khhw
+run, a page with both is written, and the differences are printed in words and per cent. The two must have done the same
+with the same seed: only [parts], the name, the version and the build may differ.
 """
 
 import argparse
@@ -19,11 +19,12 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``khhw report``."""
-    parser.add_argument("runs", metavar="DIR", nargs="+", type=Path, help="one folder of khhw run, or two to compare")
+    parser.add_argument("runs", metavar="DIR", nargs="+", type=Path,
+                        help="one folder of khhw run or khhw sweep, or two runs to compare")
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path,
                         help="folder to write to (default: the run's own; for two runs out/FIRST-SECOND)")
     parser.add_argument("--file", metavar="FILE", default="machine.toml",
-                        help="machine file, for the command on the page that makes the run again")
+                        help="machine file or specification, for the command on the page that makes it again")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -33,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if len(arguments.runs) > 2:
         raise RequestError(f"khhw report takes one folder, or two to compare; not {len(arguments.runs)}")
+    if any((path / "sweep.json").is_file() for path in arguments.runs):
+        return _sweep(arguments)
     runs = [_read(path) for path in arguments.runs]
     if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
         raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
@@ -74,6 +77,29 @@ def _one(results: "Results", arguments: argparse.Namespace) -> int:
     said = [{"name": p.name, "title": p.title, "caption": p.caption} for p in pictures(results)]
     print(json.dumps(report({"report": str(page), "passed": results.passed, "pictures": said}, seed=results.seed,
                             parameters=results.parameters, build=results.build, cpu_model=results.cpu_model), indent=1))
+    return 0
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from pydantic import ValidationError
+
+    from khhw.build.errors import RequestError
+    from khhw.report.sweep import print_sweep, write_sweep
+    from khhw.sweep.results import FILE, SweepResults
+
+    if len(arguments.runs) > 1:
+        raise RequestError("khhw report compares two runs of khhw run; name one folder of khhw sweep")
+    given = arguments.runs[0]
+    try:
+        results = SweepResults.read(given / FILE)
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise RequestError(f"{given / FILE} holds no sweep of this khhw: {error}; sweep again with -o {given}"
+                           ) from error
+    page = write_sweep(results, arguments.folder or given, source=arguments.file)
+    if arguments.json:
+        print(results.text(), end="")
+    else:
+        print_sweep(results, page)
     return 0
 
 

@@ -39,6 +39,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part", dest="parts", metavar="NAME=MODULE:CLASS", action="append", default=[],
                         help="replace router, guard, ni or memory by a class of your own, as [parts] does")
     parser.add_argument("--debug", action="store_true", help="simulator build with assertions, random initial values")
+    parser.add_argument("--engine", choices=("cocotb", "native"), default="cocotb",
+                        help="what simulates the machine; the same cycles on both (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
 
 
@@ -81,7 +83,7 @@ def run_machine(
     if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
         raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
     try:
-        machine = Machine.load(arguments.file, parts=_parts(arguments.parts))
+        machine = Machine.load(arguments.file, parts=_parts(arguments.parts), engine=arguments.engine)
         machine = replace(machine, file=prepare(machine.file))
     except MachineFileError as error:
         raise RequestError(str(error)) from error

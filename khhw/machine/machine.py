@@ -7,9 +7,11 @@ from typing import Any, Literal, get_args
 
 from khhw import __version__
 from khhw.build.cache import build_root
-from khhw.build.simulator import Simulation, SimulationBuild
+from khhw.build.engine import build_engine
+from khhw.build.errors import RequestError
+from khhw.build.simulator import Simulation
 from khhw.kernels.image import build_image
-from khhw.machine.design import design_of
+from khhw.machine.design import design_of, search_path
 from khhw.machine.file import MachineFile
 from khhw.machine.lookup import find_kernel
 from khhw.machine.reading import load
@@ -17,11 +19,14 @@ from khhw.machine.results import Results, RunRecord, State
 from khhw.machine.viewers import write_viewer_files
 from khhw.node import Shape
 from khhw.sim.options import Options
-from khhw.sim.process import ProcessResult, Request, run
+from khhw.sim.engine.process import NativeMachine
+from khhw.sim.process import ProcessResult, Request, Simulator, run
 
-__all__ = ["Build", "Command", "Machine", "OnReport"]
+__all__ = ["ENGINES", "Build", "Command", "EngineName", "Machine", "OnReport"]
 
 Build = Literal["fast", "debug"]
+EngineName = Literal["cocotb", "native"]
+ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 Command = Literal["run", "memcached"]
 OnReport = Callable[[dict[str, Any]], None]
 """Called with what happens, as it happens: dicts with a ``kind``, in the order of the run.
@@ -44,13 +49,22 @@ class Machine:
         What it is.
     folder : Path
         Where its machine file stands; kernels and parts are looked for there.
+    engine : str
+        What simulates it: ``cocotb``, or ``native``, which does the same for many more nodes (``docs/engine.md``).
     """
 
     file: MachineFile
     folder: Path = field(default_factory=Path.cwd)
+    engine: EngineName = "cocotb"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise RequestError(f"no engine {self.engine!r}; there are {', '.join(ENGINES)}")
 
     @classmethod
-    def load(cls, path: Path | str, *, parts: Mapping[str, str] | None = None) -> "Machine":
+    def load(
+        cls, path: Path | str, *, parts: Mapping[str, str] | None = None, engine: EngineName = "cocotb",
+    ) -> "Machine":
         """The machine of a machine file.
 
         Parameters
@@ -59,24 +73,32 @@ class Machine:
             The file.
         parts : mapping of str to str, optional
             Replacements of parts, ``{"router": "module:Class"}``; they win over the file's.
+        engine : str
+            ``cocotb`` or ``native``.
 
         Raises
         ------
         MachineFileError
             With file, line and mend, if it cannot be run.
         """
-        return cls(load(path, parts=parts), Path(path).parent)
+        return cls(load(path, parts=parts), Path(path).parent, engine)
 
-    def build(self, *, build: Build = "fast", waves: bool = False) -> SimulationBuild:
+    def build(self, *, build: Build = "fast", waves: bool = False) -> Simulator:
         """Convert and compile the RTL, or find it built.
 
         Raises
         ------
         RequestError
-            If a tool is missing; names the command that installs it.
+            If a tool is missing; names the command that installs it. If waves are asked of the native engine.
         BuildError
             If a tool fails; holds the end of its output.
         """
+        if self.engine == "native":
+            if waves:
+                raise RequestError("the native engine writes no waves; leave out --engine native for them")
+            compiled = build_engine(
+                self.file.node.as_dict(), self.file.parts, variant=build, path=search_path(self.file, self.folder))
+            return NativeMachine(compiled, self.file.torus.shape, random=build == "debug")
         return Simulation(design=design_of(self.file, self.folder), variant=build, waves=waves).build()
 
     def run(

@@ -1,35 +1,21 @@
-"""The cocotb back end: one coroutine between a simulated fabric and its host.
+"""What every back end does between a machine and its host: phases, waiting for the outside, and how a run ends.
 
-The rule it follows is in ``docs/host-time.md``. Python wakes when an interrupt changes that somebody waits for,
-when a packet comes out of the root, at each clock edge while a register access or a packet is under way, and
-for the next host event; else the simulator runs by itself. When the machine is idle its time is set forward to
-the next host event. With an inbox, an idle machine waits for the outside, and its time passes as on the wall.
+The rule is in ``docs/host-time.md``; ``khhw/sim/cocotb_bridge.py`` and ``khhw/sim/engine/bridge.py`` follow it.
 """
 
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
 
-import cocotb.simulator
-from cocotb.clock import Clock
-from cocotb.handle import HierarchyObject
-from cocotb.triggers import ReadWrite, RisingEdge, Timer
-
-from khhw.sim.channels import HostBuses, OwnerPort
-from khhw.sim.either import Either
-from khhw.sim.host import Host
+from khhw.sim.host import Access, Host
 from khhw.sim.inbox import Inbox
 from khhw.sim.options import Options, Outcome, State
-from khhw.sim.pace import Pace, Progress
+from khhw.sim.pace import Pace
 from khhw.sim.scheduler import TaskError
-from khhw.sim.signals import Backdoor, Vector, reader
 
-__all__ = ["drive"]
+__all__ = ["LOOK_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
 
-PERIOD = 2
-"""Clock period in steps of the simulator, half of it each level."""
-RESET_CYCLES = 4
 SHORTEST_JUMP = 16
 """Cycles a jump must save to be worth waking Python for."""
 LOOK_CYCLES = 512
@@ -40,43 +26,20 @@ PACED_SECONDS = 0.001
 Stuck = Callable[[Callable[[str], int]], Sequence[str]]
 
 
-async def drive(
-    dut: HierarchyObject,
-    host: Host,
-    options: Options | None = None,
-    *,
-    progress: Progress | None = None,
-    stuck: Stuck | None = None,
-) -> Outcome:
-    """Reset a fabric and run the host's tasks on it.
+class Bridge(ABC):
+    """A run of a machine with its host, on some back end.
 
     Parameters
     ----------
-    dut : HierarchyObject
-        The fabric.
     host : Host
         Its tasks; they start in cycle 0.
     options : Options
         How to run.
-    progress : callable or None
-        Called with (cycles, wall seconds) now and then.
-    stuck : callable or None
-        Asked where packets are when the machine did not come to an end by itself. It is given a function that
-        reads a signal by its path.
-
-    Returns
-    -------
-    Outcome
-        How it ended. All tasks are closed.
+    pace : Pace
+        Entered already.
     """
-    options = options or Options()
-    with Pace(progress, options.progress_seconds) as pace:
-        return await _Bridge(dut, host, options, pace).run(stuck)
 
-
-class _Bridge:
-    def __init__(self, dut: HierarchyObject, host: Host, options: Options, pace: Pace) -> None:
-        self.dut = dut
+    def __init__(self, host: Host, options: Options, pace: Pace) -> None:
         self.host = host
         self.scheduler = host.scheduler
         self.options = options
@@ -84,151 +47,78 @@ class _Bridge:
         self.cycle = 0
         self.outcome: tuple[State, str] | None = None
         self.wakes = self.phases = self.jumps = self.skipped = 0
-        self.buses = HostBuses(dut, host)
-        self.owner = OwnerPort(dut, host)
-        self.irq = Vector(dut, "irq")
-        self.held = Vector(dut, "held")
-        self.idle = Vector(dut, "idle")
-        self.quiescent = Vector(dut, "quiescent")
-        self.time = Vector(dut, "now")
-        self.time_load, self.time_value = Vector(dut, "time_load"), Vector(dut, "time_value")
-        self._edge: RisingEdge = RisingEdge(dut["clk"])  # type: ignore[arg-type]
-        self._settle = ReadWrite()
-        self._settled = True
-        self._timed = False
-        self._origin = 0
-        self._stirred = 0
+        self.stirred = 0
+        self.signatures: list[list[int]] = []
         self._quiescent = -1
-        self._held = -1
         self._ahead = 0
-        host.memory = Backdoor(dut, len(host.nodes))
 
-    async def run(self, stuck: Stuck | None) -> Outcome:
-        await self._reset()
-        self._phase()
-        while self.outcome is None:
-            await self._reach_edge()
-            if self.outcome is None:
-                await self._finish_cycle()
-        if self._settled and self.time.get() != self.cycle:
-            raise RuntimeError(f"the machine's time is {self.time.get()} in cycle {self.cycle}")
-        state, message = self.outcome
-        lost = stuck is not None and state in (State.STUCK, State.BUDGET, State.QUIET)
-        result = Outcome(
-            state=state, message=message, cycles=self.cycle, wall_seconds=self.pace.wall_seconds,
-            waiting=[f"{task.name} (rank {task.rank}) waits for {task.waits_for}" for task in self.scheduler.tasks],
-            stuck=list(stuck(reader(self.dut))) if lost and stuck is not None else [],
-            statistics=self._statistics(),
-        )
-        self.scheduler.close()
-        return result
+    @abstractmethod
+    def begin(self, accesses: list[Access]) -> None:
+        """Show these accesses, and the next packet of the root if it can begin, from this cycle on."""
 
-    def _statistics(self) -> dict[str, int]:
-        return {
-            "wakes": self.wakes, "phases": self.phases, "events": self.scheduler.events,
-            "accesses": self.buses.accesses, "packets": self.owner.packets, "jumps": self.jumps,
-            "skipped_cycles": self.skipped, "simulated_cycles": self.cycle - self.skipped,
-        }
+    @abstractmethod
+    def quiescent_nodes(self) -> int:
+        """Which nodes are quiescent, bit r node r."""
 
-    async def _reset(self) -> None:
-        """Returns at the beginning of cycle 0, when signals have settled."""
-        reset = Vector(self.dut, "rst")
-        reset.set(1)
-        self.time_load.set(0)
-        self.time_value.set(0)
-        Clock(self.dut["clk"], PERIOD, "step").start()  # type: ignore[arg-type]
-        for _ in range(RESET_CYCLES):
-            await self._edge
-        reset.set(0)
-        # A fabric's own reset ends a cycle later.
-        self.time_load.set(1)
-        await self._edge
-        self.time_load.set(0)
-        self._origin = _steps()
-        await self._settle
-        if self.time.get() != 0:
-            raise RuntimeError(f"the machine's time is {self.time.get()} after reset, not 0")
+    @abstractmethod
+    def transfers(self) -> dict[str, int]:
+        """Register `accesses` and tree `packets` so far."""
 
-    def _phase(self) -> None:
+    def phase(self) -> None:
         """Run the host at the beginning of this cycle, between two edges."""
         self.phases += 1
-        self._stirred = self.cycle
+        self.stirred = self.cycle
         try:
             self.scheduler.run(self.cycle)
         except TaskError as error:
-            self._end(State.FAILED, str(error))
+            self.end(State.FAILED, str(error))
             return
-        self.buses.start(self.host.start_accesses())
-        self.owner.start()
+        self.begin(self.host.start_accesses())
         if self.scheduler.finished:
-            self._end(State.FINISHED, "all tasks have ended")
+            self.end(State.FINISHED, "all tasks have ended")
 
-    def _end(self, state: State, message: str) -> None:
+    def end(self, state: State, message: str) -> None:
+        """The run is over."""
         self.outcome = state, message
 
-    async def _finish_cycle(self) -> None:
-        """At the edge that ends a cycle: see what the machine did in it, then begin the next."""
-        cycle = self.cycle
-        if (held := self.held.get()) != self._held:
-            self._held = held
-            self.host.held(cycle, held)
-        if self.buses.busy:
-            self.buses.sample(cycle)
-        self.owner.sample(cycle)
-        if self.host.listening and (levels := self.irq.get()):
-            self.host.interrupts(cycle, levels)
-        self.cycle = cycle + 1
-        self._settled = False
-        if self._out_of_cycles():
-            return
-        if self.host.ready or self.owner.startable or self.scheduler.next_cycle() == self.cycle:
-            await self._settle_down()
-            self._phase()
+    def out_of_cycles(self) -> bool:
+        """Whether the limit is reached; the run is over then."""
+        limit = self.options.max_cycles
+        if limit is None or self.cycle < limit:
+            return False
+        self.end(State.BUDGET, f"the limit of {limit} cycles is reached")
+        return True
 
-    async def _settle_down(self) -> None:
-        """Let the machine see the edge it is at; signals then have their values of this cycle."""
-        if not self._settled:
-            await self._wake(self._settle)
-            self._settled = True
-            self._timed = False
+    def is_hopeless(self, due: int | None) -> bool:
+        """Whether somebody wants the run to end, or nothing has come of it for too long; it is over then."""
+        if self.pace.stop is not None:
+            self.end(State.INTERRUPTED, self.pace.stop)
+        elif due is None and self.cycle - self.stirred >= self.options.stall_cycles:
+            quiescent = self.quiescent_nodes()
+            if quiescent == self._quiescent:
+                quiet = self.options.stall_cycles
+                self.end(State.STUCK, f"the machine is busy, but nothing happened for {quiet} cycles")
+            self.stirred, self._quiescent = self.cycle, quiescent
+        return self.outcome is not None
 
-    async def _wake(self, trigger: Any) -> Any:
-        self.wakes += 1
-        return await trigger
+    def longest(self, due: int | None) -> int:
+        """The cycle at whose beginning a machine that calls for nothing must be looked at again."""
+        until = min(self.cycle + 1 + self.pace.nap,
+                    self.stirred + self.options.stall_cycles if due is None else due)
+        if self.options.max_cycles is not None:
+            until = min(until, self.options.max_cycles)
+        if self.host.inbox is not None:
+            until = min(until, self.cycle + 1 + LOOK_CYCLES)
+        if every := self.options.sign_every:
+            until = min(until, self.cycle + every - self.cycle % every)
+        return until
 
-    async def _reach_edge(self) -> None:
-        """Return at the next edge that matters, before the machine has seen it."""
-        while self.outcome is None:
-            self.pace.look(self.cycle)
-            if self.host.inbox is not None and self.host.inbox.waiting:
-                self.host.inbox.deliver(self.scheduler, self.cycle + 1)
-            due = self.scheduler.next_cycle()
-            if self._is_hopeless(due):
-                return
-            if self.buses.busy or self.owner.busy or due == self.cycle + 1:
-                break
-            await self._settle_down()
-            if self._is_calling():
-                break
-            if self.idle.get():
-                if self.host.inbox is not None:
-                    due = self._wait_outside(self.host.inbox, due)
-                    if self._is_hopeless(due):
-                        return
-                if due is None:
-                    self._end(State.QUIET, "all tasks wait, and the machine is idle")
-                    return
-                if self.options.jump and due - self.cycle > SHORTEST_JUMP:
-                    await self._jump(due)
-                    return
-            if await self._sleep(due):
-                return
-        if self._timed:
-            # A timer may fire in front of the edge of its step, which is then not the one waited for here.
-            await self._settle_down()
-        await self._wake(self._edge)
+    def keep_signatures(self, now: Sequence[int]) -> None:
+        """Signatures in this cycle, for every cycle since the last ones that they were asked for."""
+        while len(self.signatures) * self.options.sign_every <= self.cycle:
+            self.signatures.append(list(now))
 
-    def _wait_outside(self, inbox: Inbox, due: int | None) -> int | None:
+    def wait_outside(self, inbox: Inbox, due: int | None) -> int | None:
         """The machine is idle: block until something comes from outside, or until `due` as the wall counts.
 
         Returns
@@ -258,70 +148,34 @@ class _Bridge:
         inbox.waited_seconds += waited
         return self.scheduler.next_cycle()
 
-    def _is_calling(self) -> bool:
-        """Whether the machine wants something of its host in this cycle."""
-        listening = self.host.listening
-        return bool(self.owner.out_valid.get() or (listening and self.irq.get() & listening)
-                    or self.held.get() != self._held)
-
-    def _out_of_cycles(self) -> bool:
-        limit = self.options.max_cycles
-        if limit is None or self.cycle < limit:
-            return False
-        self._end(State.BUDGET, f"the limit of {limit} cycles is reached")
-        return True
-
-    def _is_hopeless(self, due: int | None) -> bool:
-        if self.pace.stop is not None:
-            self._end(State.INTERRUPTED, self.pace.stop)
-        elif due is None and self.cycle - self._stirred >= self.options.stall_cycles:
-            quiescent = self.quiescent.get()
-            if quiescent == self._quiescent:
-                quiet = self.options.stall_cycles
-                self._end(State.STUCK, f"the machine is busy, but nothing happened for {quiet} cycles")
-            self._stirred, self._quiescent = self.cycle, quiescent
-        return self.outcome is not None
-
-    async def _jump(self, due: int) -> None:
-        """Make this cycle the last one before `due`, and go to its end."""
-        target = due if self.options.max_cycles is None else min(due, self.options.max_cycles)
-        skipped = target - 1 - self.cycle
-        self.time_value.set(target)
-        self.time_load.set(1)
-        await self._wake(self._edge)
-        self.time_load.set(0)
-        self.cycle += skipped
-        self._origin -= skipped * PERIOD
+    def jumped(self, skipped: int) -> None:
+        """The machine's time was set forward over `skipped` cycles in which nothing could happen."""
         self.skipped += skipped
         self.jumps += 1
         if self.host.inbox is not None:
             self.host.inbox.skipped_cycles = self.skipped
 
-    async def _sleep(self, due: int | None) -> bool:
-        """Let the simulator run by itself. Returns whether it is at an edge; else something changed after one."""
-        until = self.cycle + self.pace.nap
-        until = min(until, self._stirred + self.options.stall_cycles - 1 if due is None else due - 1)
-        if self.options.max_cycles is not None:
-            until = min(until, self.options.max_cycles - 1)
-        if self.host.inbox is not None:
-            until = min(until, self.cycle + LOOK_CYCLES)
-        began, before = self.cycle, time.monotonic()
-        timer = Timer(self._origin + (until + 1) * PERIOD - _steps(), "step")
-        watched = [self.owner.out_valid, self.held]
-        if self.host.listening:
-            watched.append(self.irq)
-        if due is None or due - self.cycle > SHORTEST_JUMP:
-            watched.append(self.idle)
-        first = Either(timer, *(vector.change for vector in watched))
-        await self._wake(first)
-        at_edge = first.fired is timer
-        self.cycle = until if at_edge else (_steps() - self._origin) // PERIOD
-        self._settled = not at_edge
-        self._timed = at_edge
-        self.pace.slept(self.cycle - began, time.monotonic() - before)
-        return at_edge
+    def result(self, stuck: Stuck | None, read: Callable[[str], int]) -> Outcome:
+        """How the run ended. All tasks are closed.
 
-
-def _steps() -> int:
-    high, low = cocotb.simulator.get_sim_time()
-    return high << 32 | low
+        Parameters
+        ----------
+        stuck : callable or None
+            Asked where packets are when the machine did not come to an end by itself.
+        read : callable
+            Reads a signal by its path below the fabric.
+        """
+        assert self.outcome is not None
+        state, message = self.outcome
+        lost = state in (State.STUCK, State.BUDGET, State.QUIET)
+        outcome = Outcome(
+            state=state, message=message, cycles=self.cycle, wall_seconds=self.pace.wall_seconds,
+            waiting=[f"{task.name} (rank {task.rank}) waits for {task.waits_for}" for task in self.scheduler.tasks],
+            stuck=list(stuck(read)) if lost and stuck is not None else [],
+            statistics={
+                "wakes": self.wakes, "phases": self.phases, "events": self.scheduler.events, **self.transfers(),
+                "jumps": self.jumps, "skipped_cycles": self.skipped, "simulated_cycles": self.cycle - self.skipped,
+            },
+            signatures=self.signatures)
+        self.scheduler.close()
+        return outcome

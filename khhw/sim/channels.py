@@ -2,7 +2,7 @@
 
 from cocotb.handle import HierarchyObject
 
-from khhw.sim.host import Access, Host, Packet
+from khhw.sim.host import Access, Host, Packet, ranks_in
 from khhw.sim.signals import Vector
 from rtl.formats import Flit
 from rtl.signatures import HOST_ADDRESS_BITS, TreeFlit
@@ -15,15 +15,6 @@ _DATA = _FLIT + Flit["data"].offset
 _FIRST = _FLIT + Flit["first"].offset
 _LAST = _FLIT + Flit["last"].offset
 _BAD = _FLIT + Flit["bad"].offset
-
-
-def _ranks(mask: int) -> list[int]:
-    ranks = []
-    while mask:
-        low = mask & -mask
-        ranks.append(low.bit_length() - 1)
-        mask ^= low
-    return ranks
 
 
 class HostBuses:
@@ -101,12 +92,12 @@ class HostBuses:
         if written and (written := written & self._bvalid.get()):
             self._writing &= ~written
             responses = self._bresp.get()
-            answers += [(rank, 0, bool(responses >> 2 * rank & 2)) for rank in _ranks(written)]
+            answers += [(rank, 0, bool(responses >> 2 * rank & 2)) for rank in ranks_in(written)]
         read = self._reading & ~self._ar
         if read and (read := read & self._rvalid.get()):
             self._reading &= ~read
             responses, values = self._rresp.get(), self._rdata.get()
-            for rank in _ranks(read):
+            for rank in ranks_in(read):
                 answers.append((rank, values >> 32 * rank & 0xFFFFFFFF, bool(responses >> 2 * rank & 2)))
         for rank, value, error in sorted(answers):
             self._host.nodes[rank].answered(cycle, value, error)

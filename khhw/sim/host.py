@@ -15,7 +15,7 @@ from khhw.sim.scheduler import ROOT, Observer, Scheduler, Sleep, Task, Wait
 from khhw.sim.sync import Queue, scope
 from khhw.sim.transport import BusError
 
-__all__ = ["Access", "Firmware", "Host", "Memory", "NodePort", "Packet", "RootPort"]
+__all__ = ["Access", "Firmware", "Host", "Memory", "NodePort", "Packet", "RootPort", "ranks_in"]
 
 _ADDRESSES = 1 << 24
 
@@ -84,11 +84,20 @@ class _Interrupt(Wait[None]):
         return "the interrupt"
 
     def begin(self, task: Task[Any]) -> None:
-        self._port.waiting.append(task)
+        self._port.listen(task)
 
     def abandon(self, task: Task[Any]) -> None:
-        if task in self._port.waiting:
-            self._port.waiting.remove(task)
+        self._port.ignore(task)
+
+
+def ranks_in(mask: int) -> list[int]:
+    """Numbers of the bits that are 1, lowest first."""
+    ranks = []
+    while mask:
+        low = mask & -mask
+        ranks.append(low.bit_length() - 1)
+        mask ^= low
+    return ranks
 
 
 Firmware = Callable[["NodePort"], Coroutine[Any, Any, None]]
@@ -103,7 +112,7 @@ class NodePort:
     """
 
     def __init__(self, host: "Host", rank: int) -> None:
-        self.waiting: list[Task[Any]] = []
+        self._waiting: list[Task[Any]] = []
         self._held = True
         self._firmware: Firmware | None = None
         self._running: Task[None] | None = None
@@ -228,9 +237,22 @@ class NodePort:
         if self._queue:
             self._host.ready.add(self._rank)
 
+    def listen(self, task: Task[Any]) -> None:
+        """A task waits for the interrupt level to be 1."""
+        self._waiting.append(task)
+        self._host.listening |= 1 << self._rank
+
+    def ignore(self, task: Task[Any]) -> None:
+        """A task no longer waits for the interrupt."""
+        if task in self._waiting:
+            self._waiting.remove(task)
+            if not self._waiting:
+                self._host.listening &= ~(1 << self._rank)
+
     def raised(self, cycle: int) -> None:
         """The interrupt level was 1 in `cycle`: whoever waits goes on in the next one."""
-        waiting, self.waiting = self.waiting, []
+        waiting, self._waiting = self._waiting, []
+        self._host.listening &= ~(1 << self._rank)
         for task in waiting:
             task.wake_at(cycle + 1)
 
@@ -315,6 +337,8 @@ class Host:
         Where events from outside the simulation come in; an entry function sets it before the machine runs.
     figures : callable
         Plain values by name that progress reports carry besides their own.
+    listening : int
+        Nodes with a task that waits for the interrupt, bit r node r.
     """
 
     def __init__(
@@ -331,6 +355,7 @@ class Host:
         self.memory_bytes = memory_bytes
         self.scheduler = Scheduler(observer)
         self.ready: set[int] = set()
+        self.listening = 0
         self.nodes = [NodePort(self, rank) for rank in range(nodes)]
         self.root = RootPort(self)
         self.memory: Memory = _NoMemory()
@@ -356,22 +381,15 @@ class Host:
 
     def interrupts(self, cycle: int, levels: int) -> None:
         """Interrupt levels in `cycle`, bit r that of node r."""
-        for port in self.nodes:
-            if port.waiting and levels >> port.rank & 1:
-                port.raised(cycle)
+        for rank in ranks_in(levels & self.listening):
+            self.nodes[rank].raised(cycle)
 
     def held(self, cycle: int, levels: int) -> None:
         """Nodes their owner held in `cycle`, bit r node r; their processors know from the next one on."""
         changed, self._held = self._held ^ levels, levels
-        for port in self.nodes:
-            if changed >> port.rank & 1:
-                held = bool(levels >> port.rank & 1)
-                self.scheduler.at(cycle + 1, port.rank, partial(port.holds, held), f"reset of node {port.rank}")
-
-    @property
-    def listening(self) -> int:
-        """Nodes with a task that waits for the interrupt, bit r node r."""
-        return sum(1 << port.rank for port in self.nodes if port.waiting)
+        for rank in ranks_in(changed):
+            held = bool(levels >> rank & 1)
+            self.scheduler.at(cycle + 1, rank, partial(self.nodes[rank].holds, held), f"reset of node {rank}")
 
 
 class _NoMemory:

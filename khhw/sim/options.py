@@ -21,12 +21,15 @@ class Options:
         Skip cycles in which nothing can happen.
     progress_seconds : float
         Wall time between two progress reports.
+    sign_every : int
+        Cycles from one sample of all nodes' signatures (``rtl/signature.py``) to the next; 0: none are kept.
     """
 
     max_cycles: int | None = None
     stall_cycles: int = 100_000
     jump: bool = True
     progress_seconds: float = 0.25
+    sign_every: int = 0
 
 
 class State(enum.StrEnum):
@@ -66,6 +69,8 @@ class Outcome:
         What the program says about where packets are, if the machine did not come to an end by itself.
     statistics : dict
         What the back end counted.
+    signatures : list of list of int
+        If they were asked for: those of all nodes in the cycles 0, ``sign_every``, and so on.
     """
 
     state: State
@@ -75,6 +80,7 @@ class Outcome:
     waiting: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     statistics: dict[str, int] = field(default_factory=dict)
+    signatures: list[list[int]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, for JSON."""

@@ -12,10 +12,13 @@ from typing import Any
 
 from khhw.build.simulator import SimulationBuild
 from khhw.sim.cpu import CLOCK_HZ, IDEAL, MODELS
+from khhw.sim.engine.process import NativeMachine
 from khhw.sim.options import Options, State
 from khhw.sim.reports import parse, write_json
 
-__all__ = ["ProcessResult", "Request", "run"]
+__all__ = ["ProcessResult", "Request", "Simulator", "run"]
+
+Simulator = SimulationBuild | NativeMachine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +99,7 @@ class ProcessResult:
 
 
 def run(
-    build: SimulationBuild,
+    simulator: Simulator,
     request: Request,
     folder: Path,
     *,
@@ -104,14 +107,14 @@ def run(
     path: Sequence[Path] = (),
     on_report: Callable[[dict[str, Any]], None] | None = None,
 ) -> ProcessResult:
-    """Run a program on a built fabric, in a process of its own.
+    """Run a program on a machine, in a process of its own.
 
     An interrupt (Ctrl-C, SIGTERM) stops it in order: results are collected, and the state is ``interrupted``.
 
     Parameters
     ----------
-    build : SimulationBuild
-        The fabric.
+    simulator : Simulator
+        A built fabric, or a machine on the native engine.
     request : Request
         What to run.
     folder : Path
@@ -141,10 +144,12 @@ def run(
     waves, problem = None, ""
     with _terminated_as_interrupt():
         try:
-            ran = build.run(
-                "khhw.sim.cocotb_main", seed=seed, path=path, env=environment, folder=folder, on_line=on_line
-            )
-            waves, problem = ran.waves, ran.error
+            if isinstance(simulator, SimulationBuild):
+                ran = simulator.run(
+                    "khhw.sim.cocotb_main", seed=seed, path=path, env=environment, folder=folder, on_line=on_line)
+                waves, problem = ran.waves, ran.error
+            else:
+                problem = simulator.run(seed=seed, path=path, env=environment, folder=folder, on_line=on_line)
         except KeyboardInterrupt:
             problem = "interrupted"
     return _collect(results, folder / "simulator.log", waves, problem)

@@ -11,7 +11,7 @@ from rtl.guard.counters import EPOCH_COUNTERS
 from rtl.guard.log import LogEntry
 from rtl.guard.policy import HOP_BITS, policy_signature
 from rtl.parameters import Parameters
-from rtl.registers import GUARD_PAGE, REGISTERS, Access
+from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access
 from rtl.signatures import DIRECTIONS, RegisterBus
 
 __all__ = ["GuardControl"]
@@ -115,7 +115,7 @@ class GuardControl(wiring.Component):
         """Find the register of an address: hits and element indices by name, and whether the access is one's right."""
         hits, indices, rights = {}, {}, {}
         for register in REGISTERS.values():
-            if register.address < GUARD_PAGE:
+            if not GUARD_PAGE <= register.address < GUARD_END:
                 continue
             name, elements = register.name, register.elements(self.parameters)
             hits[name] = hit = Signal(name=f"hit_{name.lower()}")

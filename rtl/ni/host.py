@@ -7,7 +7,7 @@ from rtl.formats import WORD_BYTES
 from rtl.ni.arbiter import read_client, write_client
 from rtl.ni.decode import NI_REGISTERS, RegisterDecoder, register_port
 from rtl.parameters import Parameters
-from rtl.registers import GUARD_END, GUARD_PAGE, MEMORY_WINDOW
+from rtl.registers import GUARD_END, GUARD_PAGE, MEMORY_WINDOW, TRAFFIC_END
 from rtl.signatures import HOST_ADDRESS_BITS, AxiLite, RegisterBus
 
 __all__ = ["HostPort"]
@@ -100,11 +100,12 @@ class HostPort(Component):
                     ]
                     m.next = "DECODE"
             with m.State("DECODE"):
+                end = TRAFFIC_END if self._parameters.traffic else GUARD_END
                 aligned, complete = Signal(), Signal()
                 m.d.comb += [aligned.eq(~address[:2].any()), complete.eq(~write | strobe.all())]
                 with m.If(aligned & in_memory):
                     m.next = "MEMORY"
-                with m.Elif(aligned & complete & (address >= GUARD_PAGE) & (address < GUARD_END)):
+                with m.Elif(aligned & complete & (address >= GUARD_PAGE) & (address < end)):
                     m.next = "GUARD"
                 with m.Elif(aligned & complete & (address < GUARD_PAGE) & decoder.select.as_value().any()):
                     m.next = "REGISTER"

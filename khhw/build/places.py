@@ -1,0 +1,73 @@
+"""Where Verilator put the signals that stay visible: a table for the engine, from the names in its header."""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from khhw.build.design import PublicSignal
+from khhw.build.errors import BuildError
+
+__all__ = ["Place", "places_in", "write_places"]
+
+_BYTES = {"CData": 1, "SData": 2, "IData": 4, "QData": 8}
+_MEMBER = re.compile(
+    r"^\s*(?:VlUnpacked<)?(?:(?P<kind>[CSIQ]Data)|VlWide<(?P<words>\d+)>)/\*(?P<high>\d+):0\*/"
+    r"(?:, (?P<rows>\d+)>)? (?P<name>\w+);", re.MULTILINE)
+_PREFIX = "inside__DOT__"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A register or memory in the struct of a verilated cell.
+
+    Parameters
+    ----------
+    name : str
+        Path below the node.
+    member : str
+        Of the struct.
+    bits, rows : int
+        Width, and how many; 1 for a register.
+    stride : int
+        Bytes from a row to the next.
+    """
+
+    name: str
+    member: str
+    bits: int
+    rows: int
+    stride: int
+
+
+def places_in(header: str) -> Iterator[Place]:
+    """Registers and memories of the node that a Verilator header declares."""
+    for found in _MEMBER.finditer(header):
+        _, inside, path = found["name"].partition(_PREFIX)
+        if inside:
+            stride = _BYTES[found["kind"]] if found["kind"] else 4 * int(found["words"])
+            yield Place(_plain(path), found["name"], int(found["high"]) + 1, int(found["rows"] or 1), stride)
+
+
+def write_places(target: Path, folder: Path, prefix: str, public: Iterable[PublicSignal]) -> None:
+    """Write the table of `public` signals as rows of a C++ array.
+
+    Raises
+    ------
+    BuildError
+        If the node's memory is not among them: the back door needs it.
+    """
+    header = (folder / f"{prefix}___024root.h").read_text()
+    wanted = {f"{signal.module.partition('.')[2]}.{signal.name}" for signal in public}
+    found = [place for place in places_in(header) if place.name in wanted]
+    if not any(place.name == "memory.ram" for place in found):
+        raise BuildError("the verilated node has no array memory.ram")
+    rows = [f'{{"{place.name}", offsetof(Root, {place.member}), {place.bits}, {place.stride}, {place.rows}}},'
+            for place in found]
+    target.write_text("\n".join(rows) + "\n")
+
+
+def _plain(name: str) -> str:
+    """The path a mangled name stands for."""
+    dotted = name.replace("__DOT__", ".")
+    return re.sub(r"__0([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), dotted.replace("___05F", "__"))

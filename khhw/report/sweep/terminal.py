@@ -1,0 +1,116 @@
+"""A sweep on the terminal: as it runs, and at its end; plain lines where there is no terminal."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+from rich.text import Text
+
+from khhw.report.sweep.lines import panels
+from khhw.report.sweep.pictures import words_of_line
+from khhw.report.words import count
+from khhw.sweep.results import SweepResults
+from khhw.sweep.view import Progress
+
+__all__ = ["SweepView", "print_sweep"]
+
+_PLAIN_SECONDS = 10.0
+"""Between two progress lines where there is no terminal."""
+
+
+class SweepView:
+    """Shows what a sweep tells; a context manager and a :class:`khhw.sweep.view.View`.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+        Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._plain_at = time.monotonic()
+        self._stage = ""
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bar = Bar(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+                            TextColumn("{task.fields[left]}"), console=self._console, transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task("starting", total=None, left="")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def note(self, text: str) -> None:
+        """Something has happened."""
+        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    def stage(self, text: str) -> None:
+        """Something has begun that takes a while."""
+        if text == self._stage:
+            return
+        self._stage = text
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text)
+        else:
+            self.note(text)
+
+    def progress(self, progress: Progress) -> None:
+        """Points are being measured."""
+        left = "" if progress.seconds_left is None else f"about {_time(progress.seconds_left)} left"
+        text = f"{progress.done} of {progress.expected} points"
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, description=text, total=progress.expected, completed=progress.done, left=left)
+        elif time.monotonic() - self._plain_at >= _PLAIN_SECONDS:
+            self._plain_at = time.monotonic()
+            self.note(f"{text}, {left}" if left else text)
+
+
+def print_sweep(results: SweepResults, page: Path, *, console: Console | None = None) -> None:
+    """Print what a sweep came to, and where its files are.
+
+    Parameters
+    ----------
+    results : SweepResults
+        The sweep.
+    page : Path
+        Its page.
+    console : rich.console.Console, optional
+        Where to; standard output without.
+    """
+    console = console or Console(highlight=False)
+    line = Text()
+    style = "bold green" if results.state == "done" else "bold red"
+    line.append("FAILED" if results.state == "failed" else results.state, style=style)
+    line.append(f"  {results.parameters.get('name', 'sweep')}: {count(len(results.results), 'point')}, "
+                f"{results.reused} of them from before, in {_time(results.wall_seconds)}")
+    console.print(line, soft_wrap=True)
+    if results.message:
+        console.print(f"        {results.message}", highlight=False, markup=False, soft_wrap=True)
+    for panel in panels(results):
+        console.print()
+        console.print(Text(panel.title, style="bold"))
+        for each in panel.lines:
+            console.print(Text(f"  {words_of_line(each)}"), soft_wrap=True)
+    console.print()
+    console.print(f"table   {page.parent / 'sweep.parquet'}, sweep.csv", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"report  {page}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _time(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3 h 20 min``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,308 @@
+"""A machine of any size on the native engine, without host tasks: cycles, registers and memories, as arrays over nodes.
+
+Nodes are named by rank. What is done to many nodes is one call; nothing here loops over nodes in Python.
+"""
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from khhw.build.engine import EngineBuild, build_engine
+from khhw.build.errors import RequestError
+from khhw.sim.engine.library import Condition, Reason, load_library, pointer, view
+from khhw.sim.transport import BusError
+from rtl.fabric import cables, straps_of
+from rtl.formats import Straps, pack
+from rtl.parameters import Parameters
+
+__all__ = ["NEVER", "Engine", "Vector"]
+
+NEVER = (1 << 64) - 1
+RESET_CYCLES = 4
+_PATIENCE = 1_000_000
+"""Cycles a register access may take; nodes answer within tens."""
+_LARGEST_VALUE = 128
+_PACKET_FLITS = 64
+
+Ranks = int | Sequence[int] | npt.NDArray[np.integer[Any]]
+Vector = npt.NDArray[np.uint8]
+
+
+class Engine:
+    """N nodes, at the beginning of a cycle.
+
+    Parameters
+    ----------
+    build : EngineBuild
+        The compiled node.
+    shape : tuple of int
+        Nodes in x, y and z.
+    threads : int, optional
+        That evaluate nodes; all cores by default. Results do not depend on it.
+    random : int
+        Seed of what has no initial value, for a ``debug`` build; 0: zeros.
+
+    Attributes
+    ----------
+    irq, held, quiescent : numpy array of uint8, shape (nodes,)
+        What every node shows in this cycle. Views: they change as the machine runs.
+    listening : numpy array of uint8, shape (nodes,)
+        Whose interrupts end a run for :attr:`Reason.INTERRUPT`; the caller writes it.
+
+    irq_before, held_before : numpy array of uint8, shape (nodes,)
+        As they were in the cycle in which the last :attr:`Reason.INTERRUPT`, or :attr:`Reason.HELD`, happened.
+    signatures : numpy array of uint64, shape (nodes,)
+        See :meth:`sign`.
+
+    Raises
+    ------
+    RequestError
+        If the library cannot be used, or there is not enough memory for so many nodes.
+    """
+
+    def __init__(
+        self, build: EngineBuild, shape: tuple[int, int, int], *, threads: int | None = None, random: int = 0,
+    ) -> None:
+        self.build = build
+        self.shape = shape
+        self.nodes = math.prod(shape)
+        try:
+            self._library = load_library(build.library)
+        except OSError as error:
+            raise RequestError(f"cannot load the engine {build.library}: {error}. Remove {build.folder} and it is "
+                               "built again") from error
+        straps = np.array([pack(Straps, **straps_of(rank, shape)) for rank in range(self.nodes)], np.uint64)
+        neighbours = np.full((self.nodes, 6), -1, np.int32)
+        for rank, direction, neighbour in cables(shape):
+            neighbours[rank, direction] = neighbour
+        self._engine = self._library.khhw_create(
+            self.nodes, pointer(straps), pointer(neighbours), threads or os.cpu_count() or 1, random)
+        if not self._engine:
+            raise RequestError(f"there is not enough memory for {self.nodes} nodes of "
+                               f"{self._library.khhw_bytes(None):,} bytes")
+        self.irq, self.held, self.quiescent, self.listening, self.irq_before, self.held_before = (
+            view(getattr(self._library, f"khhw_{name}")(self._engine), self.nodes, np.uint8)
+            for name in ("irq", "held", "quiescent", "listening", "irq_before", "held_before"))
+        self.signatures = view(self._library.khhw_signatures(self._engine), self.nodes, np.uint64)
+        self._library.khhw_reset(self._engine, RESET_CYCLES)
+
+    @classmethod
+    def open(
+        cls, shape: tuple[int, int, int], parameters: Parameters, parts: Mapping[str, str] | None = None, *,
+        threads: int | None = None, path: Sequence[Path] = (),
+    ) -> Self:
+        """Build the engine for these parameters, or find it built, and make a machine with it.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Nodes in x, y and z.
+        parameters : Parameters
+            Of every node.
+        parts : mapping, optional
+            See :func:`~khhw.build.engine.build_engine`; so for `path`.
+        threads : int, optional
+            See :class:`Engine`.
+        """
+        return cls(build_engine(parameters.as_dict(), parts, path=path), shape, threads=threads)
+
+    def close(self) -> None:
+        """Give the machine's memory back; its views must not be used any more."""
+        if self._engine:
+            self._library.khhw_destroy(self._engine)
+            self._engine = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def now(self) -> int:
+        """The present cycle."""
+        return int(self._library.khhw_now(self._engine))
+
+    def run(self, cycles: int) -> None:
+        """Let `cycles` cycles pass."""
+        self._library.khhw_run(self._engine, self.now + cycles, 0, None)
+
+    def run_until(
+        self, *, cycle: int = NEVER, vector: Vector | None = None, equals: int = 1, every: bool = False,
+        mask: Vector | None = None, reasons: Reason = Reason(0),
+    ) -> Reason:
+        """Run until a cycle begins, or a condition on a vector holds, or something of `reasons` happens.
+
+        Parameters
+        ----------
+        cycle : int
+            At the latest.
+        vector : numpy array of uint8, optional
+            :attr:`irq`, :attr:`held` or :attr:`quiescent`. The run ends in the first cycle, the present one included,
+            in which it `equals` at some node, or at `every` node.
+        mask : numpy array of uint8, shape (nodes,), optional
+            Which nodes count; all by default.
+        reasons : Reason
+            What else ends the run; ``docs/engine.md`` says when.
+
+        Returns
+        -------
+        Reason
+            Why it ended.
+        """
+        condition = None
+        if vector is not None:
+            mask = np.ones(self.nodes, np.uint8) if mask is None else np.ascontiguousarray(mask, np.uint8)
+            condition = Condition(pointer(vector), pointer(mask), equals, every)
+        return Reason(self._library.khhw_run(self._engine, cycle, reasons, condition))
+
+    def jump(self, cycle: int) -> None:
+        """Make `cycle` the next one, where nothing can happen in between: only after :attr:`Reason.IDLE`."""
+        self._library.khhw_jump(self._engine, cycle)
+
+    def write(self, ranks: Ranks, address: int, values: int | Sequence[int] | npt.NDArray[Any]) -> None:
+        """Write a register of many nodes over their host ports, at the same time, and wait for all answers.
+
+        Parameters
+        ----------
+        ranks : int or array of int
+            Each at most once.
+        address : int
+            Byte address, 24 bits.
+        values : int or array of int
+            32 bits, one for all or one a rank.
+
+        Raises
+        ------
+        BusError
+            If a node refuses; the others have done it.
+        """
+        which = np.atleast_1d(np.asarray(ranks, np.int32))
+        given = np.ascontiguousarray(np.broadcast_to(np.asarray(values), which.shape), np.uint32)
+        self._access(which, address, given, write=True)
+
+    def read(self, ranks: Ranks, address: int) -> npt.NDArray[np.uint32]:
+        """Read a register of many nodes over their host ports, at the same time.
+
+        Returns
+        -------
+        numpy array of uint32, shape (ranks,)
+
+        Raises
+        ------
+        BusError
+            If a node refuses.
+        """
+        which = np.atleast_1d(np.asarray(ranks, np.int32))
+        values = np.zeros(len(which), np.uint32)
+        self._access(which, address, values, write=False)
+        return values
+
+    def _access(self, ranks: npt.NDArray[np.int32], address: int, values: npt.NDArray[np.uint32], write: bool) -> None:
+        if len(np.unique(ranks)) != len(ranks) or (len(ranks) and not 0 <= ranks.min() <= ranks.max() < self.nodes):
+            raise ValueError(f"ranks are from 0 to {self.nodes - 1}, each at most once")
+        refused = self._library.khhw_access_all(
+            self._engine, len(ranks), pointer(np.ascontiguousarray(ranks)), address, pointer(values), write,
+            self.now + _PATIENCE)
+        if refused < 0:
+            raise RuntimeError(f"a register access at {address:#x} was not answered in {_PATIENCE} cycles")
+        if refused:
+            raise BusError(address, "write" if write else "read")
+
+    def start_accesses(self, accesses: Sequence[tuple[int, int, int | None]]) -> None:
+        """Begin register accesses in this cycle: (rank, address, value to write or None to read), one a free port."""
+        for writing in (False, True):
+            chosen = [access for access in accesses if (access[2] is not None) is writing]
+            if chosen:
+                ranks, addresses, values = (
+                    np.array([access[i] or 0 for access in chosen], kind)
+                    for i, kind in enumerate((np.int32, np.uint32, np.uint32)))
+                self._library.khhw_access(
+                    self._engine, len(chosen), pointer(ranks), pointer(addresses), pointer(values), writing)
+
+    def answers(self) -> list[tuple[int, int, bool]]:
+        """What was answered when the last run ended with :attr:`Reason.ANSWER`: rank, value, refused; by rank."""
+        ranks, values, errors = (np.empty(self.nodes, kind) for kind in (np.int32, np.uint32, np.int32))
+        count = self._library.khhw_answers(self._engine, pointer(ranks), pointer(values), pointer(errors))
+        return [(int(ranks[i]), int(values[i]), bool(errors[i])) for i in range(count)]
+
+    def send(self, flits: Sequence[int], channel: int) -> None:
+        """Begin to send a tree packet at the port above the root, in this cycle."""
+        words = np.array(flits, np.uint64)
+        self._library.khhw_send(self._engine, pointer(words), len(words), channel)
+
+    def packet(self) -> tuple[list[int], int] | None:
+        """Flits and channel of what came out of the root when the last run ended with :attr:`Reason.PACKET`."""
+        flits, channel = np.empty(_PACKET_FLITS, np.uint64), np.zeros(1, np.int32)
+        count = self._library.khhw_packet(
+            self._engine, pointer(flits), _PACKET_FLITS, pointer(channel))
+        return (flits[:count].tolist(), int(channel[0])) if count else None
+
+    def peek(self, rank: int, address: int, length: int) -> bytes:
+        """Bytes of a node's memory, as they are now."""
+        return bytes(self.peek_all([rank], [address], length)[0])
+
+    def poke(self, rank: int, address: int, data: bytes) -> None:
+        """Change a node's memory now."""
+        self.poke_all([rank], [address], np.frombuffer(data, np.uint8).reshape(1, -1))
+
+    def peek_all(self, ranks: Ranks, addresses: Ranks, length: int) -> npt.NDArray[np.uint8]:
+        """`length` bytes of many nodes' memories.
+
+        Returns
+        -------
+        numpy array of uint8, shape (ranks, length)
+        """
+        which, where = self._places(ranks, addresses)
+        data = np.empty((len(which), length), np.uint8)
+        self._library.khhw_peek(self._engine, len(which), pointer(which), pointer(where), length, pointer(data))
+        return data
+
+    def poke_all(self, ranks: Ranks, addresses: Ranks, data: npt.NDArray[np.uint8]) -> None:
+        """Change many nodes' memories; `data` has shape (ranks, bytes)."""
+        which, where = self._places(ranks, addresses)
+        given = np.ascontiguousarray(data)
+        self._library.khhw_poke(
+            self._engine, len(which), pointer(which), pointer(where), given.shape[1], pointer(given))
+
+    @staticmethod
+    def _places(ranks: Ranks, addresses: Ranks) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
+        which = np.ascontiguousarray(np.atleast_1d(ranks), np.int32)
+        return which, np.ascontiguousarray(np.broadcast_to(np.atleast_1d(addresses), which.shape), np.uint64)
+
+    def read_name(self, rank: int, name: str, row: int = 0) -> int:
+        """A register of a node by its path in the RTL, e.g. ``router.output_xp.allocator.busy``.
+
+        Raises
+        ------
+        LookupError
+            If there is no such register to be seen; see :meth:`rtl.node.Node.observables`.
+        """
+        value = np.zeros(_LARGEST_VALUE, np.uint8)
+        bits = self._library.khhw_read_name(
+            self._engine, rank, name.encode(), row, pointer(value), _LARGEST_VALUE)
+        if bits < 0:
+            raise LookupError(f"no register {name}[{row}] to be seen in node {rank}")
+        return int.from_bytes(value[:-(-bits // 8)].tobytes(), "big")
+
+    def sign(self, on: bool = True) -> None:
+        """Keep :attr:`signatures` of all that every node sends and asks, or do not."""
+        self._library.khhw_sign(self._engine, on)
+
+    @property
+    def evaluations(self) -> int:
+        """Node cycles that were really evaluated; the rest slept."""
+        return int(self._library.khhw_evaluations(self._engine))
+
+    @property
+    def bytes_per_node(self) -> int:
+        """State of one node in the simulator, its memory included."""
+        return int(self._library.khhw_bytes(self._engine))

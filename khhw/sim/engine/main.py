@@ -1,0 +1,29 @@
+"""A run on the native engine: ``python -m khhw.sim.engine.main`` in a process of its own.
+
+Besides what :mod:`khhw.sim.entry` reads, ``KHHW_ENGINE`` is a JSON object with the `library`'s folder, the `shape` of
+the torus, and the seed of what has no initial value as `random`.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from khhw.build.engine import EngineBuild
+from khhw.sim.engine.bridge import drive
+from khhw.sim.engine.engine import Engine
+from khhw.sim.entry import requested_work
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run what the environment asks for."""
+    asked = json.loads(os.environ["KHHW_ENGINE"])
+    x, y, z = asked["shape"]
+    with requested_work() as work, Engine(
+            EngineBuild(folder=Path(asked["folder"])), (x, y, z), random=asked["random"]) as engine:
+        work.finish(drive(engine, work.host, work.options, progress=work.progress, stuck=work.program.stuck))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+"""Reading a sweep specification: TOML in, a checked description out, every error with its line and its mend."""
+
+from pathlib import Path
+
+from khhw.machine.document import DocumentError, read_document
+from khhw.sweep.checks import find_inconsistency
+from khhw.sweep.spec import SweepSpec
+
+__all__ = ["SweepSpecError", "load"]
+
+
+class SweepSpecError(DocumentError):
+    """A specification that cannot be swept."""
+
+
+def load(source: Path | str) -> SweepSpec:
+    """Read and check a sweep specification; nothing is built or run.
+
+    Parameters
+    ----------
+    source : Path or str
+        A TOML file.
+
+    Raises
+    ------
+    SweepSpecError
+        For the first thing that is wrong, with its line.
+    """
+    return read_document(source, SweepSpec, lambda spec: find_inconsistency(spec, Path(source).parent), whole="sweep",
+                         error=SweepSpecError)

@@ -1,0 +1,227 @@
+"""Sweeping: what is missing is handed to workers, what they find is put on disk at once."""
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from khhw import __version__
+from khhw.sweep.backend import ENGINE, Backend, identify, measured
+from khhw.sweep.builds import Builds, reason_of
+from khhw.sweep.cluster import Cluster, ClusterGoneError, Done, Lost
+from khhw.sweep.grid import curves
+from khhw.sweep.plan import Plan, cost
+from khhw.sweep.results import SweepResults
+from khhw.sweep.spec import SweepSpec
+from khhw.sweep.store import Record, Store
+from khhw.sweep.view import Progress, View
+from khhw.traffic.measurement import Measurement
+from khhw.traffic.point import Build, Point
+
+__all__ = ["Sweep"]
+
+_LOOK = 0.5
+"""Seconds between two looks at the clock."""
+_NO_WORKERS = 120.0
+"""Seconds after which a cluster without workers is given up."""
+
+
+@dataclass
+class Sweep:
+    """A sweep in its folder.
+
+    Parameters
+    ----------
+    spec : SweepSpec
+        Checked.
+    source : Path
+        Its file.
+    folder : Path
+        Where to.
+    cluster : callable
+        Called when something has to be measured: the workers.
+    view : View
+        Who watches.
+    backend : Backend
+        What measures.
+    """
+
+    spec: SweepSpec
+    source: Path
+    folder: Path
+    cluster: Callable[[], AbstractContextManager[Cluster]]
+    view: View
+    backend: Backend = ENGINE
+
+    def __post_init__(self) -> None:
+        self._curves = curves(self.spec, self.source.parent)
+        self._plan = Plan(self.spec, self._curves)
+        self._identities: dict[Build, str] = {}
+        self._lost: Counter[str] = Counter()
+
+    def run(self) -> SweepResults:
+        """Measure what is missing.
+
+        Returns
+        -------
+        SweepResults
+            What is known at the end, also after Ctrl-C.
+
+        Raises
+        ------
+        RequestError
+            If the folder or the cluster cannot be used; nothing was written.
+        BuildError
+            If the hardware cannot be converted, or a point not be written.
+        """
+        began = time.monotonic()
+        self.view.stage("converting the hardware, unless it is cached")
+        self._identities = {curve.build: "" for curve in self._curves}
+        for build in self._identities:
+            self._identities[build] = identify(self.backend, build)
+        store = Store(self.folder)
+        with store.opened():
+            missing = [point for curve in self._curves for point in self._take_stored(store, curve)]
+            reused = self._plan.known
+            self._say_what_is_there(store, reused)
+            state, message = self._complete(store, missing) if missing else ("done", "")
+        rows = list(self._plan.rows())
+        failed = sum(row.state == "failed" for row in rows)
+        if failed and state == "done":
+            state, message = "failed", f"{failed} of {len(rows)} points failed"
+        return SweepResults(
+            version=__version__, parameters=self.spec.model_dump(mode="json"), state=state, message=message,
+            reused=reused, wall_seconds=time.monotonic() - began, results=rows,
+            saturation=list(self._plan.saturation()))
+
+    def _complete(self, store: Store, missing: Sequence[Point]) -> tuple[Literal["done", "failed", "interrupted"], str]:
+        """Build and measure; how it ended."""
+        try:
+            with self.cluster() as cluster:
+                builds = Builds(self.backend, self._identities)
+                builds.make(cluster, list(dict.fromkeys(point.build for point in missing)), self.view)
+                self._measure(cluster, store, builds, missing)
+        except KeyboardInterrupt:
+            return "interrupted", f"interrupted with {self._plan.known} points on disk; start it again to go on"
+        except ClusterGoneError as error:
+            return "failed", str(error)
+        return "done", ""
+
+    def _take_stored(self, store: Store, curve: Point) -> list[Point]:
+        """Add what is on disk of a curve; what it needs that is not."""
+        while True:
+            stored = [(point, store.read(self._id(point))) for point in self._plan.needed(curve)]
+            found = [record for _, record in stored if record is not None and record.state == "done"]
+            for record in found:
+                self._plan.add(record)
+            if not found:
+                return [point for point, _ in stored]
+
+    def _id(self, point: Point) -> str:
+        return point.identity(self._identities[point.build], __version__)
+
+    def _say_what_is_there(self, store: Store, reused: int) -> None:
+        for path in store.broken:
+            self.view.note(f"{path} holds no point; it is measured again")
+        others = len(store) - len(store.broken) - reused
+        if reused:
+            self.view.note(f"{reused} points are in {self.folder} already and are not measured again")
+        if others > 0:
+            self.view.note(f"{others} more are not used: they failed, or are of another specification, hardware or "
+                           f"version")
+
+    def _measure(self, cluster: Cluster, store: Store, builds: Builds, missing: Sequence[Point]) -> None:
+        """Keep as many points running as there are threads, until no curve needs any more."""
+        waiting = deque(sorted(missing, key=cost, reverse=True))
+        running: dict[str, Point] = {}
+        clock = _Clock(cost)
+        alone_since: float | None = None
+        while waiting or running:
+            threads = sum(worker.threads for worker in cluster.workers().values())
+            alone_since = None if threads else alone_since or time.monotonic()
+            if alone_since and time.monotonic() - alone_since > _NO_WORKERS:
+                raise ClusterGoneError(f"the cluster has had no workers for {_NO_WORKERS:.0f} s; start some, then the "
+                                       f"sweep again: finished points are not measured again")
+            while waiting and len(running) < threads:
+                point = waiting.popleft()
+                if builds.is_broken(point.build):
+                    self._end(store, point, reason=f"its nodes cannot be built: {builds.reason(point.build)}")
+                    continue
+                running[self._id(point)] = point
+                cluster.submit(self._id(point), _task, self.backend, point, self._identities[point.build],
+                               workers=builds.workers(cluster, point.build))
+            for event in cluster.events(_LOOK if running else 0.0):
+                if isinstance(event, Lost):
+                    self._tell_lost(event, running)
+                elif event.key in running:
+                    point = running.pop(event.key)
+                    cluster.forget(event.key)
+                    self._finish(store, point, event)
+                    clock.ended(point)
+                    # Those on their way are asked for again until they are there.
+                    known = {*running, *map(self._id, waiting)}
+                    waiting.extend(p for p in self._take_stored(store, point.at(0.0)) if self._id(p) not in known)
+            left = sum(cost(curve) * self._plan.left(curve) for curve in self._curves)
+            self.view.progress(Progress(self._plan.known, self._plan.known + sum(map(self._plan.left, self._curves)),
+                                        clock.seconds_left(left)))
+
+    def _finish(self, store: Store, point: Point, event: Done) -> None:
+        if event.error is not None:
+            self._end(store, point, reason=reason_of(event.error))
+        else:
+            measurement, worker = event.value
+            self._end(store, point, measurement=measurement, worker=worker)
+
+    def _end(
+        self, store: Store, point: Point, *, measurement: Measurement | None = None, worker: str = "", reason: str = "",
+    ) -> None:
+        """Put what became of a point on disk."""
+        name = self._id(point)
+        record = Record(
+            id=name, point=point, build=self._identities[point.build], version=__version__, reason=reason,
+            state="done" if measurement else "failed", measurement=measurement, worker=worker,
+            lost_workers=self._lost[name])
+        store.save(record)
+        self._plan.add(record)
+        if not measurement:
+            self.view.note(f"failed: {describe(point)}: {reason}")
+
+    def _tell_lost(self, event: Lost, running: dict[str, Point]) -> None:
+        points = [running[key] for key in event.keys if key in running]
+        self._lost.update(key for key in event.keys if key in running)
+        again = "; ".join(map(describe, points))
+        self.view.note(f"worker {event.worker} was lost" + (f"; what it measured is handed to another: {again}"
+                                                            if points else ""))
+
+
+class _Clock:
+    """How long the rest takes, from what the points so far took."""
+
+    def __init__(self, cost: Callable[[Point], float]) -> None:
+        self._cost, self._began, self._done = cost, time.monotonic(), 0.0
+
+    def ended(self, point: Point) -> None:
+        self._done += self._cost(point)
+
+    def seconds_left(self, left: float) -> float | None:
+        if not self._done:
+            return None
+        return (time.monotonic() - self._began) * left / self._done
+
+
+def describe(point: Point) -> str:
+    """A point in words."""
+    shape = "x".join(map(str, point.shape))
+    return f"{point.pattern} at load {point.load:g} on {shape}, seed {point.seed}"
+
+
+def _task(backend: Backend, point: Point, identity: str) -> tuple[Measurement, str]:
+    """On a worker: the measurement, and the worker's address."""
+    from distributed import get_worker
+
+    return measured(backend, point, identity), str(get_worker().address)
+
+

@@ -1,0 +1,93 @@
+"""What was measured at one point, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["ACCEPTED_SHARE", "Batch", "Measurement"]
+
+ACCEPTED_SHARE = 0.95
+"""A network that accepts less than this share of what is offered is saturated.
+
+In the steady state below saturation accepted and offered traffic are equal (W. J. Dally, B. Towles, *Principles and
+Practices of Interconnection Networks*, section 23.1); the rest is for the noise of a measurement.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One part of the measurement.
+
+    Parameters
+    ----------
+    offered, accepted : float
+        Flits a node and cycle.
+    packets : int
+        That arrived.
+    latency_mean : float or None
+        Of these, in cycles; None without any.
+    """
+
+    offered: float
+    accepted: float
+    packets: int
+    latency_mean: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """Synthetic traffic at one point.
+
+    Parameters
+    ----------
+    offered : float
+        Flits a node and cycle that the generators created in the measurement, whether they could be injected or not.
+    accepted : float
+        Flits a node and cycle that arrived in the measurement.
+    packets : int
+        Packets whose latency was measured.
+    latency_mean : float or None
+        Cycles from the creation of a packet to the arrival of its last flit, waiting at the source included. None
+        without packets.
+    latency_p50, latency_p99 : float or None
+        Median, and the 99th percentile; that is None below 1,000 packets.
+    latency_max : int or None
+        The longest.
+    errors : int
+        Packets that arrived where they must not, or with wrong content, and packets lost.
+    drained : bool
+        The generators' queues and the network emptied within the point's `drain`.
+    batches : tuple of Batch
+        Of the measurement, in order.
+    cycles : int
+        That were simulated, all phases together.
+    wall_seconds : float
+        The simulation took.
+    """
+
+    offered: float
+    accepted: float
+    packets: int
+    latency_mean: float | None
+    latency_p50: float | None
+    latency_p99: float | None
+    latency_max: int | None
+    errors: int
+    drained: bool
+    batches: tuple[Batch, ...]
+    cycles: int
+    wall_seconds: float
+
+    @property
+    def refused(self) -> bool:
+        """Less was accepted than :data:`ACCEPTED_SHARE` of what was offered."""
+        return self.accepted < ACCEPTED_SHARE * self.offered
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values by name, for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Measurement":
+        """What :meth:`as_dict` gave."""
+        return cls(**{**values, "batches": tuple(Batch(**batch) for batch in values["batches"])})

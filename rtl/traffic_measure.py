@@ -1,0 +1,121 @@
+"""What the traffic checker measures of received packets: latencies, their histogram, order, errors."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream
+from amaranth.lib.memory import Memory, MemoryData
+from amaranth.lib.wiring import Component, In, Out
+
+from rtl.parameters import Parameters
+from rtl.registers import TrafficError
+from rtl.traffic_lane import Origin, Received
+
+__all__ = ["BINS", "LANES_A_BANK", "Bank", "bin_of"]
+
+BINS = 128
+"""Bins of the histogram."""
+
+LANES_A_BANK = 3
+"""A packet has at least four flits, so that many lanes never wait for one who counts a packet a cycle."""
+
+Newest = data.StructLayout({"number": 24, "known": 1})
+
+
+def bin_of(m: Module, latency: Value) -> Signal:
+    """The bin of a latency: 8 to a factor of two, see TRAFFIC_HISTOGRAM."""
+    found = Signal(7)
+    octave_bits = 3
+    with m.If(latency[18:].any()):
+        m.d.comb += found.eq(BINS - 1)
+    for top in range(17, octave_bits, -1):
+        with m.Elif(latency[top]):
+            m.d.comb += found.eq(Cat(latency[top - octave_bits:top], Value.cast(top - octave_bits + 1)))
+    with m.Else():
+        m.d.comb += found.eq(latency[:octave_bits + 1])
+    return found
+
+
+class Bank(Component):
+    """Counts the packets of some lanes, one a cycle: histogram, and the newest packet of every source.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of the node.
+    lanes : int
+        At most :data:`LANES_A_BANK`.
+
+    Members
+    -------
+    received, origin : In(stream of Received), In(Origin), arrays of `lanes`
+    clear : In(1)
+        Empty place `place` of both memories; packets are not counted meanwhile.
+    place : In(16)
+    bin : In(7)
+    bin_count : Out(32)
+        Packets in the `bin` of the cycle before.
+    counted : Out(1)
+        A packet in this cycle:
+    packet : Out(Received)
+        and what it was, order checked.
+    busy : Out(1)
+    """
+
+    def __init__(self, parameters: Parameters, lanes: int) -> None:
+        self._sources = parameters.table_nodes
+        super().__init__({
+            "received": In(stream.Signature(Received)).array(lanes), "origin": In(Origin).array(lanes),
+            "clear": In(1), "place": In(16),
+            "bin": In(7), "bin_count": Out(32),
+            "counted": Out(1), "packet": Out(Received), "busy": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        chosen, chosen_valid = Signal(Received), Signal()
+        taken, taken_valid, taken_bin = Signal(Received), Signal(), Signal(7)
+        chosen_origin, taken_origin = Signal(Origin), Signal(Origin)
+        before: Value = Value.cast(0)
+        m.d.sync += chosen_valid.eq(Cat(received.valid for received in self.received).any())
+        for received, origin in zip(self.received, self.origin, strict=True):
+            m.d.comb += received.ready.eq(~before)
+            with m.If(received.valid & received.ready):
+                m.d.sync += [chosen.eq(received.payload), chosen_origin.eq(origin)]
+            before = before | received.valid
+
+        found = bin_of(m, chosen.latency)
+        m.d.sync += taken_valid.eq(chosen_valid & ~self.clear)
+        with m.If(chosen_valid):
+            m.d.sync += [taken.eq(chosen), taken_origin.eq(chosen_origin), taken_bin.eq(found)]
+
+        m.submodules.newest = newest = Memory(MemoryData(shape=Newest, depth=self._sources, init=[]))
+        write_newest = newest.write_port()
+        read_newest = newest.read_port(transparent_for=(write_newest,))
+        m.submodules.histogram = histogram = Memory(MemoryData(shape=32, depth=BINS, init=[]))
+        write_bin = histogram.write_port()
+        read_bin, show_bin = histogram.read_port(transparent_for=(write_bin,)), histogram.read_port()
+
+        step, in_order, good = Signal(24), Signal(), Signal()
+        m.d.comb += [
+            step.eq(taken_origin.number - read_newest.data.number),
+            in_order.eq(~taken.ordered | ~read_newest.data.known | ((step != 0) & ~step[-1])),
+            good.eq(~taken.failed & in_order),
+            self.counted.eq(taken_valid),
+            self.packet.eq(taken),
+            self.packet.failed.eq(~good),
+            self.packet.error.eq(Mux(taken.failed, taken.error, TrafficError.ORDER)),
+            self.busy.eq(chosen_valid | taken_valid | before),
+
+            read_newest.addr.eq(chosen_origin.source), read_newest.en.eq(chosen_valid),
+            write_newest.addr.eq(Mux(self.clear, self.place, taken_origin.source)),
+            write_newest.en.eq(self.clear | (taken_valid & good & taken.ordered)),
+            read_bin.addr.eq(found), read_bin.en.eq(chosen_valid),
+            write_bin.addr.eq(Mux(self.clear, self.place, taken_bin)),
+            write_bin.en.eq(self.clear | (taken_valid & good & taken.recorded)),
+            show_bin.addr.eq(self.bin), self.bin_count.eq(show_bin.data),
+        ]
+        with m.If(~self.clear):
+            m.d.comb += [
+                write_newest.data.number.eq(taken_origin.number), write_newest.data.known.eq(1),
+                write_bin.data.eq(read_bin.data + 1),
+            ]
+        return m

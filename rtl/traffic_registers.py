@@ -1,0 +1,175 @@
+"""Registers of the traffic generator: what software sets, and what it reads."""
+
+from collections.abc import Mapping
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib.wiring import Component, In, Out
+
+from rtl.parameters import Parameters
+from rtl.registers import REGISTERS, Pattern, TrafficError
+from rtl.signatures import RegisterBus
+from rtl.traffic_measure import BINS
+from rtl.traffic_source import LENGTHS, SettingsPort
+from rtl.traffic_totals import WIDE, TotalsPort
+
+__all__ = ["TrafficRegisters"]
+
+
+class TrafficRegisters(Component):
+    """Serves the host's accesses, one in two cycles, and walks through what is to be cleared.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of the node.
+
+    Members
+    -------
+    bus : In(RegisterBus)
+        Only of addresses on the traffic page.
+    now : In(64)
+    settings : Out(SettingsPort)
+    reseed, recount, forget : Out(1)
+    count : Out(32)
+        See :class:`~rtl.traffic_source.PacketSource`.
+    clear : Out(1)
+        Everything measured is being cleared, places of memories one a cycle.
+    clear_start : Out(1)
+        The last cycle before.
+    place : Out(16)
+    bin : Out(7)
+    bin_count : In(32)
+        Packets in the bin `bin` of the cycle before.
+    totals : In(TotalsPort)
+    active, seeding, checking : In(1)
+    sending : In(lanes)
+    queued : In(7)
+        For TRAFFIC_STATUS.
+    busy : Out(1)
+        Clearing, or an access is asked for or in progress.
+    """
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._places = max(parameters.table_nodes, BINS)
+        super().__init__({
+            "bus": In(RegisterBus), "now": In(64),
+            "settings": Out(SettingsPort),
+            "reseed": Out(1), "recount": Out(1), "forget": Out(1), "count": Out(32),
+            "clear": Out(1, init=1), "clear_start": Out(1), "place": Out(16),
+            "bin": Out(range(BINS)), "bin_count": In(32),
+            "totals": In(TotalsPort),
+            "active": In(1), "seeding": In(1), "checking": In(1), "sending": In(parameters.lanes), "queued": In(7),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bus = self.bus
+        begins, answering, error, value, of_bin = Signal(), Signal(), Signal(), Signal(32), Signal()
+        m.d.comb += [
+            begins.eq(bus.valid & ~answering),
+            self.bin.eq(bus.address[2:]),
+            bus.done.eq(answering),
+            bus.error.eq(error),
+            bus.value.eq(Mux(of_bin, self.bin_count, value)),
+            self.busy.eq(bus.valid | answering | self.clear),
+        ]
+        m.d.sync += answering.eq(begins)
+        with m.If(begins):
+            m.d.sync += [error.eq(1), value.eq(0), of_bin.eq(0)]
+            with m.If(bus.write):
+                self._write(m, error)
+            with m.Elif((bus.address >= _HISTOGRAM.at()) & (bus.address < _HISTOGRAM.at(BINS))):
+                m.d.sync += [error.eq(0), of_bin.eq(1)]
+            with m.Else():
+                self._read(m, error, value)
+        with m.If(self.clear):
+            m.d.sync += [self.place.eq(self.place + 1), self.clear.eq(self.place != self._places - 1)]
+        with m.If(self.clear_start):
+            m.d.sync += [self.place.eq(0), self.clear.eq(1)]
+        return m
+
+    def _write(self, m: Module, error: Signal) -> None:
+        """What a write sets, if it is one that may be."""
+        settings, written = self.settings, self.bus.data
+        control = REGISTERS["TRAFFIC_CONTROL"].fields
+        m.d.comb += self.count.eq(written)
+        with m.Switch(self.bus.address):
+            with m.Case(_at("CONTROL")):
+                with m.If(_field(written, control, "pattern") <= max(Pattern)):
+                    m.d.sync += [error.eq(0), *(
+                        getattr(settings, name).eq(_field(written, control, name)) for name in control
+                        if name != "reserved")]
+                    m.d.comb += self.forget.eq(1)
+            with m.Case(_at("CLEAR")):
+                with m.If(~self.active & ~self.clear):
+                    m.d.sync += error.eq(0)
+                    m.d.comb += self.clear_start.eq(1)
+            with m.Case(_at("SEED")):
+                m.d.sync += [error.eq(0), settings.seed.eq(written)]
+                m.d.comb += self.reseed.eq(1)
+            with m.Case(_at("PROBABILITY")):
+                m.d.sync += [error.eq(0), settings.probability.eq(written), settings.nonzero.eq(written != 0)]
+            with m.Case(_at("COUNT")):
+                m.d.sync += [error.eq(0), settings.count.eq(written)]
+                m.d.comb += self.recount.eq(1)
+            for name in ("TARGET", "HOTSPOT"):
+                with m.Case(_at(name)):
+                    m.d.sync += [error.eq(0), getattr(settings, name.lower()).eq(written)]
+                    m.d.comb += self.forget.eq(1)
+            with m.Case(_at("HOTSPOT_PROBABILITY")):
+                m.d.sync += [error.eq(0), settings.hotspot_probability.eq(written)]
+                m.d.comb += self.forget.eq(1)
+            for index in range(LENGTHS):
+                with m.Case(_at("LENGTHS", index)):
+                    m.d.sync += [error.eq(0), settings.lengths[index].eq(written)]
+
+    def _read(self, m: Module, error: Signal, value: Signal) -> None:
+        """What a read finds, but for the histogram."""
+        totals, settings, high = self.totals, self.settings, Signal(32)
+        status = REGISTERS["TRAFFIC_STATUS"].fields
+        single = {
+            "CONTROL": _pack(REGISTERS["TRAFFIC_CONTROL"].fields, vars(settings)),
+            "STATUS": _pack(status, {
+                "queued": self.queued, "lanes": self.sending, "checking": self.checking, "clearing": self.clear,
+                "seeding": self.seeding, "active": self.active}),
+            **{name.upper(): getattr(settings, name) for name in (
+                "seed", "probability", "count", "target", "hotspot", "hotspot_probability")},
+            "SELF": totals.omitted, "OVERRUNS": totals.overruns, "LATENCY_MAX": totals.latency_max,
+        }
+        several = {"LENGTHS": settings.lengths, "ERRORS": [*totals.errors, *[0] * (8 - len(TrafficError))]}
+        wide = {name.upper(): getattr(totals, name) for name in WIDE}
+        wide["WINDOW"] = totals.window_closed + Mux(totals.window_open, self.now - totals.window_start, 0)
+        with m.Switch(self.bus.address):
+            for name, found in single.items():
+                with m.Case(_at(name)):
+                    m.d.sync += [error.eq(0), value.eq(found)]
+            for name, elements in several.items():
+                for index, element in enumerate(elements):
+                    with m.Case(_at(name, index)):
+                        m.d.sync += [error.eq(0), value.eq(element)]
+            for name, count in wide.items():
+                with m.Case(_at(name)):
+                    m.d.sync += [error.eq(0), Cat(value, high).eq(count)]
+            with m.Case(*(_at(name, 1) for name in wide)):
+                m.d.sync += [error.eq(0), value.eq(high)]
+
+
+_HISTOGRAM = REGISTERS["TRAFFIC_HISTOGRAM"]
+
+
+def _at(name: str, index: int = 0) -> int:
+    return REGISTERS[f"TRAFFIC_{name}"].at(index)
+
+
+def _field(word: Value, fields: dict[str, int], name: str) -> Value:
+    """A field of a register, whose fields are given most significant first."""
+    names = list(fields)
+    low = sum(fields[later] for later in names[names.index(name) + 1:])
+    return word[low:low + fields[name]]
+
+
+def _pack(fields: dict[str, int], values: Mapping[str, Value]) -> Value:
+    """The fields of a register put together; reserved ones are 0."""
+    return Cat(Const(0, width) if name == "reserved" else (Value.cast(values[name]) | Const(0, width))[:width]
+               for name, width in reversed(fields.items()))

@@ -1,0 +1,62 @@
+"""What the traffic generator sends and where to, in plain Python."""
+
+from collections.abc import Sequence
+
+from rtl.formats import Header, TrafficHeader, pack
+from rtl.registers import Pattern
+from testbenches.kit.stream import Packet
+
+__all__ = ["bin_of", "destination_of", "traffic_packet", "xorshift"]
+
+Place = tuple[int, int, int]
+
+MASK = (1 << 64) - 1
+
+
+def xorshift(state: int) -> int:
+    """The state of a 64-bit xorshift generator (13, 7, 17) after `state`."""
+    state ^= state << 13 & MASK
+    state ^= state >> 7
+    return state ^ state << 17 & MASK
+
+
+def traffic_packet(
+    destination: Sequence[int], source: int, *, size: int, generated: int, number: int = 0, recorded: int = 1,
+    bad: bool = False, **header: int,
+) -> Packet:
+    """A packet as the generator of node id `source` makes it, of ``size + 1`` chunks; `header` has other fields."""
+    x, y, z = destination
+    head = pack(Header, **{"pid0": 1, "pid1": 1, "vc": 2, "size": size, "x": x, "y": y, "z": z, "source": source,
+                           **header})
+    software = pack(TrafficHeader, generated=generated & 0xFFFFFFFF, number=number, recorded=recorded)
+    state = software ^ (x << 56 | y << 48 | z << 40 | source << 24 | 0x9E3779)
+    words = [head, software]
+    for _ in range(4 * size + 2):
+        state = xorshift(state)
+        words.append(state)
+    return Packet(tuple(words), bad)
+
+
+def destination_of(pattern: Pattern, place: Place, sizes: Place, target: Place = (0, 0, 0)) -> Place:
+    """Where the node at `place` sends by a pattern without chance."""
+    x, y, z = place
+    if pattern is Pattern.TARGET:
+        return target
+    if pattern is Pattern.TRANSPOSE:
+        rank = z + sizes[2] * (y + sizes[1] * x)
+        return rank % sizes[0], rank // sizes[0] % sizes[1], rank // (sizes[0] * sizes[1])
+    step = {
+        Pattern.BIT_COMPLEMENT: lambda at, size: size - 1 - at,
+        Pattern.TORNADO: lambda at, size: (at + -(-size // 2) - 1) % size,
+        Pattern.NEIGHBOUR: lambda at, size: (at + 1) % size,
+    }[pattern]
+    a, b, c = (step(at, size) for at, size in zip(place, sizes, strict=True))
+    return a, b, c
+
+
+def bin_of(latency: int) -> int:
+    """The bin of the histogram a latency belongs to."""
+    if latency < 16:
+        return latency
+    octave = latency.bit_length() - 1
+    return min(127, 8 * (octave - 2) + (latency >> octave - 3 & 7))
