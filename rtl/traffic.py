@@ -123,7 +123,7 @@ class Traffic(Component):
         fixed, spread = Signal(lanes), Signal(3)
         m.d.comb += [
             free.eq(Cat(sender.packet.ready for sender in injection)),
-            spread.eq(header.x + 3 * header.y + 5 * header.z),
+            spread.eq(header.x + header.y + (header.y << 1) + header.z + (header.z << 2)),
             fixed.eq(Array(Const(1 << index % lanes, lanes) for index in range(8))[spread]),
             chosen.eq(Mux(header.dynamic, _first(Mux((free & behind).any(), free & behind, free)), fixed & free)),
             source.packet.ready.eq(chosen.any()),

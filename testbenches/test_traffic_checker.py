@@ -217,6 +217,7 @@ async def beside_the_interface(dut, pauses):
         # In turns: while both have packets none waits for two of the other.
         assert pauses != "never" or ours[:6] in ([True, False] * 3, [False, True] * 3, [False, False, True] * 2)
     await bench.cycles(30)
+    assert bench.early == 0
     assert bench.retired == [sum(1 for at, _ in bench.ends if at == lane) for lane in bench.lanes]
     assert await bench.errors() == [0] * 6
     assert await bench.get("RECEIVED") == sum(bench.retired) - 8 * bench.parameters.lanes

@@ -5,13 +5,14 @@ import os
 import random
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from rtl.formats import Straps, pack
+from rtl.formats import Flit, Header, Straps, pack, unpack
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern
 from rtl.torus.coordinates import node_id
@@ -20,6 +21,14 @@ from testbenches.kit.stream import PAUSES, FlitSink, FlitSource
 from testbenches.traffic_model import Place
 
 __all__ = ["Bench"]
+
+
+@dataclass
+class _Judged:
+    """A packet the guard has handed over."""
+
+    ours: bool
+    finished: bool = False
 
 
 class Bench:
@@ -53,6 +62,8 @@ class Bench:
         self.retired = [0 for _ in self.lanes]
         self.ends: list[tuple[int, int]] = []
         """(lane, `now`) of every last flit taken from the guard."""
+        self.early = 0
+        """Pulses of `retired` that came before the oldest packet of their lane was finished."""
         self.longest_wait = 0
         """Most cycles in a row that a flit from the guard waited on any lane."""
         self.place: Place = (0, 0, 0)
@@ -156,14 +167,25 @@ class Bench:
 
     async def _watch(self) -> None:
         waits = [0 for _ in self.lanes]
+        unfinished = [deque[_Judged]() for _ in self.lanes]
         while True:
             await RisingEdge(self.dut.clk)
-            retired = int(self.dut.retired.value)
+            retired, by_ni = int(self.dut.retired.value), int(self.dut.ni_retired.value)
             for lane in self.lanes:
-                self.retired[lane] += retired >> lane & 1
+                if by_ni >> lane & 1:
+                    next(packet for packet in unfinished[lane] if not packet.ours and not packet.finished).finished = True
+                if retired >> lane & 1:
+                    self.retired[lane] += 1
+                    self.early += not unfinished[lane].popleft().finished
                 valid, ready = (int(getattr(self.dut, f"from_guard__{lane}__{name}").value)
                                 for name in ("valid", "ready"))
                 waits[lane] = waits[lane] + 1 if valid and not ready else 0
                 self.longest_wait = max(self.longest_wait, waits[lane])
-                if valid and ready and int(getattr(self.dut, f"from_guard__{lane}__payload").value) >> 65 & 1:
-                    self.ends.append((lane, int(self.dut.now.value)))
+                if valid and ready:
+                    flit = unpack(Flit, int(getattr(self.dut, f"from_guard__{lane}__payload").value))
+                    if flit["first"]:
+                        head = unpack(Header, flit["data"])
+                        unfinished[lane].append(_Judged(ours=bool(head["pid0"] and head["pid1"] and not head["dma"])))
+                    if flit["last"]:
+                        self.ends.append((lane, int(self.dut.now.value)))
+                        unfinished[lane][-1].finished = unfinished[lane][-1].ours

@@ -92,7 +92,7 @@ class TestC:
         for name, value in PARAMETERS.as_dict().items():
             kind = "%s" if isinstance(value, str) else "%u"
             body.append(f'printf("{name} {kind}\\n", KHHW_PARAM_{name.upper()});')
-            expected.append(f"{name} {value}")
+            expected.append(f"{name} {value if isinstance(value, str) else int(value)}")
         assert run_c(tmp_path, "\n".join(body)) == expected
 
     def test_memory_is_big_endian(self, tmp_path):

@@ -13,7 +13,7 @@ from khhw.build.backends import VARIANTS, VERILATOR_OPTIONS, control_file
 from khhw.build.cache import build_once, build_root, digest, file_digest
 from khhw.build.design import Design, convert
 from khhw.build.errors import BuildError, RequestError
-from khhw.build.places import write_places
+from khhw.build.places import write_formats, write_places
 from khhw.build.simulator import BuildTime, timed
 
 __all__ = ["EngineBuild", "build_engine"]
@@ -72,7 +72,9 @@ class _Recipe:
             self._verilate(design, folder / design.top)
         generated = folder / self.cell.top
         write_places(folder / "places.inc", generated, f"V{self.cell.top}", self.cell.public)
-        plain = () if all(_one_clock(folder / d.top, d.top) for d in (self.cell, self.root)) else ("-DKHHW_PLAIN_EVAL",)
+        write_formats(folder / "formats.h")
+        simple = all(_one_clock(folder / design.top, design.top) for design in (self.cell, self.root))
+        plain = () if simple else ("-DKHHW_PLAIN_EVAL",)
         objects = [self._compile(source, folder, plain) for source in self.sources if source.suffix == ".cpp"]
         archives = [str(path) for path in sorted(folder.glob("*/*.a"))]
         _run(["g++", "-shared", "-o", str(folder / LIBRARY), *objects, *archives, "-pthread", "-latomic"], folder)
@@ -84,9 +86,9 @@ class _Recipe:
         control.write_text(_flat(design))
         environment = {**os.environ, **self.verilator.environment()}
         variant = VARIANTS[self.variant]
-        _run([str(self.verilator.executable), "--cc", str(control), *map(str, design.sources), "--top-module", design.top,
-              "--prefix", f"V{design.top}", "--Mdir", str(folder), *variant.options, *VERILATOR_OPTIONS,
-              "-CFLAGS", "-fPIC"], folder.parent, environment)
+        _run([str(self.verilator.executable), "--cc", str(control), *map(str, design.sources),
+              "--top-module", design.top, "--prefix", f"V{design.top}", "--Mdir", str(folder), *variant.options,
+              *VERILATOR_OPTIONS, "-CFLAGS", "-fPIC"], folder.parent, environment)
         _run(["make", "-C", str(folder), "-f", f"V{design.top}.mk", "-j", str(_MAKE_JOBS), *variant.make,
               *self.verilator.make_variables(), "OPT_GLOBAL=-O2", f"V{design.top}__ALL.a",
               *(["libverilated.a"] if design is self.cell else [])], folder.parent, environment)
@@ -140,7 +142,8 @@ def build_engine(
 def _flat(design: Design) -> str:
     """Control file for one node: what is public, but nothing kept apart. Its parts are not used twice."""
     lines = control_file(design).splitlines()
-    return "\n".join(line for line in lines if not line.startswith(("no_inline", f'public_flat_rw -module "{design.top}"')))
+    left_out = "no_inline", f'public_flat_rw -module "{design.top}"'
+    return "\n".join(line for line in lines if not line.startswith(left_out))
 
 
 def _one_clock(folder: Path, top: str) -> bool:
@@ -172,7 +175,8 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | 
     with log.open("a") as output:
         output.write(f"$ {' '.join(command)}\n")
         output.flush()
-        done = subprocess.run(command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
+        done = subprocess.run(
+            command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         raise BuildError(f"{Path(command[0]).name} ended with code {done.returncode}", log)
 

@@ -1,4 +1,4 @@
-"""Where Verilator put the signals that stay visible: a table for the engine, from the names in its header."""
+"""What the engine's C++ must be told: where Verilator put the signals that stay visible, and numbers of formats."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -7,8 +7,10 @@ from pathlib import Path
 
 from khhw.build.design import PublicSignal
 from khhw.build.errors import BuildError
+from rtl.formats import Flit, TreeChannel
+from rtl.signatures import TreeFlit
 
-__all__ = ["Place", "places_in", "write_places"]
+__all__ = ["Place", "places_in", "write_formats", "write_places"]
 
 _BYTES = {"CData": 1, "SData": 2, "IData": 4, "QData": 8}
 _MEMBER = re.compile(
@@ -65,6 +67,17 @@ def write_places(target: Path, folder: Path, prefix: str, public: Iterable[Publi
     rows = [f'{{"{place.name}", offsetof(Root, {place.member}), {place.bits}, {place.stride}, {place.rows}}},'
             for place in found]
     target.write_text("\n".join(rows) + "\n")
+
+
+def write_formats(target: Path) -> None:
+    """Write numbers of :mod:`rtl.formats` that the engine's C++ needs."""
+    values = {
+        **{f"k{name.capitalize()}Bit": Flit[name].offset for name in ("first", "last", "bad")},
+        "kChannelBit": TreeFlit["channel"].offset - TreeFlit["flit"].offset,
+        "kOwnerChannel": int(TreeChannel.OWNER),
+    }
+    lines = [f"constexpr int {name} = {value};" for name, value in values.items()]
+    target.write_text("\n".join(["#pragma once", "namespace khhw {", *lines, "}", ""]))
 
 
 def _plain(name: str) -> str:

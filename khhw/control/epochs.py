@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
 from khhw.control.owner import Owner, OwnerError, Write
+from khhw.node import Shape
 from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp
 from rtl.registers import REGISTERS
@@ -41,9 +42,8 @@ class Change:
     phases: int
 
 
-def table_writes(domains: Domains, owner: Owner, rank: int) -> list[Write]:
+def table_writes(domains: Domains, shape: Shape, rank: int) -> list[Write]:
     """Row, column and reach values of one node, for its shadow."""
-    shape = owner.shape
     words = shape.node_id(shape.nodes - 1) // _WORD_BITS + 1
 
     def table(register: str, ranks: list[int]) -> list[Write]:
@@ -98,7 +98,7 @@ class EpochControl:
     async def _commit(self, domains: Domains) -> None:
         owner = self._owner
         for rank in range(owner.shape.nodes):
-            await owner.write(rank, *table_writes(domains, owner, rank))
+            await owner.write(rank, *table_writes(domains, owner.shape, rank))
         parity = (await owner.read_all("GUARD_STATUS"))[0] >> 1 & 1
         await owner.write(None, Write("COMMIT", 1))
         self.current = domains

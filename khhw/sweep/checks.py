@@ -99,8 +99,8 @@ def _wrong_loads(spec: SweepSpec) -> Wrong | None:
         for shape, lengths, node in itertools.product(grid.shapes, grid.lengths, nodes):
             if (packets := packets_a_cycle(load, shape, node.lanes, lengths)) > 1:
                 return ("grid", "loads", index), (
-                    f"a node of {list(shape)} would create {packets:.3g} packets a cycle and can create one; use longer "
-                    f"packets, or loads up to {load / packets:.3g}")
+                    f"a node of {list(shape)} would create {packets:.3g} packets a cycle; it can create one: use "
+                    f"longer packets, or loads up to {load / packets:.3g}")
     return None
 
 

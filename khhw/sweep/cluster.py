@@ -175,8 +175,8 @@ def local(workers: int) -> Iterator[Cluster]:
         with _interrupts_held():
             # Its log tells on standard error what the sweep tells in its own words.
             cluster = stack.enter_context(LocalCluster(
-                n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
-                silence_logs=logging.CRITICAL, memory_limit=0))
+                n_workers=workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
+                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL))
             client = stack.enter_context(Client(cluster))
         with _calmly(Cluster(client)) as connected:
             yield connected

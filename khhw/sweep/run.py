@@ -61,6 +61,7 @@ class Sweep:
         self._plan = Plan(self.spec, self._curves)
         self._identities: dict[Build, str] = {}
         self._lost: Counter[str] = Counter()
+        self._reused = 0
 
     def run(self) -> SweepResults:
         """Measure what is missing.
@@ -85,8 +86,7 @@ class Sweep:
         store = Store(self.folder)
         with store.opened():
             missing = [point for curve in self._curves for point in self._take_stored(store, curve)]
-            reused = self._plan.known
-            self._say_what_is_there(store, reused)
+            self._say_what_is_there(store)
             state, message = self._complete(store, missing) if missing else ("done", "")
         rows = list(self._plan.rows())
         failed = sum(row.state == "failed" for row in rows)
@@ -94,7 +94,7 @@ class Sweep:
             state, message = "failed", f"{failed} of {len(rows)} points failed"
         return SweepResults(
             version=__version__, parameters=self.spec.model_dump(mode="json"), state=state, message=message,
-            reused=reused, wall_seconds=time.monotonic() - began, results=rows,
+            reused=self._reused, wall_seconds=time.monotonic() - began, results=rows,
             saturation=list(self._plan.saturation()))
 
     def _complete(self, store: Store, missing: Sequence[Point]) -> tuple[Literal["done", "failed", "interrupted"], str]:
@@ -117,21 +117,22 @@ class Sweep:
             found = [record for _, record in stored if record is not None and record.state == "done"]
             for record in found:
                 self._plan.add(record)
+            self._reused += len(found)
             if not found:
                 return [point for point, _ in stored]
 
     def _id(self, point: Point) -> str:
         return point.identity(self._identities[point.build], __version__)
 
-    def _say_what_is_there(self, store: Store, reused: int) -> None:
+    def _say_what_is_there(self, store: Store) -> None:
         for path in store.broken:
             self.view.note(f"{path} holds no point; it is measured again")
-        others = len(store) - len(store.broken) - reused
-        if reused:
-            self.view.note(f"{reused} points are in {self.folder} already and are not measured again")
+        others = len(store) - len(store.broken) - self._reused
+        if self._reused:
+            self.view.note(f"{self._reused} points are in {self.folder} already and are not measured again")
         if others > 0:
-            self.view.note(f"{others} more are not used: they failed, or are of another specification, hardware or "
-                           f"version")
+            self.view.note(f"{others} more are there that failed, that a search may come to, or that are of another "
+                           f"specification, hardware or version")
 
     def _measure(self, cluster: Cluster, store: Store, builds: Builds, missing: Sequence[Point]) -> None:
         """Keep as many points running as there are threads, until no curve needs any more."""

@@ -1,14 +1,22 @@
 """A program for a fabric with traffic generators: the owner opens it, hosts run a campaign, everything is read."""
 
+import re
+from pathlib import Path
+
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
-from khhw.node import BusError, Shape
-from rtl.registers import REGISTERS, Pattern
+from khhw.node import BusError, Node, Shape
+from rtl.registers import Pattern
 
 WIDE = ("GENERATED", "GENERATED_FLITS", "INJECTED", "INJECTED_FLITS", "RECEIVED", "RECEIVED_FLITS", "ACCEPTED",
         "ACCEPTED_FLITS", "LATENCY_SUM", "WINDOW")
+DOCUMENT = Path(__file__).parents[2] / "docs" / "traffic.md"
+documented = {}
+exec(re.search(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)[1], documented)
+"""The example of the document."""
+
 OPENED = 20_000
 """By this cycle the owner is ready."""
 
@@ -28,40 +36,27 @@ class Campaign:
         return [f"quiescent is {read('quiescent'):#b}"]
 
 
-async def read(node, name, index=0):
-    return await node.read(REGISTERS[name].at(index))
-
-
-async def write(node, name, value, index=0):
-    await node.write(REGISTERS[name].at(index), value)
-
-
-async def measure(campaign, node, settings):
+async def measure(campaign, port, settings):
     """Run one node's part and keep what it measured."""
     while True:
         try:
-            assert await read(node, "RESOURCES") >> 24 == 1
+            node = await Node.open(port)
             break
         except BusError:
-            await node.sleep(50)
-    await node.sleep(OPENED - node.now)
-    while await read(node, "TRAFFIC_STATUS") & 0b110:
-        await node.sleep(50)
-    await write(node, "TRAFFIC_SEED", settings["seed"])
-    await write(node, "TRAFFIC_PROBABILITY", settings["probability"])
-    for index, threshold in enumerate(settings["lengths"]):
-        await write(node, "TRAFFIC_LENGTHS", threshold, index)
-    await write(node, "TRAFFIC_COUNT", settings["packets"])
-    await write(node, "TRAFFIC_CONTROL", settings["channel"] << 5 | Pattern[settings["pattern"]] << 2 | 0b11)
+            await port.sleep(50)
+    await node.sleep(OPENED - port.now)
+    assert await node.read("RESOURCES") >> 24 == 1
+    await node.write("TRAFFIC_SEED", settings["seed"])
+    await documented["offer"](node, settings["probability"], settings["shares"], settings["packets"],
+                              Pattern[settings["pattern"]], settings["channel"])
     await node.sleep(settings["cycles"])
-    measured = {name: await read(node, f"TRAFFIC_{name}") for name in SINGLE}
-    for name in WIDE:
-        low = await read(node, f"TRAFFIC_{name}")
-        measured[name] = low | await read(node, f"TRAFFIC_{name}", 1) << 32
-    measured["ERRORS"] = [await read(node, "TRAFFIC_ERRORS", kind) for kind in range(6)]
-    measured["HISTOGRAM"] = [await read(node, "TRAFFIC_HISTOGRAM", bin_) for bin_ in range(128)]
-    measured["INJECTED_BY_GUARD"] = [await read(node, "INJECTED", parity) for parity in range(2)]
-    campaign.measured[node.rank] = measured
+    measured = {name: await node.read(f"TRAFFIC_{name}") for name in SINGLE}
+    measured |= {name: await documented["counter"](node, f"TRAFFIC_{name}") for name in WIDE}
+    measured["MEAN"] = await documented["mean_latency"](node)
+    for name, count in (("ERRORS", 6), ("HISTOGRAM", 128)):
+        measured[name] = [await node.read(f"TRAFFIC_{name}", index) for index in range(count)]
+    measured["STAMPED"] = [await node.read("INJECTED", parity) for parity in range(2)]
+    campaign.measured[port.rank] = measured
 
 
 async def open_up(host, shape):
@@ -78,6 +73,6 @@ def run(host, arguments):
     campaign = Campaign()
     shape = Shape(*arguments["shape"])
     host.scheduler.spawn(open_up(host, shape), name="owner")
-    for node in host.nodes:
-        host.scheduler.spawn(measure(campaign, node, arguments), rank=node.rank, name=f"node {node.rank}")
+    for port in host.nodes:
+        host.scheduler.spawn(measure(campaign, port, arguments), rank=port.rank, name=f"node {port.rank}")
     return campaign

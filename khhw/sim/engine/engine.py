@@ -24,9 +24,11 @@ from rtl.parameters import Parameters
 __all__ = ["NEVER", "Engine", "Vector"]
 
 NEVER = (1 << 64) - 1
+NOTHING = Reason(0)
 RESET_CYCLES = 4
 _PATIENCE = 1_000_000
 """Cycles a register access may take; nodes answer within tens."""
+_SERVICE_CYCLES = 10_000
 _LARGEST_VALUE = 128
 _PACKET_FLITS = 64
 
@@ -137,7 +139,7 @@ class Engine:
 
     def run_until(
         self, *, cycle: int = NEVER, vector: Vector | None = None, equals: int = 1, every: bool = False,
-        mask: Vector | None = None, reasons: Reason = Reason(0),
+        mask: Vector | None = None, reasons: Reason = NOTHING,
     ) -> Reason:
         """Run until a cycle begins, or a condition on a vector holds, or something of `reasons` happens.
 
@@ -245,6 +247,37 @@ class Engine:
         count = self._library.khhw_packet(
             self._engine, pointer(flits), _PACKET_FLITS, pointer(channel))
         return (flits[:count].tolist(), int(channel[0])) if count else None
+
+    def serve(self, flits: npt.NDArray[np.uint64], limit: int = _PACKET_FLITS) -> npt.NDArray[np.uint64]:
+        """Give every node a tree packet at the same time, as if from its parent, and take its answer.
+
+        What the owner does node after node over the one tree takes thousands of nodes for ever. This is the same
+        packets in the same hardware of every node, but each with a tree of its own.
+
+        Parameters
+        ----------
+        flits : numpy array of uint64, shape (nodes, flits)
+            The tree header first, with its owner stamp.
+        limit : int
+            Flits of an answer that are kept.
+
+        Returns
+        -------
+        numpy array of uint64, shape (nodes, limit)
+
+        Raises
+        ------
+        RuntimeError
+            If a node does not answer.
+        """
+        given, answers = np.ascontiguousarray(flits, np.uint64), np.zeros((self.nodes, limit), np.uint64)
+        if given.shape[0] != self.nodes:
+            raise ValueError(f"a packet for each of {self.nodes} nodes, not {given.shape[0]}")
+        answered = self._library.khhw_serve(
+            self._engine, pointer(given), given.shape[1], pointer(answers), limit, _SERVICE_CYCLES)
+        if answered < self.nodes:
+            raise RuntimeError(f"{self.nodes - answered} of {self.nodes} nodes have not answered")
+        return answers
 
     def peek(self, rank: int, address: int, length: int) -> bytes:
         """Bytes of a node's memory, as they are now."""

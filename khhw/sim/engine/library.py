@@ -50,6 +50,7 @@ _INTERFACE: dict[str, tuple[Any, ...]] = {
     "khhw_access_all": (c_int, c_void_p, c_int, c_void_p, c_uint32, c_void_p, c_int, c_uint64),
     "khhw_send": (None, c_void_p, c_void_p, c_int, c_int),
     "khhw_packet": (c_int, c_void_p, c_void_p, c_int, c_void_p),
+    "khhw_serve": (c_int, c_void_p, c_void_p, c_int, c_void_p, c_int, c_int),
     "khhw_peek": (None, c_void_p, c_int, c_void_p, c_void_p, c_size_t, c_void_p),
     "khhw_poke": (None, c_void_p, c_int, c_void_p, c_void_p, c_size_t, c_void_p),
     "khhw_read_name": (c_int, c_void_p, c_int, c_char_p, c_size_t, c_void_p, c_size_t),

@@ -6,6 +6,7 @@
 
 #include "verilated.h"
 
+#include "formats.h"
 #include "Vkhhw_cell.h"
 #include "Vkhhw_cell___024root.h"
 #include "Vkhhw_root_cell.h"
@@ -20,6 +21,10 @@ namespace khhw {
 constexpr int kTorusPorts = 6;
 constexpr int kTreePorts = 3;  // parent, left child, right child
 constexpr int kFlitWords = 3;
+
+// Bits of a flit above its 64 bits of data are in its third word; formats.h numbers them.
+inline uint32_t flag(int bit, uint32_t value) { return value << (bit - 64); }
+inline bool has_flag(uint32_t word, int bit) { return word >> (bit - 64) & 1; }
 
 // What the cable registers of one cell take at the next clock edge. Flits count only where `valid` says so.
 struct Arrivals {

@@ -49,8 +49,7 @@ struct khhw_engine {
           irq_before(nodes, 0), held_before(nodes, 0) {
         for (const auto& place : khhw::kPlaces) places.emplace(place.name, &place);
     }
-    uint8_t* memory(int rank) { return state(rank) + places.at("memory.ram")->offset; }
-    uint8_t* state(int rank) { return reinterpret_cast<uint8_t*>(&torus.cell(rank).root()); }
+    uint8_t* memory(int rank) { return torus.state(rank) + places.at("memory.ram")->offset; }
 
     khhw::Torus torus;
     khhw::HostBus bus;
@@ -174,6 +173,11 @@ int khhw_packet(const khhw_engine* engine, uint64_t* flits, int limit, int* chan
     return count;
 }
 
+int khhw_serve(khhw_engine* engine, const uint64_t* flits, int count, uint64_t* answers, int limit, int patience) {
+    engine->settle();
+    return engine->torus.serve(flits, count, answers, limit, patience);
+}
+
 void khhw_peek(khhw_engine* engine, int count, const int32_t* ranks, const uint64_t* addresses, size_t length,
                uint8_t* to) {
     for (int i = 0; i < count; ++i) khhw::copy_out(engine->memory(ranks[i]), addresses[i], length, to + i * length);
@@ -190,7 +194,7 @@ int khhw_read_name(khhw_engine* engine, int rank, const char* name, size_t row, 
     const khhw::Place& place = *found->second;
     const size_t bytes = (place.bits + 7) / 8;
     if (row >= place.rows || bytes > limit) return -1;
-    const uint8_t* value = engine->state(rank) + place.offset + row * place.stride;
+    const uint8_t* value = engine->torus.state(rank) + place.offset + row * place.stride;
     for (size_t i = 0; i < bytes; ++i) to[i] = value[bytes - 1 - i];
     return place.bits;
 }

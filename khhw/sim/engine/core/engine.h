@@ -64,6 +64,10 @@ int khhw_access_all(khhw_engine *engine, int count, const int32_t *ranks, uint32
 void khhw_send(khhw_engine *engine, const uint64_t *flits, int count, int channel);
 int khhw_packet(const khhw_engine *engine, uint64_t *flits, int limit, int *channel);
 
+/* Give every node a tree packet as if from its parent: flit i of rank r is flits[r * count + i]; its answer goes to
+   answers[r * limit]. Nothing goes up or down the tree. Returns how many have answered after `patience` cycles. */
+int khhw_serve(khhw_engine *engine, const uint64_t *flits, int count, uint64_t *answers, int limit, int patience);
+
 /* Memories. Batches: element i is `length` bytes of node ranks[i] at addresses[i]. */
 void khhw_peek(khhw_engine *engine, int count, const int32_t *ranks, const uint64_t *addresses, size_t length,
                uint8_t *to);

@@ -24,28 +24,21 @@ class HostBus {
 
     // Show an access from this cycle on. One at a time a node.
     void start(int rank, uint32_t address, uint32_t value, bool write) {
-        torus_.wake(rank);
-        auto& cell = torus_.cell(rank).ports();
-        if (write) {
-            cell.host___05Fawaddr = address;
-            cell.host___05Fwdata = value;
-            cell.host___05Fawvalid = cell.host___05Fwvalid = 1;
-        } else {
-            cell.host___05Faraddr = address;
-            cell.host___05Farvalid = 1;
-        }
-        ports_[rank].write = write;
+        torus_.ask(rank, address, value, write);
+        ports_[rank] = {write, static_cast<uint8_t>(write ? kAddress | kData : kRead), 0};
         active_.push_back(rank);
         changed_.push_back(rank);
     }
 
-    // Let cells see what has changed on their host ports since the last clock edge.
+    // Let nodes see what has changed on their host ports since the last clock edge.
     void settle() {
         for (const int rank : changed_) {
-            if (ports_[rank].release) release(rank);
-            torus_.wake(rank);
-            torus_.settle(rank);
+            Port& port = ports_[rank];
+            if (port.accepted) torus_.take_back_request(rank, port.accepted);
+            port.offered &= ~port.accepted;
+            port.accepted = 0;
         }
+        if (!changed_.empty()) torus_.settle(changed_);
         changed_.clear();
     }
 
@@ -63,38 +56,19 @@ class HostBus {
   private:
     struct Port {
         bool write = false;
-        uint8_t release = 0;
+        uint8_t offered = 0;   // channels whose valid is 1
+        uint8_t accepted = 0;  // those of them that were taken at the end of this cycle
     };
-    enum : uint8_t { kAddress = 1, kData = 2, kRead = 4 };
 
     bool finished(int rank) {
-        auto& cell = torus_.cell(rank).ports();
+        const HostAnswer answer = torus_.answer(rank);
         Port& port = ports_[rank];
-        if (port.write) {
-            if (cell.host___05Fawvalid && cell.host___05Fawready) port.release |= kAddress;
-            if (cell.host___05Fwvalid && cell.host___05Fwready) port.release |= kData;
-        } else if (cell.host___05Farvalid && cell.host___05Farready) {
-            port.release |= kRead;
-        }
-        if (port.release) changed_.push_back(rank);
-        const bool accepted = port.write ? !(cell.host___05Fawvalid && !(port.release & kAddress)) &&
-                                               !(cell.host___05Fwvalid && !(port.release & kData))
-                                         : !(cell.host___05Farvalid && !(port.release & kRead));
-        if (!accepted) return false;
-        if (port.write ? cell.host___05Fbvalid : cell.host___05Frvalid) {
-            const int response = port.write ? cell.host___05Fbresp : cell.host___05Frresp;
-            answers_.push_back({rank, port.write ? 0 : cell.host___05Frdata, (response & 2) != 0});
-            return true;
-        }
-        return false;
-    }
-    void release(int rank) {
-        auto& cell = torus_.cell(rank).ports();
-        const uint8_t what = ports_[rank].release;
-        if (what & kAddress) cell.host___05Fawvalid = 0;
-        if (what & kData) cell.host___05Fwvalid = 0;
-        if (what & kRead) cell.host___05Farvalid = 0;
-        ports_[rank].release = 0;
+        port.accepted = port.offered & answer.ready;
+        if (port.accepted) changed_.push_back(rank);
+        if (port.offered != port.accepted) return false;
+        if (!(port.write ? answer.written : answer.read)) return false;
+        answers_.push_back({rank, port.write ? 0 : answer.data, answer.error});
+        return true;
     }
 
     Torus& torus_;

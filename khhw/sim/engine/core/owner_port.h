@@ -9,9 +9,6 @@
 
 namespace khhw {
 
-// A flit of a tree packet as the root's ports carry it: rtl.signatures.TreeFlit.
-constexpr int kBadBit = 64, kLastBit = 65, kFirstBit = 66, kChannelBit = 67;
-
 struct TreePacket {
     std::vector<uint64_t> flits;
     int channel = 0;
@@ -46,7 +43,7 @@ class OwnerPort {
             auto& payload = root.owner_in___05Fpayload;
             payload[0] = static_cast<uint32_t>(outgoing_.flits[position_]);
             payload[1] = static_cast<uint32_t>(outgoing_.flits[position_] >> 32);
-            payload[2] = word(kLastBit, last) | word(kFirstBit, position_ == 0) | word(kChannelBit, outgoing_.channel);
+            payload[2] = flag(kLastBit, last) | flag(kFirstBit, position_ == 0) | flag(kChannelBit, outgoing_.channel);
         }
         torus_.settle_root();
     }
@@ -67,11 +64,9 @@ class OwnerPort {
     }
 
   private:
-    static uint32_t word(int bit, uint32_t value) { return value << (bit - 64); }
-
     void receive() {
         const auto& payload = torus_.root().ports().owner_out___05Fpayload;
-        const auto bit = [&](int number) { return payload[2] >> (number - 64) & 1; };
+        const auto bit = [&](int number) { return has_flag(payload[2], number); };
         if (bit(kFirstBit)) incoming_.flits.clear();
         incoming_.flits.push_back(payload[0] | uint64_t{payload[1]} << 32);
         if (!bit(kLastBit)) return;

@@ -55,11 +55,43 @@ void Torus::wake(int rank) {
     ++busy_;
 }
 
-void Torus::settle(int rank) {
-    cells_[rank].settle();
-    read_outputs(rank);
-    take_back(rank);
-    send(rank, parity_);
+void Torus::ask(int rank, uint32_t address, uint32_t value, bool write) {
+    wake(rank);
+    auto& ports = cells_[rank].ports();
+    if (write) {
+        ports.host___05Fawaddr = address;
+        ports.host___05Fwdata = value;
+        ports.host___05Fawvalid = ports.host___05Fwvalid = 1;
+    } else {
+        ports.host___05Faraddr = address;
+        ports.host___05Farvalid = 1;
+    }
+}
+
+void Torus::take_back_request(int rank, uint8_t channels) {
+    wake(rank);
+    auto& ports = cells_[rank].ports();
+    if (channels & kAddress) ports.host___05Fawvalid = 0;
+    if (channels & kData) ports.host___05Fwvalid = 0;
+    if (channels & kRead) ports.host___05Farvalid = 0;
+}
+
+HostAnswer Torus::answer(int rank) {
+    const auto& ports = cells_[rank].ports();
+    const uint8_t ready = (ports.host___05Fawready ? kAddress : 0) | (ports.host___05Fwready ? kData : 0) |
+                          (ports.host___05Farready ? kRead : 0);
+    const bool written = ports.host___05Fbvalid;
+    const int response = written ? ports.host___05Fbresp : ports.host___05Frresp;
+    return {ready, written, ports.host___05Frvalid != 0, (response & 2) != 0, ports.host___05Frdata};
+}
+
+void Torus::settle(const std::vector<int>& ranks) {
+    for (const int rank : ranks) {
+        cells_[rank].settle();
+        read_outputs(rank);
+        take_back(rank);
+        send(rank, parity_);
+    }
 }
 
 void Torus::settle_root() {
@@ -172,7 +204,9 @@ bool Torus::send(int rank, int buffer) {
     }
     KHHW_TORUS(KHHW_SEND)
 #undef KHHW_SEND
-    if (const uint8_t valid = ports.parent_tx___05Fvalid, credit = ports.parent_rx___05Fcredit; valid | credit) {
+    if (service_) {
+        sent |= hear(rank, buffer);
+    } else if (const uint8_t valid = ports.parent_tx___05Fvalid, credit = ports.parent_rx___05Fcredit; valid | credit) {
         const int side = 1 + (rank - 1) % 2;
         Arrivals& to = rank ? arrivals[(rank - 1) / 2] : root_arrivals_[buffer];
         const int port = rank ? side : 0;
@@ -207,6 +241,48 @@ bool Torus::send(int rank, int buffer) {
 #undef KHHW_SEND
     if (signing_) signings_[rank].next = word;
     return sent;
+}
+
+int Torus::serve(const uint64_t* flits, int count, uint64_t* answers, int limit, int patience) {
+    Service service{answers, limit, std::vector<int>(nodes_, 0), std::vector<uint8_t>(nodes_, 0)};
+    service_ = &service;
+    for (int flit = 0; flit < count; ++flit) {
+        for (int rank = 0; rank < nodes_; ++rank)
+            offer(rank, flits[rank * count + flit], flit == 0, flit == count - 1);
+        edge();
+    }
+    int answered = 0;
+    for (int cycle = 0; cycle < patience && !(answered == nodes_ && idle()); ++cycle) {
+        edge();
+        answered = static_cast<int>(std::count(service.complete.begin(), service.complete.end(), 1));
+    }
+    service_ = nullptr;
+    return answered;
+}
+
+void Torus::offer(int rank, uint64_t flit, bool first, bool last) {
+    Arrivals& to = arrivals_[parity_][rank];
+    to.any = to.tree_valid[0] = 1;
+    to.tree_valid[0] |= kOwnerChannel << 1;
+    to.tree_flit[0][0] = static_cast<uint32_t>(flit);
+    to.tree_flit[0][1] = static_cast<uint32_t>(flit >> 32);
+    to.tree_flit[0][2] = flag(kLastBit, last) | flag(kFirstBit, first);
+}
+
+bool Torus::hear(int rank, int buffer) {
+    const auto& ports = cells_[rank].ports();
+    if (!ports.parent_tx___05Fvalid) return ports.parent_rx___05Fcredit;
+    const auto& flit = ports.parent_tx___05Fflit;
+    int& heard = service_->flits[rank];
+    if (heard < service_->limit)
+        service_->answers[rank * service_->limit + heard++] = flit[0] | uint64_t{flit[1]} << 32;
+    if (has_flag(flit[2], kLastBit)) {
+        service_->complete[rank] = 1;
+        Arrivals& credit = arrivals_[buffer][rank];
+        credit.any = 1;
+        credit.tree_credit[0] = 1 << ports.parent_tx___05Fchannel;
+    }
+    return true;
 }
 
 void Torus::evaluate_root() {
