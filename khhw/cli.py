@@ -5,6 +5,7 @@ its docstring is its help. They import what they need when they run, so that ``k
 """
 
 import argparse
+import errno
 import importlib
 import sys
 import textwrap
@@ -58,4 +59,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("khhw: interrupted", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
+        return FAILED
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"khhw: the disk is full: {error.filename or 'a file'} could not be written; make room, or choose "
+              "another folder (-o, KHHW_BUILD)", file=sys.stderr)
         return FAILED

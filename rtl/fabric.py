@@ -5,6 +5,7 @@ A cable of the torus joins ``tx[d]`` of a node to ``rx[d ^ 1]`` of its neighbour
 
 import math
 from collections.abc import Iterator
+from functools import reduce
 
 from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
@@ -14,6 +15,7 @@ from rtl.clone import clone
 from rtl.formats import Direction, Straps
 from rtl.node import PARTS, Node
 from rtl.parameters import ParameterError, Parameters
+from rtl.signature import CABLES, NodeSignature
 from rtl.signatures import AxiLite, TreeStream
 from rtl.tree.port import RootPort
 
@@ -88,6 +90,10 @@ def straps_of(rank: int, shape: Shape) -> dict[str, int]:
             "children": sum(1 << side for side in (0, 1) if 2 * rank + 1 + side < nodes)}
 
 
+def _member(interface, name):
+    return interface[name] if isinstance(name, int) else getattr(interface, name)
+
+
 class Fabric(wiring.Component):
     """A machine: `shape` nodes, instances of one module.
 
@@ -99,6 +105,8 @@ class Fabric(wiring.Component):
         Of every node.
     parts : dict, optional
         Replacements for parts of the node, see :class:`~rtl.node.Node`.
+    signatures : bool
+        With a :class:`~rtl.signature.NodeSignature` beside every node.
 
     Members
     -------
@@ -114,6 +122,8 @@ class Fabric(wiring.Component):
         One bit a node, by rank.
     idle : Out(1)
         All nodes and the owner's port are quiescent.
+    signatures : Out(64 N)
+        Only where asked for: of node ``r`` from bit 64 ``r`` on.
     owner_in, owner_out : TreeStream
         The port above the root of the tree. What enters on the owner channel is owner-stamped.
 
@@ -140,7 +150,7 @@ class Fabric(wiring.Component):
     untraced_scopes = (f"{module_name}.node_*.*.*",)
     no_inline = tuple(f"{NODE_MODULE}.{block}" for block in (*PARTS, "tree", "endpoint"))
 
-    def __init__(self, shape: Shape, parameters: Parameters, parts=None):
+    def __init__(self, shape: Shape, parameters: Parameters, parts=None, *, signatures: bool = False):
         self.shape = check_shape(tuple(shape))
         self.parameters = parameters
         self.nodes = math.prod(shape)
@@ -157,6 +167,7 @@ class Fabric(wiring.Component):
             "now": Out(64), "time_load": In(1), "time_value": In(64),
             **host,
             "irq": Out(self.nodes), "held": Out(self.nodes), "quiescent": Out(self.nodes), "idle": Out(1),
+            **({"signatures": Out(64 * self.nodes)} if signatures else {}),
             "owner_in": In(TreeStream), "owner_out": Out(TreeStream),
         })
 
@@ -182,6 +193,8 @@ class Fabric(wiring.Component):
         for rank, node in enumerate(nodes):
             m.d.comb += [node.now.eq(self.now), node.straps.eq(Straps.const(straps_of(rank, self.shape)))]
         self._wire_hosts(m, nodes)
+        if "signatures" in self.signature.members:
+            self._sign(m, nodes)
         for rank, direction, neighbour in cables(self.shape):
             connect(m, nodes[rank].tx[direction], nodes[neighbour].rx[direction ^ 1])
         for rank, node in enumerate(nodes[1:], 1):
@@ -200,6 +213,17 @@ class Fabric(wiring.Component):
             self.idle.eq(self.quiescent.all() & port.quiescent),
         ]
         return m
+
+    def _sign(self, m, nodes):
+        for rank, node in enumerate(nodes):
+            m.submodules[f"signature_{rank}"] = DomainRenamer("machine")(watcher := NodeSignature())
+            m.d.comb += [
+                watcher.now.eq(self.now), watcher.irq.eq(node.irq),
+                self.signatures.word_select(rank, 64).eq(watcher.value),
+            ]
+            for path, _, seen in watcher.signature.flatten(watcher):
+                if path[0] in CABLES:
+                    m.d.comb += seen.eq(reduce(_member, path[1:], getattr(node, path[0])))
 
     def _wire_hosts(self, m, nodes):
         for name, member in AxiLite.members.items():

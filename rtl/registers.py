@@ -306,7 +306,7 @@ _ALL = [
              doc="Length distribution: the share of packets of at most i + 1 chunks of 32 bytes, in units of 2^-16, "
                  "must not fall with i. All others have 8 chunks."),
     Register(name="TRAFFIC_OVERRUNS", address=0xC080, host=RO,
-             doc="Packets that were not generated because the queue was full."),
+             doc="Packets that were not generated, while `record` was on, because the queue was full."),
     Register(name="TRAFFIC_SELF", address=0xC084, host=RO,
              doc="Generated packets that went nowhere because the pattern's destination is this node; recorded ones."),
     Register(name="TRAFFIC_LATENCY_MAX", address=0xC088, host=RO,

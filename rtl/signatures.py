@@ -207,7 +207,7 @@ def ni_signature(parameters: Parameters) -> wiring.Signature:
     host : In(AxiLite)
         Registers below 0x800000, the node memory from there.
     guard : Out(RegisterBus)
-        Accesses to the guard's page of the register map.
+        Accesses to the register map from the guard's page on, the traffic generator's included if there is one.
     console_in : In(FlitStream)
         Tree packets the console endpoint accepted for this node. Always drained; dropped and counted
         when the console ring is full.

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import Component, In, Out
 
+from rtl.ni.arbiter import RoundRobin
 from rtl.parameters import Parameters
 from rtl.registers import TrafficError
 from rtl.traffic_lane import Origin, Received
@@ -74,13 +75,18 @@ class Bank(Component):
         chosen, chosen_valid = Signal(Received), Signal()
         taken, taken_valid, taken_bin = Signal(Received), Signal(), Signal(7)
         chosen_origin, taken_origin = Signal(Origin), Signal(Origin)
-        before: Value = Value.cast(0)
-        m.d.sync += chosen_valid.eq(Cat(received.valid for received in self.received).any())
-        for received, origin in zip(self.received, self.origin, strict=True):
-            m.d.comb += received.ready.eq(~before)
-            with m.If(received.valid & received.ready):
+        m.submodules.turn = turn = RoundRobin(len(self.received))
+        some = Signal()
+        m.d.comb += [
+            turn.requests.eq(Cat(received.valid for received in self.received)),
+            some.eq(turn.requests.any()),
+            turn.advance.eq(some),
+        ]
+        m.d.sync += chosen_valid.eq(some)
+        for lane, (received, origin) in enumerate(zip(self.received, self.origin, strict=True)):
+            m.d.comb += received.ready.eq(turn.grants[lane])
+            with m.If(turn.grants[lane]):
                 m.d.sync += [chosen.eq(received.payload), chosen_origin.eq(origin)]
-            before = before | received.valid
 
         found = bin_of(m, chosen.latency)
         m.d.sync += taken_valid.eq(chosen_valid & ~self.clear)
@@ -103,7 +109,7 @@ class Bank(Component):
             self.packet.eq(taken),
             self.packet.failed.eq(~good),
             self.packet.error.eq(Mux(taken.failed, taken.error, TrafficError.ORDER)),
-            self.busy.eq(chosen_valid | taken_valid | before),
+            self.busy.eq(chosen_valid | taken_valid | some),
 
             read_newest.addr.eq(chosen_origin.source), read_newest.en.eq(chosen_valid),
             write_newest.addr.eq(Mux(self.clear, self.place, taken_origin.source)),

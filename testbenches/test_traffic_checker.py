@@ -206,7 +206,7 @@ async def beside_the_interface(dut, pauses):
             bench.from_ni[lane].put(one)
             bench.from_guard[lane].put(other)
             for _ in range(dice.randrange(3)):
-                bench.from_guard[lane].put(right(bench))
+                bench.from_guard[lane].put(right(bench, size=dice.choice([0, 0, 5])))
     await bench.control()
     await bench.settle()
     for lane in bench.lanes:
@@ -215,7 +215,8 @@ async def beside_the_interface(dut, pauses):
         assert [p for p, own in zip(bench.to_guard[lane].packets, ours, strict=True) if not own] == out[lane]
         assert list(bench.to_ni[lane].packets) == into[lane]
         # In turns: while both have packets none waits for two of the other.
-        assert pauses != "never" or ours[:6] in ([True, False] * 3, [False, True] * 3, [False, False, True] * 2)
+        begin = ours.index(True)
+        assert pauses != "never" or ours[begin:begin + 4] == [True, False] * 2
     await bench.cycles(30)
     assert bench.early == 0
     assert bench.retired == [sum(1 for at, _ in bench.ends if at == lane) for lane in bench.lanes]
@@ -288,6 +289,14 @@ async def quiescent(dut):
     await bench.settle()
     await bench.cycles(200)
     assert await bench.get("GENERATED") == 2 and await state() == 1
+    # From the trial to the last flit there is no cycle in which nothing seems to be left.
+    for _ in range(8):
+        await bench.set("COUNT", 1)
+        seen = []
+        for _ in range(60):
+            await bench.cycles(1)
+            seen.append((int(dut.quiescent.value), sum(sink.flits for sink in bench.to_guard)))
+        assert all(flits == seen[-1][1] for quiet, flits in seen if quiet)
     await bench.set("SEED", 3)
     assert await state() == 0
     await bench.settle()

@@ -22,6 +22,9 @@ from testbenches.traffic_model import Place
 
 __all__ = ["Bench"]
 
+FINISHING = 20
+"""Cycles the network interface takes to finish a packet."""
+
 
 @dataclass
 class _Judged:
@@ -34,7 +37,7 @@ class _Judged:
 class Bench:
     """The block between models of network interface and guard; out of reset and cleared after :meth:`start`.
 
-    `now` counts from `epoch`. The network interface finishes a packet some cycles after it got its tail.
+    `now` counts from `epoch`. The network interface finishes a packet `FINISHING` cycles after it got its tail.
 
     Parameters
     ----------
@@ -50,6 +53,7 @@ class Bench:
         self.parameters = Parameters(**json.loads(os.environ["KHHW_PARAMETERS"]))
         self.random = random.Random(int(os.environ.get("COCOTB_RANDOM_SEED", "1")))
         self.lanes = range(self.parameters.lanes)
+        dut.rst.value = 1
         dut.ni_retired.value = 0
         self.now = epoch
         dut.now.value = epoch
@@ -151,7 +155,7 @@ class Bench:
             self.dut.now.value = self.now
 
     async def _finish(self) -> None:
-        """The network interface: finishes a packet of a lane 9 cycles after its tail."""
+        """The network interface: finishes a packet of a lane some cycles after its tail."""
         seen, due = [0 for _ in self.lanes], [deque[int]() for _ in self.lanes]
         while True:
             await RisingEdge(self.dut.clk)
@@ -159,7 +163,7 @@ class Bench:
             for lane, sink in enumerate(self.to_ni):
                 if len(sink.packets) > seen[lane]:
                     seen[lane] = len(sink.packets)
-                    due[lane].append(self.now + 9)
+                    due[lane].append(self.now + FINISHING)
                 if due[lane] and due[lane][0] <= self.now:
                     due[lane].popleft()
                     pulses |= 1 << lane
@@ -170,10 +174,13 @@ class Bench:
         unfinished = [deque[_Judged]() for _ in self.lanes]
         while True:
             await RisingEdge(self.dut.clk)
+            if int(self.dut.rst.value):
+                continue
             retired, by_ni = int(self.dut.retired.value), int(self.dut.ni_retired.value)
             for lane in self.lanes:
                 if by_ni >> lane & 1:
-                    next(packet for packet in unfinished[lane] if not packet.ours and not packet.finished).finished = True
+                    software = (packet for packet in unfinished[lane] if not packet.ours)
+                    next(packet for packet in software if not packet.finished).finished = True
                 if retired >> lane & 1:
                     self.retired[lane] += 1
                     self.early += not unfinished[lane].popleft().finished

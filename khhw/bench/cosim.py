@@ -20,7 +20,7 @@ from khhw.machine.machine import Machine
 from khhw.machine.results import RunRecord
 from khhw.sim.process import ProcessResult, Request, run
 
-__all__ = ["BUILDS", "LOADS", "Lap", "cycles_per_hop", "measure", "summary"]
+__all__ = ["BUILDS", "LOADS", "Lap", "cycles_per_hop", "measure", "spread", "summary"]
 
 LOADS = Path(__file__).with_name("cosim.toml")
 """The machine that is measured where no other is named."""
@@ -110,7 +110,8 @@ def summary(
     results: list[dict[str, Any]] = [
         {"build": build, "load": load, "samples": len(values),
          "cycles": int(np.median([lap["cycles"] for lap in values])),
-         "cycles_per_second": _spread(values, "wall_seconds"), "cycles_per_cpu_second": _spread(values, "cpu_seconds")}
+         "cycles_per_second": spread(values, "cycles", "wall_seconds"),
+         "cycles_per_cpu_second": spread(values, "cycles", "cpu_seconds")}
         for (build, load), values in laps.items()]
     median = {(r["build"], r["load"], key): r[key]["median"] for r in results
               for key in ("cycles_per_second", "cycles_per_cpu_second")}
@@ -122,8 +123,9 @@ def summary(
             "build_seconds": {name: asdict(build.time) if build.time else None for name, build in builds.items()}}
 
 
-def _spread(laps: Sequence[Lap], time: str) -> dict[str, int]:
-    speeds = [lap["cycles"] / lap[time] for lap in laps]
+def spread(laps: Sequence[Lap], work: str, time: str) -> dict[str, int]:
+    """Median, least and most of `work` over `time`."""
+    speeds = [lap[work] / lap[time] for lap in laps]
     return {"median": round(float(np.median(speeds))), "min": round(min(speeds)), "max": round(max(speeds))}
 
 

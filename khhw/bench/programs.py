@@ -1,15 +1,25 @@
 """What the simulator process of a benchmark runs, with stop-watches in it."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from khhw.control.domains import Domains
+from khhw.control.epochs import EpochControl
+from khhw.control.outside import Outside
+from khhw.control.owner import Owner
 from khhw.machine.file import MachineFile, Phase
 from khhw.machine.program import MachineProgram, program
-from khhw.sim.host import Host
+from khhw.node import Shape
+from khhw.sim.host import Host, NodePort
 from khhw.sim.options import Outcome
+from khhw.traffic.measure import start_traffic
+from khhw.traffic.point import Point
 
-__all__ = ["IDLE", "StopWatch", "TimedMachine", "timed"]
+__all__ = ["IDLE", "StopWatch", "TimedMachine", "TrafficMachine", "timed", "traffic"]
 
 IDLE = "idle"
 """Name of the load that is none."""
@@ -17,6 +27,9 @@ IDLE = "idle"
 _WARM_UP = 2048
 _CHUNK = 4096
 """Cycles between two looks at the clock."""
+_TRAFFIC_CHUNK = 128
+_ACCESS = 8
+"""Cycles a register access takes at most."""
 
 
 class StopWatch:
@@ -91,4 +104,98 @@ def timed(host: Host, arguments: Mapping[str, Any]) -> TimedMachine:
     run = program(host, arguments, TimedMachine)
     assert isinstance(run, TimedMachine)
     run.idle_seconds = arguments["idle_seconds"]
+    return run
+
+
+class TrafficMachine:
+    """Synthetic traffic on a fabric, with a stop-watch on it.
+
+    Parameters
+    ----------
+    host : Host
+    point : Point
+        The traffic.
+    repeat : int
+        Measurements.
+    seconds : float
+        Wall time of each.
+    """
+
+    def __init__(self, host: Host, point: Point, repeat: int, seconds: float) -> None:
+        self._host = host
+        self._point = point
+        self._repeat = repeat
+        self._seconds = seconds
+        self._laps: list[dict[str, float]] = []
+
+    async def run(self) -> None:
+        """Open the machine, start traffic on all nodes, look at the clock."""
+        root = self._host.root
+        outside = Outside(root)
+        await outside.start()
+        owner = Owner(outside, Shape(*self._point.shape))
+        await EpochControl(owner).change(Domains(np.ones((self._point.nodes, self._point.nodes), np.bool_)))
+        await owner.release(None)
+        writes = Writes(self._point.nodes)
+        start_traffic(writes, self._point)
+        for port in self._host.nodes:
+            self._host.scheduler.spawn(self._program(port, writes), rank=port.rank)
+        await root.sleep(writes.now + len(writes.made) * _ACCESS + _WARM_UP)
+        for _ in range(self._repeat):
+            watch = StopWatch(self._host)
+            while (lap := watch.stop())["wall_seconds"] < self._seconds:
+                await root.sleep(_TRAFFIC_CHUNK)
+            self._laps.append(lap)
+
+    async def _program(self, port: NodePort, writes: "Writes") -> None:
+        began = port.now
+        for cycle, address, values in writes.made:
+            await port.sleep(max(0, began + cycle - port.now))
+            await port.write(address, int(values[port.rank]))
+
+    def results(self, _outcome: Outcome) -> dict[str, Any]:
+        """The measurements."""
+        return {"laps": self._laps}
+
+    def stuck(self, _read: Callable[[str], int]) -> Sequence[str]:
+        """Nothing: traffic never stops."""
+        return ()
+
+
+class Writes:
+    """Stands for an engine while traffic is programmed, and keeps what is written, for another back end to do.
+
+    Parameters
+    ----------
+    nodes : int
+        Of the machine.
+
+    Attributes
+    ----------
+    made : list of (int, int, numpy array)
+        Cycle, address, and a value for each node.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        self.nodes = nodes
+        self.now = 0
+        self.made: list[tuple[int, int, npt.NDArray[Any]]] = []
+
+    def write(self, _ranks: npt.NDArray[Any], address: int, values: int | Sequence[int] | npt.NDArray[Any]) -> None:
+        """Keep it."""
+        self.made.append((self.now, address, np.broadcast_to(np.asarray(values), (self.nodes,))))
+
+    def read(self, _ranks: npt.NDArray[Any], address: int) -> npt.NDArray[np.uint32]:
+        """Programming reads nothing."""
+        raise LookupError(f"nothing is there to be read at {address:#x}")
+
+    def run(self, cycles: int) -> None:
+        """Let cycles pass."""
+        self.now += cycles
+
+
+def traffic(host: Host, arguments: Mapping[str, Any]) -> TrafficMachine:
+    """Entry of a simulator process: ``point`` as plain values, ``repeat`` and ``seconds``."""
+    run = TrafficMachine(host, Point.from_dict(arguments["point"]), arguments["repeat"], arguments["seconds"])
+    host.scheduler.spawn(run.run(), name="owner")
     return run

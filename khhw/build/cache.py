@@ -18,10 +18,12 @@ from pathlib import Path
 from khhw.build.errors import RequestError
 
 __all__ = ["COMPLETE", "build_once", "build_root", "checkout", "claim_folder", "digest", "file_digest", "lock",
-           "write_atomically"]
+           "refuse_full_disk", "write_atomically"]
 
 COMPLETE = "complete.json"
 """Marks a finished folder; holds the facts that made its name."""
+
+_LITTLE = 1 << 20
 
 UNUSED_DAYS = 14
 """A build folder that nothing used for this long is removed when a sibling is built."""
@@ -93,10 +95,26 @@ def build_once(folder: Path, facts: object, build: Callable[[Path], None]) -> Pa
             _prune(folder)
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            build(folder)
-            write_atomically(stamp, json.dumps(facts, indent=1, default=str) + "\n")
+            try:
+                build(folder)
+                write_atomically(stamp, json.dumps(facts, indent=1, default=str) + "\n")
+            except OSError:
+                refuse_full_disk(folder)
+                raise
         os.utime(stamp)
     return folder
+
+
+def refuse_full_disk(folder: Path) -> None:
+    """Say so where a build failed because there is no room left.
+
+    Raises
+    ------
+    RequestError
+        If there is less than a mebibyte left where `folder` is.
+    """
+    if shutil.disk_usage(folder).free < _LITTLE:
+        raise RequestError(f"the disk with {folder} is full: make room, or set KHHW_BUILD to a folder on another one")
 
 
 @contextlib.contextmanager

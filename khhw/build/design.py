@@ -78,7 +78,11 @@ class Design:
     @classmethod
     def load(cls, folder: Path) -> "Design":
         """Read a design that :func:`convert` left in `folder`."""
-        facts = json.loads((folder / DESCRIPTION).read_text())
+        try:
+            facts = json.loads((folder / DESCRIPTION).read_text())
+        except (OSError, ValueError) as error:
+            raise RequestError(f"the Verilog kept in {folder} is damaged ({error}): remove that folder, and it is "
+                               "converted again") from error
         return cls(
             top=facts["top"],
             sources=tuple(folder / name for name in facts["sources"]),
@@ -142,7 +146,10 @@ def convert(
 def _is_current(index: Path) -> bool:
     if not index.is_file():
         return False
-    facts = json.loads(index.read_text())
+    try:
+        facts = json.loads(index.read_text())
+    except ValueError:
+        return False
     if not (index.parents[1] / facts["folder"] / DESCRIPTION).is_file():
         return False
     return all(file_digest(Path(name)) == value for name, value in facts["inputs"].items())

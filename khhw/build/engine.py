@@ -10,7 +10,7 @@ from typing import Any
 
 from khhw.build import toolchain
 from khhw.build.backends import VARIANTS, VERILATOR_OPTIONS, control_file
-from khhw.build.cache import build_once, build_root, digest, file_digest
+from khhw.build.cache import build_once, build_root, digest, file_digest, refuse_full_disk
 from khhw.build.design import Design, convert
 from khhw.build.errors import BuildError, RequestError
 from khhw.build.places import write_formats, write_places
@@ -20,6 +20,7 @@ __all__ = ["EngineBuild", "build_engine"]
 
 CORE = Path(__file__).parents[1] / "sim" / "engine" / "core"
 LIBRARY = "engine.so"
+_DIGEST = "engine.sha256"
 _MAKE_JOBS = 2
 _COMPILER = ("-std=c++20", "-O2", "-fPIC", "-Wall", "-Wextra")
 
@@ -45,6 +46,19 @@ class EngineBuild:
     def time(self) -> BuildTime | None:
         """How long it took when it was made."""
         return BuildTime.of(self.folder)
+
+    def check(self) -> None:
+        """Refuse a library that is not what was built.
+
+        Raises
+        ------
+        RequestError
+            Says what to remove.
+        """
+        kept = self.folder / _DIGEST
+        if not kept.is_file() or kept.read_text().strip() != file_digest(self.library):
+            raise RequestError(
+                f"the compiled engine {self.library} is damaged: remove {self.folder}, and it is built again")
 
 
 @dataclass(frozen=True)
@@ -78,7 +92,8 @@ class _Recipe:
         objects = [self._compile(source, folder, plain) for source in self.sources if source.suffix == ".cpp"]
         archives = [str(path) for path in sorted(folder.glob("*/*.a"))]
         _run(["g++", "-shared", "-o", str(folder / LIBRARY), *objects, *archives, "-pthread", "-latomic"], folder)
-        _keep(folder, {LIBRARY, "build.log"})
+        (folder / _DIGEST).write_text(file_digest(folder / LIBRARY) + "\n")
+        _keep(folder, {LIBRARY, _DIGEST, "build.log"})
 
     def _verilate(self, design: Design, folder: Path) -> None:
         folder.mkdir()
@@ -178,5 +193,6 @@ def _run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | 
         done = subprocess.run(
             command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
+        refuse_full_disk(folder)
         raise BuildError(f"{Path(command[0]).name} ended with code {done.returncode}", log)
 

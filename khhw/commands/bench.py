@@ -1,16 +1,18 @@
 """Measure khhw itself.
 
 The benchmark cosim measures simulated cycles a second of eight nodes, idle and under load, on khhw's build and on
-that of cocotb's own runner (docs/bench.md). The other build is slow to make: the first call takes many minutes.
+that of cocotb's own runner. The other build is slow to make: the first call takes many minutes. The benchmark engine
+measures node-cycles a second of up to 4,096 nodes on the native engine (docs/bench.md, docs/engine.md).
 """
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["add_arguments", "cosim", "run"]
+__all__ = ["add_arguments", "cosim", "engine", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--seed", type=int, help="of everything random (default: the machine file's)")
     one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     one.set_defaults(measure=cosim)
+    _add_engine(benchmarks)
+
+
+def _add_engine(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    one = benchmarks.add_parser("engine", help="node-cycles a second of the native engine, and its ratio to cocotb")
+    one.add_argument("--nodes", metavar="XxYxZ", help="one machine instead of 4x4x4, 8x8x8 and 16x16x16")
+    one.add_argument("--load", type=float, default=0.5, help="offered, of what an ideal torus carries (%(default)s)")
+    one.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="that evaluate nodes (%(default)s)")
+    one.add_argument("--evaluator", choices=("verilated", "lanes"), help="what evaluates nodes (default: the faster)")
+    one.add_argument("--repeat", type=int, default=5, help="samples of every figure (%(default)s)")
+    one.add_argument("--seconds", type=float, default=2.0, help="length of a sample (%(default)s)")
+    one.add_argument("--seed", type=int, default=1, help="of the traffic (%(default)s)")
+    one.add_argument("--no-cocotb", action="store_true", help="leave out the ratio, and with it minutes of building")
+    one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    one.set_defaults(measure=engine)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -56,6 +73,57 @@ def cosim(arguments: argparse.Namespace) -> int:
     else:
         _print_cosim(results, found)
     return 0
+
+
+def engine(arguments: argparse.Namespace) -> int:
+    """``khhw bench engine``."""
+    from khhw.bench.engine import SHAPES, measure, node_parameters
+    from khhw.build.errors import RequestError
+    from khhw.commands.output import report
+
+    if arguments.repeat < 1 or not 0 < arguments.seconds < 3600 or arguments.threads < 1:
+        raise RequestError("--repeat and --threads take a number from 1, --seconds one above 0")
+    if not 0 < arguments.load <= 2:
+        raise RequestError(f"--load is above 0 and at most 2, not {arguments.load:g}")
+    shapes = SHAPES if arguments.nodes is None else (_shape(arguments.nodes),)
+    found = measure(
+        shapes, load=arguments.load, threads=arguments.threads, evaluator=arguments.evaluator, repeat=arguments.repeat,
+        seconds=arguments.seconds, seed=arguments.seed, cocotb=not arguments.no_cocotb, tell=_tell)
+    results = found.pop("results")
+    if arguments.json:
+        parameters = {
+            "node": node_parameters(shapes).as_dict(), "load": arguments.load, "repeat": arguments.repeat,
+            "seconds": arguments.seconds, "threads": arguments.threads}
+        print(json.dumps(report(results, seed=arguments.seed, parameters=parameters, build="fast") | found, indent=1))
+    else:
+        _print_engine(results, found)
+    return 0
+
+
+def _shape(text: str) -> tuple[int, int, int]:
+    from khhw.build.errors import RequestError
+    from rtl.fabric import check_shape
+    from rtl.parameters import ParameterError
+
+    try:
+        x, y, z = (int(size) for size in text.split("x"))
+        return check_shape((x, y, z))
+    except (ValueError, ParameterError) as error:
+        raise RequestError(f"--nodes takes three sizes from 1 to 64, as in 8x8x8, not {text!r}") from error
+
+
+def _print_engine(results: list[dict[str, Any]], rest: dict[str, Any]) -> None:
+    print(f"{'machine':<10} {'sending':>9} {'load':>5} {'evaluator':>10}  node-cycles/s  evaluated  bytes a node")
+    for row in results:
+        print(f"{'x'.join(map(str, row['shape'])):<10} {row['sending']:>9} {row['load']:>5g} {row['evaluator']:>10} "
+              f"{row['node_cycles_per_second']['median']:>14,} {row['evaluated']:>9.1%} {row['bytes_per_node']:>13,}")
+    if rest["cocotb"]:
+        print(f"{'2x2x2':<10} {'all':>9} {rest['cocotb']['load']:>5g} {'cocotb':>10} "
+              f"{rest['cocotb']['node_cycles_per_second']['median']:>14,}")
+        print("over cocotb: " + ", ".join(f"{nodes} nodes {ratio:g}x" for nodes, ratio in rest["ratio"].items()))
+    if rest["build_seconds"]:
+        print(f"one build for all sizes: {rest['build_seconds']['wall_seconds']:g} s, "
+              f"{rest['build_seconds']['cpu_seconds']:g} s of CPU")
 
 
 def _tell(text: str) -> None:

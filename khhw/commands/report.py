@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="one folder of khhw run or khhw sweep, or two runs to compare")
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path,
                         help="folder to write to (default: the run's own; for two runs out/FIRST-SECOND)")
-    parser.add_argument("--file", metavar="FILE", default="machine.toml",
-                        help="machine file or specification, for the command on the page that makes it again")
+    parser.add_argument("--file", metavar="FILE", help="machine file or specification, for the command on the "
+                        "page that makes it again (default: machine.toml, or the sweep's own)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -70,9 +70,10 @@ def _one(results: "Results", arguments: argparse.Namespace) -> int:
 
     given = arguments.runs[0]
     folder = arguments.folder or (given if given.is_dir() else given.parent)
-    page = write_report(results, folder, source=arguments.file)
+    source = arguments.file or "machine.toml"
+    page = write_report(results, folder, source=source)
     if not arguments.json:
-        print_summary(results, page, source=arguments.file)
+        print_summary(results, page, source=source)
         return 0
     said = [{"name": p.name, "title": p.title, "caption": p.caption} for p in pictures(results)]
     print(json.dumps(report({"report": str(page), "passed": results.passed, "pictures": said}, seed=results.seed,
@@ -95,7 +96,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     except (ValidationError, UnicodeDecodeError) as error:
         raise RequestError(f"{given / FILE} holds no sweep of this khhw: {error}; sweep again with -o {given}"
                            ) from error
-    page = write_sweep(results, arguments.folder or given, source=arguments.file)
+    page = write_sweep(results, arguments.folder or given, source=arguments.file or results.source)
     if arguments.json:
         print(results.text(), end="")
     else:

@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="TCP port of node 0's console, 0 for any (default: the machine file's)")
     parser.add_argument("--seed", type=int, help="of everything random (default: the machine file's)")
     parser.add_argument("--debug", action="store_true", help="simulator build with assertions, random initial values")
+    parser.add_argument("--engine", choices=("cocotb", "native"), default="cocotb",
+                        help="what simulates the machine; the same cycles on both (default: %(default)s)")
     parser.add_argument("--json", action="store_true",
                         help="print one JSON object a line: the ports when clients can connect, what passed at the end")
 
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
         raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
     try:
-        service = Service.of(Machine.load(arguments.file), **changes)
+        service = Service.of(Machine.load(arguments.file, engine=arguments.engine), **changes)
         service.try_ports()
     except (MachineFileError, ServeError, PortError) as error:
         raise RequestError(str(error)) from error

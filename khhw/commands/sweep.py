@@ -78,7 +78,7 @@ def _sweep(spec: "SweepSpec", folder: Path, arguments: argparse.Namespace) -> in
         results = Sweep(spec, arguments.file, folder, cluster, view).run()
         view.stage("writing")
         write_results(results, folder)
-        page = write_sweep(results, folder, source=str(arguments.file))
+        page = write_sweep(results, folder, source=results.source)
     if arguments.json:
         print(results.text(), end="")
     else:

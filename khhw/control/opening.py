@@ -6,7 +6,7 @@ import numpy as np
 
 from khhw.control.domains import Domains
 from khhw.control.epochs import table_writes
-from khhw.control.owner import Owner, OwnerError, Write, register_name
+from khhw.control.owner import OwnerError, Write, register_name
 from khhw.node import Shape
 from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from khhw.sim.engine import Engine

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from khhw.build.simulator import SimulationBuild
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
 from khhw.kernels.image import build_image
@@ -94,7 +93,7 @@ class Service:
         """
         tell: Callable[[dict[str, Any]], None] = on_report or (lambda _: None)
         tell({"kind": "building"})
-        simulator: SimulationBuild = self.machine.build(build=build)
+        simulator = self.machine.build(build=build)
         tell({"kind": "built", "folder": str(simulator.folder)})
         chosen = self.machine.file.seed if seed is None else seed
         return run(simulator, self._request(chosen), folder, seed=chosen, on_report=tell)

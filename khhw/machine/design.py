@@ -18,7 +18,8 @@ def design_of(machine: MachineFile, folder: Path) -> Design:
     folder : Path
         Of its file; modules of parts are also looked for there and one level up.
     """
-    values = {**machine.node.as_dict(), "shape": list(machine.torus.shape), "parts": dict(machine.parts)}
+    values = {**machine.node.as_dict(), "shape": list(machine.torus.shape), "signatures": True,
+              "parts": dict(machine.parts)}
     return convert("rtl.fabric:Fabric", values, path=search_path(machine, folder))
 
 

@@ -18,8 +18,8 @@ from khhw.machine.reading import load
 from khhw.machine.results import Results, RunRecord, State
 from khhw.machine.viewers import write_viewer_files
 from khhw.node import Shape
-from khhw.sim.options import Options
 from khhw.sim.engine.process import NativeMachine
+from khhw.sim.options import Options
 from khhw.sim.process import ProcessResult, Request, Simulator, run
 
 __all__ = ["ENGINES", "Build", "Command", "EngineName", "Machine", "OnReport"]
@@ -166,6 +166,7 @@ class Machine:
         return Results(
             version=__version__, name=self.file.name, state=state, command=command, seed=seed,
             message="" if state == "done" else "\n".join(details),
-            parameters=self.file.model_dump(mode="json"), build=build,
+            parameters=self.file.model_dump(mode="json"), build=build, engine=self.engine,
+            signature="".join(f"{value:016x}" for value in process.outcome.get("signature", [])),
             cpu_model=self.file.host.cpu, clock_hz=self.file.host.clock_hz, cycles=process.outcome.get("cycles", 0),
             wall_seconds=round(process.outcome.get("wall_seconds", 0.0), 3), results=RunRecord.model_validate(record))

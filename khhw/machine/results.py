@@ -227,6 +227,8 @@ class Results(_Model):
     """The machine file with all defaults filled in."""
     build: Literal["fast", "debug"]
     """Simulator build."""
+    engine: Literal["cocotb", "native"] = "cocotb"
+    """What simulated it."""
     cpu_model: str
     """What charged software time."""
     clock_hz: int
@@ -235,6 +237,8 @@ class Results(_Model):
     """Cycles when it ended."""
     wall_seconds: float
     """Time the simulator ran."""
+    signature: str = ""
+    """Of all that nodes sent, and of their interrupts, by cycle: 16 hex digits a node (``rtl/signature.py``)."""
     results: RunRecord = RunRecord()
     """What was seen."""
 

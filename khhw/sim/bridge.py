@@ -109,13 +109,22 @@ class Bridge(ABC):
             until = min(until, self.options.max_cycles)
         if self.host.inbox is not None:
             until = min(until, self.cycle + 1 + LOOK_CYCLES)
-        if every := self.options.sign_every:
-            until = min(until, self.cycle + every - self.cycle % every)
+        if self.options.sign_every:
+            until = min(until, max(self.cycle + 1, self._next_signature))
         return until
+
+    @property
+    def _next_signature(self) -> int:
+        return self.options.sign_from + len(self.signatures) * self.options.sign_every
+
+    @property
+    def wants_signatures(self) -> bool:
+        """Whether a sample of signatures is due."""
+        return bool(self.options.sign_every) and self._next_signature <= self.cycle
 
     def keep_signatures(self, now: Sequence[int]) -> None:
         """Signatures in this cycle, for every cycle since the last ones that they were asked for."""
-        while len(self.signatures) * self.options.sign_every <= self.cycle:
+        while self.wants_signatures:
             self.signatures.append(list(now))
 
     def wait_outside(self, inbox: Inbox, due: int | None) -> int | None:
@@ -155,7 +164,7 @@ class Bridge(ABC):
         if self.host.inbox is not None:
             self.host.inbox.skipped_cycles = self.skipped
 
-    def result(self, stuck: Stuck | None, read: Callable[[str], int]) -> Outcome:
+    def result(self, stuck: Stuck | None, read: Callable[[str], int], signature: Sequence[int]) -> Outcome:
         """How the run ended. All tasks are closed.
 
         Parameters
@@ -164,6 +173,8 @@ class Bridge(ABC):
             Asked where packets are when the machine did not come to an end by itself.
         read : callable
             Reads a signal by its path below the fabric.
+        signature : sequence of int
+            Of all nodes, now.
         """
         assert self.outcome is not None
         state, message = self.outcome
@@ -176,6 +187,6 @@ class Bridge(ABC):
                 "wakes": self.wakes, "phases": self.phases, "events": self.scheduler.events, **self.transfers(),
                 "jumps": self.jumps, "skipped_cycles": self.skipped, "simulated_cycles": self.cycle - self.skipped,
             },
-            signatures=self.signatures)
+            signature=list(signature), signatures=self.signatures)
         self.scheduler.close()
         return outcome

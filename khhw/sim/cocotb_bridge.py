@@ -81,7 +81,8 @@ class _CocotbBridge(Bridge):
         self._timed = False
         self._origin = 0
         self._held = -1
-        self._signature = Vector(dut, "signature") if options.sign_every else None
+        # Machines without signatures exist: testbenches have their own.
+        self._signed = Vector(dut, "signatures") if hasattr(dut, "signatures") else None
         host.memory = Backdoor(dut, len(host.nodes))
 
     async def run(self, stuck: Stuck | None) -> Outcome:
@@ -91,9 +92,10 @@ class _CocotbBridge(Bridge):
             await self._reach_edge()
             if self.outcome is None:
                 await self._finish_cycle()
-        if self._settled and self.time.get() != self.cycle:
+        await self._settle_down()
+        if self.time.get() != self.cycle:
             raise RuntimeError(f"the machine's time is {self.time.get()} in cycle {self.cycle}")
-        return self.result(stuck, reader(self.dut))
+        return self.result(stuck, reader(self.dut), self._signature())
 
     def begin(self, accesses: list[Access]) -> None:
         self.buses.start(accesses)
@@ -143,11 +145,12 @@ class _CocotbBridge(Bridge):
             await self._settle_down()
             self.phase()
 
-    async def _keep_signatures(self, vector: Vector) -> None:
-        if len(self.signatures) * self.options.sign_every <= self.cycle:
-            await self._settle_down()
-            value = vector.get()
-            self.keep_signatures([value >> 64 * rank & (1 << 64) - 1 for rank in range(len(self.host.nodes))])
+    def _signature(self) -> list[int]:
+        """Signatures of all nodes, as they have settled to."""
+        if self._signed is None:
+            return []
+        value = self._signed.get()
+        return [value >> 64 * rank & (1 << 64) - 1 for rank in range(len(self.host.nodes))]
 
     async def _settle_down(self) -> None:
         """Let the machine see the edge it is at; signals then have their values of this cycle."""
@@ -164,8 +167,9 @@ class _CocotbBridge(Bridge):
         """Return at the next edge that matters, before the machine has seen it."""
         while self.outcome is None:
             self.pace.look(self.cycle)
-            if self._signature is not None:
-                await self._keep_signatures(self._signature)
+            if self.wants_signatures:
+                await self._settle_down()
+                self.keep_signatures(self._signature())
             if self.host.inbox is not None and self.host.inbox.waiting:
                 self.host.inbox.deliver(self.scheduler, self.cycle + 1)
             due = self.scheduler.next_cycle()

@@ -21,8 +21,9 @@ class Options:
         Skip cycles in which nothing can happen.
     progress_seconds : float
         Wall time between two progress reports.
-    sign_every : int
-        Cycles from one sample of all nodes' signatures (``rtl/signature.py``) to the next; 0: none are kept.
+    sign_every, sign_from : int
+        Cycles from one sample of all nodes' signatures (``rtl/signature.py``) to the next, and the cycle of the first.
+        0: only those at the end are kept.
     """
 
     max_cycles: int | None = None
@@ -30,6 +31,7 @@ class Options:
     jump: bool = True
     progress_seconds: float = 0.25
     sign_every: int = 0
+    sign_from: int = 0
 
 
 class State(enum.StrEnum):
@@ -69,8 +71,10 @@ class Outcome:
         What the program says about where packets are, if the machine did not come to an end by itself.
     statistics : dict
         What the back end counted.
+    signature : list of int
+        Of all nodes at the end; empty if the machine has none.
     signatures : list of list of int
-        If they were asked for: those of all nodes in the cycles 0, ``sign_every``, and so on.
+        Those that were asked for: of all nodes in the cycles ``sign_from``, ``sign_from + sign_every``, and so on.
     """
 
     state: State
@@ -80,6 +84,7 @@ class Outcome:
     waiting: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     statistics: dict[str, int] = field(default_factory=dict)
+    signature: list[int] = field(default_factory=list)
     signatures: list[list[int]] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """What a sweep asks of whatever measures its points."""
 
-import functools
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from khhw.traffic.measurement import Measurement
 from khhw.traffic.point import Build, Point
 
-__all__ = ["ENGINE", "Backend", "identify", "measured", "prepared"]
+__all__ = ["ENGINE", "Backend", "OtherHardwareError", "identify", "measured", "prepared"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,20 @@ ENGINE = Backend(identify="khhw.traffic.engine:identify", prepare="khhw.traffic.
 """The scale engine."""
 
 
+class OtherHardwareError(RuntimeError):
+    """What would be measured is not what the sweep is about."""
+
+
+def _check(backend: Backend, build: Build, identity: str) -> None:
+    from khhw import __version__
+
+    own = identify(backend, build)
+    if own != identity:
+        raise OtherHardwareError(
+            f"the sources there (version {__version__}, hardware {own}) are not those the sweep began with (hardware "
+            f"{identity}): install the same ones on all workers, and start the sweep again after an edit")
+
+
 def _find(name: str) -> Callable[..., object]:
     module, _, function = name.partition(":")
     found: Callable[..., object] = getattr(importlib.import_module(module), function)
@@ -47,28 +60,22 @@ def identify(backend: Backend, build: Build) -> str:
     return str(_find(backend.identify)(build))
 
 
-@functools.cache
-def prepared(backend: Backend, build: Build, identity: str) -> str:
-    """Make a build where this is called; the identity it has here.
+def prepared(backend: Backend, build: Build, identity: str) -> None:
+    """Make a build where this is called.
 
     Raises
     ------
-    RuntimeError
-        If it is not `identity`: what would be measured here is something else.
+    OtherHardwareError
+        If its identity here is not `identity`.
     """
-    from khhw import __version__
-
-    own = identify(backend, build)
-    if own != identity:
-        raise RuntimeError(f"this worker's khhw ({__version__}, hardware {own}) is not that of the sweep (hardware "
-                           f"{identity}): install the same sources on both")
+    _check(backend, build, identity)
     _find(backend.prepare)(build)
-    return own
 
 
 def measured(backend: Backend, point: Point, identity: str) -> Measurement:
-    """Measure a point where this is called; see :func:`prepared`."""
-    prepared(backend, point.build, identity)
+    """Measure a point where this is called; raises as :func:`prepared`."""
+    # Every time: somebody may have edited the hardware since the last point.
+    _check(backend, point.build, identity)
     result = _find(backend.measure)(point)
     assert isinstance(result, Measurement)
     return result

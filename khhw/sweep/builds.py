@@ -15,7 +15,7 @@ _LOOK = 1.0
 
 def reason_of(error: BaseException) -> str:
     """What went wrong, in words."""
-    known = ("RequestError", "BuildError", "WrongPacketsError")
+    known = ("RequestError", "BuildError", "WrongPacketsError", "OtherHardwareError")
     text = str(error).strip() or type(error).__name__
     if type(error).__name__ == "KilledWorker":
         return ("every worker that measured it was lost; a worker that needs more memory than there is, is killed by "
@@ -44,26 +44,22 @@ class Builds:
 
     def make(self, cluster: Cluster, wanted: Sequence[Build], view: View) -> None:
         """Make `wanted` on every host of a cluster."""
-        workers = cluster.workers()
-        by_host: dict[str, list[str]] = {}
-        for address, worker in workers.items():
-            by_host.setdefault(worker.host, []).append(address)
-        self._hosts = len(by_host)
-        # A host's builds go to one of its workers: compilers use all cores by themselves.
-        open_tasks = {f"build {build.name} on {host}": (build, host) for build in wanted for host in by_host}
+        hosts = list(dict.fromkeys(cluster.hosts()))
+        self._hosts = len(hosts)
+        open_tasks = {f"build {build.name} on {host}": (build, host) for build in wanted for host in hosts}
         for key, (build, host) in open_tasks.items():
-            cluster.submit(key, prepared, self.backend, build, self.identities[build], workers=by_host[host][:1])
+            cluster.submit(key, prepared, self.backend, build, self.identities[build], hosts=[host])
         while open_tasks:
             view.stage(f"building {len({build for build, _ in open_tasks.values()})} of {len(wanted)} kinds of node, "
-                       f"unless they are cached")
+                       f"unless cached")
             for event in cluster.events(_LOOK):
                 if isinstance(event, Done) and event.key in open_tasks:
                     build, host = open_tasks.pop(event.key)
                     cluster.forget(event.key)
                     if event.error is not None:
                         self.failed.setdefault(build, {})[host] = reason_of(event.error)
-        for build, hosts in self.failed.items():
-            for host, reason in hosts.items():
+        for build, reasons in self.failed.items():
+            for host, reason in reasons.items():
                 if not self.is_broken(build):
                     view.note(f"{host} measures nothing with {_describe(build)}: {reason}")
 
@@ -75,12 +71,10 @@ class Builds:
         """Why a broken build could not be made."""
         return next(iter(self.failed[build].values()))
 
-    def workers(self, cluster: Cluster, build: Build) -> list[str]:
-        """Workers that can measure with a build; empty if all can."""
+    def hosts(self, cluster: Cluster, build: Build) -> list[str]:
+        """Hosts that can measure with a build; empty if all can."""
         bad = self.failed.get(build)
-        if not bad:
-            return []
-        return [address for address, worker in cluster.workers().items() if worker.host not in bad]
+        return sorted(set(cluster.hosts()) - set(bad)) if bad else []
 
 
 def _describe(build: Build) -> str:

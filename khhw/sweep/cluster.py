@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 __all__ = [
-    "PATIENCE", "Cluster", "ClusterGoneError", "Done", "Lost", "Worker", "check_installed", "cores", "existing",
-    "local",
+    "PATIENCE", "Cluster", "ClusterGoneError", "Done", "Lost", "check_installed", "cores", "existing", "local",
 ]
 
 PATIENCE = 6.0
@@ -51,14 +50,6 @@ class Lost:
     keys: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Worker:
-    """Where a worker runs, and how many tasks it does at a time."""
-
-    host: str
-    threads: int
-
-
 @dataclass
 class Cluster:
     """Connected workers.
@@ -76,15 +67,14 @@ class Cluster:
     def __post_init__(self) -> None:
         self.client.subscribe_topic("all", self._on_event)
 
-    def workers(self) -> dict[str, Worker]:
-        """Every worker by its address."""
-        found = self.client.scheduler_info(n_workers=-1)["workers"]
-        return {address: Worker(worker["host"], worker["nthreads"]) for address, worker in found.items()}
+    def hosts(self) -> list[str]:
+        """The host of every worker."""
+        return [worker["host"] for worker in self.client.scheduler_info(n_workers=-1)["workers"].values()]
 
     def submit(
-        self, key: str, function: Callable[..., object], *arguments: object, workers: Sequence[str] = (),
+        self, key: str, function: Callable[..., object], *arguments: object, hosts: Sequence[str] = (),
     ) -> None:
-        """Have a task done by one of `workers`, all without.
+        """Have a task done by a worker on one of `hosts`, on any without.
 
         Parameters
         ----------
@@ -94,10 +84,10 @@ class Cluster:
             Importable by workers.
         *arguments
             Its arguments.
-        workers : sequence of str
-            Addresses.
+        hosts : sequence of str
+            As :meth:`hosts` gives them.
         """
-        future = self.client.submit(function, *arguments, key=key, pure=False, workers=list(workers) or None)
+        future = self.client.submit(function, *arguments, key=key, pure=False, workers=list(hosts) or None)
         self._futures[key] = future
         future.add_done_callback(self._on_done)
 

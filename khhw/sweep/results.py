@@ -126,6 +126,8 @@ class SweepResults(_Model):
     """What measured: the scale engine."""
     cpu_model: None = None
     """No software runs."""
+    source: str
+    """The specification's file, as it was given."""
     state: Literal["done", "failed", "interrupted"]
     """`failed`: at least one point has no measurement."""
     message: str

@@ -1,5 +1,6 @@
 """Sweeping: what is missing is handed to workers, what they find is put on disk at once."""
 
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -27,6 +28,7 @@ _LOOK = 0.5
 """Seconds between two looks at the clock."""
 _NO_WORKERS = 120.0
 """Seconds after which a cluster without workers is given up."""
+_ONE = threading.Lock()
 
 
 @dataclass
@@ -93,8 +95,8 @@ class Sweep:
         if failed and state == "done":
             state, message = "failed", f"{failed} of {len(rows)} points failed"
         return SweepResults(
-            version=__version__, parameters=self.spec.model_dump(mode="json"), state=state, message=message,
-            reused=self._reused, wall_seconds=time.monotonic() - began, results=rows,
+            version=__version__, parameters=self.spec.model_dump(mode="json"), source=str(self.source),
+            state=state, message=message, reused=self._reused, wall_seconds=time.monotonic() - began, results=rows,
             saturation=list(self._plan.saturation()))
 
     def _complete(self, store: Store, missing: Sequence[Point]) -> tuple[Literal["done", "failed", "interrupted"], str]:
@@ -135,25 +137,25 @@ class Sweep:
                            f"specification, hardware or version")
 
     def _measure(self, cluster: Cluster, store: Store, builds: Builds, missing: Sequence[Point]) -> None:
-        """Keep as many points running as there are threads, until no curve needs any more."""
+        """Keep every worker at a point, until no curve needs any more."""
         waiting = deque(sorted(missing, key=cost, reverse=True))
         running: dict[str, Point] = {}
         clock = _Clock(cost)
         alone_since: float | None = None
         while waiting or running:
-            threads = sum(worker.threads for worker in cluster.workers().values())
-            alone_since = None if threads else alone_since or time.monotonic()
+            workers = len(cluster.hosts())
+            alone_since = None if workers else alone_since or time.monotonic()
             if alone_since and time.monotonic() - alone_since > _NO_WORKERS:
                 raise ClusterGoneError(f"the cluster has had no workers for {_NO_WORKERS:.0f} s; start some, then the "
                                        f"sweep again: finished points are not measured again")
-            while waiting and len(running) < threads:
+            while waiting and len(running) < workers:
                 point = waiting.popleft()
                 if builds.is_broken(point.build):
                     self._end(store, point, reason=f"its nodes cannot be built: {builds.reason(point.build)}")
                     continue
                 running[self._id(point)] = point
                 cluster.submit(self._id(point), _task, self.backend, point, self._identities[point.build],
-                               workers=builds.workers(cluster, point.build))
+                               hosts=builds.hosts(cluster, point.build))
             for event in cluster.events(_LOOK if running else 0.0):
                 if isinstance(event, Lost):
                     self._tell_lost(event, running)
@@ -223,6 +225,8 @@ def _task(backend: Backend, point: Point, identity: str) -> tuple[Measurement, s
     """On a worker: the measurement, and the worker's address."""
     from distributed import get_worker
 
-    return measured(backend, point, identity), str(get_worker().address)
+    # One at a time: the simulators of a process are not made to run beside each other.
+    with _ONE:
+        return measured(backend, point, identity), str(get_worker().address)
 
 

@@ -13,15 +13,18 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from khhw.control.opening import open_up
+from khhw.sim.engine import Engine
 from khhw.traffic.capacity import FLITS, packets_a_cycle
-from khhw.traffic.histogram import BINS, quantile
+from khhw.traffic.histogram import BINS, low_edges, quantile
 from khhw.traffic.measurement import Batch, Measurement
 from khhw.traffic.patterns import HOT_SPOT, PATTERNS, PERMUTATION, permutation
 from khhw.traffic.point import Point
 from rtl.fabric import Shape, coordinate_of
 from rtl.registers import REGISTERS, TrafficError
 
-__all__ = ["TAIL_PACKETS", "TrafficEngine", "WrongPacketsError", "measure", "measure_on"]
+__all__ = ["TAIL_PACKETS", "TrafficEngine", "WrongPacketsError", "measure", "measure_on", "set_generating",
+           "start_traffic"]
 
 TAIL_PACKETS = 1000
 """Packets from which on a 99th percentile is given."""
@@ -31,10 +34,10 @@ _PATTERN_BIT = 2
 _FULL = 1 << 32
 _LENGTHS = 7
 _LENGTH_UNIT = 1 << 16
-_CLEAR_CYCLES = 128
+_CLEARING = 4
 _SEED_CYCLES = 64
-_DRAIN_STEP = 256
-"""Cycles between two looks at what has arrived."""
+_LOOK_CYCLES = 256
+"""Between two looks at what all nodes must have done."""
 
 _Counts = npt.NDArray[np.int64]
 _Ranks = npt.NDArray[np.integer[Any]]
@@ -64,9 +67,6 @@ class TrafficEngine(Protocol):
     def run(self, cycles: int) -> None:
         """Go on for so many cycles."""
 
-    def open_up(self) -> None:
-        """Let every node send to every node."""
-
 
 def measure(point: Point) -> Measurement:
     """Measure a point on an engine of its own, in one thread.
@@ -78,15 +78,14 @@ def measure(point: Point) -> Measurement:
     WrongPacketsError
         If packets arrived that must not.
     """
-    from khhw.sim.engine import Engine
-
     build = point.build
     with Engine.open(point.shape, build.node, dict(build.parts), threads=1, path=build.folders) as engine:
+        open_up(engine)
         return measure_on(engine, point)
 
 
 def measure_on(engine: TrafficEngine, point: Point) -> Measurement:
-    """Measure a point on an engine that nothing has run on.
+    """Measure a point on an engine whose nodes may all send to all, and have not done so yet.
 
     Raises
     ------
@@ -103,8 +102,23 @@ def measure_on(engine: TrafficEngine, point: Point) -> Measurement:
     batches = campaign.run_batches()
     campaign.enable(record=False)
     drained = campaign.drain()
+    campaign.stop()
     return campaign.result(batches, drained=drained, cycles=engine.now - first,
                            wall_seconds=time.perf_counter() - began)
+
+
+def start_traffic(engine: TrafficEngine, point: Point) -> None:
+    """Let all nodes of an engine send as a point says, for ever; nothing is recorded."""
+    campaign = _Campaign(engine, point)
+    campaign.program()
+    campaign.enable(record=False)
+    engine.run(_SEED_CYCLES)
+
+
+def set_generating(engine: TrafficEngine, point: Point, ranks: _Ranks, *, on: bool) -> None:
+    """Let some nodes, which a point has started before, go on or stop."""
+    control = PATTERNS[point.pattern] << _PATTERN_BIT | (_ENABLE if on else 0)
+    engine.write(ranks, REGISTERS["TRAFFIC_CONTROL"].at(0), control)
 
 
 class _Campaign:
@@ -123,7 +137,6 @@ class _Campaign:
     def program(self) -> None:
         """Everything but the start."""
         point, engine = self._point, self._engine
-        engine.open_up()
         self._write("TRAFFIC_SEED", point.seed)
         self._write("TRAFFIC_COUNT", 0)
         packets = packets_a_cycle(point.load, point.shape, point.build.node.lanes, point.lengths)
@@ -137,13 +150,18 @@ class _Campaign:
         if point.pattern == PERMUTATION:
             self._write("TRAFFIC_TARGET", [_packed(int(there), point.shape)
                                            for there in permutation(engine.nodes, point.seed)])
-        self._write("TRAFFIC_CLEAR", 1)
-        engine.run(2 * max(_CLEAR_CYCLES, point.build.node.table_nodes))
+        # A checker forgets everything when its node is released, which takes a cycle for each entry of its tables.
+        while np.any(self._read("TRAFFIC_STATUS") & _CLEARING):
+            engine.run(_LOOK_CYCLES)
 
     def enable(self, *, record: bool) -> None:
         """Generate packets, marked or not."""
         pattern = PATTERNS[self._point.pattern] << _PATTERN_BIT
         self._write("TRAFFIC_CONTROL", pattern | _ENABLE | (_RECORD if record else 0))
+
+    def stop(self) -> None:
+        """Generate nothing any more, so that the rest is quick."""
+        self._write("TRAFFIC_CONTROL", PATTERNS[self._point.pattern] << _PATTERN_BIT)
 
     def run_batches(self) -> list[Batch]:
         """The measurement."""
@@ -184,7 +202,7 @@ class _Campaign:
         while self._sum("TRAFFIC_RECEIVED") < expected:
             if self._engine.now >= end:
                 return False
-            self._engine.run(min(_DRAIN_STEP, end - self._engine.now))
+            self._engine.run(min(_LOOK_CYCLES, end - self._engine.now))
         return True
 
     def result(self, batches: Sequence[Batch], *, drained: bool, cycles: int, wall_seconds: float) -> Measurement:
@@ -197,8 +215,8 @@ class _Campaign:
         extra = FLITS * sum(self._point.lengths) / len(self._point.lengths)
         offered = self._sum("TRAFFIC_GENERATED_FLITS") + extra * (self._overruns - self._sum("TRAFFIC_SELF"))
         packets = self._sum("TRAFFIC_RECEIVED")
-        counts = np.array([self._read("TRAFFIC_HISTOGRAM", index).sum() for index in range(BINS)])
         longest = int(self._read("TRAFFIC_LATENCY_MAX").max()) if packets else None
+        counts = self._histogram(longest or 0)
         some, many = longest is not None, packets >= TAIL_PACKETS
         return Measurement(
             offered=offered / window, accepted=self._sum("TRAFFIC_ACCEPTED_FLITS") / window, packets=packets,
@@ -207,6 +225,13 @@ class _Campaign:
             latency_p99=quantile(counts, 0.99, longest) if longest is not None and many else None,
             latency_max=longest, errors=0, drained=drained, batches=tuple(batches), cycles=cycles,
             wall_seconds=wall_seconds)
+
+    def _histogram(self, longest: int) -> _Counts:
+        """Packets by bin; bins above the longest latency are empty."""
+        counts = np.zeros(BINS, np.int64)
+        for index in np.flatnonzero(low_edges()[:BINS] <= longest):
+            counts[index] = self._read("TRAFFIC_HISTOGRAM", int(index)).sum()
+        return counts
 
     def _write(self, name: str, values: _Values, index: int = 0) -> None:
         self._engine.write(self._ranks, REGISTERS[name].at(index), values)

@@ -41,12 +41,12 @@ IN_PORT = re.compile(
     r"node (\d): packet (\d) -> (\d) of \d+ bytes in port ([XY][PM]) on escape (waits for .*|waits behind .*|is in .*)")
 
 
-def run(tmp_path, name, cycles, near=20):
+def run(tmp_path, name, cycles, near=20, engine="cocotb"):
     """A flooded torus whose bubble rule is off."""
     (tmp_path / "flood.py").write_text((HERE / "flood.py").read_text())
     file = tmp_path / "machine.toml"
     file.write_text(MACHINE.format(name=name, cycles=cycles, near=near))
-    return Machine.load(file).run(tmp_path / "out", seed=1)
+    return Machine.load(file, engine=engine).run(tmp_path / "out", seed=1)
 
 
 def buffered(message):

@@ -1,7 +1,7 @@
 """A network that takes no time: what a sweep measures where the simulator is not what is tested.
 
 Latency follows an open queue up to the capacity of a pattern; behind it, what is accepted stays where it is. Points can
-be made slow, fail, or take their worker with them, by files in the folder ``KHHW_FAKE`` names.
+be made slow, fail, take their worker with them, or end with other hardware, by files in the folder ``KHHW_FAKE`` names.
 """
 
 import os
@@ -32,7 +32,8 @@ def _log(text: str) -> None:
 
 
 def identify(build: Build) -> str:
-    return f"fake {build.name}"
+    folder = _folder()
+    return f"fake {build.name}{' edited' if folder and (folder / 'edited').exists() else ''}"
 
 
 def prepare(build: Build) -> None:
@@ -51,6 +52,8 @@ def _obey(point: Point) -> None:
         time.sleep(0.4)
     if (folder / f"fail-{name}").exists():
         raise ValueError(f"told to fail at {name}")
+    if (folder / f"edit-{name}").exists():
+        (folder / "edited").touch()
     once, always = folder / f"kill-once-{name}", folder / f"kill-{name}"
     if once.exists() or always.exists():
         once.unlink(missing_ok=True)

@@ -162,7 +162,17 @@ def test_a_worker_with_other_hardware_measures_nothing(sweep, monkeypatch):
     monkeypatch.setattr(run, "identify", lambda *_: "of other sources")
     results, _ = sweep()
     assert results.state == "failed"
-    assert all("install the same sources" in row.reason for row in results.failed)
+    assert all("are not those the sweep began with" in row.reason for row in results.failed)
+
+
+def test_hardware_that_is_edited_meanwhile_is_not_measured(sweep, orders):
+    (orders / "edit-uniform-0.9-1").touch()
+    results, _ = sweep()
+    assert results.state == "failed"
+    assert {row.build for row in results.results} == {results.results[0].build}
+    assert any("start the sweep again after an edit" in row.reason for row in results.failed)
+    measured = [row for row in results.results if row.state == "done"]
+    assert 0 < len(measured) < len(results.results)
 
 
 def test_full_disk(sweep, monkeypatch):

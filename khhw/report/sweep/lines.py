@@ -36,6 +36,8 @@ class Place:
         Mean latency in cycles; None if nothing arrived.
     p50, p99 : float or None
         Means over seeds of the quantiles.
+    offered : float
+        What was created, in capacities; mean over seeds. Less than `load` where nodes have nobody to send to.
     accepted : Estimate
         In capacities.
     saturated : bool
@@ -48,6 +50,7 @@ class Place:
     latency: Estimate | None
     p50: float | None
     p99: float | None
+    offered: float
     accepted: Estimate
     saturated: bool
     seeds: int
@@ -63,7 +66,7 @@ class Line:
         What tells it from the others in its picture.
     places : tuple of Place
         Loads rising; those that all seeds have.
-    searched : tuple of (load, latency, accepted)
+    searched : tuple of (load, latency, offered, accepted)
         Points of single seeds, from the search for saturation.
     carried : Estimate or None
         The highest load that is carried, over seeds; None where a search found none.
@@ -75,7 +78,7 @@ class Line:
 
     label: str
     places: tuple[Place, ...]
-    searched: tuple[tuple[float, float | None, float], ...]
+    searched: tuple[tuple[float, float | None, float, float], ...]
     carried: Estimate | None
     zero_load_latency: float | None
     saturation: tuple[CurveSaturation, ...]
@@ -175,7 +178,8 @@ def _line(label: str, rows: Sequence[Row], seeds: int, saturation: tuple[CurveSa
     zero = [curve.zero_load_latency for curve in saturation if curve.zero_load_latency is not None]
     return Line(
         label=label, places=places, saturation=saturation,
-        searched=tuple((row.load, row.latency_mean, row.accepted or 0.0) for row in rows if row.load not in shown),
+        searched=tuple((row.load, row.latency_mean, row.offered or 0.0, row.accepted or 0.0)
+                       for row in rows if row.load not in shown),
         carried=_estimate(carried) if carried and len(carried) == len(saturation) else None,
         zero_load_latency=fmean(zero) if zero else None)
 
@@ -188,9 +192,10 @@ def _place(load: float, rows: Sequence[Row]) -> Place:
         taken = Estimate(accepted[0], rows[0].accepted_ci95)
     else:
         latency, taken = _estimate(latencies) if latencies else None, _estimate(accepted)
-    return Place(load=load, latency=latency, accepted=taken, p50=_mean([row.latency_p50 for row in rows]),
-                 p99=_mean([row.latency_p99 for row in rows]), seeds=len(rows),
-                 saturated=2 * sum(bool(row.saturated) for row in rows) >= len(rows))
+    return Place(
+        load=load, latency=latency, offered=fmean(row.offered or 0.0 for row in rows), accepted=taken, seeds=len(rows),
+        p50=_mean([row.latency_p50 for row in rows]), p99=_mean([row.latency_p99 for row in rows]),
+        saturated=2 * sum(bool(row.saturated) for row in rows) >= len(rows))
 
 
 def _estimate(values: Sequence[float]) -> Estimate:

@@ -35,8 +35,9 @@ def words_of_line(line: Line) -> str:
         text += f"{line.zero_load_latency:,.0f} cycles without load; "
     if line.carried is not None:
         text += f"carries up to {_with_interval(line.carried)} of the capacity"
-        if len(line.saturation) > 1:
-            text += f" (mean of {len(line.saturation)} seeds)"
+        if step := max((c.saturated - c.carried for c in line.saturation if c.saturated and c.carried), default=None):
+            each = f"mean of {len(line.saturation)} seeds, each " if len(line.saturation) > 1 else ""
+            text += f" ({each}found to {step:.2g})"
     if rest := words_of_states(line.saturation):
         text += f"{', ' if line.carried else ''}{rest}"
     elif line.carried is None:
@@ -59,15 +60,16 @@ def _picture(panel: Panel, results: SweepResults) -> Picture:
                    figure=_draw(panel, results), columns=_COLUMNS, rows=list(_rows(panel)))
 
 
-_COLUMNS = ("line", "load", "seeds", "latency_mean", "latency_mean_half_ci95", "latency_p50", "latency_p99", "accepted",
-            "accepted_half_ci95", "saturated")
+_COLUMNS = ("line", "load", "seeds", "latency_mean", "latency_mean_half_ci95", "latency_p50", "latency_p99", "offered",
+            "accepted", "accepted_half_ci95", "saturated")
 
 
 def _rows(panel: Panel) -> Iterator[tuple[object, ...]]:
     for line in panel.lines:
         for place in line.places:
             latency = place.latency or Estimate(float("nan"), None)
-            numbers = (latency.mean, latency.half, place.p50, place.p99, place.accepted.mean, place.accepted.half)
+            numbers = (latency.mean, latency.half, place.p50, place.p99, place.offered, place.accepted.mean,
+                       place.accepted.half)
             yield (line.label, place.load, place.seeds,
                    *("" if value is None or value != value else round(value, 5) for value in numbers), place.saturated)
 
@@ -84,9 +86,10 @@ def _draw(panel: Panel, results: SweepResults) -> Figure:
     right.plot([0, most], [0, most], color=MUTED, linewidth=1, linestyle=(0, (4, 2)), zorder=0)
     for axes in (left, right):
         axes.set_xlim(0, most)
-        axes.set_xlabel("offered load, 1 = capacity under uniform traffic")
         quiet(axes)
     _limit(left, panel.lines)
+    left.set_xlabel("load, 1 = capacity under uniform traffic")
+    right.set_xlabel("offered, in capacities")
     left.set_ylabel("mean latency in cycles")
     right.set_ylabel("accepted, in capacities")
     right.set_ylim(bottom=0)
@@ -106,17 +109,17 @@ def _latency(axes: Axes, line: Line, colour: str, marker: str) -> None:
     axes.errorbar([load for load, _ in known], [latency.mean for _, latency in known],
                   yerr=[latency.half or 0.0 for _, latency in known], color=colour, marker=marker, markersize=4,
                   linewidth=1.5, elinewidth=1.1, capsize=2.5)
-    single = [(load, latency) for load, latency, _ in line.searched if latency is not None]
+    single = [(load, latency) for load, latency, *_ in line.searched if latency is not None]
     axes.plot([load for load, _ in single], [latency for _, latency in single], ".", color=colour, markersize=4,
               alpha=0.45)
 
 
 def _accepted(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    axes.errorbar([place.load for place in line.places], [place.accepted.mean for place in line.places],
+    axes.errorbar([place.offered for place in line.places], [place.accepted.mean for place in line.places],
                   yerr=[place.accepted.half or 0.0 for place in line.places], color=colour, marker=marker, markersize=4,
                   linewidth=1.5, elinewidth=1.1, capsize=2.5)
-    axes.plot([load for load, _, _ in line.searched], [accepted for _, _, accepted in line.searched], ".", color=colour,
-              markersize=4, alpha=0.45)
+    axes.plot([offered for _, _, offered, _ in line.searched], [accepted for *_, accepted in line.searched], ".",
+              color=colour, markersize=4, alpha=0.45)
 
 
 def _limit(axes: Axes, lines: Sequence[Line]) -> None:

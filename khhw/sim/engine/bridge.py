@@ -60,13 +60,13 @@ class _EngineBridge(Bridge):
         self._listening = 0
         self._accesses = self._packets = 0
         host.memory = engine
-        engine.sign(bool(options.sign_every))
+        engine.sign()
 
     def run(self, stuck: Stuck | None) -> Outcome:
         self.phase()
         while self.outcome is None:
             self._advance()
-        return self.result(stuck, self._reader())
+        return self.result(stuck, self._reader(), self.engine.signatures.tolist())
 
     def begin(self, accesses: list[Access]) -> None:
         self._accesses += len(accesses)
@@ -90,7 +90,7 @@ class _EngineBridge(Bridge):
     def _advance(self) -> None:
         """Run to the next cycle in which the host has something to do, and let it."""
         self.pace.look(self.cycle)
-        if self.options.sign_every:
+        if self.wants_signatures:
             self.keep_signatures(self.engine.signatures.tolist())
         if self.host.inbox is not None and self.host.inbox.waiting:
             self.host.inbox.deliver(self.scheduler, self.cycle + 1)

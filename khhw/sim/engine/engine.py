@@ -71,6 +71,7 @@ class Engine:
     def __init__(
         self, build: EngineBuild, shape: tuple[int, int, int], *, threads: int | None = None, random: int = 0,
     ) -> None:
+        build.check()
         self.build = build
         self.shape = shape
         self.nodes = math.prod(shape)
