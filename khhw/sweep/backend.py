@@ -1,7 +1,7 @@
 """What a sweep asks of whatever measures its points."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from khhw.traffic.measurement import Measurement
@@ -20,7 +20,7 @@ class Backend:
         Called with a :class:`~khhw.traffic.point.Build`: text that differs where its hardware or simulator does.
         Cheap: nothing is compiled.
     prepare : str
-        Called with a build: makes it where it is called, or finds it made.
+        Called with a build and the numbers of nodes it is needed for: makes it where it is called, or finds it made.
     measure : str
         Called with a :class:`~khhw.traffic.point.Point`: its measurement.
     """
@@ -60,8 +60,8 @@ def identify(backend: Backend, build: Build) -> str:
     return str(_find(backend.identify)(build))
 
 
-def prepared(backend: Backend, build: Build, identity: str) -> None:
-    """Make a build where this is called.
+def prepared(backend: Backend, build: Build, sizes: Sequence[int], identity: str) -> None:
+    """Make a build where this is called, for machines of so many nodes.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def prepared(backend: Backend, build: Build, identity: str) -> None:
         If its identity here is not `identity`.
     """
     _check(backend, build, identity)
-    _find(backend.prepare)(build)
+    _find(backend.prepare)(build, sizes)
 
 
 def measured(backend: Backend, point: Point, identity: str) -> Measurement:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from khhw.sweep.backend import Backend, prepared
 from khhw.sweep.cluster import Cluster, Done
 from khhw.sweep.view import View
-from khhw.traffic.point import Build
+from khhw.traffic.point import Build, Point
 
 __all__ = ["Builds", "reason_of"]
 
@@ -42,13 +42,14 @@ class Builds:
     failed: dict[Build, dict[str, str]] = field(default_factory=dict)
     _hosts: int = 0
 
-    def make(self, cluster: Cluster, wanted: Sequence[Build], view: View) -> None:
-        """Make `wanted` on every host of a cluster."""
+    def make(self, cluster: Cluster, points: Sequence[Point], view: View) -> None:
+        """Make what `points` need on every host of a cluster."""
+        wanted = {point.build: sorted({p.nodes for p in points if p.build == point.build}) for point in points}
         hosts = list(dict.fromkeys(cluster.hosts()))
         self._hosts = len(hosts)
         open_tasks = {f"build {build.name} on {host}": (build, host) for build in wanted for host in hosts}
         for key, (build, host) in open_tasks.items():
-            cluster.submit(key, prepared, self.backend, build, self.identities[build], hosts=[host])
+            cluster.submit(key, prepared, self.backend, build, wanted[build], self.identities[build], hosts=[host])
         while open_tasks:
             view.stage(f"building {len({build for build, _ in open_tasks.values()})} of {len(wanted)} kinds of node, "
                        f"unless cached")

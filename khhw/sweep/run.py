@@ -104,7 +104,7 @@ class Sweep:
         try:
             with self.cluster() as cluster:
                 builds = Builds(self.backend, self._identities)
-                builds.make(cluster, list(dict.fromkeys(point.build for point in missing)), self.view)
+                builds.make(cluster, missing, self.view)
                 self._measure(cluster, store, builds, missing)
         except KeyboardInterrupt:
             return "interrupted", f"interrupted with {self._plan.known} points on disk; start it again to go on"

@@ -1,15 +1,23 @@
 """The scale engine as what measures points."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 from khhw.build.cache import digest, file_digest
 from khhw.build.design import convert
-from khhw.build.engine import CORE, build_engine
+from khhw.build.engine import build_engine
+from khhw.sim.engine.engine import evaluator_for
 from khhw.traffic.point import Build
 
 __all__ = ["identify", "prepare"]
 
+_KHHW = Path(__file__).parents[1]
+_SOURCES = ("build/engine.py", "build/recipe.py", "build/places.py", "build/lanes/*", "sim/engine/**/*", "traffic/*.py")
+"""What makes cycles and counts of a node's Verilog, below khhw."""
+
 
 def identify(build: Build) -> str:
-    """16 hexadecimal digits that differ where the node's Verilog or the engine's sources do.
+    """16 hexadecimal digits that differ where the node's Verilog, the engine's sources or the measurement's do.
 
     The hardware is converted, or found converted; nothing is compiled.
 
@@ -21,12 +29,14 @@ def identify(build: Build) -> str:
     values, path = build.node.as_dict(), build.folders
     designs = [convert("rtl.cell:NodeCell", {**values, "parts": dict(build.parts)}, path=path),
                convert("rtl.cell:RootCell", values, path=path)]
-    files = [*(source for design in designs for source in design.sources), *sorted(CORE.glob("*.[ch]*"))]
+    own = sorted(file for pattern in _SOURCES for file in _KHHW.glob(pattern)
+                 if file.is_file() and file.suffix in (".py", ".h", ".cpp", ".v"))
+    files = [*(source for design in designs for source in design.sources), *own]
     return digest([(file.name, file_digest(file)) for file in files])
 
 
-def prepare(build: Build) -> None:
-    """Compile the engine, or find it compiled.
+def prepare(build: Build, sizes: Sequence[int]) -> None:
+    """Compile the engine for machines of so many nodes, or find it compiled.
 
     Raises
     ------
@@ -35,5 +45,5 @@ def prepare(build: Build) -> None:
     BuildError
         If a tool fails.
     """
-    build_engine(build.node.as_dict(), dict(build.parts), path=build.folders)
-
+    for evaluator in dict.fromkeys(map(evaluator_for, sizes)):
+        build_engine(build.node.as_dict(), dict(build.parts), path=build.folders, evaluator=evaluator)

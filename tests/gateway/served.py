@@ -46,7 +46,7 @@ class Served:
         self.ended = self.code = None
         self._process = subprocess.Popen(
             [sys.executable, "-m", "khhw", "serve", str(file), "-o", str(folder / "out"), "--port", "0",
-             "--console-port", "0", *(["--json"] if as_json else [])],
+             "--console-port", "0", "--engine", "native", *(["--json"] if as_json else [])],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder,
             env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "120", "PYTHONUNBUFFERED": "1"})
 

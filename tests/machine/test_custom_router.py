@@ -16,7 +16,7 @@ CODE = EXAMPLES / "custom_router" / "custom_router.py"
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    machine = Machine.load(EXAMPLES / "talk.toml", parts={"router": PART})
+    machine = Machine.load(EXAMPLES / "talk.toml", parts={"router": PART}, engine="native")
     phases = [phase for phase in machine.file.phases if phase.measure in ("matrix", "attacks", "latency")]
     assert len(phases) == 4
     shorter = replace(machine, file=machine.file.model_copy(update={"phases": phases}))

@@ -19,7 +19,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[str]]:
 [[phases]]
 name = "never"
 kernels = [{ nodes = [0], kernel = "memcached" }, { nodes = [1], kernel = "persistent.py" }]
-""", "persistent.py"))
+""", "persistent.py"), engine="native")
     request = replace(machine.request(1), entry="held_program:program")
     done = run(machine.build(), request, folder, path=[Path(__file__).parent])
     assert done.finished, done.message

@@ -57,7 +57,7 @@ def results(tmp_path_factory):
     shutil.copy(KERNELS / "exercise.py", folder)
     file = folder / "memcached_pair.toml"
     file.write_text(MACHINE)
-    return Machine.load(file).run(folder / "out")
+    return Machine.load(file, engine="native").run(folder / "out")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from calls import bound  # noqa: E402
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    machine = Machine.load(ROOT / "examples" / "pair.toml")
+    machine = Machine.load(ROOT / "examples" / "pair.toml", engine="native")
     request = Request(
         entry="pair_programs:pair", nodes=2, memory_bytes=machine.file.node.memory_bytes,
         options=Options(max_cycles=20_000_000))

@@ -13,7 +13,8 @@ MEMORY = 4 << 20
 
 
 def test_jumps_change_no_event_of_a_fabric(tmp_path):
-    build = Simulation(design=convert("rtl.fabric:Fabric", {"shape": SHAPE, "memory_bytes": MEMORY})).build()
+    build = Simulation(design=convert("rtl.fabric:Fabric", {
+        "shape": SHAPE, "memory_bytes": MEMORY, "signatures": True})).build()
     done = {}
     for jump in (True, False):
         request = Request(

@@ -7,6 +7,7 @@ be made slow, fail, take their worker with them, or end with other hardware, by 
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,8 @@ def identify(build: Build) -> str:
     return f"fake {build.name}{' edited' if folder and (folder / 'edited').exists() else ''}"
 
 
-def prepare(build: Build) -> None:
-    _log(f"build {build.node.slots}")
+def prepare(build: Build, sizes: Sequence[int]) -> None:
+    _log(f"build {build.node.slots} {sizes}")
     if build.node.slots == 7:
         raise OSError("no compiler for seven slots")
 

@@ -1,5 +1,8 @@
 """Specifications: every fault is named with its line, before anything is built."""
 
+import json
+import sys
+
 import pytest
 
 from khhw.cli import main
@@ -91,3 +94,48 @@ def test_identity_is_of_everything(tmp_path):
              point.at(0.50001).identity("b", "v")}
     assert len(names) == 4
     assert type(point).from_dict(point.as_dict()) == point
+
+
+class TestRequest:
+    """What is wrong with a request beside its specification: exit code 2, one line, nothing made."""
+
+    @pytest.fixture
+    def refused(self, tmp_path, capsys):
+        def run(*options):
+            out = tmp_path / "out"
+            assert main(["sweep", str(written(tmp_path)), "-o", str(out), *options]) == 2
+            assert not out.is_dir()
+            printed = capsys.readouterr()
+            assert printed.out == ""
+            return printed.err
+
+        return run
+
+    @pytest.mark.parametrize("module", ["distributed", "pyarrow"])
+    def test_missing_extra(self, refused, monkeypatch, module):
+        monkeypatch.setitem(sys.modules, module, None)
+        assert "which is not installed; install it with: pip install 'khhw[cluster]'" in refused()
+
+    def test_no_compiler(self, refused, monkeypatch):
+        monkeypatch.setenv("PATH", "/nowhere")
+        assert "g++" in refused()
+
+    def test_address_that_is_none(self, refused):
+        assert "'nonsense' is no address of a scheduler; one is tcp://host:8786" in refused("--scheduler", "nonsense")
+
+    def test_no_workers(self, refused):
+        assert "--workers takes a number from 1" in refused("--workers", "0")
+        assert "not with --scheduler" in refused("--workers", "2", "--scheduler", "tcp://127.0.0.1:1")
+
+    def test_a_file_where_the_folder_is_to_be(self, refused, tmp_path):
+        (tmp_path / "out").write_text("")
+        assert "is a file; -o takes a folder" in refused()
+
+    def test_no_specification(self, capsys):
+        assert main(["sweep"]) == 2
+        assert "for example examples/sweep.toml" in capsys.readouterr().err
+
+
+def test_schema(capsys):
+    assert main(["sweep", "--schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["title"] == "SweepSpec"

@@ -7,7 +7,7 @@ from khhw.build.lanes.netlist import Lut, Netlist
 from khhw.build.lanes.registers import NEVER, SLOT_BIAS, Registers, Step, operand
 from khhw.build.lanes.schedule import Function, Place, Schedule
 
-__all__ = ["write_assembly"]
+__all__ = ["SLOT_BIAS", "write_assembly"]
 
 _NEAR = 100
 """Steps within which a value that is used again is worth a register."""
@@ -20,7 +20,7 @@ def write_assembly(netlist: Netlist, schedule: Schedule, path: Path) -> int:
     Returns
     -------
     int
-        Vectors there must be in array ``s``, at whose middle its pointer points.
+        Vectors there must be in array ``s``, whose pointer points behind the first :data:`SLOT_BIAS` of them.
     """
     text, slots = [".text"], 0
     for name, function, places in (("show", schedule.show, schedule.places), ("early", schedule.early, schedule.places),
@@ -31,7 +31,7 @@ def write_assembly(netlist: Netlist, schedule: Schedule, path: Path) -> int:
         text += [f".globl khhw_{name}", f".hidden khhw_{name}", f".type khhw_{name}, @function", f"khhw_{name}:",
                  *writer.registers.text, "vzeroupper", "ret"]
     path.write_text("\n".join([*text, '.section .note.GNU-stack,"",@progbits', ""]))
-    return max(slots, SLOT_BIAS) + SLOT_BIAS
+    return max(slots, SLOT_BIAS)
 
 
 def _order(function: Function, netlist: Netlist, schedule: Schedule) -> list[Step]:
@@ -70,7 +70,8 @@ class _Writer:
             steps, {net: operand(place) for net, place in places.items() if net not in defined})
 
     def run(self) -> None:
-        for self.registers.now, step in enumerate(self.steps):
+        for now, step in enumerate(self.steps):
+            self.registers.now = now
             if step.lut is None:
                 self.store(step)
             else:

@@ -1,5 +1,6 @@
 """A node as look-up tables, flip-flops and memories, read from a netlist of Yosys."""
 
+import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -129,14 +130,15 @@ class Netlist:
 
 
 def read_netlist(path: Path, top: str) -> Netlist:
-    """Read module `top` of a JSON netlist of ``$lut``, ``$_DFF_P_`` and ``$mem_v2`` cells.
+    """Read module `top` of a compressed JSON netlist of ``$lut``, ``$_DFF_P_`` and ``$mem_v2`` cells.
 
     Raises
     ------
     RequestError
         If it has something else, or a memory of a kind that lanes cannot hold.
     """
-    module = json.loads(path.read_text())["modules"][top]
+    with gzip.open(path, "rt") as file:
+        module = json.load(file)["modules"][top]
     netlist = Netlist()
     initial = _read_nets(netlist, module["netnames"])
     for name, port in module["ports"].items():
@@ -155,7 +157,7 @@ def read_netlist(path: Path, top: str) -> Netlist:
             case "$scopeinfo":
                 continue
             case other:
-                raise RequestError(f"a cell of type {other} in {top} cannot be put into lanes; use the verilated engine")
+                raise RequestError(f"cell type {other} in {top} cannot be put into lanes; use the verilated engine")
     return netlist
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from khhw.build.lanes.netlist import Lut
 from khhw.build.lanes.schedule import Place
 
-__all__ = ["NEVER", "Registers", "Step", "operand"]
+__all__ = ["NEVER", "SLOT_BIAS", "Registers", "Step", "operand"]
 
 NEVER = 1 << 60
 VECTOR_BYTES = 64
@@ -27,7 +27,7 @@ class Step:
 
 def operand(place: Place) -> str:
     """A place as an operand."""
-    index = place.index - SLOT_BIAS if place.array == "s" else place.index
+    index = place.number - SLOT_BIAS if place.array == "s" else place.number
     return f"{index * VECTOR_BYTES}({_BASES[place.array]})"
 
 

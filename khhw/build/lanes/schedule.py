@@ -15,18 +15,18 @@ __all__ = ["Function", "Place", "Schedule", "make_schedule"]
 
 
 class Place(NamedTuple):
-    """Where a value lies: vector `index` of an array.
+    """Where a value lies: vector `number` of an array.
 
     Parameters
     ----------
     array : str
         ``c``: flip-flops. ``n``: what flip-flops take after the memories' clock edge, under their numbers. ``f``: the
         rest: constants, inputs, outputs, what goes to and comes from memories. ``s``: registers put aside.
-    index : int
+    number : int
     """
 
     array: str
-    index: int
+    number: int
 
 
 @dataclass

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from khhw.build.errors import RequestError
+from khhw.build.lanes.assembly import SLOT_BIAS
 from khhw.build.lanes.netlist import Memory, Netlist
 from khhw.build.lanes.schedule import Place, Schedule
 
@@ -52,7 +53,7 @@ def write_tables(netlist: Netlist, schedule: Schedule, slots: int, path: Path) -
     text = [
         "#pragma once", "#include <cstdint>", "namespace khhw {",
         f"constexpr unsigned kFlipFlops = {len(netlist.flip_flops)}, kDeferred = {schedule.deferred};",
-        f"constexpr unsigned kFixed = {schedule.fixed}, kSlots = {slots};",
+        f"constexpr unsigned kFixed = {schedule.fixed}, kSlots = {slots}, kSlotBias = {SLOT_BIAS};",
         f"constexpr uint32_t kInitial[] = {_list([0, *initial])};  // from the second on",
         *_cables("Torus", _TORUS, ports, schedule), *_cables("Tree", _TREE, ports, schedule),
     ]
@@ -76,11 +77,12 @@ def _cables(
         into = (f"{receiver}__valid", f"{sender}__credit", f"{receiver}__{tag}", f"{receiver}__flit")
         sent.append(_references((net for name in out for net in ports[name + _NEXT]), schedule.places))
         taken.append(_references((net for name in into for net in ports[name]), schedule.places))
-    credits, tag, flit = (len(ports[f"{name}{_NEXT}"]) for name in (
-        f"{cables[0][1]}__credit", f"{cables[0][0]}__{cables[0][2]}", f"{cables[0][0]}__flit"))
-    size = f"[{len(cables)}][{1 + credits + tag + flit}]"
+    sender, receiver, tag = cables[0]
+    credits, tags, flit = (len(ports[name + _NEXT]) for name in (
+        f"{receiver}__credit", f"{sender}__{tag}", f"{sender}__flit"))
+    size = f"[{len(cables)}][{1 + credits + tags + flit}]"
     return [
-        f"constexpr unsigned k{kind}Credits = {credits}, k{kind}Tag = {tag}, k{kind}Flit = {flit};",
+        f"constexpr unsigned k{kind}Credits = {credits}, k{kind}Tag = {tags}, k{kind}Flit = {flit};",
         f"constexpr uint32_t k{kind}Sent{size} = {{{', '.join(sent)}}};",
         f"constexpr uint32_t k{kind}Taken{size} = {{{', '.join(taken)}}};",
     ]
@@ -90,27 +92,27 @@ def _memory(index: int, memory: Memory, schedule: Schedule) -> list[str]:
     def references(nets: Iterable[int]) -> str:
         return _references(nets, schedule.places)
 
-    bits = len(memory.write_address)
-    ports = len(memory.reads)
-    enables = memory.write_enable
+    bits, ports = len(memory.write_address), memory.reads
+    addresses, data = (_list(references(nets) for nets in each) for each in (
+        (port.address for port in ports), (port.data for port in ports)))
     return [
         f"struct Memory{index} {{  // {memory.name}",
-        f"static constexpr unsigned kWidth = {memory.width}, kAddressBits = {bits}, kReadPorts = {ports};",
+        f"static constexpr unsigned kWidth = {memory.width}, kAddressBits = {bits}, kReadPorts = {len(ports)};",
         f"static constexpr unsigned kEnables = {memory.enables};",
         f"static constexpr bool kSynchronous = {str(memory.synchronous).lower()};",
-        f"static constexpr bool kTransparent[] = {_list(str(port.transparent).lower() for port in memory.reads)};",
-        f"static constexpr uint32_t kReadEnable[] = {references(port.enable for port in memory.reads)};",
-        f"static constexpr uint32_t kReadAddress[][{bits}] = {_list(references(port.address) for port in memory.reads)};",
-        f"static constexpr uint32_t kReadData[][{memory.width}] = {_list(references(port.data) for port in memory.reads)};",
+        f"static constexpr bool kTransparent[] = {_list(str(port.transparent).lower() for port in ports)};",
+        f"static constexpr uint32_t kReadEnable[] = {references(port.enable for port in ports)};",
+        f"static constexpr uint32_t kReadAddress[][{bits}] = {addresses};",
+        f"static constexpr uint32_t kReadData[][{memory.width}] = {data};",
         f"static constexpr uint32_t kWriteAddress[] = {references(memory.write_address)};",
-        f"static constexpr uint32_t kWriteEnable[] = {references(enables)};",
+        f"static constexpr uint32_t kWriteEnable[] = {references(memory.write_enable)};",
         f"static constexpr uint32_t kWriteData[] = {references(memory.write_data)};",
         "};",
     ]
 
 
 def _references(nets: Iterable[int], places: dict[int, Place]) -> str:
-    return _list(places[net].index << 1 | (places[net].array == "f") for net in nets)
+    return _list(places[net].number << 1 | (places[net].array == "f") for net in nets)
 
 
 def _list(values: Iterable[object]) -> str:

@@ -34,6 +34,7 @@ class SweepView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._plain_at = time.monotonic()
+        self._plain_done = -1
         self._stage = ""
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -72,8 +73,8 @@ class SweepView:
         text = f"{progress.done} of {progress.expected} points"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=text, total=progress.expected, completed=progress.done, left=left)
-        elif time.monotonic() - self._plain_at >= _PLAIN_SECONDS:
-            self._plain_at = time.monotonic()
+        elif time.monotonic() - self._plain_at >= _PLAIN_SECONDS and progress.done != self._plain_done:
+            self._plain_at, self._plain_done = time.monotonic(), progress.done
             self.note(f"{text}, {left}" if left else text)
 
 

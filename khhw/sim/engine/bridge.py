@@ -20,6 +20,7 @@ from khhw.sim.pace import Pace, Progress
 __all__ = ["drive"]
 
 _CALLS = Reason.ANSWER | Reason.TAKEN | Reason.PACKET | Reason.INTERRUPT | Reason.HELD
+_NAP_NODE_CYCLES, _SHORT_NAP = 8192, 16
 _NAME = re.compile(r"node_(?P<rank>\d+)\.(?P<path>.*?)(\[(?P<row>\d+)\])?")
 
 
@@ -60,6 +61,8 @@ class _EngineBridge(Bridge):
         self._listening = 0
         self._accesses = self._packets = 0
         host.memory = engine
+        # Until it is known how fast these are: a small machine's thousand cycles.
+        pace.nap = max(_SHORT_NAP, _NAP_NODE_CYCLES // engine.nodes)
         engine.sign()
 
     def run(self, stuck: Stuck | None) -> Outcome:

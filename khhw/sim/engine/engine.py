@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from khhw.build.engine import EngineBuild, build_engine
 from khhw.build.errors import RequestError
+from khhw.build.lanes.demands import missing_for_lanes
 from khhw.sim.engine.library import Condition, Reason, load_library, pointer, view
 from khhw.sim.transport import BusError
 from rtl.fabric import cables, straps_of
 from rtl.formats import Straps, pack
 from rtl.parameters import Parameters
 
-__all__ = ["NEVER", "Engine", "Vector"]
+__all__ = ["NEVER", "Engine", "Vector", "evaluator_for"]
 
 NEVER = (1 << 64) - 1
 NOTHING = Reason(0)
@@ -29,11 +30,18 @@ RESET_CYCLES = 4
 _PATIENCE = 1_000_000
 """Cycles a register access may take; nodes answer within tens."""
 _SERVICE_CYCLES = 10_000
+ENOUGH_FOR_LANES = 64
+"""Nodes from which on lanes pay: a set of 512 costs the same however many of them there are."""
 _LARGEST_VALUE = 128
 _PACKET_FLITS = 64
 
 Ranks = int | Sequence[int] | npt.NDArray[np.integer[Any]]
 Vector = npt.NDArray[np.uint8]
+
+
+def evaluator_for(nodes: int) -> str:
+    """The evaluator that is faster for so many nodes; ``lanes`` only where they can be had."""
+    return "lanes" if nodes >= ENOUGH_FOR_LANES and not missing_for_lanes() else "verilated"
 
 
 class Engine:
@@ -98,7 +106,7 @@ class Engine:
     @classmethod
     def open(
         cls, shape: tuple[int, int, int], parameters: Parameters, parts: Mapping[str, str] | None = None, *,
-        threads: int | None = None, path: Sequence[Path] = (),
+        threads: int | None = None, path: Sequence[Path] = (), evaluator: str | None = None,
     ) -> Self:
         """Build the engine for these parameters, or find it built, and make a machine with it.
 
@@ -112,8 +120,18 @@ class Engine:
             See :func:`~khhw.build.engine.build_engine`; so for `path`.
         threads : int, optional
             See :class:`Engine`.
+        evaluator : str, optional
+            One of :data:`~khhw.build.engine.EVALUATORS`; by default that of :func:`evaluator_for`. Results do not
+            depend on it.
         """
-        return cls(build_engine(parameters.as_dict(), parts, path=path), shape, threads=threads)
+        chosen = evaluator or evaluator_for(math.prod(shape))
+        build = build_engine(parameters.as_dict(), parts, path=path, evaluator=chosen)
+        return cls(build, shape, threads=threads)
+
+    @property
+    def evaluator(self) -> str:
+        """How nodes are evaluated; one of :data:`~khhw.build.engine.EVALUATORS`."""
+        return self.build.evaluator
 
     def close(self) -> None:
         """Give the machine's memory back; its views must not be used any more."""

@@ -1,22 +1,14 @@
 #include "engine.h"
 
+#include <cstring>
 #include <new>
-#include <string_view>
-#include <unordered_map>
 
 #include "host_bus.h"
-#include "memory.h"
 #include "owner_port.h"
-#include "torus.h"
+// Of the evaluator that is compiled with this.
+#include <torus.h>
 
 namespace khhw {
-
-namespace {
-using Root = Vkhhw_cell___024root;
-const Place kPlaces[] = {
-#include "places.inc"
-};
-}  // namespace
 
 // Bytes of a vector taken eight at a time.
 bool any_both(const std::vector<uint8_t>& a, const std::vector<uint8_t>& b) {
@@ -46,17 +38,13 @@ bool holds(const khhw_condition& condition, int nodes) {
 struct khhw_engine {
     khhw_engine(int nodes, const uint64_t* straps, const int32_t* neighbours, int threads, uint32_t random)
         : torus{nodes, straps, neighbours, threads, random}, bus{torus}, owner{torus}, listening(nodes, 0),
-          irq_before(nodes, 0), held_before(nodes, 0) {
-        for (const auto& place : khhw::kPlaces) places.emplace(place.name, &place);
-    }
-    uint8_t* memory(int rank) { return torus.state(rank) + places.at("memory.ram")->offset; }
+          irq_before(nodes, 0), held_before(nodes, 0) {}
 
     khhw::Torus torus;
     khhw::HostBus bus;
     khhw::OwnerPort owner;
     std::vector<uint8_t> listening, irq_before, held_before;
     bool told = false;  // which nodes are held at first
-    std::unordered_map<std::string_view, const khhw::Place*> places;
 
     // What the machine shows at the end of this cycle that somebody waits for.
     int sample(int reasons) {
@@ -180,29 +168,22 @@ int khhw_serve(khhw_engine* engine, const uint64_t* flits, int count, uint64_t* 
 
 void khhw_peek(khhw_engine* engine, int count, const int32_t* ranks, const uint64_t* addresses, size_t length,
                uint8_t* to) {
-    for (int i = 0; i < count; ++i) khhw::copy_out(engine->memory(ranks[i]), addresses[i], length, to + i * length);
+    for (int i = 0; i < count; ++i) engine->torus.peek(ranks[i], addresses[i], length, to + i * length);
 }
 
 void khhw_poke(khhw_engine* engine, int count, const int32_t* ranks, const uint64_t* addresses, size_t length,
                const uint8_t* from) {
-    for (int i = 0; i < count; ++i) khhw::copy_in(engine->memory(ranks[i]), addresses[i], length, from + i * length);
+    for (int i = 0; i < count; ++i) engine->torus.poke(ranks[i], addresses[i], length, from + i * length);
 }
 
 int khhw_read_name(khhw_engine* engine, int rank, const char* name, size_t row, uint8_t* to, size_t limit) {
-    const auto found = engine->places.find(name);
-    if (found == engine->places.end()) return -1;
-    const khhw::Place& place = *found->second;
-    const size_t bytes = (place.bits + 7) / 8;
-    if (row >= place.rows || bytes > limit) return -1;
-    const uint8_t* value = engine->torus.state(rank) + place.offset + row * place.stride;
-    for (size_t i = 0; i < bytes; ++i) to[i] = value[bytes - 1 - i];
-    return place.bits;
+    return engine->torus.read_name(rank, name, row, to, limit);
 }
 
 void khhw_sign(khhw_engine* engine, int on) { engine->torus.sign_cables(on); }
 const uint64_t* khhw_signatures(khhw_engine* engine) { return engine->torus.signatures().data(); }
 
 uint64_t khhw_evaluations(const khhw_engine* engine) { return engine->torus.evaluations(); }
-size_t khhw_bytes(const khhw_engine*) { return sizeof(khhw::Root) + sizeof(Vkhhw_cell) + 2 * sizeof(khhw::Arrivals); }
+size_t khhw_bytes(const khhw_engine*) { return khhw::Torus::bytes(); }
 
 }  // extern "C"

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "torus.h"
+#include <torus.h>
 
 namespace khhw {
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "torus.h"
+#include <torus.h>
 
 namespace khhw {
 

@@ -4,8 +4,6 @@
 #include <bit>
 #include <cstdint>
 
-#include "cell.h"
-
 namespace khhw {
 
 constexpr uint64_t kSignaturePolynomial = 0x1b;  // x^64 + x^4 + x^3 + x + 1

@@ -8,24 +8,10 @@
 
 #include "cell.h"
 #include "crew.h"
+#include "ports.h"
 #include "signature.h"
 
 namespace khhw {
-
-// What all cells show between two clock edges, by rank.
-struct Outputs {
-    std::vector<uint8_t> irq, held, quiescent;
-};
-
-// Channels of a host port on which a request is made.
-enum HostChannel : uint8_t { kAddress = 1, kData = 2, kRead = 4 };
-
-// What a host port shows: which channels are ready, and an answer.
-struct HostAnswer {
-    uint8_t ready;
-    bool written, read, error;
-    uint32_t data;
-};
 
 class Torus {
   public:
@@ -37,10 +23,10 @@ class Torus {
     uint64_t evaluations() const;
     Outputs& outputs() { return outputs_; }
     std::vector<uint64_t>& signatures() { return signatures_; }
-    // Where the state of a node is, as places.inc has it.
-    uint8_t* state(int rank) { return reinterpret_cast<uint8_t*>(&cells_[rank].root()); }
     RootCell& root() { return root_; }
     bool idle() const { return busy_ == 0 && !root_busy_; }
+    // Of a node.
+    static size_t bytes() { return sizeof(Vkhhw_cell___024root) + sizeof(Vkhhw_cell) + 2 * sizeof(Arrivals); }
 
     // Bring the machine to the beginning of cycle 0.
     void reset(int cycles);
@@ -55,9 +41,14 @@ class Torus {
     void edge(uint64_t next);
     void edge() { edge(now_ + 1); }
     // Give every node a tree packet as if from its parent: flit i of rank r is flits[r * count + i]. Its answer, if it
-    // sends one, goes to answers[r * limit] and not up the tree. Returns how many have answered after `patience` cycles.
+    // sends one, goes to answers[r * limit] and not up the tree. Returns how many have answered in `patience` cycles.
     int serve(const uint64_t* flits, int count, uint64_t* answers, int limit, int patience);
     void sign_cables(bool on) { signing_ = on; }
+    // The back door to a node's memory.
+    void peek(int rank, uint64_t address, size_t length, uint8_t* to);
+    void poke(int rank, uint64_t address, size_t length, const uint8_t* from);
+    // A register by name, most significant byte first. Returns the number of bits, or -1 if there is none.
+    int read_name(int rank, const char* name, size_t row, uint8_t* to, size_t limit);
 
   private:
     // What nodes answer to `serve`.
@@ -86,6 +77,8 @@ class Torus {
     // Fewer cells than this are not worth waking a thread for.
     static constexpr int kWorthSharing = 6;
 
+    // Where the state of a node is, as places.inc has it.
+    uint8_t* state(int rank) { return reinterpret_cast<uint8_t*>(&cells_[rank].root()); }
     void evaluate(int first, int last, Share& share);
     void wake(int rank);
     void step(int rank);

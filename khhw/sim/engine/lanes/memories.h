@@ -57,8 +57,8 @@ class DeepMemory {
     }
     static void start(char* memory) { changed(memory, ones()); }
 
+    // What is read within a cycle; then the clock edge.
     static void read_at_once(char*, const State&) {}
-
     static void edge(char* memory, const State& state) {
         for (unsigned port = 0; port < Spec::kReadPorts; ++port)
             if (!Spec::kTransparent[port]) read(memory, state, port);
@@ -72,7 +72,9 @@ class DeepMemory {
     struct alignas(64) Rows {
         uint64_t part[kParts][kLanes];
     };
-    static constexpr unsigned bits(unsigned part) { return Spec::kWidth - 64 * part < 64 ? Spec::kWidth - 64 * part : 64; }
+    static constexpr unsigned bits(unsigned part) {
+        return Spec::kWidth - 64 * part < 64 ? Spec::kWidth - 64 * part : 64;
+    }
 
     static Reader* readers(char* memory) { return reinterpret_cast<Reader*>(memory + kRowBytes); }
 

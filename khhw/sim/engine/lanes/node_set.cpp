@@ -5,7 +5,7 @@
 #include <new>
 #include <type_traits>
 
-// Arrays: flip-flops, deferred flip-flops by the same numbers, what is fixed, the middle of the slots.
+// Arrays: flip-flops, what deferred ones take, by the same numbers, what is fixed, slots behind the first kSlotBias.
 extern "C" {
 void khhw_show(khhw::Vector*, khhw::Vector*, khhw::Vector*, khhw::Vector*);
 void khhw_early(khhw::Vector*, khhw::Vector*, khhw::Vector*, khhw::Vector*);
@@ -55,7 +55,7 @@ NodeSet::NodeSet() {
     memory_.reset(static_cast<char*>(mapped));
     Vector* vectors = reinterpret_cast<Vector*>(mapped);
     state_ = {vectors, vectors + kFlipFlops};
-    slots_ = state_.fixed + kFixed + kSlots / 2;
+    slots_ = state_.fixed + kFixed + kSlotBias;
     Vector* deferred = state_.fixed + kFixed + kSlots;
     next_ = deferred - (kFlipFlops - kDeferred);
     memories_ = reinterpret_cast<char*>(deferred + kDeferred);

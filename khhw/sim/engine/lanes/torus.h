@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "crew.h"
-#include "host_view.h"
+#include "ports.h"
 #include "root_cell.h"
 #include "signature.h"
 #include "torus_cables.h"
@@ -43,7 +43,7 @@ class Torus {
     void edge(uint64_t next);
     void edge() { edge(now_ + 1); }
     // Give every node a tree packet as if from its parent: flit i of rank r is flits[r * count + i]. Its answer, if it
-    // sends one, goes to answers[r * limit] and not up the tree. Returns how many have answered after `patience` cycles.
+    // sends one, goes to answers[r * limit] and not up the tree. Returns how many have answered in `patience` cycles.
     int serve(const uint64_t* flits, int count, uint64_t* answers, int limit, int patience);
     void sign_cables(bool on) { signing_ = on; }
     // The back door to a node's memory.

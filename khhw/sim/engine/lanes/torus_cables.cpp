@@ -7,7 +7,7 @@ namespace khhw {
 
 namespace {
 constexpr unsigned kCreditsAt = 1, kTagAt = kCreditsAt + kTorusCredits, kTorusBits = kTagAt + kTorusTag + kTorusFlit;
-constexpr int kPorts = kTorusPortCount;
+constexpr int kPorts = kTorusPorts;
 
 int floor_divided(int a, int b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 }  // namespace
@@ -57,7 +57,8 @@ bool TorusCables::any_sent(const Port& port, const std::vector<Sent>& sent, uint
 bool TorusCables::reach(int set, const std::vector<Sent>& sent) const {
     for (int number = 0; number < kPorts; ++number) {
         const Port& port = ports_[set * kPorts + number];
-        if (any_sent(port, sent, &Sent::flits, number ^ 1) || any_sent(port, sent, &Sent::credits, number ^ 1)) return true;
+        for (const auto what : {&Sent::flits, &Sent::credits})
+            if (any_sent(port, sent, what, number ^ 1)) return true;
     }
     return false;
 }

@@ -5,10 +5,9 @@
 #include <vector>
 
 #include "node_set.h"
+#include "ports.h"
 
 namespace khhw {
-
-constexpr int kTorusPortCount = 6;
 
 // What a set of nodes has sent in a cycle, by port.
 struct Sent {
@@ -22,7 +21,7 @@ class TorusCables {
     TorusCables(int nodes, const int32_t* neighbours);
 
     // Lanes of a set whose torus port `port` leads somewhere.
-    const Vector& linked(int set, int port) const { return linked_[set * kTorusPortCount + port]; }
+    const Vector& linked(int set, int port) const { return linked_[set * kTorusPorts + port]; }
     // Whether something that sets have sent may reach this set.
     bool reach(int set, const std::vector<Sent>& sent) const;
     // Bring what sets have sent to the inputs of a set. Returns whether something came.
@@ -44,8 +43,9 @@ class TorusCables {
 
     static Vector moved(const Move& move, Vector low, Vector high);
     bool any_sent(const Port& port, const std::vector<Sent>& sent, uint8_t Sent::*what, int from) const;
-    static void take(const Port& port, std::vector<std::unique_ptr<NodeSet>>& sets, NodeSet& to, int number, unsigned first,
-                     unsigned last);
+    // Bits from `first` to before `last` of what is taken at port `number`.
+    static void take(const Port& port, std::vector<std::unique_ptr<NodeSet>>& sets, NodeSet& to, int number,
+                     unsigned first, unsigned last);
 
     std::vector<Port> ports_;  // [set][port]
     std::vector<Vector> linked_;

@@ -19,9 +19,11 @@ constexpr Indices indices(F&& from) {
     return result;
 }
 
-alignas(64) inline constexpr Indices kReversed = indices([](unsigned word, unsigned byte) { return 8 * word + 7 - byte; });
+alignas(64) inline constexpr Indices kReversed =
+    indices([](unsigned word, unsigned byte) { return 8 * word + 7 - byte; });
 alignas(64) inline constexpr Indices kBytes = indices([](unsigned word, unsigned byte) { return 8 * byte + word; });
-alignas(64) inline constexpr Indices kMirrored = indices([](unsigned word, unsigned byte) { return 8 * (7 - byte) + word; });
+alignas(64) inline constexpr Indices kMirrored =
+    indices([](unsigned word, unsigned byte) { return 8 * (7 - byte) + word; });
 
 inline Vector permuted(const Indices& index, Vector x) { return _mm512_permutexvar_epi8(_mm512_load_si512(&index), x); }
 

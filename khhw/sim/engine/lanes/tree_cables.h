@@ -4,10 +4,9 @@
 #include <vector>
 
 #include "node_set.h"
+#include "ports.h"
 
 namespace khhw {
-
-constexpr int kTreePortCount = 3;  // parent, left child, right child
 
 // What one cable brings in a cycle.
 struct TreeWord {
