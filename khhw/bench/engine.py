@@ -28,7 +28,7 @@ from khhw.traffic.point import Build, Point
 from rtl.fabric import Shape
 from rtl.parameters import Parameters
 
-__all__ = ["FABRIC", "FEW", "SHAPES", "measure", "node_parameters", "traffic_point"]
+__all__ = ["FABRIC", "FEW", "SHAPES", "WARM_UP", "lap", "measure", "node_parameters", "settle", "traffic_point"]
 
 SHAPES: tuple[Shape, ...] = ((4, 4, 4), (8, 8, 8), (16, 16, 16))
 FABRIC: Shape = (2, 2, 2)
@@ -132,31 +132,33 @@ def _machine(engine: Engine, point: Point, repeat: int, seconds: float) -> list[
     rows = [_row(engine, "all", point.load, repeat, seconds)]
     everybody = np.arange(engine.nodes)
     set_generating(engine, point, everybody, on=False)
-    _settle(engine)
+    settle(engine)
     few = everybody[::FEW]
     set_generating(engine, point, few, on=True)
     engine.run(WARM_UP)
     rows.append(_row(engine, f"1 of {FEW}" if engine.nodes > FEW else "1", point.load, repeat, seconds))
     set_generating(engine, point, few, on=False)
-    _settle(engine)
+    settle(engine)
     rows.append(_row(engine, "none", 0.0, repeat, seconds))
     return rows
 
 
-def _settle(engine: Engine) -> None:
+def settle(engine: Engine) -> None:
+    """Let what is under way arrive."""
     engine.run_until(cycle=engine.now + 100_000, vector=engine.quiescent, every=True)
 
 
 def _row(engine: Engine, sending: str, load: float, repeat: int, seconds: float) -> dict[str, Any]:
-    laps = [_lap(engine, seconds) for _ in range(repeat)]
+    laps = [lap(engine, seconds) for _ in range(repeat)]
     return {"sending": sending, "load": load, "samples": repeat,
-            "cycles": int(np.median([lap["cycles"] for lap in laps])),
-            "evaluated": round(float(np.median([lap["evaluated"] for lap in laps])), 4),
+            "cycles": int(np.median([one["cycles"] for one in laps])),
+            "evaluated": round(float(np.median([one["evaluated"] for one in laps])), 4),
             "node_cycles_per_second": spread(laps, "node_cycles", "wall_seconds"),
             "node_cycles_per_cpu_second": spread(laps, "node_cycles", "cpu_seconds")}
 
 
-def _lap(engine: Engine, seconds: float) -> Mapping[str, float]:
+def lap(engine: Engine, seconds: float) -> Mapping[str, float]:
+    """Run for a while: ``cycles``, ``node_cycles``, ``wall_seconds``, ``cpu_seconds``, and the share ``evaluated``."""
     cycles, chunk, evaluated = 0, _CHUNK, engine.evaluations
     wall, cpu = time.perf_counter(), time.process_time()
     while (passed := time.perf_counter() - wall) < seconds:
@@ -182,7 +184,7 @@ def _fabric(parameters: Parameters, load: float, repeat: int, seconds: float, se
         done = run(built, request, Path(scratch), seed=seed)
     if not done.finished:
         raise BuildError(f"the fabric's run ended as {done.state}: {done.message}", done.log)
-    laps = [{**lap, "node_cycles": lap["cycles"] * math.prod(FABRIC)} for lap in done.results["laps"]]
+    laps = [{**one, "node_cycles": one["cycles"] * math.prod(FABRIC)} for one in done.results["laps"]]
     return {"nodes": math.prod(FABRIC), "shape": list(FABRIC), "load": load, "samples": repeat,
             "node_cycles_per_second": spread(laps, "node_cycles", "wall_seconds"),
             "node_cycles_per_cpu_second": spread(laps, "node_cycles", "cpu_seconds"),

@@ -16,7 +16,7 @@ from khhw.build.places import write_places
 from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe
 from khhw.build.simulator import BuildTime, timed
 
-__all__ = ["CORE", "EVALUATORS", "LIBRARY", "EngineBuild", "build_engine"]
+__all__ = ["CORE", "EVALUATORS", "LIBRARY", "EngineBuild", "VerilatedRecipe", "build_engine"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class EngineBuild:
 
 
 @dataclass(frozen=True)
-class _VerilatedRecipe(Recipe):
+class VerilatedRecipe(Recipe):
     """An engine whose nodes are verilated."""
 
     @property
@@ -83,7 +83,7 @@ class _VerilatedRecipe(Recipe):
         return ()
 
 
-_RECIPES: dict[str, type[Recipe]] = {"verilated": _VerilatedRecipe, "lanes": LanesRecipe}
+_RECIPES: dict[str, type[Recipe]] = {"verilated": VerilatedRecipe, "lanes": LanesRecipe}
 EVALUATORS = tuple(_RECIPES)
 """How nodes are evaluated: one after the other by Verilator's code, or 512 side by side."""
 

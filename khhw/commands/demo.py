@@ -23,6 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="list, or the name of a demonstration")
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path, help="folder to write to (default: out/NAME)")
     parser.add_argument("--seed", type=int, help="of everything random (default: the demonstration's)")
+    parser.add_argument("--engine", choices=("cocotb", "native"), default="cocotb",
+                        help="what simulates the machine; the same cycles on both (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -57,7 +59,7 @@ def _show(arguments: argparse.Namespace) -> int:
     from khhw.machine.results import Results
 
     folder = arguments.folder or Path("out") / arguments.name
-    words = [str(FOLDER / f"{arguments.name}.toml"), "-o", str(folder)]
+    words = [str(FOLDER / f"{arguments.name}.toml"), "-o", str(folder), "--engine", arguments.engine]
     words += ["--json"] if arguments.json else []
     words += ["--seed", str(arguments.seed)] if arguments.seed is not None else []
     parser = argparse.ArgumentParser()

@@ -24,8 +24,11 @@ _MOST_NODES = 16
 
 def next_commands(results: Results, source: str, folder: Path) -> list[tuple[str, str]]:
     """Three commands to try, each with what it does."""
+    again = run_command(results, source, folder)
+    first = (again + " --waves", "the same run, with waveforms") if results.engine == "cocotb" else \
+        (again, "the same run again, to the cycle")
     return [
-        (run_command(results, source, folder) + " --waves", "the same run, with waveforms"),
+        first,
         ("khhw test guard", "the guard alone, in its testbench"),
         ("khhw verilog -o out/verilog --top node", "the node as Verilog, with headers"),
     ]

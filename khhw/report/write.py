@@ -28,7 +28,8 @@ def pictures(results: Results) -> list[Picture]:
 
 def run_command(results: Results, source: str, folder: Path | str) -> str:
     """The command that makes a run again."""
-    return shlex.join(["khhw", results.command, source, "-o", str(folder), "--seed", str(results.seed)])
+    engine = [] if results.engine == "cocotb" else ["--engine", results.engine]
+    return shlex.join(["khhw", results.command, source, *engine, "-o", str(folder), "--seed", str(results.seed)])
 
 
 def write_report(results: Results, folder: Path, *, source: str = "machine.toml") -> Path:

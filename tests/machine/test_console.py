@@ -25,7 +25,7 @@ def heard(image: bytes, tmp_path_factory: pytest.TempPathFactory) -> Heard:
     folder = tmp_path_factory.mktemp("console")
     code = (KERNELS / "greet.py").read_text().replace("greetings", "goodbye")
     (folder / "greet.py").write_text(code)
-    machine = Machine.load(write_machine(folder, ""))
+    machine = Machine.load(write_machine(folder, ""), engine="native")
     request = Request(
         entry="console_program:trials", nodes=NODES, memory_bytes=machine.file.node.memory_bytes,
         arguments={"shape": machine.file.torus.shape, "images": [image.hex(), build_image(folder / "greet.py").hex()]},

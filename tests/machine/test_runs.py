@@ -41,7 +41,7 @@ def test_the_same_seed_gives_the_same_results(
     runs = []
     for number, seed in enumerate((5, 5, 6)):
         monkeypatch.setenv("PYTHONHASHSEED", str(number + 1))
-        results = Machine.load(tokens).run(tmp_path / f"run{number}", seed=seed)
+        results = Machine.load(tokens, engine="native").run(tmp_path / f"run{number}", seed=seed)
         assert results.passed, results.message
         assert Results.read(tmp_path / f"run{number}" / "results.json") == results
         assert [lines[0] for lines in spoken(results, "tokens")] == expected_tokens(seed)
@@ -65,7 +65,7 @@ def test_a_kernel_is_what_was_loaded_not_its_file(tokens: Path, tmp_path: Path) 
             kernel.unlink()
             done.append("removed")
 
-    results = Machine.load(tokens).run(tmp_path / "run", on_report=on_report)
+    results = Machine.load(tokens, engine="native").run(tmp_path / "run", on_report=on_report)
     assert results.passed, results.message
     assert done == ["changed", "removed"]
     assert spoken(results, "tokens") == [[line, line] for line in expected_tokens(results.seed)]
@@ -91,7 +91,7 @@ def test_any_matrix_is_enforced_and_only_the_owner_changes_it(tmp_path: Path, se
     for number in range(len(matrices)):
         text += phase(f"m{number}", PROBE, domains=f"m{number}", measure="matrix")
     text += phase("vandals", '{ kernel = "vandal.py" }') + phase("after", PROBE, measure="matrix")
-    results = Machine.load(write_machine(tmp_path, text, "vandal.py")).run(tmp_path / "run", seed=seed)
+    results = Machine.load(write_machine(tmp_path, text, "vandal.py"), engine="native").run(tmp_path / "run", seed=seed)
     assert results.state == "done", results.message
     for number, matrix in enumerate(matrices):
         np.testing.assert_array_equal(results.matrix(f"m{number}", "configured"), matrix)
@@ -103,6 +103,7 @@ def test_any_matrix_is_enforced_and_only_the_owner_changes_it(tmp_path: Path, se
     np.testing.assert_array_equal(results.matrix("after", "observed"), matrices[-1])
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "examples").rglob("*.toml")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted(
+    file for file in (ROOT / "examples").rglob("*.toml") if "[torus]" in file.read_text()), ids=lambda file: file.name)
 def test_examples_load(file: Path) -> None:
     assert Machine.load(file).file.phases

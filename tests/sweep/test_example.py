@@ -1,5 +1,6 @@
 """The example specification, and a tiny form of it on real hardware in the scale engine."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,3 +82,15 @@ def test_table_is_read_as_documented(tmp_path):
     write_tables(swept(tmp_path).results, folder)
     printed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "latency_mean: double" in printed.stdout
+
+
+def test_kept_result_is_the_documented_one():
+    folder = DOCS.parent / "results"
+    results = SweepResults.read(folder / "sweep-8x8x8.json")
+    assert results.state == "done"
+    spec = load(folder / "sweep-8x8x8.toml")
+    assert results.parameters == spec.model_dump(mode="json")
+    text = DOCS.read_text(encoding="utf-8")
+    for found in results.saturation:
+        assert re.search(rf"\| {found.pattern.replace('_', ' ')}[^|]*\| {found.zero_load_latency:.0f} \| "
+                         rf"{found.carried:.3f} \| {found.saturated:.4f}".rstrip("0"), text), found.pattern

@@ -18,6 +18,7 @@ _COLOURS = ("#1d5b8f", "#c27a00", "#1a6b3c", "#8a3a78", "#66727f", "#a02c2c")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DOTS = (0, (1, 1.5))
 _LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+_NEAR_AXIS = 0.1
 _HIGHEST = 20.0
 """Latencies above so many times that of no load are outside the picture: they grow as long as one measures."""
 
@@ -139,7 +140,8 @@ def _mark_saturation(axes: Axes, lines: Sequence[Line]) -> None:
         axes.axvline(place, color=colour, linewidth=1.1, linestyle=_DOTS, zorder=0)
         # Labels of lines that stand close together are at different heights.
         height = top / (top / bottom) ** (0.05 + 0.07 * (index % 3))
-        axes.annotate(f"{place:.3f}", (place, height), xytext=(-3, 0), textcoords="offset points", ha="right",
-                      va="center", fontsize=8, color=colour, bbox=_LABEL)
+        right = place < _NEAR_AXIS * axes.get_xlim()[1]
+        axes.annotate(f"{place:.3f}", (place, height), xytext=(4 if right else -3, 0), textcoords="offset points",
+                      ha="left" if right else "right", va="center", fontsize=8, color=colour, bbox=_LABEL)
 
 
