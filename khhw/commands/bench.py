@@ -34,7 +34,7 @@ def _add_engine(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]
     one.add_argument("--nodes", metavar="XxYxZ", help="one machine instead of 4x4x4, 8x8x8 and 16x16x16")
     one.add_argument("--load", type=float, default=0.5, help="offered, of what an ideal torus carries (%(default)s)")
     one.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="that evaluate nodes (%(default)s)")
-    one.add_argument("--evaluator", choices=("verilated", "lanes"), help="what evaluates nodes (default: the faster)")
+    one.add_argument("--evaluator", choices=("verilated", "lanes"), help="what evaluates nodes (default: all that can be had)")
     one.add_argument("--repeat", type=int, default=5, help="samples of every figure (%(default)s)")
     one.add_argument("--seconds", type=float, default=2.0, help="length of a sample (%(default)s)")
     one.add_argument("--seed", type=int, default=1, help="of the traffic (%(default)s)")
@@ -79,15 +79,18 @@ def engine(arguments: argparse.Namespace) -> int:
     """``khhw bench engine``."""
     from khhw.bench.engine import SHAPES, measure, node_parameters
     from khhw.build.errors import RequestError
+    from khhw.build.lanes.demands import missing_for_lanes
     from khhw.commands.output import report
 
     if arguments.repeat < 1 or not 0 < arguments.seconds < 3600 or arguments.threads < 1:
         raise RequestError("--repeat and --threads take a number from 1, --seconds one above 0")
     if not 0 < arguments.load <= 2:
         raise RequestError(f"--load is above 0 and at most 2, not {arguments.load:g}")
+    evaluators = (arguments.evaluator,) if arguments.evaluator else \
+        ("verilated",) if missing_for_lanes() else ("verilated", "lanes")
     shapes = SHAPES if arguments.nodes is None else (_shape(arguments.nodes),)
     found = measure(
-        shapes, load=arguments.load, threads=arguments.threads, evaluator=arguments.evaluator, repeat=arguments.repeat,
+        shapes, load=arguments.load, threads=arguments.threads, evaluators=evaluators, repeat=arguments.repeat,
         seconds=arguments.seconds, seed=arguments.seed, cocotb=not arguments.no_cocotb, tell=_tell)
     results = found.pop("results")
     if arguments.json:
@@ -121,9 +124,9 @@ def _print_engine(results: list[dict[str, Any]], rest: dict[str, Any]) -> None:
         print(f"{'2x2x2':<10} {'all':>9} {rest['cocotb']['load']:>5g} {'cocotb':>10} "
               f"{rest['cocotb']['node_cycles_per_second']['median']:>14,}")
         print("over cocotb: " + ", ".join(f"{nodes} nodes {ratio:g}x" for nodes, ratio in rest["ratio"].items()))
-    if rest["build_seconds"]:
-        print(f"one build for all sizes: {rest['build_seconds']['wall_seconds']:g} s, "
-              f"{rest['build_seconds']['cpu_seconds']:g} s of CPU")
+    for name, taken in rest["build_seconds"].items():
+        if taken:
+            print(f"{name}: one build for all sizes, {taken['wall_seconds']:g} s, {taken['cpu_seconds']:g} s of CPU")
 
 
 def _tell(text: str) -> None:

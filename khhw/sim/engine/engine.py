@@ -31,8 +31,8 @@ _PATIENCE = 1_000_000
 """Cycles a register access may take; nodes answer within tens."""
 _SERVICE_CYCLES = 10_000
 ENOUGH_FOR_LANES = 128
-"""Nodes from which on lanes pay: 512 cost the same however many there are. At half load 40 nodes are as fast either way,
-64 nearly twice as fast in lanes; but where most nodes sleep, or little is run, verilated ones have the advantage."""
+"""Nodes from which on lanes pay: 512 cost the same however many there are. At half load 40 nodes are as fast either
+way, 64 nearly twice as fast in lanes; but where most nodes sleep, or little is run, verilated ones are ahead."""
 _LARGEST_VALUE = 128
 _PACKET_FLITS = 64
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <type_traits>
 
 #include "transpose.h"
 
@@ -21,18 +22,25 @@ struct State {
     Vector& place(uint32_t reference) const { return fixed[reference >> 1]; }
 };
 
-// Numbers of up to 16 bits, one a lane.
 template <unsigned kBits>
-void numbers(const State& state, const uint32_t* references, uint16_t* to) {
-    alignas(64) uint8_t bytes[2][kLanes];
-    for (unsigned part = 0; part < (kBits + 7) / 8; ++part) {
+using NumberOf = std::conditional_t<(kBits > 16), uint32_t, uint16_t>;
+
+// Numbers of so many bits, one a lane.
+template <unsigned kBits>
+void numbers(const State& state, const uint32_t* references, NumberOf<kBits>* to) {
+    constexpr unsigned kParts = (kBits + 7) / 8;
+    alignas(64) uint8_t bytes[kParts][kLanes];
+    for (unsigned part = 0; part < kParts; ++part) {
         Vector planes[8];
         for (unsigned bit = 0; bit < 8; ++bit)
             planes[bit] = 8 * part + bit < kBits ? state.get(references[8 * part + bit]) : zeros();
         planes_to_bytes(planes, bytes[part]);
     }
-    for (unsigned lane = 0; lane < kLanes; ++lane)
-        to[lane] = static_cast<uint16_t>(bytes[0][lane] | (kBits > 8 ? bytes[1][lane] << 8 : 0));
+    for (unsigned lane = 0; lane < kLanes; ++lane) {
+        uint32_t number = 0;
+        for (unsigned part = 0; part < kParts; ++part) number |= uint32_t{bytes[part][lane]} << 8 * part;
+        to[lane] = static_cast<NumberOf<kBits>>(number);
+    }
 }
 
 template <class Spec>
@@ -92,7 +100,7 @@ class DeepMemory {
     }
 
     static void fetch(char* memory, const State& state, unsigned port, const Vector& mask) {
-        uint16_t address[kLanes];
+        NumberOf<Spec::kAddressBits> address[kLanes];
         numbers<Spec::kAddressBits>(state, Spec::kReadAddress[port], address);
         Rows rows;
         each_lane(mask, [&](unsigned lane) {
@@ -114,7 +122,7 @@ class DeepMemory {
         for (unsigned bit = kGroup; bit < Spec::kWidth; bit += kGroup)
             mask = either(mask, state.get(Spec::kWriteEnable[bit]));
         if (!any(mask)) return mask;
-        uint16_t address[kLanes];
+        NumberOf<Spec::kAddressBits> address[kLanes];
         numbers<Spec::kAddressBits>(state, Spec::kWriteAddress, address);
         Rows data, enable;
         to_rows(state, Spec::kWriteData, data);

@@ -49,7 +49,8 @@ void NodeSet::Unmap::operator()(char* memory) const { munmap(memory, kBytes); }
 size_t NodeSet::bytes() { return kBytes; }
 
 NodeSet::NodeSet() {
-    void* mapped = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    // Memories of lanes without a node are never touched.
+    void* mapped = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapped == MAP_FAILED) throw std::bad_alloc{};
     madvise(mapped, kBytes, MADV_HUGEPAGE);
     memory_.reset(static_cast<char*>(mapped));
