@@ -96,6 +96,10 @@ def measure(
         node-cycles a wall second over the fabric's, by number of nodes. ``build_seconds``, by evaluator.
     """
     parameters = node_parameters(shapes)
+    fabric = None
+    if cocotb:
+        tell("2x2x2, cocotb: building a fabric, unless it is built; then running")
+        fabric = _fabric(parameters, load, repeat, seconds, seed)
     results: list[dict[str, Any]] = []
     builds: dict[str, BuildTime | None] = {}
     for shape in shapes:
@@ -110,10 +114,6 @@ def measure(
                     "build_seconds": taken.wall_seconds if taken else None, "bytes_per_node": engine.bytes_per_node,
                     "resident_bytes_per_node": round((_resident() - before) / engine.nodes)}
                 results += [machine | row for row in rows]
-    fabric = None
-    if cocotb:
-        tell("2x2x2: cocotb, which builds a fabric")
-        fabric = _fabric(parameters, load, repeat, seconds, seed)
     return {"results": results, "cocotb": fabric, "ratio": _ratio(results, fabric) if fabric else None,
             "build_seconds": {name: asdict(taken) if taken else None for name, taken in builds.items()}}
 

@@ -28,6 +28,7 @@ _WARM_UP = 2048
 _CHUNK = 4096
 """Cycles between two looks at the clock."""
 _TRAFFIC_CHUNK = 128
+_CLEAR_CYCLES = 128
 _ACCESS = 8
 """Cycles a register access takes at most."""
 
@@ -136,7 +137,7 @@ class TrafficMachine:
         owner = Owner(outside, Shape(*self._point.shape))
         await EpochControl(owner).change(Domains(np.ones((self._point.nodes, self._point.nodes), np.bool_)))
         await owner.release(None)
-        writes = Writes(self._point.nodes)
+        writes = Writes(self._point.nodes, patience=2 * max(_CLEAR_CYCLES, self._point.build.node.table_nodes))
         start_traffic(writes, self._point)
         for port in self._host.nodes:
             self._host.scheduler.spawn(self._program(port, writes), rank=port.rank)
@@ -169,6 +170,8 @@ class Writes:
     ----------
     nodes : int
         Of the machine.
+    patience : int
+        Cycles that pass where the programming waits for a status.
 
     Attributes
     ----------
@@ -176,18 +179,20 @@ class Writes:
         Cycle, address, and a value for each node.
     """
 
-    def __init__(self, nodes: int) -> None:
+    def __init__(self, nodes: int, *, patience: int) -> None:
         self.nodes = nodes
         self.now = 0
+        self._patience = patience
         self.made: list[tuple[int, int, npt.NDArray[Any]]] = []
 
     def write(self, _ranks: npt.NDArray[Any], address: int, values: int | Sequence[int] | npt.NDArray[Any]) -> None:
         """Keep it."""
         self.made.append((self.now, address, np.broadcast_to(np.asarray(values), (self.nodes,))))
 
-    def read(self, _ranks: npt.NDArray[Any], address: int) -> npt.NDArray[np.uint32]:
-        """Programming reads nothing."""
-        raise LookupError(f"nothing is there to be read at {address:#x}")
+    def read(self, _ranks: npt.NDArray[Any], _address: int) -> npt.NDArray[np.uint32]:
+        """What programming reads is a status it waits for: the longest wait passes, and all is ready."""
+        self.now += self._patience
+        return np.zeros(self.nodes, np.uint32)
 
     def run(self, cycles: int) -> None:
         """Let cycles pass."""
