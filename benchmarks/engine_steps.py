@@ -53,7 +53,7 @@ def plain_build(parameters: Parameters) -> EngineBuild:
     recipe = PlainRecipe(cell, root, "fast", toolchain.require_tools())
     folder = build_root() / "engine" / f"plain-{digest(recipe.facts())}"
     build_once(folder, recipe.facts(), recipe.make)
-    return EngineBuild(folder=folder)
+    return EngineBuild(folder=folder, memory_bytes=parameters.memory_bytes)
 
 
 def measure(

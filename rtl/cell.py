@@ -33,6 +33,13 @@ class Cell(wiring.Component):
     registered : tuple of str
         Further inputs that are taken a cycle ahead.
 
+    Attributes
+    ----------
+    extra_modules : dict of str to Component
+        The component, to be converted beside the cell under the name it is instantiated by.
+    next_values : dict of str to tuple of str
+        Outputs of the component whose registers' next values the cell needs (``khhw/build/ahead.py``).
+
     Members
     -------
     All of `original`, under their names. What goes in by a cable or is `registered` works one cycle late, so does
@@ -87,7 +94,7 @@ class NodeCell(Cell):
 
     Attributes
     ----------
-    public_signals, observable_signals, no_inline
+    public_signals, observable_signals
         As of :class:`rtl.fabric.Fabric`.
     """
 

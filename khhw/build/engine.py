@@ -15,6 +15,7 @@ from khhw.build.lanes.recipe import LanesRecipe
 from khhw.build.places import write_places
 from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe
 from khhw.build.simulator import BuildTime, timed
+from rtl.parameters import Parameters
 
 __all__ = ["CORE", "EVALUATORS", "LIBRARY", "EngineBuild", "VerilatedRecipe", "build_engine"]
 
@@ -27,11 +28,14 @@ class EngineBuild:
     ----------
     folder : Path
         Where it lies; read only from now on.
+    memory_bytes : int
+        Of a node.
     evaluator : str
         One of :data:`EVALUATORS`.
     """
 
     folder: Path
+    memory_bytes: int
     evaluator: str = "verilated"
 
     @property
@@ -130,4 +134,5 @@ def build_engine(
     facts = {**recipe.facts(), "evaluator": evaluator}
     folder = build_root() / "engine" / f"{cell.top}-{evaluator}-{variant}-{digest(facts)}"
     build_once(folder, facts, lambda empty: timed(recipe.make, empty))
-    return EngineBuild(folder=folder, evaluator=evaluator)
+    return EngineBuild(
+        folder=folder, memory_bytes=Parameters(**parameters).memory_bytes, evaluator=evaluator)

@@ -10,7 +10,7 @@ from khhw.build.errors import BuildError
 from rtl.formats import Flit, TreeChannel
 from rtl.signatures import TreeFlit
 
-__all__ = ["Place", "places_in", "write_formats", "write_places"]
+__all__ = ["Place", "formats_text", "places_in", "write_places"]
 
 _BYTES = {"CData": 1, "SData": 2, "IData": 4, "QData": 8}
 _MEMBER = re.compile(
@@ -69,15 +69,15 @@ def write_places(target: Path, folder: Path, prefix: str, public: Iterable[Publi
     target.write_text("\n".join(rows) + "\n")
 
 
-def write_formats(target: Path) -> None:
-    """Write numbers of :mod:`rtl.formats` that the engine's C++ needs."""
+def formats_text() -> str:
+    """A C++ header with the numbers of :mod:`rtl.formats` that the engine needs."""
     values = {
         **{f"k{name.capitalize()}Bit": Flit[name].offset for name in ("first", "last", "bad")},
         "kChannelBit": TreeFlit["channel"].offset - TreeFlit["flit"].offset,
         "kOwnerChannel": int(TreeChannel.OWNER),
     }
     lines = [f"constexpr int {name} = {value};" for name, value in values.items()]
-    target.write_text("\n".join(["#pragma once", "namespace khhw {", *lines, "}", ""]))
+    return "\n".join(["#pragma once", "namespace khhw {", *lines, "}", ""])
 
 
 def _plain(name: str) -> str:

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from khhw.build import toolchain
+from khhw.build import backends, places, toolchain
 from khhw.build.backends import VARIANTS, VERILATOR_OPTIONS, control_file
 from khhw.build.cache import file_digest, refuse_full_disk
 from khhw.build.design import Design
 from khhw.build.errors import BuildError
-from khhw.build.places import write_formats
+from khhw.build.places import formats_text
 
 __all__ = ["CORE", "LIBRARY", "LIBRARY_DIGEST", "Recipe", "run_logged"]
 
@@ -22,6 +22,7 @@ CORE = Path(__file__).parents[1] / "sim" / "engine" / "core"
 LIBRARY = "engine.so"
 LIBRARY_DIGEST = "engine.sha256"
 _MAKE_JOBS = 2
+_MODULES = (*(Path(str(module.__file__)) for module in (backends, places)), Path(__file__))
 _COMPILER = ("-std=c++20", "-O2", "-fPIC", "-Wall", "-Wextra")
 
 
@@ -81,14 +82,14 @@ class Recipe(ABC):
             "verilator": [str(self.verilator.executable), self.verilator.version, self.verilator.make_variables()],
             "compiler": [toolchain.gxx_version(), _COMPILER, self.options], "tools": dict(self.tools),
             "core": [file_digest(source) for source in self.sources],
-            "recipe": [file_digest(module) for module in (Path(__file__), *self.modules)],
+            "recipe": [file_digest(module) for module in (*_MODULES, *self.modules)], "formats": formats_text(),
         }
 
     def make(self, folder: Path) -> None:
         """Fill a build folder, and leave only the library in it."""
         for design in self.verilated:
             self._verilate(design, folder / design.top)
-        write_formats(folder / "formats.h")
+        (folder / "formats.h").write_text(formats_text())
         objects = [*self.prepare(folder)]
         simple = all(_one_clock(folder / design.top, design.top) for design in self.verilated)
         plain = () if simple else ("-DKHHW_PLAIN_EVAL",)

@@ -33,7 +33,8 @@ def _add_engine(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]
     one = benchmarks.add_parser("engine", help="node-cycles a second of the native engine, and its ratio to cocotb")
     one.add_argument("--nodes", metavar="XxYxZ", help="one machine instead of 4x4x4, 8x8x8 and 16x16x16")
     one.add_argument("--load", type=float, default=0.5, help="offered, of what an ideal torus carries (%(default)s)")
-    one.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="that evaluate nodes (%(default)s)")
+    one.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
+                     help="that evaluate nodes (%(default)s)")
     one.add_argument("--evaluator", choices=("verilated", "lanes"),
                      help="what evaluates nodes (default: all that can be had)")
     one.add_argument("--repeat", type=int, default=5, help="samples of every figure (%(default)s)")

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_without_a_compiler_the_package_to_install_is_named(tmp_path: Path, pyth
 def test_a_damaged_library_is_not_loaded(
     build: EngineBuild, tmp_path: Path, damage: Callable[[bytes], bytes],
 ) -> None:
-    copy = EngineBuild(folder=tmp_path / "kept")
+    copy = replace(build, folder=tmp_path / "kept")
     shutil.copytree(build.folder, copy.folder)
     (copy.folder / LIBRARY).write_bytes(damage((copy.folder / LIBRARY).read_bytes()))
     with pytest.raises(RequestError, match=rf"is damaged: remove {copy.folder}, and it is built again"):
@@ -94,9 +95,36 @@ def test_held_nodes_refuse_and_ranks_are_checked(build: EngineBuild) -> None:
         with pytest.raises(BusError):
             engine.read([0, 2], 0)
         for ranks in ([0, 0], [3], [-1]):
-            with pytest.raises(ValueError, match="ranks are from 0 to 2, each at most once"):
+            with pytest.raises(ValueError, match=r"ranks are from 0 to 2|each rank at most once"):
                 engine.read(ranks, 0)
+        for peek in ((3, 0, 4), (0, 65536, 1), (0, -1, 1), (0, 65530, 8)):
+            with pytest.raises((ValueError, IndexError), match=r"ranks are from 0 to 2|not in a memory of 65536 bytes"):
+                engine.peek(*peek)
+        with pytest.raises(ValueError, match="type uint8"):
+            engine.poke_all([0], [0], np.zeros((1, 4), np.int64))
+        with pytest.raises(ValueError, match="2 ranks, but data for 1"):
+            engine.poke_all([0, 1], [0, 0], np.zeros((1, 4), np.uint8))
+        with pytest.raises(ValueError, match="addresses have 24 bits"):
+            engine.write([0], 1 << 24, 0)
+        with pytest.raises(ValueError, match="vectors and masks are 3 bytes"):
+            engine.run_until(cycle=9, vector=engine.irq[:2])
+        engine.start_accesses([(0, 0, None)])
+        with pytest.raises(RuntimeError, match="under way"):
+            engine.read([1], 0)
         with pytest.raises(ValueError, match="a packet for each of 3 nodes, not 2"):
             engine.serve(np.zeros((2, 4), np.uint64))
         with pytest.raises(LookupError, match=r"no register router.nowhere\[0\] to be seen in node 1"):
             engine.read_name(1, "router.nowhere")
+        engine.close()
+        with pytest.raises(RuntimeError, match="the engine is closed"):
+            engine.run(1)
+        assert not hasattr(engine, "irq")
+
+
+@pytest.mark.parametrize(("shape", "words"), [
+    ((0, 1, 1), "three sizes from 1 to 64"), ((8, 8, 8), "table_nodes is 64, too few for the ids"),
+    ((64, 64, 32), "16 are the limit"),
+])
+def test_a_torus_that_cannot_be_is_refused(shape: tuple[int, int, int], words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        Engine.open(shape, Parameters())

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khhw.build.design import Design
+from khhw.build.errors import BuildError, RequestError
 from khhw.build.lanes.demands import COMPILER_OPTIONS
-from khhw.build.lanes.generate import ASSEMBLY
+from khhw.build.lanes.generate import ASSEMBLY, REASON
 from khhw.build.lanes.look_ups import NETLIST, look_ups
 from khhw.build.recipe import CORE, Recipe, run_logged
 from khhw.build.yosys import yosys_version
@@ -63,8 +64,13 @@ class LanesRecipe(Recipe):
         """Generate and assemble the logic of the node."""
         search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
         netlist = look_ups(self.cell, NODE_MODULE) / NETLIST
-        run_logged([sys.executable, "-m", "khhw.build.lanes.generate", str(netlist), NODE_MODULE, str(folder)], folder,
-                   {**os.environ, "PYTHONPATH": search})
+        try:
+            run_logged([sys.executable, "-m", "khhw.build.lanes.generate", str(netlist), NODE_MODULE, str(folder)],
+                       folder, {**os.environ, "PYTHONPATH": search})
+        except BuildError as error:
+            if (folder / REASON).is_file():
+                raise RequestError((folder / REASON).read_text()) from error
+            raise
         assembled = folder / "lanes.o"
         run_logged(["g++", "-c", str(folder / ASSEMBLY), "-o", str(assembled)], folder)
         return [str(assembled)]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from khhw.sim.bridge import SHORTEST_JUMP, Bridge, Stuck
-from khhw.sim.engine.engine import Engine, Vector
+from khhw.sim.engine.engine import PIECE_NODE_CYCLES, Engine, Vector
 from khhw.sim.engine.library import Reason
 from khhw.sim.host import Access, Host, Packet
 from khhw.sim.options import Options, Outcome, State
@@ -20,7 +20,6 @@ from khhw.sim.pace import Pace, Progress
 __all__ = ["drive"]
 
 _CALLS = Reason.ANSWER | Reason.TAKEN | Reason.PACKET | Reason.INTERRUPT | Reason.HELD
-_NAP_NODE_CYCLES, _SHORT_NAP = 8192, 16
 _NAME = re.compile(r"node_(?P<rank>\d+)\.(?P<path>.*?)(\[(?P<row>\d+)\])?")
 
 
@@ -61,8 +60,6 @@ class _EngineBridge(Bridge):
         self._listening = 0
         self._accesses = self._packets = 0
         host.memory = engine
-        # Until it is known how fast these are: a small machine's thousand cycles.
-        pace.nap = max(_SHORT_NAP, _NAP_NODE_CYCLES // engine.nodes)
         engine.sign()
 
     def run(self, stuck: Stuck | None) -> Outcome:
@@ -100,8 +97,11 @@ class _EngineBridge(Bridge):
         due = self.scheduler.next_cycle()
         if self.is_hopeless(due):
             return
-        worth_jumping = due is None or due - self.cycle > SHORTEST_JUMP
-        reason = self._run(self.longest(due), _CALLS | (Reason.IDLE if worth_jumping else Reason(0)))
+        # With an inbox an idle machine waits for the outside, also between events that follow soon.
+        worth_jumping = due is None or self.host.inbox is not None or due - self.cycle > SHORTEST_JUMP
+        # A request to stop is seen in between, however many nodes are awake by then.
+        until = min(self.longest(due), self.cycle + 1 + PIECE_NODE_CYCLES // self.engine.nodes)
+        reason = self._run(until, _CALLS | (Reason.IDLE if worth_jumping else Reason(0)))
         if reason is Reason.IDLE:
             self._skip(due)
         else:

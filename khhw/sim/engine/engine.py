@@ -18,18 +18,23 @@ from khhw.build.errors import RequestError
 from khhw.build.lanes.demands import missing_for_lanes
 from khhw.sim.engine.library import Condition, Reason, load_library, pointer, view
 from khhw.sim.transport import BusError
-from rtl.fabric import cables, straps_of
+from rtl.fabric import cables, check_shape, check_table, straps_of
 from rtl.formats import Straps, pack
-from rtl.parameters import Parameters
+from rtl.parameters import ParameterError, Parameters
+from rtl.signatures import HOST_ADDRESS_BITS
 
-__all__ = ["NEVER", "Engine", "Vector", "evaluator_for"]
+__all__ = ["NEVER", "PIECE_NODE_CYCLES", "Engine", "Vector", "evaluator_for", "usable_cores"]
 
 NEVER = (1 << 64) - 1
 NOTHING = Reason(0)
 RESET_CYCLES = 4
+_UNDER_WAY = -2
+_VECTORS = ("irq", "held", "quiescent", "listening", "irq_before", "held_before")
 _PATIENCE = 1_000_000
 """Cycles a register access may take; nodes answer within tens."""
 _SERVICE_CYCLES = 10_000
+PIECE_NODE_CYCLES = 400_000
+"""What an engine does between two looks of Python: about a second, if no node sleeps."""
 ENOUGH_FOR_LANES = 128
 """Nodes from which on lanes pay: 512 cost the same however many there are. At half load 40 nodes are as fast either
 way, 64 nearly twice as fast in lanes; but where most nodes sleep, or little is run, verilated ones are ahead."""
@@ -38,6 +43,11 @@ _PACKET_FLITS = 64
 
 Ranks = int | Sequence[int] | npt.NDArray[np.integer[Any]]
 Vector = npt.NDArray[np.uint8]
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def evaluator_for(nodes: int) -> str:
@@ -65,7 +75,6 @@ class Engine:
         What every node shows in this cycle. Views: they change as the machine runs.
     listening : numpy array of uint8, shape (nodes,)
         Whose interrupts end a run for :attr:`Reason.INTERRUPT`; the caller writes it.
-
     irq_before, held_before : numpy array of uint8, shape (nodes,)
         As they were in the cycle in which the last :attr:`Reason.INTERRUPT`, or :attr:`Reason.HELD`, happened.
     signatures : numpy array of uint64, shape (nodes,)
@@ -74,13 +83,17 @@ class Engine:
     Raises
     ------
     RequestError
-        If the library cannot be used, or there is not enough memory for so many nodes.
+        If there is no such torus, the library cannot be used, or there is not enough memory for so many nodes.
     """
 
     def __init__(
         self, build: EngineBuild, shape: tuple[int, int, int], *, threads: int | None = None, random: int = 0,
     ) -> None:
         build.check()
+        try:
+            check_shape(shape)
+        except ParameterError as error:
+            raise RequestError(str(error)) from error
         self.build = build
         self.shape = shape
         self.nodes = math.prod(shape)
@@ -94,13 +107,12 @@ class Engine:
         for rank, direction, neighbour in cables(shape):
             neighbours[rank, direction] = neighbour
         self._engine = self._library.khhw_create(
-            self.nodes, pointer(straps), pointer(neighbours), threads or os.cpu_count() or 1, random)
+            self.nodes, pointer(straps), pointer(neighbours), threads or usable_cores(), random)
         if not self._engine:
-            raise RequestError(f"there is not enough memory for {self.nodes} nodes of "
+            raise RequestError(f"there is not enough memory, or there are too many threads, for {self.nodes} nodes of "
                                f"{self._library.khhw_bytes(None):,} bytes")
         self.irq, self.held, self.quiescent, self.listening, self.irq_before, self.held_before = (
-            view(getattr(self._library, f"khhw_{name}")(self._engine), self.nodes, np.uint8)
-            for name in ("irq", "held", "quiescent", "listening", "irq_before", "held_before"))
+            view(getattr(self._library, f"khhw_{name}")(self._engine), self.nodes, np.uint8) for name in _VECTORS)
         self.signatures = view(self._library.khhw_signatures(self._engine), self.nodes, np.uint64)
         self._library.khhw_reset(self._engine, RESET_CYCLES)
 
@@ -122,11 +134,27 @@ class Engine:
         threads : int, optional
             See :class:`Engine`.
         evaluator : str, optional
-            One of :data:`~khhw.build.engine.EVALUATORS`; by default that of :func:`evaluator_for`. Results do not
-            depend on it.
+            One of :data:`~khhw.build.engine.EVALUATORS`; by default that of :func:`evaluator_for`, but verilated where
+            a part cannot be put into lanes. Results do not depend on it.
+
+        Raises
+        ------
+        RequestError
+            If there is no such torus, its ids do not fit the tables, a tool is missing, or a part cannot be used.
+        BuildError
+            If a tool fails.
         """
+        try:
+            check_table(check_shape(shape), parameters)
+        except ParameterError as error:
+            raise RequestError(str(error)) from error
         chosen = evaluator or evaluator_for(math.prod(shape))
-        build = build_engine(parameters.as_dict(), parts, path=path, evaluator=chosen)
+        try:
+            build = build_engine(parameters.as_dict(), parts, path=path, evaluator=chosen)
+        except RequestError:
+            if evaluator is not None or chosen == "verilated":
+                raise
+            build = build_engine(parameters.as_dict(), parts, path=path)
         return cls(build, shape, threads=threads)
 
     @property
@@ -135,10 +163,19 @@ class Engine:
         return self.build.evaluator
 
     def close(self) -> None:
-        """Give the machine's memory back; its views must not be used any more."""
+        """Give the machine's memory back; the engine and its vectors cannot be used any more."""
         if self._engine:
+            for name in (*_VECTORS, "signatures"):
+                delattr(self, name)
             self._library.khhw_destroy(self._engine)
             self._engine = None
+
+    @property
+    def _handle(self) -> Any:
+        """What C knows the machine by."""
+        if not self._engine:
+            raise RuntimeError("the engine is closed")
+        return self._engine
 
     def __enter__(self) -> Self:
         return self
@@ -151,11 +188,20 @@ class Engine:
     @property
     def now(self) -> int:
         """The present cycle."""
-        return int(self._library.khhw_now(self._engine))
+        return int(self._library.khhw_now(self._handle))
 
     def run(self, cycles: int) -> None:
         """Let `cycles` cycles pass."""
-        self._library.khhw_run(self._engine, self.now + cycles, 0, None)
+        self._run(self.now + cycles, NOTHING, None)
+
+    def _run(self, cycle: int, reasons: Reason, condition: Condition | None) -> Reason:
+        """Run in pieces, so that Python sees signals in between."""
+        piece = max(1, PIECE_NODE_CYCLES // self.nodes)
+        while True:
+            until = min(cycle, self.now + piece)
+            reason = Reason(self._library.khhw_run(self._handle, until, reasons, condition))
+            if reason != Reason.CYCLE or until == cycle:
+                return reason if until == cycle else reason & ~Reason.CYCLE
 
     def run_until(
         self, *, cycle: int = NEVER, vector: Vector | None = None, equals: int = 1, every: bool = False,
@@ -183,12 +229,15 @@ class Engine:
         condition = None
         if vector is not None:
             mask = np.ones(self.nodes, np.uint8) if mask is None else np.ascontiguousarray(mask, np.uint8)
+            for given in (vector, mask):
+                if given.shape != (self.nodes,) or given.dtype != np.uint8:
+                    raise ValueError(f"vectors and masks are {self.nodes} bytes")
             condition = Condition(pointer(vector), pointer(mask), equals, every)
-        return Reason(self._library.khhw_run(self._engine, cycle, reasons, condition))
+        return self._run(cycle, reasons, condition)
 
     def jump(self, cycle: int) -> None:
         """Make `cycle` the next one, where nothing can happen in between: only after :attr:`Reason.IDLE`."""
-        self._library.khhw_jump(self._engine, cycle)
+        self._library.khhw_jump(self._handle, cycle)
 
     def write(self, ranks: Ranks, address: int, values: int | Sequence[int] | npt.NDArray[Any]) -> None:
         """Write a register of many nodes over their host ports, at the same time, and wait for all answers.
@@ -206,6 +255,8 @@ class Engine:
         ------
         BusError
             If a node refuses; the others have done it.
+        ValueError
+            If a rank or the address is out of range, or a rank comes twice.
         """
         which = np.atleast_1d(np.asarray(ranks, np.int32))
         given = np.ascontiguousarray(np.broadcast_to(np.asarray(values), which.shape), np.uint32)
@@ -229,11 +280,16 @@ class Engine:
         return values
 
     def _access(self, ranks: npt.NDArray[np.int32], address: int, values: npt.NDArray[np.uint32], write: bool) -> None:
-        if len(np.unique(ranks)) != len(ranks) or (len(ranks) and not 0 <= ranks.min() <= ranks.max() < self.nodes):
-            raise ValueError(f"ranks are from 0 to {self.nodes - 1}, each at most once")
+        self._check_ranks(ranks)
+        if len(np.unique(ranks)) != len(ranks):
+            raise ValueError("each rank at most once")
+        if not 0 <= address < 1 << HOST_ADDRESS_BITS:
+            raise ValueError(f"register addresses have {HOST_ADDRESS_BITS} bits: {address:#x}")
         refused = self._library.khhw_access_all(
-            self._engine, len(ranks), pointer(np.ascontiguousarray(ranks)), address, pointer(values), write,
+            self._handle, len(ranks), pointer(np.ascontiguousarray(ranks)), address, pointer(values), write,
             self.now + _PATIENCE)
+        if refused == _UNDER_WAY:
+            raise RuntimeError("register accesses are under way that were begun with start_accesses")
         if refused < 0:
             raise RuntimeError(f"a register access at {address:#x} was not answered in {_PATIENCE} cycles")
         if refused:
@@ -241,6 +297,7 @@ class Engine:
 
     def start_accesses(self, accesses: Sequence[tuple[int, int, int | None]]) -> None:
         """Begin register accesses in this cycle: (rank, address, value to write or None to read), one a free port."""
+        self._check_ranks(np.array([access[0] for access in accesses], np.int32))
         for writing in (False, True):
             chosen = [access for access in accesses if (access[2] is not None) is writing]
             if chosen:
@@ -248,24 +305,26 @@ class Engine:
                     np.array([access[i] or 0 for access in chosen], kind)
                     for i, kind in enumerate((np.int32, np.uint32, np.uint32)))
                 self._library.khhw_access(
-                    self._engine, len(chosen), pointer(ranks), pointer(addresses), pointer(values), writing)
+                    self._handle, len(chosen), pointer(ranks), pointer(addresses), pointer(values), writing)
 
     def answers(self) -> list[tuple[int, int, bool]]:
         """What was answered when the last run ended with :attr:`Reason.ANSWER`: rank, value, refused; by rank."""
         ranks, values, errors = (np.empty(self.nodes, kind) for kind in (np.int32, np.uint32, np.int32))
-        count = self._library.khhw_answers(self._engine, pointer(ranks), pointer(values), pointer(errors))
+        count = self._library.khhw_answers(self._handle, pointer(ranks), pointer(values), pointer(errors))
         return [(int(ranks[i]), int(values[i]), bool(errors[i])) for i in range(count)]
 
     def send(self, flits: Sequence[int], channel: int) -> None:
         """Begin to send a tree packet at the port above the root, in this cycle."""
         words = np.array(flits, np.uint64)
-        self._library.khhw_send(self._engine, pointer(words), len(words), channel)
+        if not len(words):
+            raise ValueError("a packet is one or more flits")
+        self._library.khhw_send(self._handle, pointer(words), len(words), channel)
 
     def packet(self) -> tuple[list[int], int] | None:
         """Flits and channel of what came out of the root when the last run ended with :attr:`Reason.PACKET`."""
         flits, channel = np.empty(_PACKET_FLITS, np.uint64), np.zeros(1, np.int32)
         count = self._library.khhw_packet(
-            self._engine, pointer(flits), _PACKET_FLITS, pointer(channel))
+            self._handle, pointer(flits), _PACKET_FLITS, pointer(channel))
         return (flits[:count].tolist(), int(channel[0])) if count else None
 
     def serve(self, flits: npt.NDArray[np.uint64], limit: int = _PACKET_FLITS) -> npt.NDArray[np.uint64]:
@@ -294,7 +353,9 @@ class Engine:
         if given.shape[0] != self.nodes:
             raise ValueError(f"a packet for each of {self.nodes} nodes, not {given.shape[0]}")
         answered = self._library.khhw_serve(
-            self._engine, pointer(given), given.shape[1], pointer(answers), limit, _SERVICE_CYCLES)
+            self._handle, pointer(given), given.shape[1], pointer(answers), limit, _SERVICE_CYCLES)
+        if answered == _UNDER_WAY:
+            raise RuntimeError("register accesses are under way that were begun with start_accesses")
         if answered < self.nodes:
             raise RuntimeError(f"{self.nodes - answered} of {self.nodes} nodes have not answered")
         return answers
@@ -314,22 +375,36 @@ class Engine:
         -------
         numpy array of uint8, shape (ranks, length)
         """
-        which, where = self._places(ranks, addresses)
+        which, where = self._places(ranks, addresses, length)
         data = np.empty((len(which), length), np.uint8)
-        self._library.khhw_peek(self._engine, len(which), pointer(which), pointer(where), length, pointer(data))
+        self._library.khhw_peek(self._handle, len(which), pointer(which), pointer(where), length, pointer(data))
         return data
 
     def poke_all(self, ranks: Ranks, addresses: Ranks, data: npt.NDArray[np.uint8]) -> None:
         """Change many nodes' memories; `data` has shape (ranks, bytes)."""
-        which, where = self._places(ranks, addresses)
         given = np.ascontiguousarray(data)
+        if given.ndim != 2 or given.dtype != np.uint8:
+            raise ValueError("data has shape (ranks, bytes) and type uint8")
+        which, where = self._places(ranks, addresses, given.shape[1])
+        if len(given) != len(which):
+            raise ValueError(f"{len(which)} ranks, but data for {len(given)}")
         self._library.khhw_poke(
-            self._engine, len(which), pointer(which), pointer(where), given.shape[1], pointer(given))
+            self._handle, len(which), pointer(which), pointer(where), given.shape[1], pointer(given))
 
-    @staticmethod
-    def _places(ranks: Ranks, addresses: Ranks) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
+    def _places(
+        self, ranks: Ranks, addresses: Ranks, length: int,
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
         which = np.ascontiguousarray(np.atleast_1d(ranks), np.int32)
-        return which, np.ascontiguousarray(np.broadcast_to(np.atleast_1d(addresses), which.shape), np.uint64)
+        self._check_ranks(which)
+        where = np.broadcast_to(np.atleast_1d(addresses), which.shape)
+        if len(where) and not 0 <= where.min() <= where.max() <= self.build.memory_bytes - length:
+            raise IndexError(
+                f"{length} bytes at {where.max():#x} are not in a memory of {self.build.memory_bytes} bytes")
+        return which, np.ascontiguousarray(where, np.uint64)
+
+    def _check_ranks(self, ranks: npt.NDArray[np.int32]) -> None:
+        if len(ranks) and not 0 <= ranks.min() <= ranks.max() < self.nodes:
+            raise ValueError(f"ranks are from 0 to {self.nodes - 1}")
 
     def read_name(self, rank: int, name: str, row: int = 0) -> int:
         """A register of a node by its path in the RTL, e.g. ``router.output_xp.allocator.busy``.
@@ -339,23 +414,24 @@ class Engine:
         LookupError
             If there is no such register to be seen; see :meth:`rtl.node.Node.observables`.
         """
+        self._check_ranks(np.array([rank], np.int32))
         value = np.zeros(_LARGEST_VALUE, np.uint8)
         bits = self._library.khhw_read_name(
-            self._engine, rank, name.encode(), row, pointer(value), _LARGEST_VALUE)
+            self._handle, rank, name.encode(), row, pointer(value), _LARGEST_VALUE)
         if bits < 0:
             raise LookupError(f"no register {name}[{row}] to be seen in node {rank}")
         return int.from_bytes(value[:-(-bits // 8)].tobytes(), "big")
 
     def sign(self, on: bool = True) -> None:
         """Keep :attr:`signatures` of all that every node sends and asks, or do not."""
-        self._library.khhw_sign(self._engine, on)
+        self._library.khhw_sign(self._handle, on)
 
     @property
     def evaluations(self) -> int:
         """Node cycles that were really evaluated; the rest slept."""
-        return int(self._library.khhw_evaluations(self._engine))
+        return int(self._library.khhw_evaluations(self._handle))
 
     @property
     def bytes_per_node(self) -> int:
         """State of one node in the simulator, its memory included."""
-        return int(self._library.khhw_bytes(self._engine))
+        return int(self._library.khhw_bytes(self._handle))

@@ -1,7 +1,8 @@
 """A run on the native engine: ``python -m khhw.sim.engine.main`` in a process of its own.
 
-Besides what :mod:`khhw.sim.entry` reads, ``KHHW_ENGINE`` is a JSON object with the `library`'s folder, the `shape` of
-the torus, and the seed of what has no initial value as `random`.
+Besides what :mod:`khhw.sim.entry` reads, ``KHHW_ENGINE`` is a JSON object with what
+:class:`~khhw.build.engine.EngineBuild` takes, the `shape` of the torus, and the seed of what has no initial value as
+`random`.
 """
 
 import json
@@ -20,8 +21,10 @@ def main() -> None:
     """Run what the environment asks for."""
     asked = json.loads(os.environ["KHHW_ENGINE"])
     x, y, z = asked["shape"]
+    build = EngineBuild(
+        folder=Path(asked["folder"]), memory_bytes=asked["memory_bytes"], evaluator=asked["evaluator"])
     with requested_work() as work, Engine(
-            EngineBuild(folder=Path(asked["folder"])), (x, y, z), random=asked["random"]) as engine:
+            build, (x, y, z), random=asked["random"]) as engine:
         work.finish(drive(engine, work.host, work.options, progress=work.progress, stuck=work.program.stuck))
 
 

@@ -13,6 +13,9 @@ from khhw.build.runners import run_followed
 
 __all__ = ["NativeMachine"]
 
+_SEEDS = 2**31 - 1
+"""Of Verilator's random values; 0 means none."""
+
 
 @dataclass(frozen=True)
 class NativeMachine:
@@ -42,7 +45,9 @@ class NativeMachine:
         on_line: Callable[[str], None],
     ) -> str:
         """Run what the environment `env` asks for; say what went wrong with the process itself, or nothing."""
-        asked = {"folder": str(self.build.folder), "shape": self.shape, "random": seed if self.random else 0}
+        asked = {"folder": str(self.build.folder), "memory_bytes": self.build.memory_bytes,
+                 "evaluator": self.build.evaluator, "shape": self.shape,
+                 "random": seed % _SEEDS + 1 if self.random else 0}
         search = [str(entry.absolute()) for entry in path] + [entry or os.getcwd() for entry in sys.path]
         environment = {**os.environ, **env, "KHHW_ENGINE": json.dumps(asked), "PYTHONPATH": os.pathsep.join(search)}
         with (folder / "simulator.log").open("w") as log:

@@ -16,14 +16,14 @@ namespace khhw {
 class Crew {
   public:
     explicit Crew(int threads) : size_{threads} {
-        for (int number = 1; number < threads; ++number) threads_.emplace_back([this, number] { serve(number); });
+        try {
+            for (int number = 1; number < threads; ++number) threads_.emplace_back([this, number] { serve(number); });
+        } catch (...) {
+            dismiss();
+            throw;
+        }
     }
-    ~Crew() {
-        ending_ = true;
-        round_.fetch_add(1);
-        round_.notify_all();
-        for (auto& thread : threads_) thread.join();
-    }
+    ~Crew() { dismiss(); }
     Crew(const Crew&) = delete;
     Crew& operator=(const Crew&) = delete;
 
@@ -37,7 +37,7 @@ class Crew {
         }
         work_ = &work;
         left_.store(size_ - 1, std::memory_order_relaxed);
-        round_.fetch_add(1, std::memory_order_release);
+        round_.fetch_add(1);
         if (sleeping_.load()) round_.notify_all();
         work(0);
         for (int turn = 0; left_.load(std::memory_order_acquire); ++turn) relax(turn);
@@ -53,6 +53,12 @@ class Crew {
 #if defined(__x86_64__) || defined(__i386__)
         _mm_pause();
 #endif
+    }
+    void dismiss() {
+        ending_ = true;
+        round_.fetch_add(1);
+        round_.notify_all();
+        for (auto& thread : threads_) thread.join();
     }
     void serve(int number) {
         for (uint64_t seen = 0;;) {

@@ -1,7 +1,7 @@
 #include "engine.h"
 
 #include <cstring>
-#include <new>
+#include <exception>
 
 #include "host_bus.h"
 #include "owner_port.h"
@@ -80,7 +80,7 @@ extern "C" {
 khhw_engine* khhw_create(int nodes, const uint64_t* straps, const int32_t* neighbours, int threads, uint32_t random) {
     try {
         return new khhw_engine{nodes, straps, neighbours, threads, random};
-    } catch (const std::bad_alloc&) {
+    } catch (const std::exception&) {
         return nullptr;
     }
 }
@@ -132,6 +132,7 @@ int khhw_answers(const khhw_engine* engine, int32_t* ranks, uint32_t* values, in
 
 int khhw_access_all(khhw_engine* engine, int count, const int32_t* ranks, uint32_t address, uint32_t* values, int write,
                     uint64_t until) {
+    if (engine->bus.busy()) return KHHW_UNDER_WAY;
     std::vector<int> place(engine->torus.nodes(), 0);
     for (int i = 0; i < count; ++i) {
         place[ranks[i]] = i;
@@ -162,6 +163,7 @@ int khhw_packet(const khhw_engine* engine, uint64_t* flits, int limit, int* chan
 }
 
 int khhw_serve(khhw_engine* engine, const uint64_t* flits, int count, uint64_t* answers, int limit, int patience) {
+    if (engine->bus.busy()) return KHHW_UNDER_WAY;
     engine->settle();
     return engine->torus.serve(flits, count, answers, limit, patience);
 }

@@ -21,6 +21,9 @@ enum khhw_reason {
     KHHW_CONDITION = 128 /* the condition on a vector holds */
 };
 
+/* Answer of a call that works on all nodes while accesses of another call are under way. */
+#define KHHW_UNDER_WAY (-2)
+
 /* A condition on a vector: its value `equals`, at all ranks with a `mask`, or at any of them. */
 typedef struct {
     const uint8_t *vector;

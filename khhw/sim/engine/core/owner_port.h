@@ -20,9 +20,7 @@ class OwnerPort {
 
     // Whether a flit moved at the last edge or is offered.
     bool busy() const { return sending_ || receiving_; }
-    bool sending() const { return sending_; }
     bool taken() const { return taken_; }
-    uint64_t packets() const { return packets_; }
     const TreePacket* arrived() const { return arrived_ ? &incoming_ : nullptr; }
 
     // Show the first flit of a packet from this cycle on.
@@ -30,7 +28,6 @@ class OwnerPort {
         outgoing_ = {{flits, flits + count}, channel};
         position_ = 0;
         sending_ = changed_ = true;
-        ++packets_;
     }
 
     void settle() {
@@ -70,7 +67,6 @@ class OwnerPort {
         if (bit(kFirstBit)) incoming_.flits.clear();
         incoming_.flits.push_back(payload[0] | uint64_t{payload[1]} << 32);
         if (!bit(kLastBit)) return;
-        ++packets_;
         incoming_.channel = bit(kChannelBit);
         arrived_ = !bit(kBadBit);
     }
@@ -79,7 +75,6 @@ class OwnerPort {
     TreePacket outgoing_, incoming_;
     size_t position_ = 0;
     bool sending_ = false, receiving_ = false, changed_ = false, taken_ = false, arrived_ = false;
-    uint64_t packets_ = 0;
 };
 
 }  // namespace khhw
