@@ -14,8 +14,9 @@ from khhw.sim.options import Options, Outcome, State
 from khhw.sim.pace import Pace
 from khhw.sim.scheduler import TaskError
 
-__all__ = ["LOOK_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
+__all__ = ["LOOK_CYCLES", "RESET_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
 
+RESET_CYCLES = 4
 SHORTEST_JUMP = 16
 """Cycles a jump must save to be worth waking Python for."""
 LOOK_CYCLES = 512

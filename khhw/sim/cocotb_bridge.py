@@ -14,7 +14,7 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ReadWrite, RisingEdge, Timer
 
-from khhw.sim.bridge import SHORTEST_JUMP, Bridge, Stuck
+from khhw.sim.bridge import RESET_CYCLES, SHORTEST_JUMP, Bridge, Stuck
 from khhw.sim.channels import HostBuses, OwnerPort
 from khhw.sim.either import Either
 from khhw.sim.host import Access, Host
@@ -26,7 +26,6 @@ __all__ = ["drive"]
 
 PERIOD = 2
 """Clock period in steps of the simulator, half of it each level."""
-RESET_CYCLES = 4
 
 
 async def drive(

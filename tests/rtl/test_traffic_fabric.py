@@ -17,7 +17,7 @@ PACKETS = 300
 
 @pytest.fixture(scope="module")
 def build():
-    return Simulation(design=convert("rtl.fabric:Fabric", {"shape": SHAPE, "traffic": True})).build()
+    return Simulation(design=convert("rtl.fabric:Fabric", {"shape": SHAPE, "signatures": True, "traffic": True})).build()
 
 
 def campaign(build, folder, *, jump=True, **settings):

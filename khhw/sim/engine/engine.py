@@ -16,7 +16,9 @@ import numpy.typing as npt
 from khhw.build.engine import EngineBuild, build_engine
 from khhw.build.errors import RequestError
 from khhw.build.lanes.demands import missing_for_lanes
-from khhw.sim.engine.library import Condition, Reason, load_library, pointer, view
+from khhw.sim.bridge import RESET_CYCLES
+from khhw.sim.engine.back_door import BackDoor
+from khhw.sim.engine.library import Condition, Ranks, Reason, load_library, pointer, view
 from khhw.sim.transport import BusError
 from rtl.fabric import cables, check_shape, check_table, straps_of
 from rtl.formats import Straps, pack
@@ -27,7 +29,6 @@ __all__ = ["NEVER", "PIECE_NODE_CYCLES", "Engine", "Vector", "evaluator_for", "u
 
 NEVER = (1 << 64) - 1
 NOTHING = Reason(0)
-RESET_CYCLES = 4
 _UNDER_WAY = -2
 _VECTORS = ("irq", "held", "quiescent", "listening", "irq_before", "held_before")
 _PATIENCE = 1_000_000
@@ -36,12 +37,10 @@ _SERVICE_CYCLES = 10_000
 PIECE_NODE_CYCLES = 400_000
 """What an engine does between two looks of Python: about a second, if no node sleeps."""
 ENOUGH_FOR_LANES = 128
-"""Nodes from which on lanes pay: 512 cost the same however many there are. At half load 40 nodes are as fast either
-way, 64 nearly twice as fast in lanes; but where most nodes sleep, or little is run, verilated ones are ahead."""
-_LARGEST_VALUE = 128
+"""Nodes from which on lanes pay: 512 cost the same however many there are. Under load 64 nodes are about as fast either
+way (``khhw bench engine``); where most nodes sleep, or little is run, verilated ones are ahead."""
 _PACKET_FLITS = 64
 
-Ranks = int | Sequence[int] | npt.NDArray[np.integer[Any]]
 Vector = npt.NDArray[np.uint8]
 
 
@@ -55,7 +54,7 @@ def evaluator_for(nodes: int) -> str:
     return "lanes" if nodes >= ENOUGH_FOR_LANES and not missing_for_lanes() else "verilated"
 
 
-class Engine:
+class Engine(BackDoor):
     """N nodes, at the beginning of a cycle.
 
     Parameters
@@ -359,68 +358,6 @@ class Engine:
         if answered < self.nodes:
             raise RuntimeError(f"{self.nodes - answered} of {self.nodes} nodes have not answered")
         return answers
-
-    def peek(self, rank: int, address: int, length: int) -> bytes:
-        """Bytes of a node's memory, as they are now."""
-        return bytes(self.peek_all([rank], [address], length)[0])
-
-    def poke(self, rank: int, address: int, data: bytes) -> None:
-        """Change a node's memory now."""
-        self.poke_all([rank], [address], np.frombuffer(data, np.uint8).reshape(1, -1))
-
-    def peek_all(self, ranks: Ranks, addresses: Ranks, length: int) -> npt.NDArray[np.uint8]:
-        """`length` bytes of many nodes' memories.
-
-        Returns
-        -------
-        numpy array of uint8, shape (ranks, length)
-        """
-        which, where = self._places(ranks, addresses, length)
-        data = np.empty((len(which), length), np.uint8)
-        self._library.khhw_peek(self._handle, len(which), pointer(which), pointer(where), length, pointer(data))
-        return data
-
-    def poke_all(self, ranks: Ranks, addresses: Ranks, data: npt.NDArray[np.uint8]) -> None:
-        """Change many nodes' memories; `data` has shape (ranks, bytes)."""
-        given = np.ascontiguousarray(data)
-        if given.ndim != 2 or given.dtype != np.uint8:
-            raise ValueError("data has shape (ranks, bytes) and type uint8")
-        which, where = self._places(ranks, addresses, given.shape[1])
-        if len(given) != len(which):
-            raise ValueError(f"{len(which)} ranks, but data for {len(given)}")
-        self._library.khhw_poke(
-            self._handle, len(which), pointer(which), pointer(where), given.shape[1], pointer(given))
-
-    def _places(
-        self, ranks: Ranks, addresses: Ranks, length: int,
-    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
-        which = np.ascontiguousarray(np.atleast_1d(ranks), np.int32)
-        self._check_ranks(which)
-        where = np.broadcast_to(np.atleast_1d(addresses), which.shape)
-        if len(where) and not 0 <= where.min() <= where.max() <= self.build.memory_bytes - length:
-            raise IndexError(
-                f"{length} bytes at {where.max():#x} are not in a memory of {self.build.memory_bytes} bytes")
-        return which, np.ascontiguousarray(where, np.uint64)
-
-    def _check_ranks(self, ranks: npt.NDArray[np.int32]) -> None:
-        if len(ranks) and not 0 <= ranks.min() <= ranks.max() < self.nodes:
-            raise ValueError(f"ranks are from 0 to {self.nodes - 1}")
-
-    def read_name(self, rank: int, name: str, row: int = 0) -> int:
-        """A register of a node by its path in the RTL, e.g. ``router.output_xp.allocator.busy``.
-
-        Raises
-        ------
-        LookupError
-            If there is no such register to be seen; see :meth:`rtl.node.Node.observables`.
-        """
-        self._check_ranks(np.array([rank], np.int32))
-        value = np.zeros(_LARGEST_VALUE, np.uint8)
-        bits = self._library.khhw_read_name(
-            self._handle, rank, name.encode(), row, pointer(value), _LARGEST_VALUE)
-        if bits < 0:
-            raise LookupError(f"no register {name}[{row}] to be seen in node {rank}")
-        return int.from_bytes(value[:-(-bits // 8)].tobytes(), "big")
 
     def sign(self, on: bool = True) -> None:
         """Keep :attr:`signatures` of all that every node sends and asks, or do not."""

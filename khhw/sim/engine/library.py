@@ -1,6 +1,7 @@
 """The engine's C interface (``core/engine.h``) from Python."""
 
 import ctypes
+from collections.abc import Sequence
 from ctypes import POINTER, c_char_p, c_int, c_size_t, c_uint8, c_uint32, c_uint64, c_void_p
 from enum import IntFlag
 from pathlib import Path
@@ -9,7 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Condition", "Reason", "load_library", "pointer", "view"]
+__all__ = ["Condition", "Ranks", "Reason", "load_library", "pointer", "view"]
+
+
+Ranks = int | Sequence[int] | npt.NDArray[np.integer[Any]]
+"""Nodes, or a number for each of some nodes."""
 
 
 class Reason(IntFlag):
