@@ -17,7 +17,8 @@ PACKETS = 300
 
 @pytest.fixture(scope="module")
 def build():
-    return Simulation(design=convert("rtl.fabric:Fabric", {"shape": SHAPE, "signatures": True, "traffic": True})).build()
+    values = {"shape": SHAPE, "signatures": True, "traffic": True}
+    return Simulation(design=convert("rtl.fabric:Fabric", values)).build()
 
 
 def campaign(build, folder, *, jump=True, **settings):
