@@ -6,7 +6,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In
 
 from rtl.formats import Straps
-from rtl.guard.policy import policy_signature, table_words
+from rtl.guard.policy import policy_signature
 from rtl.parameters import Parameters
 
 __all__ = ["PARAMETERS", "Harness", "Mirror", "Ring"]
@@ -101,7 +101,7 @@ class Mirror:
     """
 
     def __init__(self, m, harness, ram: memory.Memory, policy, write):
-        words = table_words(PARAMETERS)
+        words = PARAMETERS.table_words
         self.words = [Signal(32, name=f"mirror_{bank}_{w}", reset_less=True) for bank in range(2) for w in range(words)]
         for bank in range(2):
             for w in range(words):

@@ -129,6 +129,6 @@ MUTANTS = (
     Mutant("store-accepted", "every whole packet is kept",
            "rtl.tree.store", "self.kept.eq(whole & self.accept)", "self.kept.eq(whole)", 8),
     Mutant("console-column", "console packets are not looked up",
-           "rtl.tree.console", "mine & (external | self.tree_allowed)", "mine", 6),
+           "rtl.tree.console", "mine & (external | (self.tree_allowed & fresh))", "mine", 6),
 )
 """At least one for each property."""

@@ -18,10 +18,12 @@ __all__ = ["OwnerHarness", "StampHarness", "StoreHarness"]
 class OwnerHarness(Harness):
     """The guard's registers under any accesses of owner and host, whatever the counters and the log say."""
 
-    ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1)}
+    ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1), "unfinished": In(1),
+             "peek_lasting": In(1)}
+    peeks = {"peek_lasting": "dut.lasting"}
     properties = {
-        "owner-writes": "tables, reaches, epoch, hold, grants, console keys and the log change only in the cycle in "
-                        "which a write of the owner is answered without an error",
+        "owner-writes": "tables, reaches, epoch, hold (but its end), grants, console keys and the log change only in "
+                        "the cycle in which a write of the owner is answered without an error",
         "owner-commit": "the epoch changes only by a write to COMMIT while everything has drained",
     }
 
@@ -30,7 +32,7 @@ class OwnerHarness(Harness):
         m.submodules.dut = dut = GuardControl(PARAMETERS)
         connect(m, flipped(self.owner), dut.owner)
         connect(m, flipped(self.host), dut.host)
-        m.d.comb += dut.drained.eq(self.drained)
+        m.d.comb += [dut.drained.eq(self.drained), dut.unfinished.eq(self.unfinished)]
         wrote = Signal()
         drained = Signal(reset_less=True)
         was_reset = Signal(reset_less=True, init=1)
@@ -39,11 +41,17 @@ class OwnerHarness(Harness):
         m.d.sync += [wrote_before.eq(wrote), drained.eq(self.drained), was_reset.eq(ResetSignal())]
 
         policy = dut.policy
-        for strobe in (policy.row_write, policy.column_write, dut.commit, dut.log_clear):
+        for strobe in (policy.row_write, policy.column_write, dut.commit, dut.log_clear, dut.clear):
             self.claim(m, "owner-writes", ~strobe | wrote)
+        # What the owner asks to be held is held at once; it may last longer, but never begins without the owner.
+        held = Signal(reset_less=True)
+        m.d.sync += held.eq(policy.hold)
+        self.claim(m, "owner-writes", ~dut.hold | policy.hold)
+        self.claim(m, "owner-writes", was_reset | wrote_before | held | ~policy.hold)
+        self.help(m, was_reset | (self.peek_lasting == held))
         state = {
-            "valid": policy.valid, "epoch": policy.epoch, "hold": policy.hold, "priority": policy.priority,
-            "reach": policy.reach, "bank_0": dut.reaches[0], "bank_1": dut.reaches[1],
+            "valid": policy.valid, "epoch": policy.epoch, "hold": dut.hold, "priority": policy.priority,
+            "reach": policy.reach, "commits": dut.commits, "bank_0": dut.reaches[0], "bank_1": dut.reaches[1],
             "send_id": dut.send_id, "receive_ids": dut.receive_ids, "receive_valid": dut.receive_valid,
         }
         for name, signal in state.items():
@@ -51,7 +59,7 @@ class OwnerHarness(Harness):
             m.d.sync += before.eq(signal)
             unchanged = Value.cast(signal) == before
             self.claim(m, "owner-writes", was_reset | wrote_before | unchanged)
-            if name in ("valid", "epoch"):
+            if name in ("valid", "epoch", "commits"):
                 commit = Signal(name=f"commit_before_{name}", reset_less=True)
                 m.d.sync += commit.eq(wrote & (self.owner.address == REGISTERS["COMMIT"].address) & self.drained)
                 self.claim(m, "owner-commit", was_reset | commit | unchanged)
@@ -63,7 +71,7 @@ class StampHarness(Harness):
 
     ports = {
         "valid": In(1), "flit": In(Flit), "node_id": In(16), "receive_ids": In(32), "receive_valid": In(1),
-        "hold": In(1), "tree_allowed": In(1),
+        "hold": In(1), "tree_allowed": In(1), "tree_epoch": In(8),
         "peek_index": In(2), "peek_owner": In(1), "peek_external": In(1), "peek_found": In(16),
     }
     peeks = {

@@ -21,8 +21,8 @@ from amaranth.lib import data
 __all__ = [
     "FLIT_BITS", "FLIT_BYTES", "CHUNK_BYTES", "CHUNK_FLITS", "WORD_BITS", "WORD_BYTES", "WORD_FLITS",
     "PACKET_BYTES", "PACKET_FLITS", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES", "TREE_PAYLOAD_BYTES",
-    "TREE_PACKET_FLITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction", "Protocol", "TreeClass",
-    "ControlOp", "Reason", "Straps", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
+    "TREE_PACKET_FLITS", "STALE_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction", "Protocol",
+    "TreeClass", "ControlOp", "Reason", "Straps", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
     "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "pack", "unpack",
 ]
 
@@ -39,6 +39,10 @@ PAYLOAD_BYTES = 240
 DESCRIPTOR_BYTES = 32
 TREE_PAYLOAD_BYTES = 240
 TREE_PACKET_FLITS = 1 + 2 + TREE_PAYLOAD_BYTES // FLIT_BYTES
+
+STALE_COMMITS = 4
+"""Age from which a tree packet of a node is refused. A change of domains takes two commits, so what was sent before a
+right was revoked is not delivered when it is granted again."""
 
 EXTERNAL = 0xFFFFFF
 """The point-to-point tree vector of the outside: the port above the root."""
@@ -135,6 +139,8 @@ class Reason(enum.IntEnum):
     """The owner has not granted this node the priority channel."""
     TREE = 9
     """``isAllowed(source, destination)`` is 0 for a tree packet, in the column of the destination."""
+    STALE = 10
+    """A tree packet was sent :data:`STALE_COMMITS` commits ago or more."""
 
 
 Straps = _layout({
@@ -190,10 +196,11 @@ Flit = _layout({"first": 1, "last": 1, "bad": 1, "data": FLIT_BITS})
 
 TreeHeader = _layout({
     "tree_class": 4, "p2p": 1, "irq": 1, "vector": 24, "csum_mode": 2,
-    "owner": 1, "external": 1, "reserved": 8, "words": 6, "source": 16,
+    "owner": 1, "external": 1, "epoch": 8, "words": 6, "source": 16,
 })
 """First flit of a tree packet. `owner` and `external` are set only at the port above the root and
-cleared at every node's inject port; `source` is the stamped node id; `words` flits follow."""
+cleared at every node's inject port; `source` is the stamped node id, `epoch` the stamped number of commits, modulo
+256; `words` flits follow."""
 
 LinkHeader = _layout({
     "dst_key": 32, "src_key": 32,
@@ -278,7 +285,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "csum_mode": "Kept from the original; hardware ignores it.",
         "owner": "1: entered at the port above the root on the owner's channel.",
         "external": "1: entered at the port above the root.",
-        "reserved": "0.",
+        "epoch": "Commits of the sender when it sent this, modulo 256; 0 from the outside. Written by hardware.",
         "words": "Flits that follow this one.",
         "source": "Node id of the sender, 0 for the outside. Written by hardware.",
     },

@@ -11,6 +11,7 @@ from rtl.formats import Straps
 from rtl.guard.guard import Guard
 from rtl.host_gate import HostGate
 from rtl.memory import NodeMemory
+from rtl.memory_gate import MemoryGate
 from rtl.ni.ni import NI
 from rtl.parameters import Parameters
 from rtl.signatures import (
@@ -145,11 +146,17 @@ class Node(wiring.Component):
             connect(m, guard.to_ni[lane], eject[lane])
         m.d.comb += [guard.retired.eq(retired), guard.discards.eq(router.discards)]
 
-        connect(m, ni.memory, memory)
+        m.submodules.memory_gate = memory_gate = MemoryGate(self.parameters)
+        connect(m, ni.memory, memory_gate.ni)
+        connect(m, memory_gate.memory, memory)
         connect(m, accesses, guard.host)
         connect(m, flipped(self.host), gate.host)
         connect(m, gate.ni, ni.host)
-        m.d.comb += [gate.hold.eq(guard.hold), self.held.eq(guard.hold), self.irq.eq(ni.irq)]
+        m.d.comb += [
+            gate.hold.eq(guard.hold), self.held.eq(guard.hold), self.irq.eq(ni.irq),
+            memory_gate.hold.eq(guard.hold), memory_gate.clear.eq(guard.clear),
+            guard.unfinished.eq(memory_gate.unfinished | endpoint.unfinished),
+        ]
 
         # Tree: owner accesses go to the guard, console packets to the network interface.
         connect(m, tree.local_out, endpoint.local_in)
@@ -164,7 +171,11 @@ class Node(wiring.Component):
             endpoint.hold.eq(guard.hold),
             endpoint.tree_allowed.eq(guard.tree_allowed),
             guard.tree_source.eq(endpoint.tree_source),
+            endpoint.tree_epoch.eq(guard.tree_epoch),
             guard.tree_refused.eq(endpoint.tree_refused),
+            guard.tree_stale.eq(endpoint.tree_stale),
+            guard.tree_passed.eq(endpoint.tree_passed),
+            guard.tree_retired.eq(ni.console_retired),
         ]
 
         for port in ("tx", "rx"):
@@ -180,7 +191,7 @@ class Node(wiring.Component):
         quiet, past = Signal(), Signal(_HANDOVER)
         m.d.comb += [
             quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent
-                     & (asleep | guard.hold) & ~gate.busy),
+                     & (asleep | guard.hold) & ~gate.busy & ~memory_gate.unfinished),
             self.quiescent.eq(quiet & past.all()),
         ]
         m.d.sync += past.eq(Cat(quiet, past)[:_HANDOVER])

@@ -39,10 +39,10 @@ class Parameters:
     slots : int
         Buffer of one virtual channel of one input port, in packets of 256 bytes. 3 to 8.
     table_nodes : int
-        Node ids one permission table covers: a power of two, 32 to 65,536. Every id at or above it
+        Node ids one permission table covers: a power of two, 8 to 65,536. Every id at or above it
         is refused.
     memory_bytes : int
-        Size of the node memory: a power of two, 4 KiB to 4 MiB.
+        Size of the node memory: a power of two, 256 bytes to 4 MiB.
     injection_rings, reception_rings : int
         Memory rings of the network interface. 1 to 8, and 1 to 4 (one for each value of `pid`).
     counters : int
@@ -79,8 +79,8 @@ class Parameters:
         for name, low, high, power_of_two in (
             ("lanes", 1, 6, False),
             ("slots", 3, 8, False),
-            ("table_nodes", 32, 65536, True),
-            ("memory_bytes", 4096, 4 << 20, True),
+            ("table_nodes", 8, 65536, True),
+            ("memory_bytes", 256, 4 << 20, True),
             ("injection_rings", 1, 8, False),
             ("reception_rings", 1, 4, False),
             ("counters", 2, 256, True),
@@ -104,6 +104,11 @@ class Parameters:
     def memory_words(self) -> int:
         """Words of 32 bytes in the node memory."""
         return self.memory_bytes // 32
+
+    @property
+    def table_words(self) -> int:
+        """Words of 32 bits in a permission table."""
+        return max(1, self.table_nodes // 32)
 
     def as_dict(self) -> dict[str, int | str]:
         """Plain values by name, for JSON."""

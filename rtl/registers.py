@@ -125,7 +125,7 @@ class Register:
     host, owner : Access
         What each initiator may do.
     count : int or str
-        Elements; a string names the :class:`~rtl.parameters.Parameters` attribute, or ``table_words``.
+        Elements; a string names the :class:`~rtl.parameters.Parameters` attribute, or ``hit_words``.
     stride : int
         Bytes between elements.
     fields : dict of str to int
@@ -143,8 +143,6 @@ class Register:
 
     def elements(self, parameters: Parameters) -> int:
         """Number of elements in a node built with `parameters`, if it has the register at all."""
-        if self.count == "table_words":
-            return parameters.table_nodes // 32
         if self.count == "hit_words":
             return (parameters.counters + 31) // 32
         return self.count if isinstance(self.count, int) else int(getattr(parameters, self.count))
@@ -236,8 +234,11 @@ _ALL = [
              doc="Bytes from RECEPTION_WINDOW that may be written."),
     Register(name="RECEPTION_ARMED", address=0x300C, host=RW, count="counters", stride=16,
              fields={"reserved": 31, "armed": 1}, doc="Puts to a counter that is not armed are dropped and counted."),
-    Register(name="HOLD", address=0x4000, owner=RW, fields={"reserved": 31, "hold": 1},
-             doc="Tenant reset, level: network interface, host port and console DMA stay in reset. 1 after reset."),
+    Register(name="HOLD", address=0x4000, owner=RW, fields={"reserved": 30, "clear": 1, "hold": 1},
+             doc="Tenant reset, level: network interface, host port and console DMA stay in reset. 1 after reset. "
+                 "`clear`, only with `hold`: sets the node memory to 0. A write of 0 takes effect when the memory is "
+                 "cleared, has answered what hold cut, and no console packet for the tenant before is left. Reads: "
+                 "`hold`, whether it lasts; `clear`, whether something keeps it from ending."),
     Register(name="COMMIT", address=0x4004, owner=WO,
              doc="Any write makes the shadow tables and reaches the active ones and flips the epoch parity. "
                  "An error while DRAINED is 0."),
@@ -264,7 +265,8 @@ _ALL = [
     Register(name="DROPPED", address=0x40D8, host=RO, owner=RO, count=2,
              doc="Packets the router discarded or that met a node in hold, by epoch parity; copies do not count."),
     Register(name="LOG_COUNT", address=0x40E0, host=RO, owner=RO, doc="Entries in the log."),
-    Register(name="LOG_LOST", address=0x40E4, host=RO, owner=RO, doc="Refusals that found the log full."),
+    Register(name="LOG_LOST", address=0x40E4, host=RO, owner=RO,
+             doc="Refusals that found the log full, or the slot of their lane taken."),
     Register(name="LOG_CLEAR", address=0x40E8, owner=WO, doc="Any write empties the log and LOG_LOST."),
     Register(name="LOG_NODES", address=0x4100, host=RO, owner=RO, count="log_entries", stride=16,
              fields={"source": 16, "destination": 16}, doc="Who wanted to send to whom."),

@@ -79,6 +79,8 @@ Refusal = data.StructLayout({"source": 16, "destination": 16, "reason": 4})
 def memory_signature(parameters: Parameters) -> wiring.Signature:
     """Port of the node memory, seen from the memory.
 
+    A request that has not been taken when the tenant is reset is withdrawn; one that has is answered.
+
     Members
     -------
     read : In(stream of word address)
@@ -156,12 +158,20 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         A source id to look up in the column, for tree packets.
     tree_allowed : Out(1)
         The column bit of the `tree_source` of the cycle before.
-    tree_refused : In(1)
-        A tree packet from `tree_source` was refused in this cycle: count and log it.
+    tree_epoch : Out(8)
+        Commits since the fabric reset, modulo 256: what tree packets are stamped with, and their age is counted from.
+    tree_refused, tree_stale : In(1)
+        A tree packet from `tree_source` was refused in this cycle: count and log it. `tree_stale`: for its age.
+    tree_passed, tree_retired : In(1)
+        A tree packet was accepted for the network interface, by the `tree_allowed` of this cycle; one is finished.
     send_id, receive_ids, receive_valid : Out
         Console keys the owner gave this node.
     hold : Out(1)
         Tenant reset, level: network interface, host port and console DMA are in reset.
+    clear : Out(1)
+        One cycle, in `hold`: the node memory is to be set to 0.
+    unfinished : In(1)
+        What `hold` cut, or `clear` began, is not over: `hold` lasts.
     quiescent : Out(1)
         No packet is in a guard and no access in progress.
     """
@@ -180,11 +190,17 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         "host": In(RegisterBus),
         "tree_source": In(16),
         "tree_allowed": Out(1),
+        "tree_epoch": Out(8),
         "tree_refused": In(1),
+        "tree_stale": In(1),
+        "tree_passed": In(1),
+        "tree_retired": In(1),
         "send_id": Out(32),
         "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
         "receive_valid": Out(parameters.receive_ids),
         "hold": Out(1),
+        "clear": Out(1),
+        "unfinished": In(1),
         "quiescent": Out(1),
     })
 
@@ -211,6 +227,8 @@ def ni_signature(parameters: Parameters) -> wiring.Signature:
     console_in : In(FlitStream)
         Tree packets the console endpoint accepted for this node. Always drained; dropped and counted
         when the console ring is full.
+    console_retired : Out(1)
+        One pulse a packet of `console_in` that is finished: stored or dropped.
     console_out : Out(FlitStream)
         Tree packets this node sends; the endpoint overwrites stamp, source and keys.
     irq : Out(1)
@@ -230,6 +248,7 @@ def ni_signature(parameters: Parameters) -> wiring.Signature:
         "host": In(AxiLite),
         "guard": Out(RegisterBus),
         "console_in": In(FlitStream),
+        "console_retired": Out(1),
         "console_out": Out(FlitStream),
         "irq": Out(1),
         "quiescent": Out(1),

@@ -141,7 +141,8 @@ class Bench:
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
         straps = dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
         dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.place, strict=True)))
-        for name in ("retired", "discards", "tree_source", "tree_refused", "now"):
+        for name in ("retired", "discards", "tree_source", "tree_refused", "tree_stale", "tree_passed", "tree_retired",
+                     "unfinished", "now"):
             getattr(dut, name).value = 0
         self.owner, self.host = RegisterInitiator(dut, "owner"), RegisterInitiator(dut, "host")
         dut.rst.value = 1
@@ -183,7 +184,7 @@ class Bench:
 
     async def load(self) -> None:
         """Write the model's tables, reaches and grant, without committing them."""
-        for word in range(self.parameters.table_nodes // 32):
+        for word in range(self.parameters.table_words):
             for name, table in (("ROW", self.model.row), ("COLUMN", self.model.column)):
                 bits = sum(1 << node % 32 for node in table if node // 32 == word)
                 await self.set(name, bits, word)

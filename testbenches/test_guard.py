@@ -387,7 +387,7 @@ async def refusals_of_one_cycle(dut):
     bench = Bench(dut)
     await bench.start(commit=True)
     me, lanes = bench.model.id, len(bench.lanes)
-    for _ in range(3):
+    for stale in (False, True, False):
         for lane in bench.lanes:
             bench.from_ni[lane].put(_to_node(bench, lane))
             bench.from_router[lane].put(_to_node(bench, me, source=lane + 8))
@@ -395,17 +395,19 @@ async def refusals_of_one_cycle(dut):
         dut.tree_source.value = 21
         await RisingEdge(dut.clk)
         dut.tree_refused.value = 1
+        dut.tree_stale.value = int(stale)
         seen = bench.time
         await RisingEdge(dut.clk)
         dut.tree_refused.value = 0
         await bench.settle()
     assert await _counts(bench, "REFUSED") == [
-        {Reason.ROW: 3 * lanes, Reason.COLUMN: 3 * lanes, Reason.TREE: 3}.get(reason, 0) for reason in range(16)]
+        {Reason.ROW: 3 * lanes, Reason.COLUMN: 3 * lanes, Reason.TREE: 2, Reason.STALE: 1}.get(
+            reason, 0) for reason in range(16)]
     log, total = await _log(bench), 3 * (2 * lanes + 1)
     assert len(log) == min(total, bench.parameters.log_entries)
     assert await bench.get("LOG_LOST") == total - len(log)
     wanted = {(me, lane, Reason.ROW) for lane in bench.lanes} | {(lane + 8, me, Reason.COLUMN) for lane in bench.lanes}
-    assert {entry[:3] for entry in log} <= wanted | {(21, me, Reason.TREE)}
+    assert {entry[:3] for entry in log} <= wanted | {(21, me, Reason.TREE), (21, me, Reason.STALE)}
     assert len({entry[3] for entry in log[:2 * lanes + 1]}) == 1
     assert abs(log[0][3] - seen) < 400
 

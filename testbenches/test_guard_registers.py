@@ -1,6 +1,7 @@
 """The guard's registers: who may do what, and what they drive."""
 
 import cocotb
+from cocotb.triggers import RisingEdge
 
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
 from testbenches.guard_model import Bench
@@ -64,3 +65,62 @@ async def owner_goes_first(dut):
     answer = await bench.owner.read(REGISTERS["GUARD_STATUS"].address)
     assert not answer.error and answer.value == 0b100
     assert await host == (0x1234, False)
+
+
+async def _pulse(signal, clock):
+    """One for one cycle."""
+    signal.value = 1
+    await RisingEdge(clock)
+    signal.value = 0
+
+
+async def _count(signal, clock, seen):
+    """Keep in `seen` how many cycles the signal was 1."""
+    while True:
+        await RisingEdge(clock)
+        seen[0] += int(signal.value)
+
+
+@cocotb.test()
+async def hold_lasts_until_what_it_cut_is_over(dut):
+    """A release waits for `unfinished`, which by itself holds nobody; to clear without hold is an error."""
+    bench = Bench(dut)
+    await bench.start(commit=True)
+    clears = [0]
+    cocotb.start_soon(_count(dut.clear, dut.clk, clears))
+    await bench.cycles(2)
+    dut.unfinished.value = 1
+    await bench.cycles(3)
+    assert not int(dut.hold.value)
+    assert (await bench.owner.write(REGISTERS["HOLD"].address, 2)).error
+    await bench.cycles(2)
+    assert not int(dut.hold.value) and clears == [0]
+    for value in (1, 3):
+        await bench.set("HOLD", value)
+        await bench.set("HOLD", 0)
+        assert int(dut.hold.value) and await bench.get("HOLD") == 3
+        assert clears == [value >> 1]
+        dut.unfinished.value = 0
+        await bench.cycles(2)
+        assert not int(dut.hold.value) and await bench.get("HOLD") == 0
+        dut.unfinished.value = 1
+
+
+@cocotb.test()
+async def a_commit_waits_for_the_tree(dut):
+    """Console packets judged before a commit, and in the cycle after it, must be finished; later ones do not count."""
+    bench = Bench(dut)
+    await bench.start(commit=True)
+    for packets in (1, 3):
+        for _ in range(packets):
+            await _pulse(dut.tree_passed, dut.clk)
+        await bench.set("COMMIT", 1)
+        await bench.cycles(2)
+        await _pulse(dut.tree_passed, dut.clk)
+        for _ in range(packets):
+            assert await bench.get("GUARD_STATUS") >> 2 & 1 == 0
+            assert (await bench.owner.write(REGISTERS["COMMIT"].address, 1)).error
+            await _pulse(dut.tree_retired, dut.clk)
+        assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
+        await _pulse(dut.tree_retired, dut.clk)
+    assert int(dut.tree_epoch.value) == 3

@@ -7,7 +7,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from rtl.formats import EXTERNAL, ControlOp, ControlWord, Protocol, TreeChannel, pack, unpack
+from rtl.formats import EXTERNAL, STALE_COMMITS, ControlOp, ControlWord, Protocol, TreeChannel, pack, unpack
 from testbenches.kit.registerbus import BusAnswer, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
 from testbenches.kit.tree import LinkSource, control_packet, link_header, tree_header, tree_packet
@@ -19,11 +19,12 @@ NODE_ID, RANK, SEND_ID = 9, 5, 0xC0FFEE01
 RECEIVE_IDS = (0x1111_0000, 0x2222_0000, 0x3333_0000, 0x4444_0000)
 ALLOWED = {2, 7}
 REFUSING = 0x7000
+EPOCH = 0x5A
 
 
 QUIET = ("local_in__valid", "local_in__channel", "local_in__flit", "console_out__valid", "console_out__payload",
          "owner__done", "owner__error", "owner__value", "console_in__ready", "local_out__owner__ready",
-         "local_out__tenant__ready", "tree_allowed", "hold")
+         "local_out__tenant__ready", "tree_allowed", "tree_epoch", "hold")
 """Inputs before any model drives them."""
 
 
@@ -42,6 +43,8 @@ class Bench:
         self.dut = dut
         self.registers: dict[int, int] = {}
         self.refused: list[int] = []
+        self.stale: list[int] = []
+        self.passed = 0
         self.ids = len(dut.receive_valid)
         pattern = PAUSES[pauses]
         self.tree = LinkSource(dut, "local_in")
@@ -68,6 +71,7 @@ class Bench:
         dut.receive_valid.value = (1 << bench.ids) - 1 if valid is None else valid
         dut.hold.value = 0
         dut.tree_allowed.value = 0
+        dut.tree_epoch.value = EPOCH
         await ClockCycles(dut.clk, 2)
         dut.rst.value = 0
         cocotb.start_soon(bench._column())
@@ -89,6 +93,8 @@ class Bench:
             self.dut.tree_allowed.value = int(source in ALLOWED)
             if int(self.dut.tree_refused.value):
                 self.refused.append(source)
+                self.stale.append(int(self.dut.tree_stale.value))
+            self.passed += int(self.dut.tree_passed.value)
 
     async def settle(self) -> list[Packet]:
         """Wait until nothing is left in the endpoint. Returns what the console got."""
@@ -104,7 +110,7 @@ class Bench:
 def text(source: int, key: int = RECEIVE_IDS[0], flits: int = 2, **fields: int) -> Packet:
     """A console packet as it comes from another node."""
     payload = tuple(source << 16 | i for i in range(flits))
-    return tree_packet(None, payload=payload, dst_key=key, source=source, **fields)
+    return tree_packet(None, payload=payload, dst_key=key, source=source, **{"epoch": EPOCH, **fields})
 
 
 def of_tree(packets: list[Packet]) -> list[tuple[int, ...]]:
@@ -146,6 +152,41 @@ async def column_refuses_whom_it_does_not_allow(dut: Any) -> None:
     got = [tree_header(packet)["source"] for packet in await bench.settle()]
     assert got == [source for source in sources if source in ALLOWED]
     assert bench.refused == [source for source in sources if source not in ALLOWED]
+
+
+@cocotb.test()
+async def old_packets_are_stale(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    ages = {-1: True, 0: True, STALE_COMMITS - 1: True, STALE_COMMITS: False, 80: False, -2: False}
+    for age in ages:
+        bench.tree.put(text(2, flits=age % 5, epoch=EPOCH - age))
+    bench.tree.put(text(3, epoch=EPOCH - STALE_COMMITS))
+    bench.tree.put(text(0, external=1, epoch=0))
+    got = [tree_header(packet)["epoch"] for packet in await bench.settle()]
+    assert got == [EPOCH - age for age, taken in ages.items() if taken] + [0]
+    assert bench.refused == [2] * list(ages.values()).count(False) + [3]
+    assert bench.stale == [1] * list(ages.values()).count(False) + [0]
+    assert bench.passed == len(got)
+
+
+@cocotb.test()
+async def what_hold_finds_here_is_unfinished(dut: Any) -> None:
+    bench = await Bench.start(dut, "often")
+    for _ in range(4):
+        bench.tree.put(text(2, flits=30))
+    while not int(dut.unfinished.value):
+        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, 60)
+    dut.hold.value = 1
+    await RisingEdge(dut.clk)
+    seen = len(bench.console.packets)
+    assert int(dut.unfinished.value)
+    while int(dut.unfinished.value):
+        await RisingEdge(dut.clk)
+    bench.console.flush()
+    dut.hold.value = 0
+    await bench.settle()
+    assert len(bench.console.packets) == seen
 
 
 @cocotb.test()
@@ -236,11 +277,11 @@ async def stamps_override_what_software_wrote(dut: Any, pauses: str) -> None:
     for number in range(8):
         forged = tree_packet((None, EXTERNAL, 3)[number % 3], payload=tuple(range(number % 4 * 10)),
                              protocol=Protocol.CONTROL, dst_key=0xBAD, src_key=0xBAD, conn_id=number, owner=1,
-                             external=1, source=0xFFFF, reserved=0xFF, irq=1)
+                             external=1, source=0xFFFF, epoch=0xFF, irq=1)
         bench.ni.put(forged)
         sent = await bench.texts.get()
         header, link = tree_header(sent), link_header(sent)
-        assert header == {**tree_header(forged), "owner": 0, "external": 0, "reserved": 0, "source": NODE_ID}
+        assert header == {**tree_header(forged), "owner": 0, "external": 0, "epoch": EPOCH, "source": NODE_ID}
         assert link == {**link_header(forged), "dst_key": SEND_ID, "src_key": RANK, "protocol": Protocol.CONSOLE}
         assert sent.words[3:] == forged.words[3:]
     await bench.settle()

@@ -91,6 +91,12 @@ class ReferenceNode:
                 raise RefusedError
         if stem in RINGS and part in ("BASE", "SIZE"):
             self.values[f"{stem}_HEAD", index] = self.values[f"{stem}_TAIL", index] = 0
+        if name == "HOLD":
+            if value == 2:
+                raise RefusedError
+            if value & 2:
+                self.memory[:] = bytes(len(self.memory))
+            value &= 1
         self.values[name, index] = value
         if name == "INJECTION_TAIL":
             self.machine.at(8, self.inject, index)

@@ -148,9 +148,16 @@ class Owner:
         answers = await self.execute(None, [Control(ControlOp.READ, REGISTERS[register].at(index))])
         return [answers[rank][0].data for rank in range(self.shape.nodes)]
 
-    async def hold(self, rank: int | None = None) -> None:
-        """Put a node, or all, into tenant reset."""
-        await self.write(rank, Write("HOLD", 1))
+    async def hold(self, rank: int | None = None, *, clear: bool = False) -> None:
+        """Put a node, or all, into tenant reset.
+
+        Parameters
+        ----------
+        rank : int or None
+        clear : bool
+            Also have the hardware set the node's memory to 0; a release waits for the end of it.
+        """
+        await self.write(rank, Write("HOLD", 1 | clear << 1))
 
     async def release(self, rank: int | None = None) -> None:
         """Let a node, or all, out of tenant reset."""

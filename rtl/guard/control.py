@@ -36,8 +36,14 @@ class GuardControl(wiring.Component):
     policy : Out(policy_signature)
     commit : Out(1)
         The tables are switched at the end of this cycle.
+    commits : Out(8)
+        Commits since the fabric reset, modulo 256.
     drained : In(1)
         Without it a commit is an error.
+    clear : Out(1)
+        The node memory is to be set to 0; in `policy.hold`.
+    unfinished : In(1)
+        `policy.hold` does not end.
     send_id, receive_ids, receive_valid : Out
         Console keys, see :func:`~rtl.signatures.guard_signature`.
     refused : In, array of 16 counts
@@ -59,7 +65,10 @@ class GuardControl(wiring.Component):
             "host": In(RegisterBus),
             "policy": Out(policy_signature(parameters)),
             "commit": Out(1),
+            "commits": Out(8),
             "drained": In(1),
+            "clear": Out(1),
+            "unfinished": In(1),
             "send_id": Out(32),
             "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
             "receive_valid": Out(parameters.receive_ids),
@@ -72,6 +81,7 @@ class GuardControl(wiring.Component):
             "log_entry": In(LogEntry),
             "busy": Out(1),
         })
+        # What the owner asked; `policy.hold` may last longer.
         self.hold = Signal(init=1)
         self.reaches = [Signal(data.ArrayLayout(HOP_BITS, DIRECTIONS), name=f"reach_{bank}") for bank in range(2)]
 
@@ -86,7 +96,7 @@ class GuardControl(wiring.Component):
         request = Signal(data.StructLayout({"valid": 1, "write": 1, "address": 16, "data": 32}))
         m.d.comb += [
             owners.eq(Mux(answering, owners_turn, owner.valid)),
-            request.valid.eq(Mux(owners, owner.valid, host.valid & ~self.hold)),
+            request.valid.eq(Mux(owners, owner.valid, host.valid & ~self.policy.hold)),
         ]
         for name in ("write", "address", "data"):
             m.d.comb += request[name].eq(Mux(owners, getattr(owner, name), getattr(host, name)))
@@ -95,8 +105,9 @@ class GuardControl(wiring.Component):
         hits, indices, permitted = self._decode(m, request.address, owners, request.write)
         error = Signal()
         writes = Signal()
+        clearing = request.data[1] & ~request.data[0]
         m.d.comb += [
-            error.eq(~permitted | (hits["COMMIT"] & ~self.drained)),
+            error.eq(~permitted | (hits["COMMIT"] & ~self.drained) | (hits["HOLD"] & request.write & clearing)),
             writes.eq(answering & request.valid & request.write & ~error),
             self.busy.eq(answering | owner.valid | host.valid),
             self.log_index.eq(indices["LOG_NODES"]),
@@ -143,10 +154,12 @@ class GuardControl(wiring.Component):
         epoch = Signal()
         priority = Signal()
         valid = Signal()
+        lasting = Signal()
+        m.d.sync += lasting.eq(policy.hold)
         m.d.comb += [
             policy.valid.eq(valid),
             policy.epoch.eq(epoch),
-            policy.hold.eq(self.hold),
+            policy.hold.eq(self.hold | (lasting & self.unfinished)),
             policy.priority.eq(priority),
             policy.reach.eq(Mux(epoch, self.reaches[1].as_value(), self.reaches[0].as_value())),
             policy.row_write.eq(writes & hits["ROW"]),
@@ -154,10 +167,11 @@ class GuardControl(wiring.Component):
             policy.write_index.eq(Mux(hits["ROW"], indices["ROW"], indices["COLUMN"])),
             policy.write_data.eq(value),
             self.commit.eq(writes & hits["COMMIT"]),
+            self.clear.eq(writes & hits["HOLD"] & value[1]),
             self.log_clear.eq(writes & hits["LOG_CLEAR"]),
         ]
         with m.If(self.commit):
-            m.d.sync += [valid.eq(1), epoch.eq(~epoch)]
+            m.d.sync += [valid.eq(1), epoch.eq(~epoch), self.commits.eq(self.commits + 1)]
         for name, state in (
             ("HOLD", self.hold), ("GRANTS", priority), ("CONSOLE_SEND_ID", self.send_id),
             ("CONSOLE_LISTEN", self.receive_valid),
@@ -174,8 +188,8 @@ class GuardControl(wiring.Component):
         """What a read answers."""
         policy, entry = self.policy, self.log_entry
         values = {
-            "HOLD": self.hold,
-            "GUARD_STATUS": Cat(policy.valid, policy.epoch, self.drained, policy.priority, self.hold),
+            "HOLD": Cat(policy.hold, policy.hold & self.unfinished),
+            "GUARD_STATUS": Cat(policy.valid, policy.epoch, self.drained, policy.priority, policy.hold),
             "GRANTS": policy.priority,
             "CONSOLE_SEND_ID": self.send_id,
             "CONSOLE_LISTEN": self.receive_valid,

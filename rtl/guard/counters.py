@@ -24,7 +24,7 @@ class GuardCounters(wiring.Component):
     -------
     egress_refused, ingress_refused : In(lanes)
     egress_reasons, ingress_reasons : In, array of `lanes` reasons
-    tree_refused : In(1)
+    tree_refused, tree_stale : In(1)
         What was refused in this cycle, and why.
     injected, delivered, refused_in, dropped : In, array of `lanes` times {strobe, epoch}
         Packets of this cycle.
@@ -43,7 +43,7 @@ class GuardCounters(wiring.Component):
         super().__init__({
             "egress_refused": In(lanes), "egress_reasons": In(data.ArrayLayout(4, lanes)),
             "ingress_refused": In(lanes), "ingress_reasons": In(data.ArrayLayout(4, lanes)),
-            "tree_refused": In(1),
+            "tree_refused": In(1), "tree_stale": In(1),
             **{name: In(event) for name in EPOCH_COUNTERS},
             "discards": In(data.ArrayLayout(5, 2)),
             "refused": Out(data.ArrayLayout(32, 16)),
@@ -54,8 +54,9 @@ class GuardCounters(wiring.Component):
         m = Module()
         lanes = range(self.parameters.lanes)
 
+        tree = {Reason.TREE: self.tree_refused & ~self.tree_stale, Reason.STALE: self.tree_refused & self.tree_stale}
         for reason in Reason:
-            strobes = [self.tree_refused] if reason is Reason.TREE else [
+            strobes = [tree[reason]] if reason in tree else [
                 strobe[lane] & (reasons[lane] == reason)
                 for strobe, reasons, possible in (
                     (self.egress_refused, self.egress_reasons, set(Reason) - {Reason.COLUMN}),

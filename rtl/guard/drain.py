@@ -8,9 +8,9 @@ __all__ = ["Drain"]
 
 
 class Drain(wiring.Component):
-    """Counts the packets of one ejection lane that were judged before a commit and are not finished.
+    """Counts the packets of one ejection lane, or of the tree, that were judged before a commit and are not finished.
 
-    Packets of a lane finish in order, so it is enough to count. At most 255 are unfinished at once.
+    They finish in order, so it is enough to count. At most 255 are unfinished at once.
 
     Members
     -------

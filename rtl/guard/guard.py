@@ -1,6 +1,6 @@
 """The permission guard of a node: every lane guarded, one set of registers."""
 
-from amaranth.hdl import Cat, Module
+from amaranth.hdl import Cat, Module, Mux
 from amaranth.lib import wiring
 from amaranth.lib.wiring import connect, flipped
 
@@ -69,12 +69,15 @@ class Guard(wiring.Component):
             tree.lookup.eq(1),
             tree.id.eq(self.tree_source),
             self.tree_allowed.eq(tree.allowed),
+            self.tree_epoch.eq(control.commits),
         ]
 
         connect(m, flipped(self.owner), control.owner)
         connect(m, flipped(self.host), control.host)
         m.d.comb += [
             self.hold.eq(control.policy.hold),
+            self.clear.eq(control.clear),
+            control.unfinished.eq(self.unfinished),
             self.send_id.eq(control.send_id),
             self.receive_ids.eq(control.receive_ids),
             self.receive_valid.eq(control.receive_valid),
@@ -105,6 +108,7 @@ class Guard(wiring.Component):
                 m.d.comb += [event.strobe.eq(strobe), event.epoch.eq(ingress.ended_epoch)]
         m.d.comb += [
             counters.tree_refused.eq(self.tree_refused),
+            counters.tree_stale.eq(self.tree_stale),
             counters.discards.eq(self.discards),
             control.refused.eq(counters.refused),
             control.epochs.eq(counters.epochs),
@@ -118,7 +122,8 @@ class Guard(wiring.Component):
         tree = log.refusals[sources - 1]
         m.d.comb += [
             log.refused[sources - 1].eq(self.tree_refused),
-            tree.source.eq(self.tree_source), tree.destination.eq(self.node_id), tree.reason.eq(Reason.TREE),
+            tree.source.eq(self.tree_source), tree.destination.eq(self.node_id),
+            tree.reason.eq(Mux(self.tree_stale, Reason.STALE, Reason.TREE)),
             log.now.eq(self.now),
             log.clear.eq(control.log_clear),
             log.index.eq(control.log_index),
@@ -127,12 +132,14 @@ class Guard(wiring.Component):
             control.log_lost.eq(log.lost),
         ]
 
+        ways = {f"drain_{lane}": (self.ingress[lane].passed, self.retired[lane]) for lane in lanes}
+        ways["drain_tree"] = self.tree_passed, self.tree_retired
         drained = []
-        for lane in lanes:
-            m.submodules[f"drain_{lane}"] = drain = Drain()
+        for name, (passed, retired) in ways.items():
+            m.submodules[name] = drain = Drain()
             m.d.comb += [
-                drain.passed.eq(self.ingress[lane].passed),
-                drain.retired.eq(self.retired[lane]),
+                drain.passed.eq(passed),
+                drain.retired.eq(retired),
                 drain.commit.eq(control.commit),
                 drain.forget.eq(self.hold),
             ]

@@ -6,15 +6,10 @@ from amaranth.lib.wiring import Out
 from rtl.parameters import Parameters
 from rtl.signatures import DIRECTIONS
 
-__all__ = ["HOP_BITS", "policy_signature", "table_words"]
+__all__ = ["HOP_BITS", "policy_signature"]
 
 HOP_BITS = 6
 """A shortest way has at most 32 hops in a ring."""
-
-
-def table_words(parameters: Parameters) -> int:
-    """32-bit words of one permission table."""
-    return parameters.table_nodes // 32
 
 
 def policy_signature(parameters: Parameters) -> wiring.Signature:
@@ -27,7 +22,7 @@ def policy_signature(parameters: Parameters) -> wiring.Signature:
     epoch : Out(1)
         Parity of the epoch. Also the bank of every table that is active; the other one is the shadow.
     hold : Out(1)
-        Tenant reset, level.
+        Tenant reset, level, until what it cut is over.
     priority : Out(1)
         This node may inject on the priority channel.
     reach : Out, array of 6 hop counts
@@ -46,6 +41,6 @@ def policy_signature(parameters: Parameters) -> wiring.Signature:
         "reach": Out(data.ArrayLayout(HOP_BITS, DIRECTIONS)),
         "row_write": Out(1),
         "column_write": Out(1),
-        "write_index": Out(range(table_words(parameters))),
+        "write_index": Out(range(parameters.table_words)),
         "write_data": Out(32),
     })

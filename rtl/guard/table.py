@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.guard.policy import policy_signature, table_words
+from rtl.guard.policy import policy_signature
 from rtl.parameters import Parameters
 
 __all__ = ["PermissionTable"]
@@ -44,7 +44,7 @@ class PermissionTable(wiring.Component):
             "id": In(16),
             "allowed": Out(1),
         })
-        self.ram = memory.Memory(shape=32, depth=2 * table_words(parameters), init=[])
+        self.ram = memory.Memory(shape=32, depth=2 * parameters.table_words, init=[])
         self.bit = Signal(5)
         self.covered = Signal()
 

@@ -35,6 +35,8 @@ class ConsoleReceiver(Component):
     write : Out(write client)
     drop : Out(1)
         A packet found the ring full, or its tail was bad.
+    retired : Out(1)
+        One pulse a packet: all it changes is visible.
     busy : Out(1)
     """
 
@@ -46,6 +48,7 @@ class ConsoleReceiver(Component):
             "restart": In(ring_count(parameters)),
             "write": Out(write_client(parameters)),
             "drop": Out(1),
+            "retired": Out(1),
             "busy": Out(1),
         })
 
@@ -83,7 +86,7 @@ class ConsoleReceiver(Component):
                 m.d.sync += [remaining.eq(TreeHeader(self.i.payload.data).words), stale.eq(0)]
                 with m.If(self.i.valid & self.i.payload.last):
                     # Without a link header it is no console packet.
-                    m.d.comb += [self.drop.eq(1), gather.discard.eq(1)]
+                    m.d.comb += [self.drop.eq(1), self.retired.eq(1), gather.discard.eq(1)]
                     m.d.sync += slot.eq(0)
                 with m.Elif(self.i.valid):
                     m.next = "RESERVE"
@@ -133,14 +136,14 @@ class ConsoleReceiver(Component):
                 with m.If(gather.settled):
                     with m.If(good & ~stale):
                         m.d.comb += [self.ring.publish.eq(which), self.ring.publish_to.eq(following)]
-                    m.d.comb += self.drop.eq(~good)
+                    m.d.comb += [self.drop.eq(~good), self.retired.eq(1)]
                     m.d.sync += slot.eq(0)
                     m.next = "HEADER"
             with m.State("SINK"):
                 m.d.comb += [self.i.ready.eq(1), gather.discard.eq(1)]
                 m.d.sync += slot.eq(0)
                 with m.If(self.i.valid & self.i.payload.last):
-                    m.d.comb += self.drop.eq(1)
+                    m.d.comb += [self.drop.eq(1), self.retired.eq(1)]
                     m.next = "HEADER"
         return m
 

@@ -115,6 +115,7 @@ class NI(Component):
             *(report.eq(block.report) for report, block in zip(status.reports, senders, strict=True)),
             self.irq.eq(status.irq),
             self.retired.eq(Cat(block.retired for block in reception)),
+            self.console_retired.eq(receiver.retired),
         ]
 
         busy = [block.busy for block in (*senders, *reception, receiver, sender, port, sent, received, arbiter)]

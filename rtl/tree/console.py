@@ -4,7 +4,7 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.formats import FLIT_BITS, Flit, LinkHeader, Protocol, TreeHeader
+from rtl.formats import FLIT_BITS, STALE_COMMITS, Flit, LinkHeader, Protocol, TreeHeader
 from rtl.parameters import Parameters
 from rtl.signatures import FlitStream
 
@@ -20,13 +20,13 @@ def link_flit(flit: data.View, half: int) -> data.View:
 class ConsoleStamp(wiring.Component):
     """Overwrites what software must not choose in the packets it sends. Combinational.
 
-    The header loses `owner`, `external` and `reserved` and gets the node id as `source`; the link header
-    gets the send id as `dst_key`, the rank as `src_key`, and the console's protocol. Class, vector, length,
+    The header loses `owner` and `external` and gets the node id as `source` and the count of commits as `epoch`; the
+    link header gets the send id as `dst_key`, the rank as `src_key`, and the console's protocol. Class, vector, length,
     connection and packet numbers stay the software's.
 
     Members
     -------
-    node_id, rank, send_id : In
+    node_id, rank, send_id, epoch : In
         What is stamped.
     i, o : FlitStream
     """
@@ -34,6 +34,7 @@ class ConsoleStamp(wiring.Component):
     node_id: In(16)
     rank: In(16)
     send_id: In(32)
+    epoch: In(8)
     i: In(FlitStream)
     o: Out(FlitStream)
 
@@ -51,7 +52,7 @@ class ConsoleStamp(wiring.Component):
             header.eq(self.i.payload.data),
             header.owner.eq(0),
             header.external.eq(0),
-            header.reserved.eq(0),
+            header.epoch.eq(self.epoch),
             header.source.eq(self.node_id),
             protocol.eq(link_flit(self.i.payload, 1)),
             protocol.protocol.eq(Protocol.CONSOLE),
@@ -76,10 +77,10 @@ class ConsoleStamp(wiring.Component):
 class ConsoleFilter(wiring.Component):
     """Decides, while a packet arrives, whose it is.
 
-    A console packet is accepted if its key is a receive id in use, it does not come from this node, and,
-    unless it came from outside, the column allows its source. A control packet is accepted if it bears the
-    stamps of the outside and of the owner. Everything else is nobody's. Decides in the cycle of the
-    last flit.
+    A console packet is accepted if its key is a receive id in use, it does not come from this node, and, unless it
+    came from outside, the column allows its source and it was sent less than :data:`~rtl.formats.STALE_COMMITS`
+    commits ago, or one commit ahead: nodes commit a little after each other. A control packet is accepted if it bears
+    the stamps of the outside and of the owner. Everything else is nobody's. Decides in the cycle of the last flit.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ class ConsoleFilter(wiring.Component):
         Flits of packets of at least 3, at most one a cycle.
     node_id, receive_ids, receive_valid, hold : In
         As in :func:`~rtl.signatures.guard_signature`. In hold no console packet is accepted or refused.
-    tree_source, tree_allowed, tree_refused
+    tree_source, tree_allowed, tree_epoch, tree_refused, tree_stale
         Column lookup: as in :func:`~rtl.signatures.guard_signature`, seen from its other side.
     console, control : Out(1)
         With the last flit: the packet is accepted as that.
@@ -109,7 +110,9 @@ class ConsoleFilter(wiring.Component):
             "hold": In(1),
             "tree_source": Out(16),
             "tree_allowed": In(1),
+            "tree_epoch": In(8),
             "tree_refused": Out(1),
+            "tree_stale": Out(1),
             "console": Out(1),
             "control": Out(1),
         })
@@ -124,6 +127,7 @@ class ConsoleFilter(wiring.Component):
         owner = Signal()
         other = Signal()
         matched = Signal()
+        age = Signal(8)
         with m.If(self.valid & self.flit.first):
             m.d.sync += [
                 index.eq(1),
@@ -132,6 +136,7 @@ class ConsoleFilter(wiring.Component):
                 # The outside has no id; 0 is that of a node.
                 other.eq(header.external | (header.source != self.node_id)),
                 self.tree_source.eq(header.source),
+                age.eq(self.tree_epoch - header.epoch),
             ]
         with m.Elif(self.valid & (index == 1)):
             m.d.sync += [index.eq(2), matched.eq(self._listens(m))]
@@ -140,15 +145,20 @@ class ConsoleFilter(wiring.Component):
 
         # The shortest packet ends with the flit that names its protocol.
         last, kind, mine = Signal(), Signal(16), Signal()
+        fresh = Signal()
         m.d.comb += [
             protocol.eq(link_flit(self.flit, 1).protocol),
             kind.eq(Mux(index == 2, protocol, found)),
             last.eq(self.valid & self.flit.last & ~self.flit.first & index[1]),
             mine.eq(last & (kind == Protocol.CONSOLE) & matched & other & ~self.hold),
-            self.console.eq(mine & (external | self.tree_allowed)),
+            fresh.eq((age < STALE_COMMITS) | age.all()),
+            self.console.eq(mine & (external | (self.tree_allowed & fresh))),
             self.control.eq(last & (kind == Protocol.CONTROL) & external & owner),
         ]
-        m.d.sync += self.tree_refused.eq(mine & ~external & ~self.tree_allowed)
+        m.d.sync += [
+            self.tree_refused.eq(mine & ~external & ~(self.tree_allowed & fresh)),
+            self.tree_stale.eq(self.tree_allowed),
+        ]
         return m
 
     def _listens(self, m: Module) -> Value:

@@ -38,8 +38,8 @@ class TreeEndpoint(wiring.Component):
     node_id, send_id, receive_ids, receive_valid, hold : In
         From the guard. While `hold` is 1 console packets for this node are dropped, and what the network
         interface has not sent to its last flit is forgotten.
-    tree_source, tree_allowed, tree_refused
-        Column lookup, as in :func:`~rtl.signatures.guard_signature` seen from its other side.
+    tree_source, tree_allowed, tree_epoch, tree_refused, tree_stale, tree_passed
+        Column lookup and its outcome, as in :func:`~rtl.signatures.guard_signature` seen from its other side.
     owner : Out(RegisterBus)
         To the guard.
     local_in : In(TreeLink)
@@ -50,6 +50,8 @@ class TreeEndpoint(wiring.Component):
         Accepted packets, to the network interface, which drains them.
     console_out : In(FlitStream)
         Packets of the network interface. One marked bad is dropped.
+    unfinished : Out(1)
+        A packet for the network interface is here.
     quiescent : Out(1)
         No packet is here and no credit is owed.
     """
@@ -65,12 +67,16 @@ class TreeEndpoint(wiring.Component):
             "hold": In(1),
             "tree_source": Out(16),
             "tree_allowed": In(1),
+            "tree_epoch": In(8),
             "tree_refused": Out(1),
+            "tree_stale": Out(1),
+            "tree_passed": Out(1),
             "owner": Out(RegisterBus),
             "local_in": In(TreeLink),
             "local_out": Out(Injection),
             "console_in": Out(FlitStream),
             "console_out": In(FlitStream),
+            "unfinished": Out(1),
             "quiescent": Out(1),
         })
 
@@ -91,6 +97,7 @@ class TreeEndpoint(wiring.Component):
             executor.node_id.eq(self.node_id),
             executor.rank.eq(self.straps.rank),
             answers.accept.eq(1),
+            self.unfinished.eq(console.waiting),
             self.quiescent.eq(console.empty & control.empty & answers.empty & texts.empty & ~owed
                               & ~self.local_in.valid & ~self.console_out.valid),
         ]
@@ -107,13 +114,15 @@ class TreeEndpoint(wiring.Component):
         """Offer what arrives to both stores, keep what the filter accepts. Returns: credits are owed."""
         m.submodules.filter = gate = ConsoleFilter(self.parameters)
         link = self.local_in
-        for name in ("node_id", "receive_ids", "receive_valid", "hold", "tree_allowed"):
+        for name in ("node_id", "receive_ids", "receive_valid", "hold", "tree_allowed", "tree_epoch"):
             m.d.comb += getattr(gate, name).eq(getattr(self, name))
         m.d.comb += [
             gate.valid.eq(link.valid),
             gate.flit.eq(link.flit),
             self.tree_source.eq(gate.tree_source),
             self.tree_refused.eq(gate.tree_refused),
+            self.tree_stale.eq(gate.tree_stale),
+            self.tree_passed.eq(console.kept),
             console.accept.eq(gate.console),
             control.accept.eq(gate.control),
         ]
@@ -139,6 +148,7 @@ class TreeEndpoint(wiring.Component):
             stamp.node_id.eq(self.node_id),
             stamp.rank.eq(self.straps.rank),
             stamp.send_id.eq(self.send_id),
+            stamp.epoch.eq(self.tree_epoch),
             texts.accept.eq(~texts.i.payload.bad),
             texts.abort.eq(self.hold),
         ]

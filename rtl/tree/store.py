@@ -35,6 +35,8 @@ class PacketStore(wiring.Component):
         The flit of this cycle completes a packet that is kept.
     o : Out(FlitStream)
         Packets in order.
+    waiting : Out(1)
+        A packet is stored.
     empty : Out(1)
         Nothing is stored or coming in.
 
@@ -54,6 +56,7 @@ class PacketStore(wiring.Component):
             "abort": In(1),
             "kept": Out(1),
             "o": Out(FlitStream),
+            "waiting": Out(1),
             "empty": Out(1),
         })
 
@@ -67,7 +70,8 @@ class PacketStore(wiring.Component):
         m.d.comb += [
             level.eq(committed - fetched),
             self.i.ready.eq(level <= self.depth - TREE_PACKET_FLITS),
-            self.empty.eq((level == 0) & ~collecting & ~self.o.valid),
+            self.waiting.eq((level != 0) | self.o.valid),
+            self.empty.eq(~self.waiting & ~collecting),
         ]
 
         # The read port's own register is the output register.

@@ -8,13 +8,16 @@ from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile
 from khhw.machine.program import DOWN, UP, MachineProgram
 from khhw.sim.host import Host
+from khhw.sim.options import Outcome
 from khhw.sim.scheduler import ROOT
 
 SERVER, CLIENT = 0, 1
 
 
 class Holding(MachineProgram):
-    """Boots both kernels, holds the server while it works, releases it, boots it again."""
+    """Boots both kernels, holds the server while it works, releases it, boots it again, clears its memory."""
+
+    cleared: dict[str, int]
 
     async def run(self) -> None:
         await self._outside.start()
@@ -40,6 +43,24 @@ class Holding(MachineProgram):
         await self._console.wait([CLIENT], "at work", since=client)
         await self._owner.hold(SERVER)
         await self._ended(entry, client)
+        await self._clear()
+
+    async def _clear(self) -> None:
+        """The next tenant of the server's node finds nothing of this one."""
+        node = self.host.nodes[SERVER]
+        before = node.peek(0, self.machine.node.memory_bytes)
+        await self._owner.hold(SERVER, clear=True)
+        await self._owner.release(SERVER)
+        at_release = self._outside.now
+        while (await self._owner.read(SERVER, "HOLD"))[0]:
+            pass
+        after = node.peek(0, self.machine.node.memory_bytes)
+        self.cleared = {"before": sum(map(bool, before)), "after": sum(map(bool, after)),
+                        "cycles": self._outside.now - at_release}
+
+    def results(self, outcome: Outcome) -> dict[str, Any]:
+        """Also how many bytes of the memory were not 0."""
+        return super().results(outcome) | {"cleared": self.cleared}
 
     async def _serve(self) -> None:
         await self._load("memcached", [SERVER])

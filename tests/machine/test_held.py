@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +13,8 @@ from tests.machine.machines import write_pair
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[int, list[str]]:
-    """What each node said in the run."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Of the run."""
     folder = tmp_path_factory.mktemp("held")
     machine = Machine.load(write_pair(folder, """
 [[phases]]
@@ -23,7 +24,13 @@ kernels = [{ nodes = [0], kernel = "memcached" }, { nodes = [1], kernel = "persi
     request = replace(machine.request(1), entry="held_program:program")
     done = run(machine.build(), request, folder, path=[Path(__file__).parent])
     assert done.finished, done.message
-    record = RunRecord.model_validate(done.results["record"])
+    return done.results
+
+
+@pytest.fixture(scope="module")
+def said(results: dict[str, Any]) -> dict[int, list[str]]:
+    """What each node said in the run."""
+    record = RunRecord.model_validate(results["record"])
     return {rank: [line.text for line in record.console if line.node == rank] for rank in (0, 1)}
 
 
@@ -42,3 +49,8 @@ def test_the_held_node_starts_from_its_loader(said: dict[int, list[str]]) -> Non
     assert [text.split("> ")[1].split(",")[0] for text in said[0] if "ready" in text or "open" in text] == [
         "ready", "memcached: open", "ready", "memcached: open"]
     assert not any("failed" in text for text in said[0] + said[1])
+
+
+def test_a_cleared_memory_holds_nothing_of_the_tenant_before(results: dict[str, Any]) -> None:
+    assert results["cleared"]["before"] > 1000
+    assert results["cleared"]["after"] == 0
