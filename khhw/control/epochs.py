@@ -29,14 +29,16 @@ class Change:
 
     Parameters
     ----------
-    started, refused, finished : int
-        Cycles: the first control packet, the acknowledged end of the first phase (nothing that the new domains
-        refuse is delivered from here on), the end.
+    started, loaded, refused, finished : int
+        Cycles: the first control packet; the tables of the first phase stand in all shadows; all nodes have acknowledged
+        that phase (nothing that the new domains refuse is delivered from here on); the end. A first change has no
+        such phase: `loaded` and `refused` are `started`.
     phases : int
         2, or 1 if nothing had been committed before.
     """
 
     started: int
+    loaded: int
     refused: int
     finished: int
     phases: int
@@ -87,23 +89,25 @@ class EpochControl:
         outside, nodes = self._owner.outside, self._owner.shape.nodes
         if new.nodes != nodes:
             raise DomainError((), f"Domains of {new.nodes} nodes for a machine of {nodes}")
-        started = outside.now
+        started = loaded = refused = outside.now
         if self.current is not None:
-            await self._commit(self.current & new)
-        refused = outside.now
+            loaded, refused = await self._commit(self.current & new)
         phases = 1 if self.current is None else 2
         await self._commit(new)
-        return Change(started, refused, outside.now, phases)
+        return Change(started, loaded, refused, outside.now, phases)
 
-    async def _commit(self, domains: Domains) -> None:
+    async def _commit(self, domains: Domains) -> tuple[int, int]:
+        """One phase; returns the cycles in which its tables were loaded, and in which all had drained."""
         owner = self._owner
-        for rank in range(owner.shape.nodes):
-            await owner.write(rank, *table_writes(domains, owner.shape, rank))
+        await owner.write_each({rank: table_writes(domains, owner.shape, rank) for rank in range(owner.shape.nodes)})
         parity = (await owner.read_all("GUARD_STATUS"))[0] >> 1 & 1
+        loaded = owner.outside.now
         await owner.write(None, Write("COMMIT", 1))
         self.current = domains
         await self._drained()
+        drained = owner.outside.now
         await self._balanced(parity)
+        return loaded, drained
 
     async def _drained(self) -> None:
         end = self._owner.outside.now + self._limit

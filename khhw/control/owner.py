@@ -1,6 +1,6 @@
 """The physical owner: register accesses over the tree that no node can make itself."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from khhw.control.outside import Outside
@@ -64,7 +64,7 @@ class Owner:
     shape : Shape
         Of the machine.
     answer_limit : int
-        Cycles within which nodes must answer.
+        Cycles within which an answer must come, counted from the question or from the answer before.
     """
 
     def __init__(self, outside: Outside, shape: Shape, *, answer_limit: int = ANSWER_LIMIT) -> None:
@@ -95,31 +95,52 @@ class Owner:
         answers: dict[int, list[Control]] = {r: [] for r in self._ranks(rank)}
         for at in range(0, len(words), CONTROL_WORDS):
             block = words[at:at + CONTROL_WORDS]
-            for node, answer in (await self._exchange(rank, block)).items():
+            for node, answer in (await self._exchange([(rank, block)])).items():
                 answers[node] += answer
         return answers
+
+    async def write_each(self, writes: Mapping[int, Sequence[Write]]) -> None:
+        """Write registers of many nodes, to each its own, in order at every node but without waiting from node to node.
+
+        Parameters
+        ----------
+        writes : mapping of int to sequence of Write
+            By rank.
+
+        Raises
+        ------
+        OwnerError
+            As :meth:`execute`; other nodes may have done what they were asked.
+        """
+        words = {rank: [write.word for write in given] for rank, given in writes.items()}
+        for at in range(0, max(map(len, words.values()), default=0), CONTROL_WORDS):
+            await self._exchange([(rank, given[at:at + CONTROL_WORDS]) for rank, given in words.items() if given[at:]])
 
     def _ranks(self, rank: int | None) -> Iterable[int]:
         return range(self.shape.nodes) if rank is None else (rank,)
 
-    async def _exchange(self, rank: int | None, words: Sequence[Control]) -> dict[int, list[Control]]:
-        self._sequence = (self._sequence + 1) & 0xFFFF
-        packet = control_packet(words, vector=rank, conn_id=self._sequence)
-        await self.outside.send(packet, TreeChannel.OWNER)
-        missing = set(self._ranks(rank))
+    async def _exchange(self, packets: Sequence[tuple[int | None, Sequence[Control]]]) -> dict[int, list[Control]]:
+        """Send packets, each to a node or to all, and collect the answers: one a node and packet."""
+        missing: dict[tuple[int, int], Sequence[Control]] = {}
+        for rank, words in packets:
+            self._sequence = (self._sequence + 1) & 0xFFFF
+            missing |= {(self._sequence, node): words for node in self._ranks(rank)}
+            packet = control_packet(words, vector=rank, conn_id=self._sequence)
+            await self.outside.send(packet, TreeChannel.OWNER)
+        asked = {sequence for sequence, _ in missing}
         answers: dict[int, list[Control]] = {}
-        end = self.outside.now + self._answer_limit
         while missing:
             try:
-                answer = await self.outside.answer(max(0, end - self.outside.now))
+                answer = await self.outside.answer(self._answer_limit)
             except TimeoutError:
-                raise OwnerError(f"{_listed(missing)} did not answer within {self._answer_limit} cycles") from None
-            if answer.conn_id != self._sequence:
+                late = {node for _, node in missing}
+                raise OwnerError(f"{_listed(late)} did not answer within {self._answer_limit} cycles") from None
+            if answer.conn_id not in asked:
                 continue
             node = self.shape.rank_of_id(answer.source)
-            if node not in missing:
+            if (answer.conn_id, node) not in missing:
                 raise OwnerError(f"Node {node} answered without being asked")
-            missing.remove(node)
+            words = missing.pop((answer.conn_id, node))
             answers[node] = self._checked(node, words, Control.parse_all(answer.payload))
         return answers
 
