@@ -30,9 +30,9 @@ class Change:
     Parameters
     ----------
     started, loaded, refused, finished : int
-        Cycles: the first control packet; the tables of the first phase stand in all shadows; all nodes have acknowledged
-        that phase (nothing that the new domains refuse is delivered from here on); the end. A first change has no
-        such phase: `loaded` and `refused` are `started`.
+        Cycles: the first control packet; the tables of the first phase stand in all shadows; all nodes have
+        acknowledged that phase (nothing that the new domains refuse is delivered from here on); the end. A first
+        change has no such phase: `loaded` and `refused` are `started`.
     phases : int
         2, or 1 if nothing had been committed before.
     """
