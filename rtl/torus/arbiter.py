@@ -1,16 +1,21 @@
 """Who goes next: round robin, and through traffic before what enters, with a guard against starvation."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["THROUGH_GRANTS", "YIELD_CYCLES", "ChannelArbiter", "RoundRobin"]
+__all__ = ["LONGEST_YIELD", "THROUGH_GRANTS", "YIELD_CYCLES", "ChannelArbiter", "RoundRobin"]
 
 THROUGH_GRANTS = 8
 """Grants an entering packet lets pass before it is its turn."""
 
 YIELD_CYCLES = 32
-"""How long an output then holds continuing packets back, until there is room enough to enter."""
+"""How long an output then holds continuing packets back, until there is room enough to enter; twice as long after every
+time that was in vain."""
+
+LONGEST_YIELD = 4096
+"""How long at most. Behind a hot spot it takes long until a second slot is free downstream; an output that always gave
+up before would never let anything in."""
 
 
 class RoundRobin(wiring.Component):
@@ -59,8 +64,8 @@ class ChannelArbiter(wiring.Component):
     enters a ring needs more room than one that continues in it, so a stream of continuing packets could
     keep it out for ever, and injected packets would wait behind both. After `THROUGH_GRANTS` grants past
     a waiting packet the output yields: it grants to entering packets only, round robin, until one went or
-    `YIELD_CYCLES` cycles have passed without room. The limit keeps the ring free of deadlock: a packet that
-    continues is never held back for good.
+    `YIELD_CYCLES` cycles have passed without room; if so, twice as many the next time, up to `LONGEST_YIELD`. The
+    limit keeps the ring free of deadlock: a packet that continues is never held back for good.
 
     Parameters
     ----------
@@ -112,15 +117,18 @@ class ChannelArbiter(wiring.Component):
             m.d.comb += self.choice[self.continuing:].eq(entering.grant)
         m.d.comb += [through.accept.eq(self.accept & first), entering.accept.eq(self.accept & ~first)]
 
-        passed, patience, waiting = Signal(range(THROUGH_GRANTS)), Signal(range(YIELD_CYCLES)), Signal()
+        passed, waiting = Signal(range(THROUGH_GRANTS)), Signal()
+        patience, limit = Signal(range(LONGEST_YIELD)), Signal(range(LONGEST_YIELD), init=YIELD_CYCLES - 1)
         m.d.comb += waiting.eq((self.request & ~self.choice)[self.continuing:].any())
         with m.If(yielding):
-            with m.If(self.accept | (self.open & (patience == 0))):
-                m.d.sync += [yielding.eq(0), passed.eq(0)]
+            with m.If(self.accept):
+                m.d.sync += [yielding.eq(0), passed.eq(0), limit.eq(YIELD_CYCLES - 1)]
+            with m.Elif(self.open & (patience == 0)):
+                m.d.sync += [yielding.eq(0), passed.eq(0), limit.eq(Cat(C(1, 1), limit))]
             with m.Elif(self.open):
                 m.d.sync += patience.eq(patience - 1)
         with m.Elif(self.accept):
             m.d.sync += passed.eq(Mux(waiting, passed + 1, 0))
             with m.If(waiting & (passed == THROUGH_GRANTS - 1)):
-                m.d.sync += [yielding.eq(1), patience.eq(YIELD_CYCLES - 1)]
+                m.d.sync += [yielding.eq(1), patience.eq(limit)]
         return m
