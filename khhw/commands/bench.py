@@ -2,7 +2,9 @@
 
 The benchmark cosim measures simulated cycles a second of eight nodes, idle and under load, on khhw's build and on
 that of cocotb's own runner. The other build is slow to make: the first call takes many minutes. The benchmark engine
-measures node-cycles a second of up to 4,096 nodes on the native engine (docs/bench.md, docs/engine.md).
+measures node-cycles a second of up to 4,096 nodes on the native engine (docs/bench.md, docs/engine.md). The benchmark
+guard measures what permission costs: logic and memory, and latency and throughput with the guard in and taken out; the
+benchmark isolation how long it takes to revoke a right, and what misbehaviour costs other domains.
 """
 
 import argparse
@@ -11,6 +13,10 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+
+from khhw.commands.bench_guard import add_guard
+from khhw.commands.bench_isolation import add_isolation
+from khhw.commands.shapes import shape_of
 
 __all__ = ["add_arguments", "cosim", "engine", "run"]
 
@@ -27,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     one.set_defaults(measure=cosim)
     _add_engine(benchmarks)
+    add_guard(benchmarks)
+    add_isolation(benchmarks)
 
 
 def _add_engine(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -90,7 +98,7 @@ def engine(arguments: argparse.Namespace) -> int:
         raise RequestError(f"--load is above 0 and at most 2, not {arguments.load:g}")
     evaluators = (arguments.evaluator,) if arguments.evaluator else \
         ("verilated",) if missing_for_lanes() else ("verilated", "lanes")
-    shapes = SHAPES if arguments.nodes is None else (_shape(arguments.nodes),)
+    shapes = SHAPES if arguments.nodes is None else (shape_of(arguments.nodes),)
     found = measure(
         shapes, load=arguments.load, threads=arguments.threads, evaluators=evaluators, repeat=arguments.repeat,
         seconds=arguments.seconds, seed=arguments.seed, cocotb=not arguments.no_cocotb, tell=_tell)
@@ -103,18 +111,6 @@ def engine(arguments: argparse.Namespace) -> int:
     else:
         _print_engine(results, found)
     return 0
-
-
-def _shape(text: str) -> tuple[int, int, int]:
-    from khhw.build.errors import RequestError
-    from rtl.fabric import check_shape
-    from rtl.parameters import ParameterError
-
-    try:
-        x, y, z = (int(size) for size in text.split("x"))
-        return check_shape((x, y, z))
-    except (ValueError, ParameterError) as error:
-        raise RequestError(f"--nodes takes three sizes from 1 to 64, as in 8x8x8, not {text!r}") from error
 
 
 def _print_engine(results: list[dict[str, Any]], rest: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Changing communication domains on a running machine, in two phases."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
@@ -72,12 +73,18 @@ class EpochControl:
         self.current: Domains | None = None
         """What all nodes have committed; None before the first change."""
 
-    async def change(self, new: Domains) -> Change:
+    async def change(self, new: Domains, *, on_refused: Callable[[], Awaitable[None]] | None = None) -> Change:
         """Make `new` the domains of the machine.
 
         First all nodes commit what old and new both allow; when they have acknowledged, and no packet of the
         epoch before is left, all commit `new`. So what the new domains refuse is never delivered after the
         first phase, and what both allow is never lost.
+
+        Parameters
+        ----------
+        new : Domains
+        on_refused : callable, optional
+            Awaited when all nodes have acknowledged the first phase. A first change does not call it.
 
         Raises
         ------
@@ -90,14 +97,19 @@ class EpochControl:
         if new.nodes != nodes:
             raise DomainError((), f"Domains of {new.nodes} nodes for a machine of {nodes}")
         started = loaded = refused = outside.now
-        if self.current is not None:
-            loaded, refused = await self._commit(self.current & new)
         phases = 1 if self.current is None else 2
-        await self._commit(new)
+        if self.current is not None:
+            loaded, parity = await self._commit(self.current & new)
+            refused = outside.now
+            if on_refused is not None:
+                await on_refused()
+            await self._balanced(parity)
+        _, parity = await self._commit(new)
+        await self._balanced(parity)
         return Change(started, loaded, refused, outside.now, phases)
 
     async def _commit(self, domains: Domains) -> tuple[int, int]:
-        """One phase; returns the cycles in which its tables were loaded, and in which all had drained."""
+        """One phase, until all have drained; the cycle in which its tables were loaded, the parity it ends."""
         owner = self._owner
         await owner.write_each({rank: table_writes(domains, owner.shape, rank) for rank in range(owner.shape.nodes)})
         parity = (await owner.read_all("GUARD_STATUS"))[0] >> 1 & 1
@@ -105,9 +117,7 @@ class EpochControl:
         await owner.write(None, Write("COMMIT", 1))
         self.current = domains
         await self._drained()
-        drained = owner.outside.now
-        await self._balanced(parity)
-        return loaded, drained
+        return loaded, parity
 
     async def _drained(self) -> None:
         end = self._owner.outside.now + self._limit

@@ -1,0 +1,60 @@
+"""``khhw bench isolation``: how fast a right is revoked, and what misbehaviour costs other domains."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from khhw.bench.neighbours import CASES, neighbours
+from khhw.bench.revoke import LOADS, revoke
+from rtl.fabric import Shape
+from rtl.parameters import Parameters
+
+__all__ = ["NEIGHBOURS_SHAPE", "SHAPES", "measure", "node_parameters"]
+
+SHAPES: tuple[Shape, ...] = ((2, 2, 2), (4, 4, 4), (8, 8, 8))
+NEIGHBOURS_SHAPE: Shape = (4, 4, 4)
+_FLOODED_NODES = 64
+"""Nodes up to which a console flood is measured by default: its software is simulated text by text."""
+
+
+def node_parameters(shape: Shape) -> Parameters:
+    """Of the nodes of a machine: the default ones, with traffic, and tables that are large enough."""
+    ids = 1 << sum(math.ceil(math.log2(size)) for size in shape)
+    return Parameters(traffic=True, table_nodes=64 if ids <= 64 else max(ids, 4096))
+
+
+def measure(
+    shapes: Sequence[Shape], *, packets: int, flood_all: bool, tell: Callable[[str], None],
+) -> dict[str, Any]:
+    """Measure revocation on these machines, and neighbours on one of :data:`NEIGHBOURS_SHAPE`.
+
+    Parameters
+    ----------
+    shapes : sequence of Shape
+        Nodes in x, y and z; x is even.
+    packets : int
+        Every node of the measured domain sends while its neighbours misbehave; 0 leaves that out.
+    flood_all : bool
+        Flood the consoles of large machines, too; takes long.
+    tell : callable
+        Called with what is being done.
+
+    Returns
+    -------
+    dict
+        ``results``: one object a machine and load, see :func:`~khhw.bench.revoke.revoke`, and one a case, see
+        :func:`~khhw.bench.neighbours.neighbours`; ``kind`` says which.
+    """
+    results: list[dict[str, Any]] = []
+    for shape in shapes:
+        for load in LOADS:
+            if load == "flooded" and math.prod(shape) > _FLOODED_NODES and not flood_all:
+                continue
+            tell(f"{'x'.join(map(str, shape))}: revoking, {load}")
+            results.append({"kind": "revoke", "samples": 1, **revoke(shape, node_parameters(shape), load)})
+    for case in CASES if packets else ():
+        tell(f"{'x'.join(map(str, NEIGHBOURS_SHAPE))}: neighbours, {case}")
+        parameters = node_parameters(NEIGHBOURS_SHAPE)
+        found = neighbours(NEIGHBOURS_SHAPE, parameters, case, packets)
+        results.append({"kind": "neighbours", "samples": found["packets"], **found})
+    return {"results": results}

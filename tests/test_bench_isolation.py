@@ -1,0 +1,66 @@
+"""Revoking rights on a machine that works, and tenants who misbehave, on the native engine."""
+
+import json
+
+import numpy as np
+import pytest
+
+from khhw.bench.isolation import node_parameters
+from khhw.bench.neighbours import neighbours
+from khhw.bench.revoke import revoke, targets_of
+from khhw.cli import main
+from khhw.control.domains import Domains
+from khhw.node import Shape
+
+SHAPE = (2, 2, 2)
+
+
+@pytest.mark.parametrize("load", ["saturated", "flooded"])
+def test_nothing_revoked_arrives_late_and_nothing_kept_is_lost(load: str) -> None:
+    found = revoke(SHAPE, node_parameters(SHAPE), load)
+    assert found["revoked_before"] > 300
+    assert found["revoked_late"] == 0
+    assert found["kept_sent"] == found["kept_received"] > 1000
+    assert found["errors"] == 0
+    change = found["change"]
+    assert change["started"] < change["loaded"] < change["refused"] < change["finished"]
+
+
+def test_a_first_phase_that_holds_too_much_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the union of old and new in the first phase, packets arrive that the new domains refuse."""
+    monkeypatch.setattr(Domains, "__and__", lambda one, other: Domains(one.matrix | other.matrix))
+    assert revoke(SHAPE, node_parameters(SHAPE), "saturated")["revoked_late"] > 10
+
+
+def test_targets_are_a_permutation_and_half_of_them_across() -> None:
+    for sizes in (SHAPE, (4, 4, 4), (4, 2, 1)):
+        targets, half = targets_of(Shape(*sizes))
+        assert sorted(targets) == list(range(len(targets)))
+        across = np.array(half) != np.array(half)[targets]
+        assert across.sum() * 2 == len(targets) or sizes[2] == 1
+
+
+@pytest.mark.parametrize("case", ["console flood", "never draining"])
+def test_misbehaviour_costs_another_domain_nothing(case: str) -> None:
+    compared = {"console flood": "quiet", "never draining": "draining"}
+    without, with_it = (neighbours(SHAPE, node_parameters(SHAPE), one, 100) for one in (compared[case], case))
+    assert with_it["texts"] > 50 or (with_it["dropped"] > 20 and not with_it["received"] and without["received"])
+    assert with_it["histogram"] == without["histogram"]
+    assert with_it["packets"] == 4 * 100
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--nodes", "3x2x2"], "halved in x, not 3x2x2"),
+    (["--nodes", "2x2"], "three sizes"),
+    (["--packets", "-1"], "--packets is 0 or more"),
+])
+def test_requests_that_cannot_be(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "isolation", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "isolation", "--nodes", "2x2x2", "--packets", "0", "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert [row["load"] for row in printed["results"]] == ["idle", "saturated", "flooded"]
+    assert {"version", "seed", "parameters", "build", "cpu_model", "results"} <= set(printed)
