@@ -16,8 +16,8 @@ from khhw import __version__
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (
-    "run", "memcached", "sweep", "serve", "demo", "report", "trace", "test", "verilog", "bench", "new", "reference",
-    "doctor",
+    "run", "memcached", "domains", "attack", "sweep", "serve", "demo", "report", "trace", "test", "verilog", "bench",
+    "new", "reference", "doctor",
 )
 """Subcommands, in the order the help lists them."""
 

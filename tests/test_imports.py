@@ -8,8 +8,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LAYERS = (
     "rtl", "khhw.build", "khhw.sim", "khhw.node", "khhw.net", "khhw.kernels", "khhw.control", "khhw.machine",
-    "khhw.gateway", "khhw.trace", "khhw.traffic", "khhw.sweep", "khhw.report", "khhw.bench", "khhw.templates",
-    "khhw.commands", "khhw.cli", "khhw.__main__",
+    "khhw.gateway", "khhw.trace", "khhw.traffic", "khhw.sweep", "khhw.attack", "khhw.report", "khhw.bench",
+    "khhw.templates", "khhw.commands", "khhw.cli", "khhw.__main__",
 )
 """A module imports from its own layer and from those before it. The package khhw itself holds the version only."""
 

@@ -1,5 +1,7 @@
 """isAllowed as configured, beside what was observed."""
 
+from collections.abc import Sequence
+
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -11,9 +13,13 @@ from khhw.report.picture import Picture
 from khhw.report.style import ALARM, ALLOWED, EMPTY, MUTED, figure, styled
 from khhw.report.words import count, listing
 
-__all__ = ["differences", "draw_matrices", "matrix_caption", "matrix_picture"]
+__all__ = ["differences", "draw_cells", "draw_matrices", "matrix_caption", "matrix_picture"]
 
 _MOST_NAMED = 6
+_STEPS = ((16, 1), (32, 4), (64, 8))
+"""Nodes up to which every node, or one of so many, is numbered."""
+_MOST_RULED = 64
+"""Nodes up to which cells have room for white lines between them."""
 
 
 def differences(matrix: Matrix) -> list[tuple[int, int]]:
@@ -69,8 +75,8 @@ def draw_matrices(
     nodes = len(cells[0])
     side = min(7.0, 1.2 + 0.34 * nodes)
     drawing, (left, right) = figure(2 * side + 0.3, side + 0.75, 2)
-    _cells(left, cells[0], titles[0])
-    _cells(right, cells[1], titles[1])
+    draw_cells(left, cells[0], titles[0])
+    draw_cells(right, cells[1], titles[1])
     for source, destination in marked:
         leak = bool(cells[1][source][destination])
         right.add_patch(Rectangle((destination - 0.46, source - 0.46), 0.92, 0.92, linewidth=1.8, edgecolor=ALARM,
@@ -90,13 +96,26 @@ def _pairs(cells: list[tuple[int, int]]) -> str:
     return ", ".join(named) + (f" and {len(cells) - _MOST_NAMED} more" if len(cells) > _MOST_NAMED else "")
 
 
-def _cells(axes: Axes, cells: list[list[int]], title: str) -> None:
+def draw_cells(
+    axes: Axes, cells: Sequence[Sequence[int]], title: str, colours: Sequence[str] = (EMPTY, ALLOWED),
+) -> None:
+    """A matrix over nodes, source at the left and destination above.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    cells : sequence of sequence of int
+        Rows, source first; the index of a colour each.
+    title : str
+    colours : sequence of str
+    """
     nodes = len(cells)
-    axes.imshow(cells, cmap=ListedColormap([EMPTY, ALLOWED]), vmin=0, vmax=1, interpolation="none")
-    step = 1 if nodes <= 16 else 4 if nodes <= 32 else 8
+    axes.imshow(cells, cmap=ListedColormap(list(colours)), vmin=0, vmax=len(colours) - 1, interpolation="none")
+    step = next((step for most, step in _STEPS if nodes <= most), nodes // 8)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_ticks(range(0, nodes, step))
-        axis.set_ticks([edge + 0.5 for edge in range(-1, nodes)], minor=True)
+        if nodes <= _MOST_RULED:
+            axis.set_ticks([edge + 0.5 for edge in range(-1, nodes)], minor=True)
     axes.grid(which="minor", color="white", linewidth=2.2 if nodes <= 16 else 0.8)
     axes.tick_params(which="both", length=0, top=False, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)

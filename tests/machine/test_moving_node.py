@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("moving")
     done = subprocess.run(
         [sys.executable, "examples/moving_node/moving_node.py", "-o", str(folder), "--seed", "5", "--cycles",
-         str(CYCLES), "--window", "6000"], cwd=ROOT, capture_output=True, text=True, check=False)
+         str(CYCLES), "--window", "6000"], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)})
     assert done.returncode == 0, done.stderr
     assert "Node 3 is moved to another domain and back" in done.stdout
     return folder

@@ -1,0 +1,215 @@
+"""Descriptors as hostile software writes them: near what is right, or nowhere near it."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from khhw.attack.colours import Words
+from khhw.attack.genome import Genome
+from khhw.attack.packing import DESCRIPTOR_WORDS, descriptors, pack_all, take_field
+from khhw.attack.places import HONEST, HOSTILE, NODE
+from khhw.attack.scene import Scene
+from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Descriptor, FifoHeader, Header, PutHeader
+
+__all__ = ["Batch", "Hand", "batch", "carried"]
+
+Numbers = npt.NDArray[np.int64]
+Fields = dict[str, Numbers]
+"""Columns of headers and descriptors by field name; `target`, `offset` and `get` are those of the second header."""
+
+_CHANNELS = np.array([(1, 0), (1, 1), (0, 2), (0, 3)])
+"""`dynamic` and `vc` as they belong together."""
+_LONGEST = (16, 240, 2048, NODE.memory_bytes)
+_GET_RINGS = NODE.injection_rings
+
+
+@dataclass(frozen=True)
+class Hand:
+    """Who throws, at whom, how.
+
+    Parameters
+    ----------
+    scene : Scene
+    rank : int
+        The hostile node.
+    foes, friends : tuple of int
+        Ranks it must not reach, and others.
+    genome : Genome
+    dice : Generator
+    """
+
+    scene: Scene
+    rank: int
+    foes: tuple[int, ...]
+    friends: tuple[int, ...]
+    genome: Genome
+    dice: np.random.Generator
+
+    def some(self, count: int, share: float) -> npt.NDArray[np.bool_]:
+        """A random choice of `count`, each with probability `share`."""
+        return self.dice.random(count) < share
+
+    def below(self, count: int, limit: int) -> Numbers:
+        """Random numbers from 0."""
+        return self.dice.integers(0, limit, count)
+
+    def aimed(self, count: int) -> Fields:
+        """Correct messages and puts, at foes and friends."""
+        at_foes = self.some(count, self.genome.foe)
+        foes, friends = (self.dice.choice(ranks or (self.rank,), count) for ranks in (self.foes, self.friends))
+        places = np.array([self.scene.shape.coordinate(rank) for rank in range(self.scene.shape.nodes)])
+        x, y, z = places[np.where(at_foes, foes, friends)].T
+        # The priority channel is nobody's here, so it is tried less often than the others.
+        channel = _CHANNELS[self.dice.choice(4, count, p=(0.3, 0.3, 0.37, 0.03))]
+        longest = _LONGEST[self.genome.length]
+        return {
+            "x": x, "y": y, "z": z, "dynamic": channel[:, 0], "vc": channel[:, 1], "hint": np.zeros(count, np.int64),
+            "deposit": np.zeros(count, np.int64), "pid0": np.zeros(count, np.int64), "pid1": self.below(count, 2),
+            "dma": self.below(count, 2), "source": np.zeros(count, np.int64), "address": 8 * self.below(count, 4096),
+            "length": self.below(count, longest // 2 + 1), "counter": np.full(count, HOSTILE.OWN),
+            "target": self.dice.choice((HONEST.PUTS, HONEST.ANSWERS, 1, HONEST.CLOSED), count),
+            "offset": 8 * self.below(count, 256), "get": np.zeros(count, np.int64), "ring": np.ones(count, np.int64),
+        }
+
+
+def _rows(fields: Fields) -> Words:
+    count = len(fields["x"])
+    software = np.where(
+        fields["dma"] > 0,
+        pack_all(PutHeader, count, put_offset=fields["offset"], counter=fields["target"], remote_get=fields["get"],
+                 ring=fields["ring"]),
+        pack_all(FifoHeader, count, put_offset=fields["offset"], argument=fields["length"], function=fields["target"]))
+    names = ("crc", "epoch", "hint", "deposit", "pid0", "size", "pid1", "dma", "dynamic", "vc", "x", "y", "z", "source")
+    headers = pack_all(Header, count, **{name: fields[name] for name in names if name in fields})
+    return descriptors(headers, software, fields["address"], fields["length"], fields["counter"])
+
+
+def _message(_hand: Hand, fields: Fields) -> None:
+    fields["dma"][:] = 0
+
+
+def _put(_hand: Hand, fields: Fields) -> None:
+    fields["dma"][:] = 1
+    fields["length"] = np.maximum(fields["length"], 1)
+
+
+def _get(hand: Hand, fields: Fields) -> None:
+    """Ask others to send: what they shall send is in :func:`carried`."""
+    count = len(fields["x"])
+    fields["dma"][:] = fields["get"][:] = 1
+    fields["counter"][:] = HOSTILE.PAYLOAD
+    slots = HOSTILE.payload.length // DESCRIPTOR_BYTES
+    fields["address"] = DESCRIPTOR_BYTES * hand.below(count, slots - 8)
+    odd = ~hand.some(count, hand.genome.near)
+    fields["length"] = DESCRIPTOR_BYTES * (1 + hand.below(count, 7)) + odd * hand.below(count, 300)
+    fields["ring"] = np.where(hand.some(count, hand.genome.near), HONEST.GET_RING, hand.below(count, _GET_RINGS + 2))
+
+
+def _deposit(hand: Hand, fields: Fields) -> None:
+    """Leave copies on the way."""
+    fields["deposit"][:] = 1
+    fields["hint"] = np.where(hand.some(len(fields["x"]), 0.5), 0, 1 << hand.below(len(fields["x"]), 6))
+
+
+def _hint(hand: Hand, fields: Fields) -> None:
+    fields["hint"] = hand.below(len(fields["x"]), 64)
+    fields["deposit"] = hand.below(len(fields["x"]), 2)
+
+
+def _channel(hand: Hand, fields: Fields) -> None:
+    fields["dynamic"], fields["vc"] = hand.below(len(fields["x"]), 2), hand.below(len(fields["x"]), 4)
+
+
+def _range(hand: Hand, fields: Fields) -> None:
+    count = len(fields["x"])
+    for axis in "xyz":
+        fields[axis] = np.where(hand.some(count, 0.5), fields[axis] ^ 1 << hand.below(count, 8), fields[axis])
+
+
+def _source(hand: Hand, fields: Fields) -> None:
+    """Be somebody else: mostly one whom the destination would hear."""
+    count = len(fields["x"])
+    ids = [hand.scene.shape.node_id(rank) for rank in hand.scene.honest]
+    fields["source"] = np.where(hand.some(count, 0.8), hand.dice.choice(ids, count), hand.below(count, 1 << 16))
+    fields["epoch"], fields["crc"], fields["size"] = (hand.below(count, limit) for limit in (2, 128, 8))
+    _some_gets(hand, fields, 0.2)
+
+
+def _some_gets(hand: Hand, fields: Fields, share: float) -> None:
+    count = len(fields["x"])
+    gets = dict(fields)
+    for name in ("dma", "get", "counter"):
+        gets[name] = fields[name].copy()
+    _get(hand, gets)
+    chosen = hand.some(count, share)
+    for name in ("dma", "get", "counter", "address", "length", "ring"):
+        fields[name] = np.where(chosen, gets[name], fields[name])
+
+
+_SHAPERS: dict[str, Callable[[Hand, Fields], None]] = {
+    "message": _message, "put": _put, "get": _get, "deposit": _deposit, "hint": _hint, "channel": _channel,
+    "range": _range, "source": _source,
+}
+
+
+def _spoiled(hand: Hand, rows: Words) -> Words:
+    """Some descriptors with bits turned over, and some that are random altogether."""
+    count = len(rows)
+    flips = np.uint64(1) << hand.dice.integers(0, 64, rows.shape, np.uint64)
+    hit = hand.some(rows.size, 0.4).reshape(rows.shape)
+    spoiled = np.where(hit, rows ^ flips, rows)
+    noise = hand.dice.integers(0, 1 << 63, rows.shape, np.uint64) << np.uint64(1)
+    spoiled = np.where(hand.some(count, 0.15)[:, None], noise, spoiled)
+    # Most bits of a length make a message of hundreds of packets: a few of those are enough.
+    lengths = take_field(spoiled[:, 1], Descriptor, "length")
+    long = (lengths > PAYLOAD_BYTES) & (lengths <= NODE.memory_bytes) & hand.some(count, 0.95)
+    spoiled[long, 1] &= ~np.uint64(0xFFFFFFC0)
+    return spoiled
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Descriptors, one a row of four words, and how many there are of each kind."""
+
+    rows: Words
+    kinds: Counter[str]
+
+
+def _one_way(hand: Hand, way: str, count: int) -> Words:
+    fields = hand.aimed(count)
+    if way in _SHAPERS:
+        _SHAPERS[way](hand, fields)
+    rows = _rows(fields)
+    wrong = 1.0 if way == "descriptor" else 1 - hand.genome.near
+    return np.where(hand.some(count, wrong)[:, None], _spoiled(hand, rows), rows)
+
+
+def batch(hand: Hand, count: int) -> Batch:
+    """`count` descriptors of the round's way; ways that need no descriptors are accompanied by all kinds of them."""
+    way = hand.genome.way
+    if way in _SHAPERS or way == "descriptor":
+        return Batch(_one_way(hand, way, count), Counter({way: count}))
+    ways = (*_SHAPERS, "descriptor")
+    shares = hand.dice.multinomial(count, [1 / len(ways)] * len(ways))
+    rows = np.concatenate([_one_way(hand, one, int(share)) for one, share in zip(ways, shares, strict=True)])
+    hand.dice.shuffle(rows)
+    return Batch(rows, Counter({one: int(share) for one, share in zip(ways, shares, strict=True)}))
+
+
+def carried(hand: Hand, count: int) -> Words:
+    """Descriptors for remote gets to carry: they name others as destination and source, and windows that are closed."""
+    fields = hand.aimed(count)
+    fields["counter"] = hand.dice.choice((HONEST.SHOWN, HONEST.SHARED, HONEST.OWN, 1, 4), count, p=(.4, .2, .2, .1, .1))
+    fields["address"] = 8 * hand.below(count, 64)
+    fields["length"] = 1 + np.where(hand.some(count, 0.8), hand.below(count, 16), hand.below(count, 240))
+    _source(hand, fields)
+    # A few of them are remote gets themselves, and some want to leave copies.
+    fields["get"] = fields["get"] & hand.some(count, 0.3)
+    fields["deposit"] = hand.some(count, 0.2).astype(np.int64)
+    fields["hint"] = np.where(hand.some(count, 0.3), hand.below(count, 64), 0)
+    rows = _rows(fields)
+    assert rows.shape == (count, DESCRIPTOR_WORDS)
+    return np.where(hand.some(count, 1 - hand.genome.near)[:, None], _spoiled(hand, rows), rows)

@@ -1,0 +1,106 @@
+"""Who may have sent what arrived since the last look: the rule the scoreboard holds the hardware to."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from khhw.attack.scene import Matrix
+from khhw.control.domains import Domains
+from khhw.control.epochs import EpochControl
+from khhw.control.owner import Owner
+
+__all__ = ["Law", "WatchedEpochs"]
+
+
+class Law:
+    """isAllowed over time, as far as a look at memories can tell.
+
+    During the first phase of a change what the old matrix allows may still arrive. From its acknowledged end on
+    nothing may that the new matrix refuses.
+
+    Parameters
+    ----------
+    nodes : int
+
+    Attributes
+    ----------
+    now : Matrix
+        What the last phase that ended allows.
+    possible : Matrix
+        What may have been delivered since the last look.
+    always : Matrix
+        What was allowed in every moment of this round: it must not be lost.
+    committed : bool
+        There are tables at all.
+    heard : Matrix
+        What columns allow: all that console packets are judged by, as they pass no row.
+    opened : bool
+        Columns allowed more than the law in this round.
+    ever : Matrix
+        What was possible at some time of this round.
+    """
+
+    def __init__(self, nodes: int) -> None:
+        self.committed = False
+        self.now: Matrix = np.zeros((nodes, nodes), np.bool_)
+        self.begin_round(self.now)
+
+    def begin_round(self, columns: Matrix) -> None:
+        """Everything before has arrived or never will; columns allow `columns`."""
+        self.possible, self.always, self.ever = self.now.copy(), self.now.copy(), self.now.copy()
+        self.heard, self.opened = columns.copy(), not np.array_equal(columns, self.now)
+
+    def phase_ended(self, now: Matrix) -> None:
+        """All nodes have acknowledged a phase: only `now` is allowed from here on."""
+        self.committed = True
+        self.now = now.copy()
+        self.possible = now.copy()
+        self.heard = now.copy()
+        self.always &= now
+        self.ever |= now
+
+    def phase_begins(self, coming: Matrix) -> None:
+        """What the next phase allows may arrive as well, from the first node's commit on."""
+        self.possible |= coming
+        self.ever |= coming
+
+    def looked(self) -> None:
+        """Everything possible until now was looked for."""
+        self.possible = self.now.copy()
+
+
+class WatchedEpochs(EpochControl):
+    """Changes of domains, with looks at the machine at the very cycles the rule speaks of.
+
+    When all nodes have acknowledged a phase, what has arrived is judged by what was allowed before; when it ends, what
+    came since then is judged by what this phase allows, and nothing else.
+
+    Parameters
+    ----------
+    owner : Owner
+    law : Law
+    look : callable
+        Looks at all memories, in no time.
+    """
+
+    def __init__(self, owner: Owner, law: Law, look: Callable[[], None]) -> None:
+        super().__init__(owner)
+        self._law = law
+        self._look = look
+        self._target = law.now
+
+    async def change_to(self, new: Matrix) -> None:
+        """See :meth:`~khhw.control.epochs.EpochControl.change`."""
+        self._target = new
+        await self.change(Domains(new))
+
+    async def _drained(self) -> None:
+        await super()._drained()
+        self._look()
+        assert self.current is not None
+        self._law.phase_ended(self.current.matrix)
+
+    async def _balanced(self, parity: int) -> None:
+        await super()._balanced(parity)
+        self._look()
+        self._law.phase_begins(self._target)

@@ -1,0 +1,110 @@
+"""Attack a machine's communication domains with hostile software, and see what gets through.
+
+Half of the nodes are hostile: random rounds, and changes of those that reached something new, try everything their
+software can. A scoreboard traces every byte that arrives to who may have written it. Then the same campaign attacks
+machines with a planted bug each, which it must find. The exit code is 0 only if nothing got through the design, and
+every planted bug was found. docs/attack.md says what is tried and checked.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from khhw.attack.campaign import Findings
+
+__all__ = ["add_arguments", "run"]
+
+_PACKETS, _BUG_PACKETS = 10_000_000, 2_000_000
+_SECONDS = 5.0
+_INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of ``khhw attack``."""
+    parser.add_argument("--packets", metavar="N", type=int, default=_PACKETS,
+                        help=f"packets of hostile nodes to try (default: {_PACKETS:,})")
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="everything follows from it (default: 1)")
+    parser.add_argument("--bug-packets", metavar="N", type=int, default=_BUG_PACKETS,
+                        help=f"packets within which a planted bug must be found; 0 plants none (default: "
+                             f"{_BUG_PACKETS:,})")
+    parser.add_argument("-o", dest="file", metavar="FILE", type=Path, help="file to keep the results in, as JSON")
+    parser.add_argument("--show", metavar="FILE", type=Path,
+                        help="print the tables of kept results, and attack nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Attack; 0 if the design held and the planted bugs were found."""
+    from khhw.attack.tables import tables
+    from khhw.build.cache import write_atomically
+    from khhw.build.errors import RequestError
+
+    if arguments.show is not None:
+        return _show(arguments.show)
+    if arguments.packets < 1 or arguments.bug_packets < 0:
+        raise RequestError("--packets takes a number from 1, --bug-packets one from 0")
+    report = _attack(arguments)
+    text = json.dumps(report, indent=1) + "\n"
+    if arguments.file is not None:
+        arguments.file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(arguments.file, text)
+    print(text if arguments.json else tables(report), end="")
+    results = report["results"]
+    for violation in results["design"]["violations"]:
+        print(f"khhw: {violation['check']}: {violation['detail']}", file=sys.stderr)
+    missed = [bug["name"] for bug in results["planted"] if not bug["found"]]
+    for name in missed:
+        print(f"khhw: the planted bug {name!r} was not found", file=sys.stderr)
+    if any(found["interrupted"] for found in (results["design"], *(bug["findings"] for bug in results["planted"]))):
+        return _INTERRUPTED
+    return 1 if results["design"]["violations"] or missed else 0
+
+
+def _show(file: Path) -> int:
+    from khhw.attack.tables import tables
+    from khhw.build.errors import RequestError
+
+    try:
+        report = json.loads(file.read_text())
+        text = tables(report)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"{file} holds no results of khhw attack: {error!r}. Make them with -o") from error
+    print(text, end="")
+    return 0
+
+
+def _attack(arguments: argparse.Namespace) -> dict[str, Any]:
+    from khhw.attack.campaign import attack
+    from khhw.attack.places import NODE
+    from khhw.attack.planted import BUGS
+    from khhw.commands.output import report
+
+    design = attack(seed=arguments.seed, packets=arguments.packets, tell=_teller("the design"))
+    planted: list[dict[str, Any]] = []
+    for bug in BUGS if arguments.bug_packets else ():
+        if design.interrupted or (planted and planted[-1]["findings"]["interrupted"]):
+            break
+        found = attack(bug.parts, seed=arguments.seed, packets=arguments.bug_packets, tell=_teller(bug.name))
+        planted.append({
+            "name": bug.name, "what": bug.what, "found": bool(found.violations), "findings": found.as_dict()})
+    return report({"design": design.as_dict(), "planted": planted}, seed=arguments.seed, parameters=NODE.as_dict(),
+                  build="fast")
+
+
+def _teller(name: str) -> "Callable[[Findings], None]":
+    """Something that tells of progress on standard error, now and then."""
+    last = time.monotonic()
+
+    def tell(found: "Findings") -> None:
+        nonlocal last
+        if time.monotonic() - last > _SECONDS or found.violations:
+            last = time.monotonic()
+            print(f"{name}: {found.packets:,} packets, {found.rounds:,} rounds, {len(found.cover):,} cover points, "
+                  f"{len(found.violations)} leaks", file=sys.stderr, flush=True)
+
+    return tell

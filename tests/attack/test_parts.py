@@ -1,0 +1,180 @@
+"""The campaign's own parts, without a machine: what they draw, trace, allow and keep."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from khhw.attack.accesses import forbidden, pokes
+from khhw.attack.colours import COLOURED_NODES, colour, paint, words_of
+from khhw.attack.genome import WAYS, change, draw
+from khhw.attack.hostile import Hand, batch, carried
+from khhw.attack.law import Law
+from khhw.attack.packing import as_bytes, descriptors, pack_all, set_field, take_field
+from khhw.attack.planted import BUGS, _copy
+from khhw.attack.records import torus_records
+from khhw.attack.scene import MATRICES, SCENES
+from khhw.attack.tables import tables
+from khhw.attack.tracing import stolen
+from khhw.cli import main
+from khhw.node.descriptors import descriptor, header
+from rtl.formats import Header, PutHeader, pack
+from rtl.registers import MEMORY_WINDOW, REGISTERS
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def dice() -> np.random.Generator:
+    return np.random.default_rng(5)
+
+
+def hand(dice: np.random.Generator, **values: object) -> Hand:
+    genome = draw(dice)
+    for name, value in values.items():
+        object.__setattr__(genome, name, value)
+    scene = SCENES[0]
+    return Hand(scene, scene.hostile[0], scene.honest, scene.hostile, genome, dice)
+
+
+def test_descriptors_in_bulk_are_those_of_the_driver() -> None:
+    put = pack_all(PutHeader, 3, put_offset=np.array([8, 16, 24]), counter=3)
+    rows = descriptors(pack_all(Header, 3, x=np.array([0, 1, 1]), dma=1, vc=2), put, np.array([0, 8, 64]), 7, 2)
+    one = descriptor(header((1, 0, 0), dma=1), pack(PutHeader, put_offset=16, counter=3), 8, 7, counter=2)
+    assert as_bytes(rows[1]).tobytes() == one
+    set_field(rows[:, 2], Header, "y", 5)
+    assert take_field(rows[:, 2], Header, "y").tolist() == [5, 5, 5]
+    assert take_field(rows[:, 2], Header, "x").tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_can_be_drawn_and_counts_what_it_tries(dice: np.random.Generator, way: str) -> None:
+    one = hand(dice, way=way, accesses=8)
+    drawn = batch(one, 200)
+    assert len(drawn.rows) == sum(drawn.kinds.values()) == 200
+    assert len(carried(one, 50)) == 50
+    assert pokes(one, 8)
+
+
+def test_rounds_follow_from_their_seed() -> None:
+    first, second = (change(draw(np.random.default_rng(3)), np.random.default_rng(4)) for _ in range(2))
+    assert first == second
+    assert first.seed != draw(np.random.default_rng(3)).seed
+
+
+def test_hostile_nodes_aim_at_foes(dice: np.random.Generator) -> None:
+    one = hand(dice, way="message", foe=1.0, near=1.0)
+    rows = batch(one, 100).rows
+    places = {tuple(int(take_field(rows[i:i + 1, 2], Header, axis)[0]) for axis in "xyz") for i in range(100)}
+    assert places == {one.scene.shape.coordinate(rank) for rank in one.scene.honest}
+
+
+def test_what_a_node_must_refuse() -> None:
+    assert all(forbidden(REGISTERS[name].at(), write=True) for name in ("HOLD", "COMMIT", "ROW", "RANK", "REFUSED"))
+    assert forbidden(REGISTERS["ROW"].at(), write=False)
+    assert not forbidden(REGISTERS["REFUSED"].at(), write=False)
+    assert not forbidden(REGISTERS["INJECTION_TAIL"].at(3), write=True)
+    assert forbidden(REGISTERS["INJECTION_TAIL"].at() + 2, write=True)
+    assert not forbidden(MEMORY_WINDOW, write=True)
+    assert forbidden(MEMORY_WINDOW + 65536, write=False)
+
+
+class TestTracing:
+    def test_bytes_have_their_writers_colour(self, dice: np.random.Generator) -> None:
+        shades = {colour(rank, shown=shown) for rank in range(COLOURED_NODES) for shown in (False, True)}
+        assert len(shades) == 2 * COLOURED_NODES
+        assert set(paint(dice, 6, 100, shown=True) & 0xF0) == {colour(6, shown=True)}
+
+    @pytest.mark.parametrize("length", [4, 7, 8, 20, 240])
+    def test_what_was_read_from_another_is_found(self, dice: np.random.Generator, length: int) -> None:
+        secrets, before = paint(dice, 1, 4096), paint(dice, 0, 4096)
+        memory = before.copy()
+        memory[512:512 + length] = secrets[64:64 + length]
+        assert stolen(memory, before, secrets, 1, shown=False).tolist() == list(range(64, 64 + -(-length // 8)))[
+            :len(stolen(memory, before, secrets, 1, shown=False))]
+        assert len(stolen(memory, before, secrets, 1, shown=False)) >= length // 8
+
+    def test_what_only_looks_like_it_is_not(self, dice: np.random.Generator) -> None:
+        secrets, before = paint(dice, 1, 4096), paint(dice, 0, 4096)
+        other = before.copy()
+        other[:4096] = paint(dice, 1, 4096)
+        assert not len(stolen(other, before, secrets, 1, shown=False))
+        assert not len(stolen(before, before, secrets, 1, shown=False))
+        assert not len(stolen(other, before, secrets, 2, shown=False))
+
+    def test_words_are_big_endian(self) -> None:
+        assert words_of(np.arange(8, dtype=np.uint8)).tolist() == [0x0001020304050607]
+
+
+class TestLaw:
+    def test_after_a_phase_only_what_it_allows(self) -> None:
+        scene = SCENES[0]
+        law = Law(8)
+        law.now = scene.matrix("relay")
+        law.begin_round(law.now)
+        relay, both = (scene.hostile[0], scene.honest[0]), scene.matrix("relay") & scene.matrix("apart")
+        assert law.possible[relay]
+        law.phase_ended(both)
+        assert not law.possible[relay] and law.ever[relay] and not law.always[relay]
+        law.phase_begins(scene.matrix("relay"))
+        assert law.possible[relay] and not law.now[relay]
+
+    @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+    def test_matrices_keep_the_hostile_from_all_but_one(self, scene) -> None:
+        for name in MATRICES:
+            across = scene.matrix(name)[np.ix_(scene.hostile, scene.honest)]
+            assert across.sum() == (name in ("relay", "way in"))
+
+
+def test_records_end_where_no_header_is() -> None:
+    ring = np.zeros(256, np.uint8)
+    first = pack(Header, size=1, source=5, crc=3).to_bytes(8, "big") + bytes(8) + b"payload."
+    ring[192:192 + len(first)] = np.frombuffer(first, np.uint8)
+    ring[0:8] = np.frombuffer(pack(Header, size=0, source=2, crc=1).to_bytes(8, "big"), np.uint8)
+    found = list(torus_records(ring, 192, None))
+    assert [(record.source, behind) for record, behind in found] == [(5, 0), (2, 32)]
+    assert found[0][0].payload.startswith(b"payload.") and len(found[0][0].payload) == 48
+    assert [record.source for record, _ in torus_records(ring, 192, 0)] == [5]
+
+
+class TestPlanted:
+    def test_each_replaces_a_part(self) -> None:
+        assert len({bug.name for bug in BUGS}) == 5
+        assert {bug.part for bug in BUGS} == {"guard", "ni"}
+
+    def test_a_replacement_that_no_longer_fits_is_named(self) -> None:
+        with pytest.raises(LookupError, match=r"'no such text' is 0 times in rtl\.guard\.table, not once"):
+            _copy("rtl.guard.table", ("no such text", ""))
+
+    def test_the_design_itself_stays(self) -> None:
+        import rtl.guard.egress
+
+        copied = _copy("rtl.guard.egress", ("stamped.source.eq(self.node_id)", "stamped.source.eq(1)"))
+        assert copied.EgressGuard is not rtl.guard.egress.EgressGuard
+
+
+class TestKeptResults:
+    REPORT = json.loads((DOCS / "results" / "attack.json").read_text())
+
+    def test_the_page_has_their_tables(self) -> None:
+        assert tables(self.REPORT) in (DOCS / "attack.md").read_text()
+
+    def test_nothing_got_through_and_every_bug_was_found(self) -> None:
+        design = self.REPORT["results"]["design"]
+        assert design["packets"] >= 10_000_000 and design["violations"] == []
+        assert [bug["name"] for bug in self.REPORT["results"]["planted"]] == [bug.name for bug in BUGS]
+        assert all(bug["found"] for bug in self.REPORT["results"]["planted"])
+
+    def test_they_are_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert main(["attack", "--show", str(DOCS / "results" / "attack.json")]) == 0
+        assert capsys.readouterr().out == tables(self.REPORT)
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--packets", "0"], "--packets takes a number from 1"),
+    (["--show", "none.json"], "holds no results of khhw attack"),
+])
+def test_a_wrong_request(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["attack", *arguments]) == 2
+    assert message in capsys.readouterr().err
