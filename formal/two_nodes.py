@@ -1,0 +1,236 @@
+"""Two nodes, of which one has hostile software: what of it reaches the other, the victim.
+
+The victim is node 0 and the root of the tree, the hostile node is node 1 of a torus of two. A harness holds one node
+as it is, or both, with free inputs in the place of the rest; see docs/proofs.md for how they fit together.
+"""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl._ast import AnySeq  # has no public name in Amaranth 0.5
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out, connect
+
+from formal.harness import Harness
+from formal.reachability import Claim
+from formal.two_nodes_parts import (
+    HOSTILE,
+    SCALED,
+    VICTIM,
+    AnySoftware,
+    AnyTorus,
+    AnyTree,
+    NoTorus,
+    NoTree,
+    PartialNode,
+    TableBits,
+    Tenant,
+    any_flit,
+    seen,
+)
+from rtl.fabric import cables, straps_of
+from rtl.formats import Direction, Header, Straps, TreeHeader
+from rtl.guard.guard import Guard
+from rtl.memory import NodeMemory
+from rtl.ni.ni import NI
+from rtl.torus.router import Router
+from rtl.tree.router import TreeRouter
+
+__all__ = ["HostileNode", "TwoNodes", "Victim"]
+
+SHAPE = (2, 1, 1)
+
+
+class NodeHarness(Harness):
+    """What the harnesses below share: a state to look for instead of assertions, and registers with any content.
+
+    Attributes
+    ----------
+    claim_of_goal : Claim
+        What is said of the cycles in which the output `found` is 1.
+    free : tuple of str
+        Registers and memories, by their names in the flattened design, with any content in the first cycle.
+    zero : tuple of str
+        Registers that are 0 in the first cycle, against what a reset does to them.
+    """
+
+    ports = {"found": Out(1)}
+    claim_of_goal = Claim.NEVER
+    free: tuple[str, ...] = ()
+    zero: tuple[str, ...] = ()
+
+    def place_node(self, m, node, rank):
+        """Tell a node where it is."""
+        m.d.comb += node.straps.eq(Straps.const(straps_of(rank, SHAPE)))
+
+    def find(self, m, event, while_=1):
+        """Look for `event`, in a cycle to which `while_` has held from the first one on."""
+        past, good = Signal(init=1), Signal()
+        m.d.comb += [good.eq(past & while_), self.found.eq(good & event)]
+        m.d.sync += past.eq(good)
+
+
+def guard_state(node):
+    """Registers and tables of a node's guard the owner sets."""
+    registers = ("valid", "epoch", "priority", "commits", "reach_0", "reach_1", "send_id", "receive_ids",
+                 "receive_valid")
+    return (*(f"{node}.guard.control.{name}" for name in registers),
+            *(f"{node}.guard.{table}.ram" for table in ("egress_0.table", "ingress_0.table", "tree_table")))
+
+
+class HostileNode(NodeHarness):
+    """The hostile node: real but for its network interface, and nothing comes from the other one."""
+
+    properties = {
+        "two-nodes-row": "while the row of the hostile node does not permit the victim, no flit leaves by any cable of "
+                         "the torus, whatever its software does",
+    }
+    free = (*guard_state("hostile"), "hostile.guard.control.hold")
+
+    def elaborate(self, platform):
+        m = Module()
+        bits = TableBits("hostile", VICTIM)
+        parts = {"guard": seen(Guard, bits.look), "ni": AnySoftware}
+        m.submodules.hostile = node = PartialNode(SCALED, parts, tree=NoTree)
+        self.place_node(m, node, HOSTILE)
+        self.find(m, Cat(cable.valid for cable in node.tx).any(), ~bits.row)
+        return m
+
+
+class Victim(NodeHarness):
+    """The victim: real but for its routers, which hand it any packets that bear the other node's id.
+
+    Its software is silent; its rings and counters are set up in any way that has nothing to send.
+    """
+
+    router, tree = AnyTorus, NoTree
+
+    @staticmethod
+    def permits(bits):
+        """The bit that counts."""
+        return bits.column
+
+    properties = {
+        "two-nodes-column": "while the column of the victim does not permit the hostile node, no torus packet that "
+                            "bears its id changes memory, counters, rings or interrupt, or makes the victim send",
+    }
+    free = (*guard_state("victim"), *Tenant.state("victim"))
+    zero = ("victim.guard.control.hold", *Tenant.clearing("victim"))
+
+    def elaborate(self, platform):
+        m = Module()
+        bits, tenant = TableBits("victim", HOSTILE), Tenant()
+        parts = {"router": seen(self.router, tenant.look_router), "guard": seen(Guard, bits.look),
+                 "memory": seen(NodeMemory, tenant.look_memory), "ni": seen(NI, tenant.look_ni)}
+        m.submodules.victim = node = PartialNode(SCALED, parts, tree=self.tree)
+        self.place_node(m, node, VICTIM)
+        m.submodules.verdict = Verdict(lambda inner: self.find(
+            inner, tenant.changed(inner, "memory", "counters", "rings", "interrupt", "sends"), ~self.permits(bits)))
+        return m
+
+
+class ConsoleVictim(Victim):
+    """The same with packets of the tree."""
+
+    router, tree = NoTorus, AnyTree
+
+    @staticmethod
+    def permits(bits):
+        """The bit that counts."""
+        return bits.tree
+
+    properties = {
+        "two-nodes-console": "while the tree's column of the victim does not permit the hostile node, no console "
+                             "packet that bears its id changes memory, counters, rings (the console's "
+                             "too) or interrupt",
+    }
+
+
+class TorusSource(NodeHarness):
+    """A router of the torus of two; cables and injection lane bring anything that bears the hostile node's id."""
+
+    claim_of_goal = Claim.NOT_WITHIN
+    properties = {
+        "two-nodes-torus": "for 14 cycles: while every header that enters a router bears the hostile node's id, every "
+                           "header that leaves it does",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = Router(SCALED)
+        self.place_node(m, dut, VICTIM)
+        for direction in (Direction.XP, Direction.XM):
+            rx = dut.rx[direction]
+            m.d.comb += [rx.valid.eq(AnySeq(1)), rx.vc.eq(AnySeq(2))]
+            any_flit(m, rx.flit, Header, source=HOSTILE)
+            m.d.comb += dut.tx[direction].credit.eq(AnySeq(4))
+        lane = dut.inject[0]
+        m.d.comb += [lane.valid.eq(AnySeq(1)), dut.eject[0].ready.eq(AnySeq(1))]
+        any_flit(m, lane.payload, Header, source=HOSTILE)
+        leaves = [(cable.valid, cable.flit) for cable in dut.tx] + [(dut.eject[0].valid, dut.eject[0].payload)]
+        self.find(m, Cat(
+            valid & flit.first & (data.View(Header, flit.data).source != HOSTILE) for valid, flit in leaves).any())
+        return m
+
+
+class TreeSource(NodeHarness):
+    """The tree router of the victim, of which the only child sends anything with the hostile node's stamp."""
+
+    claim_of_goal = Claim.NOT_WITHIN
+    properties = {
+        "two-nodes-tree": "for 20 cycles: while every header from below bears the hostile node's id and neither stamp "
+                          "of the outside, every header the victim gets does",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = TreeRouter(SCALED)
+        self.place_node(m, dut, VICTIM)
+        stamp = {"source": HOSTILE, "owner": 0, "external": 0}
+        cable = dut.child_rx[0]
+        m.d.comb += [cable.valid.eq(AnySeq(1)), Value.cast(cable.channel).eq(AnySeq(1))]
+        any_flit(m, cable.flit, TreeHeader, **stamp)
+        m.d.comb += [port.credit.eq(AnySeq(2)) for port in (dut.parent_tx, dut.child_tx[0], dut.local_out)]
+        out = dut.local_out
+        header = data.View(TreeHeader, out.flit.data)
+        self.find(m, out.valid & out.flit.first & (
+            (header.source != HOSTILE) | header.owner | header.external))
+        return m
+
+
+class TwoNodes(NodeHarness):
+    """Both nodes, wired by the cables on which the hostile node sends; the victim permits it."""
+
+    claim_of_goal = Claim.REACHED
+    properties = {
+        "two-nodes-cover": "a packet of the hostile node changes the victim's memory, as it should if both tables "
+                           "permit it",
+    }
+    free = (*guard_state("victim"), *guard_state("hostile"), *Tenant.state("victim"), "hostile.guard.control.hold")
+    zero = Victim.zero
+
+    def elaborate(self, platform):
+        m = Module()
+        tenant = Tenant()
+        m.submodules.victim = victim = PartialNode(
+            SCALED, {"memory": seen(NodeMemory, tenant.look_memory), "ni": seen(NI, tenant.look_ni)}, tree=NoTree)
+        m.submodules.hostile = hostile = PartialNode(SCALED, {"ni": AnySoftware}, tree=NoTree)
+        self.place_node(m, victim, VICTIM)
+        self.place_node(m, hostile, HOSTILE)
+        for rank, direction, _ in cables(SHAPE):
+            if rank == HOSTILE:
+                connect(m, hostile.tx[direction], victim.rx[direction ^ 1])
+
+        m.submodules.verdict = Verdict(lambda inner: self.find(inner, tenant.changed(inner, "content")))
+        return m
+
+
+class Verdict(wiring.Component):
+    """Elaborated after the nodes: by then their parts have been looked at."""
+
+    def __init__(self, judge):
+        self._judge = judge
+        super().__init__({})
+
+    def elaborate(self, platform):
+        m = Module()
+        self._judge(m)
+        return m
