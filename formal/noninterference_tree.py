@@ -47,7 +47,7 @@ class TreePair(Harness):
             self.help(m, one.equal(other, f"filter.{name}"))
         self.help(m, one.signal("filter.external") == self._external)
         index = one.signal("filter.index", width=2)
-        for name, known in (("owner", 1), ("age", 1), ("matched", 2), ("found", 3)):
+        for name, known in (("owner", 1), ("epoch", 1), ("matched", 2), ("found", 3)):
             self.help(m, self._refused | (index < known) | one.equal(other, f"filter.{name}"))
         for store, taker in (("console", "drain"), ("control", "executor")):
             self._store(m, one, other, store, one.signal(f"{taker}.i__ready"))

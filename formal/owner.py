@@ -1,7 +1,8 @@
 """Properties of the owner's path: who can change what a guard enforces."""
 
-from amaranth.hdl import Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.hdl._ast import AnyConst  # has no public name in Amaranth 0.5
+from amaranth.lib import data
 from amaranth.lib.wiring import In, connect, flipped
 
 from formal.harness import PARAMETERS, Harness
@@ -9,10 +10,10 @@ from rtl.formats import Flit, LinkHeader, Protocol, TreeHeader
 from rtl.guard.control import GuardControl
 from rtl.registers import REGISTERS
 from rtl.signatures import FlitStream, RegisterBus
-from rtl.tree.console import ConsoleFilter
+from rtl.tree.console import ConsoleFilter, ConsoleStamp
 from rtl.tree.store import PacketStore
 
-__all__ = ["OwnerHarness", "StampHarness", "StoreHarness"]
+__all__ = ["ConsoleStampHarness", "OwnerHarness", "StampHarness", "StoreHarness"]
 
 
 class OwnerHarness(Harness):
@@ -63,6 +64,44 @@ class OwnerHarness(Harness):
                 commit = Signal(name=f"commit_before_{name}", reset_less=True)
                 m.d.sync += commit.eq(wrote & (self.owner.address == REGISTERS["COMMIT"].address) & self.drained)
                 self.claim(m, "owner-commit", was_reset | commit | unchanged)
+        return m
+
+
+class ConsoleStampHarness(Harness):
+    """What stands between a network interface and the tree, fed any flits in any order."""
+
+    ports = {
+        "i": In(FlitStream), "o_ready": In(1), "node_id": In(16), "rank": In(16), "send_id": In(32), "epoch": In(8),
+        "peek_position": In(2),
+    }
+    peeks = {"peek_position": "dut.position"}
+    properties = {
+        "tree-stamp": "every header a node sends into the tree bears its node id and its count of commits and neither "
+                      "stamp of the outside, the keys behind it are its send id and rank, the protocol the console's",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = ConsoleStamp()
+        connect(m, flipped(self.i), dut.i)
+        for name in ("node_id", "rank", "send_id", "epoch"):
+            m.d.comb += getattr(dut, name).eq(getattr(self, name))
+        m.d.comb += dut.o.ready.eq(self.o_ready)
+
+        # Flits since the last header, up to three: a header is what is marked first, and what comes after a reset.
+        place = Signal(2)
+        with m.If(dut.o.valid & dut.o.ready):
+            m.d.sync += place.eq(Mux(dut.o.payload.first, 1, Mux(place == 3, 3, place + 1)))
+        header = data.View(TreeHeader, dut.o.payload.data)
+        sent, head = dut.o.valid, dut.o.payload.first | (place == 0)
+        right = (header.source == self.node_id) & (header.epoch == self.epoch) & ~header.owner & ~header.external
+        self.claim(m, "tree-stamp", ~(sent & head) | right)
+        keys = Cat(self.rank, Const(0, 16), self.send_id)
+        self.claim(m, "tree-stamp", ~sent | head | (place != 1) | (dut.o.payload.data == keys))
+        at = LinkHeader["protocol"].offset
+        named = dut.o.payload.data[at:at + 16]
+        self.claim(m, "tree-stamp", ~sent | head | (place != 2) | (named == Protocol.CONSOLE))
+        self.help(m, self.peek_position == place)
         return m
 
 

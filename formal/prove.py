@@ -110,6 +110,7 @@ class Outcome:
 
 PROOFS = (
     Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
+    Job("formal.owner", "ConsoleStampHarness", ("tree-stamp",)),
     Job("formal.owner", "StampHarness", ("owner-stamp", "console-column")),
     Job("formal.owner", "StoreHarness", ("store-accepted",)),
     Job("formal.ingress", "IngressHarness", ("ingress-column",)),

@@ -15,8 +15,8 @@ __all__ = ["CIRCUIT", "Claim", "conversion", "decide"]
 CIRCUIT = "design.aig"
 _ANSWER = "answer.txt"
 
-_REGISTER = "select -assert-any w:{0} %a a:init %i\nsetattr -unset init w:{0} %a"
-_MEMORY = "select -assert-any t:$meminit* r:MEMID=*{0} %i\ndelete t:$meminit* r:MEMID=*{0} %i"
+_REGISTER = "setattr -unset init w:{0} %a"
+_MEMORY = "delete t:$meminit* r:MEMID=*{0} %i"
 
 
 class Claim(enum.Enum):
@@ -39,11 +39,14 @@ def conversion(free: tuple[str, ...], zero: tuple[str, ...]) -> str:
     lines = [(_MEMORY if name in memories else _REGISTER).format(name) for name in free]
     lines += [f"{_REGISTER.format(name)}\nsetattr -set init 1'0 w:{name}" for name in zero]
     start = "\n".join(lines)
+    known = "\n".join(f"select -assert-any r:MEMID=*{name}" if name in memories else f"select -assert-any w:{name}"
+                      for name in (*free, *zero))
     return f"""
 read_rtlil design.il
 hierarchy -top harness
 proc
 flatten
+{known}
 opt_clean
 delete -port harness/rst
 connect -set \\rst 1'0

@@ -175,10 +175,13 @@ class Tenant:
 
     @staticmethod
     def state(node):
-        """Names of the registers and memories that hold it: any, but the injection ring is empty."""
+        """Names of the registers and memories that hold it: any, but the injection ring is empty.
+
+        The interrupt enable has no name of its own in the status file; it is among those there that have none.
+        """
         pointers = [f"ring_{ring}.{pointer}" for ring in _RINGS for pointer in _POINTERS
                     if ring >= SCALED.injection_rings or pointer in ("base", "size", "remote")]
-        return (f"{node}.memory.ram", f"{node}.ni.status.enable",
+        return (f"{node}.memory.ram", f"{node}.ni.status.$signal*",
                 *(f"{node}.ni.rings.{pointer}" for pointer in pointers),
                 *(f"{node}.ni.{file}.{name}" for file, names in _COUNTERS.items() for name in ["hits", *names]))
 

@@ -170,6 +170,18 @@ async def old_packets_are_stale(dut: Any) -> None:
 
 
 @cocotb.test()
+async def a_packet_can_become_stale_while_it_arrives(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    bench.tree.put(text(2, flits=30, epoch=EPOCH - STALE_COMMITS + 1))
+    while not int(dut.local_in__valid.value):
+        await RisingEdge(dut.clk)
+    await ClockCycles(dut.clk, 10)
+    dut.tree_epoch.value = EPOCH + 1
+    assert await bench.settle() == []
+    assert (bench.refused, bench.stale) == ([2], [1])
+
+
+@cocotb.test()
 async def what_hold_finds_here_is_unfinished(dut: Any) -> None:
     bench = await Bench.start(dut, "often")
     for _ in range(4):

@@ -91,7 +91,7 @@ class _Campaign:
     async def run(self) -> dict[str, Any]:
         machine, everybody = self.machine, range(self.machine.shape.nodes)
         same = self._half[:, None] == self._half[None, :]
-        await machine.owner.set_console(None, 1, [])
+        await machine.owner.set_console(None, 1, [1])
         await machine.change(Domains(np.ones_like(same)))
         if self._packets_a_cycle:
             await machine.send_traffic(self._targets, self._packets_a_cycle, _LENGTHS)

@@ -108,6 +108,28 @@ class EpochControl:
         await self._balanced(parity)
         return Change(started, loaded, refused, outside.now, phases)
 
+    async def hand_over(self, rank: int, new: Domains) -> None:
+        """Take a node from its tenant, and give it to the next one with `new` as the domains of the machine.
+
+        The node is held, the hardware clears its memory, and nobody may talk to it for a whole change of domains. So
+        what the tenant before has sent is refused where it still waits in the torus, and is stale in the tree (see
+        :data:`rtl.formats.STALE_COMMITS`), when `new` is committed and the node is released.
+
+        Raises
+        ------
+        EpochError, DomainError
+            As :meth:`change`.
+        """
+        owner = self._owner
+        await owner.hold(rank, clear=True)
+        apart = new.matrix.copy()
+        apart[rank, :] = apart[:, rank] = False
+        await self.change(Domains(apart))
+        await self.change(new)
+        await owner.release(rank)
+        while (await owner.read(rank, "HOLD"))[0]:
+            await owner.outside.sleep(_POLL)
+
     async def _commit(self, domains: Domains) -> tuple[int, int]:
         """One phase, until all have drained; the cycle in which its tables were loaded, the parity it ends."""
         owner = self._owner

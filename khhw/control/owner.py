@@ -176,12 +176,12 @@ class Owner:
         ----------
         rank : int or None
         clear : bool
-            Also have the hardware set the node's memory to 0; a release waits for the end of it.
+            Also have the hardware set the node's memory to 0; a release takes effect after that.
         """
         await self.write(rank, Write("HOLD", 1 | clear << 1))
 
     async def release(self, rank: int | None = None) -> None:
-        """Let a node, or all, out of tenant reset."""
+        """Let a node, or all, out of tenant reset, which ends when what it cut is over: HOLD reads 0 then."""
         await self.write(rank, Write("HOLD", 0))
 
     async def grant_priority(self, rank: int, *, granted: bool = True) -> None:

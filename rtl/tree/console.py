@@ -40,7 +40,8 @@ class ConsoleStamp(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        position, index = Signal(2), Signal(2)
+        position = Signal(2)
+        index = Signal(2)
         m.d.comb += index.eq(Mux(self.i.payload.first, 0, position))
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += position.eq(Mux(index == 3, 3, index + 1))
@@ -127,6 +128,7 @@ class ConsoleFilter(wiring.Component):
         owner = Signal()
         other = Signal()
         matched = Signal()
+        epoch = Signal(8)
         age = Signal(8)
         with m.If(self.valid & self.flit.first):
             m.d.sync += [
@@ -136,7 +138,7 @@ class ConsoleFilter(wiring.Component):
                 # The outside has no id; 0 is that of a node.
                 other.eq(header.external | (header.source != self.node_id)),
                 self.tree_source.eq(header.source),
-                age.eq(self.tree_epoch - header.epoch),
+                epoch.eq(header.epoch),
             ]
         with m.Elif(self.valid & (index == 1)):
             m.d.sync += [index.eq(2), matched.eq(self._listens(m))]
@@ -151,6 +153,8 @@ class ConsoleFilter(wiring.Component):
             kind.eq(Mux(index == 2, protocol, found)),
             last.eq(self.valid & self.flit.last & ~self.flit.first & index[1]),
             mine.eq(last & (kind == Protocol.CONSOLE) & matched & other & ~self.hold),
+            # With the last flit, as the column: a commit may come while the packet does.
+            age.eq(self.tree_epoch - epoch),
             fresh.eq((age < STALE_COMMITS) | age.all()),
             self.console.eq(mine & (external | (self.tree_allowed & fresh))),
             self.control.eq(last & (kind == Protocol.CONTROL) & external & owner),

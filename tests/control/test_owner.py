@@ -102,6 +102,29 @@ def test_a_packet_under_way_holds_up_the_next_epoch(rig):
         rig.run(epochs.change(Domains.nothing(NODES)))
 
 
+def test_a_node_that_is_handed_over_is_cleared_and_alone_for_a_change(rig):
+    epochs = EpochControl(rig.owner)
+    old, new = Domains.from_rules(["0 <-> 1", "2 <-> 3"], NODES), Domains.from_rules(["0 <-> 1 2", "2 <-> 3"], NODES)
+    node, seen = rig.machine.nodes[0], []
+    rig.run(epochs.change(old))
+    rig.run(rig.owner.release())
+    node.memory[:] = b"x" * len(node.memory)
+    write = node.write
+
+    def watched(name, index, value):
+        result = write(name, index, value)
+        if name == "COMMIT":
+            seen.append((node.active.get(("ROW", 0), 0), node.active.get(("COLUMN", 0), 0), node.values["HOLD", 0]))
+        return result
+
+    node.write = watched
+    rig.run(epochs.hand_over(0, new))
+    assert seen == [(0, 0, 1)] * 3 + [(0b110, 0b110, 1)]
+    assert not any(node.memory)
+    assert node.values["HOLD", 0] == 0
+    assert epochs.current == new
+
+
 def test_domains_of_another_machine_are_refused(rig):
     with pytest.raises(DomainError, match="Domains of 2 nodes for a machine of 6"):
         rig.run(EpochControl(rig.owner).change(Domains.nothing(2)))
