@@ -24,7 +24,7 @@ class Claim(enum.Enum):
 
     NEVER = "never reached"
     NOT_WITHIN = "not reached in the first cycles"
-    REACHED = "reached in the first cycles"
+    REACHED = "reached in the last of the first cycles, and not before"
 
 
 def conversion(free: tuple[str, ...], zero: tuple[str, ...]) -> str:
@@ -119,4 +119,7 @@ abc -script +read_aiger,{CIRCUIT};{command};write_status,{_ANSWER}
     if unbounded:
         return kind == "snl_UNSAT", answer
     exhausted = kind == "snl_UNK" and int(frames) == cycles - 1
-    return (reached if (claim is Claim.REACHED) != mutant else exhausted), answer
+    if claim is Claim.REACHED and not mutant:
+        # Frames count from 0; the model checker has been through those before.
+        return reached and int(answer.split()[4]) == cycles - 1, answer
+    return (reached if mutant and claim is not Claim.REACHED else exhausted), answer

@@ -7,7 +7,7 @@ from collections import deque
 
 import cocotb
 from cocotb.clock import Clock
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import RisingEdge, Timer
 
 from rtl.parameters import Parameters
 
@@ -58,13 +58,16 @@ class Memory:
 
 async def _start(dut, slowest):
     words = Parameters(**json.loads(os.environ.get("KHHW_PARAMETERS", "{}"))).memory_words
-    cocotb.start_soon(Clock(dut.clk, 2, "step").start())
-    for name in ("hold", "clear", "ni__read__valid", "ni__read__payload", "ni__write__valid", "ni__write__payload",
-                 "ni__data__ready"):
+    for name in ("clk", "hold", "clear", "ni__read__valid", "ni__read__payload", "ni__write__valid",
+                 "ni__write__payload", "ni__data__ready", "memory__read__ready", "memory__write__ready",
+                 "memory__data__valid", "memory__data__payload", "memory__written"):
         getattr(dut, name).value = 0
+    dut.rst.value = 1
+    # No input may be unknown at the first edge.
+    await Timer(1, "step")
+    cocotb.start_soon(Clock(dut.clk, 2, "step").start())
     memory = Memory(dut, words, 5, slowest)
     cocotb.start_soon(memory.run())
-    dut.rst.value = 1
     for _ in range(3):
         await RisingEdge(dut.clk)
     dut.rst.value = 0

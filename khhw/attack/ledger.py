@@ -12,7 +12,7 @@ from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp, Reason
 from rtl.registers import REGISTERS
 
-__all__ = ["EGRESS", "Reading", "Round", "compare", "read_ledger"]
+__all__ = ["EGRESS", "Reading", "Round", "compare", "faults", "read_ledger"]
 
 EGRESS = (Reason.NO_TABLE, Reason.ROW, Reason.RANGE, Reason.HINT, Reason.DEPOSIT, Reason.CHANNEL, Reason.PRIORITY)
 """Why an egress guard refuses."""

@@ -19,7 +19,7 @@ from khhw.attack.tracing import stolen
 from khhw.node.layout import Area
 from khhw.node.tree_packets import TreePacket
 from khhw.sim.engine import Engine
-from rtl.formats import DESCRIPTOR_BYTES, FifoHeader, Header, Protocol, pack
+from rtl.formats import DESCRIPTOR_BYTES, EXTERNAL, FifoHeader, Header, Protocol, pack
 
 __all__ = ["Scoreboard", "Violation"]
 
@@ -286,8 +286,7 @@ class Scoreboard:
         """A tenant's packet came out of the root."""
         if packet.external or packet.owner:
             self.wrong("outside", "a packet with the stamps of the outside came out of the machine")
-        vector = None if packet.vector is None else packet.vector
-        for fault in self._stamps(packet, self._rank(packet.source), vector):
+        for fault in self._stamps(packet, self._rank(packet.source), EXTERNAL):
             self.wrong("outside", fault)
 
     def _complete(self, node: Honest, memory: Bytes) -> None:

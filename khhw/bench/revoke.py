@@ -71,7 +71,8 @@ def revoke(shape: tuple[int, int, int], parameters: Parameters, load: str) -> di
         packet to the acknowledgement of all nodes; ``commit_cycles`` of it: after the tables were loaded;
         ``change_cycles``: to the end of the second phase. ``revoked_before``, ``revoked_late``: packets that arrived
         from the other half until then, and after it. ``kept_sent``, ``kept_received``: packets inside the halves.
-        ``errors``: packets that arrived wrong.
+        ``errors``: packets that arrived wrong. What has arrived until then is read over host ports, which takes some
+        tens of cycles after the acknowledgement.
     """
     campaign = _Campaign(OwnedMachine(shape, parameters), LOADS[load], flooded=load == "flooded")
     found = campaign.machine.run(campaign.run, max_cycles=_MAX_CYCLES)
