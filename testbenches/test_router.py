@@ -256,7 +256,7 @@ async def a_hot_spot_downstream_does_not_starve_what_enters(dut):
     for packet in own:
         bench.inject[0].put(packet)
     for _ in range(200):
-        await ClockCycles(dut.clk, 6 * YIELD_CYCLES)
+        await ClockCycles(dut.clk, 2 * YIELD_CYCLES)
         sink.release(ESCAPE, UNITS // SLOTS)
         if sum(arrived.packet in own for arrived in sink.packets) == len(own):
             break
