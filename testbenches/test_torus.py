@@ -24,7 +24,7 @@ SAFE = VARIANT.get("bubble", "slots") == "slots"
 """The other two rules are there to lock."""
 
 SHAPES = VARIANT.get("shapes", "1x1x1").split()
-SEEDS = (1, 3)
+SEEDS = (4, 24)
 RINGS = ["6x6x1", "8x1x1"]
 SOAK_CYCLES = 20_000
 PLUS = 0b101000
