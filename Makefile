@@ -21,7 +21,7 @@ demo: $(VENV)/ready
 	$(KHHW) run examples/talk.toml -o out/demo
 
 test: lint
-	$(PYTEST) -n 2
+	$(PYTEST) -n 2 --dist worksteal
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check

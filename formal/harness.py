@@ -22,6 +22,8 @@ class Harness(wiring.Component):
     ----------
     prove : set of str
         Names of the properties to assert; all else is left out.
+    part : int
+        Which part of the claims, where `parts` is more than one.
     helpers : bool
         Also assert the invariants that make the properties inductive.
 
@@ -35,11 +37,14 @@ class Harness(wiring.Component):
     """Names of the properties, and what they say."""
     peeks: dict[str, str] = {}
     """Inputs that are no inputs: each is connected to the named signal inside the design, for helpers."""
+    parts = 1
+    """What is claimed is shown in so many parts, one after the other: some solvers take long for all at once."""
 
-    def __init__(self, prove, *, helpers=True):
+    def __init__(self, prove, *, part=0, helpers=True):
         if unknown := set(prove) - set(self.properties):
             raise ValueError(f"no property {min(unknown)!r}; there are {', '.join(self.properties)}")
         self.prove = frozenset(prove)
+        self.part = part
         self.helpers = helpers
         super().__init__(dict(self.ports))
 

@@ -57,18 +57,14 @@ class Opened(Elaboratable):
             number += 1
         return machine == number
 
-    def signal(self, path: str, *, width: int | None = 1, number: int = 0, domain: str | None = None) -> Signal:
-        """What block `a.b` drives under the name `c`, for ``a.b.c``.
+    def signal(self, path: str, *, width: int | None = 1) -> Signal:
+        """What block `a.b` drives under the name `c`, for ``a.b.c``: its own port before those of blocks in it.
 
         Parameters
         ----------
         path : str
         width : int, optional
             Bits it must have; None for any.
-        number : int
-            Which of those of that name and width, in the order of the source.
-        domain : str, optional
-            The domain it is driven in.
 
         Raises
         ------
@@ -76,20 +72,16 @@ class Opened(Elaboratable):
             If the block drives no such signal.
         """
         block, _, name = path.rpartition(".")
-        found = [signal for signal in _driven(self._block(block), domain)
+        found = [signal for signal in _driven(self._block(block))
                  if signal.name == name and width in (None, len(signal))]
-        if number >= len(found):
-            raise LookupError(f"{block or 'the design'} drives {len(found)} signals {name!r} of {width} bits, "
-                              f"no number {number}; adapt the harness to the design")
-        return found[number]
+        if not found:
+            raise LookupError(f"{block or 'the design'} drives no signal {name!r} of {width or 'any'} bits; adapt the "
+                              "harness to the design")
+        return found[0]
 
     def equal(self, other: "Opened", path: str) -> Value:
         """Whether a signal is the same in another one of the same component."""
         return self.signal(path, width=None) == other.signal(path, width=None)
-
-    def unnamed(self, block: str, number: int, *, width: int = 1) -> Signal:
-        """Register `number` of those of this width that the source gives no name."""
-        return self.signal(f"{block}.$signal", width=width, number=number, domain="sync")
 
     def registers(self, block: str = "") -> Iterator[tuple[str, Signal]]:
         """All registers in a block and below: paths and signals."""

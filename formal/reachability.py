@@ -23,7 +23,6 @@ class Claim(enum.Enum):
     """What is said of a state."""
 
     NEVER = "never reached"
-    NOT_WITHIN = "not reached in the first cycles"
     REACHED = "reached in the last of the first cycles, and not before"
 
 

@@ -27,7 +27,7 @@ ARBITERS = (("ni.arbiter", "write_arbiter"), ("ni.rings", "arbiter"), ("ni.recei
 """Where grants are held in the network interface."""
 
 RESTLESS = ("ni.port.live", "ni.sent.clear", "ni.sent.clearing", "ni.received.clear", "ni.received.clearing",
-            "ni.receiver.$signal")
+            "ni.receiver.remaining")
 """Registers that move of themselves: the clearing of the counters, and what the console receiver's idle state keeps of
 a flit that is not offered."""
 
@@ -110,7 +110,7 @@ class ReceptionHarness(Harness):
         self.claim(m, "reception-memory", ~valid | held | (asks & writing & same(payload, host)) | _any([
             lane.write.valid & lane.current & same(payload, lane.write.payload)
             for lane in (self._torus, self._console)]))
-        self.help(m, dut.state("ni.port", "IDLE") | (writing == dut.unnamed("ni.port", 0)))
+        self.help(m, dut.state("ni.port", "IDLE") | (writing == dut.signal("ni.port.write")))
         self.help(m, ~dut.state("ni.port", "IDLE") | ~writing)
 
     def _counters(self, m: Module, dut: Opened) -> None:
@@ -161,7 +161,7 @@ class ReceptionHarness(Harness):
     def _interrupts(self, m: Module, dut: Opened) -> None:
         """Causes, and the wire."""
         causes = dut.signal("ni.status.causes", width=16)
-        enable = dut.unnamed("ni.status", 0, width=16)
+        enable = dut.signal("ni.status.irq_enable", width=16)
         for bit, cause in (
             (Irq.RECEPTION, self._published(RECEPTION)),
             (Irq.CONSOLE, self._published(CONSOLE)),

@@ -116,7 +116,7 @@ class TorusLane:
     def _lane(self, m: Module, dut: Opened, lane: str, gate: SimpleNamespace) -> None:
         """The reception lane holds nothing but `current`, and what settles is `settling`."""
         idle = dut.state(lane, "HEADER")
-        full, settling = (dut.unnamed(f"{lane}.gather", number) for number in range(2))
+        full, settling = (dut.signal(f"{lane}.gather.{name}") for name in ("full", "settling"))
         final = dut.signal(f"{lane}.gather.final")
         self._help(m, gate.passing == ~idle)
         self._help(m, idle | self.current)
@@ -179,7 +179,7 @@ class ConsoleLane:
 
     def _receiver(self, m: Module, dut: Opened, idle: Value) -> None:
         """The receiver holds nothing but `current`."""
-        full, settling = (dut.unnamed("ni.receiver.gather", number) for number in range(2))
+        full, settling = (dut.signal(f"ni.receiver.gather.{name}") for name in ("full", "settling"))
         final, settle = dut.signal("ni.receiver.gather.final"), dut.state("ni.receiver", "SETTLE")
         early = idle | dut.state("ni.receiver", "RESERVE") | dut.state("ni.receiver", "SINK")
         self._help(m, idle | self.current)

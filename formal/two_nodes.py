@@ -4,9 +4,8 @@ The victim is node 0 and the root of the tree, the hostile node is node 1 of a t
 as it is, or both, with free inputs in the place of the rest; see docs/proofs.md for how they fit together.
 """
 
-from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.hdl._ast import AnySeq  # has no public name in Amaranth 0.5
-from amaranth.lib import data, wiring
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import Out, connect
 
 from formal.harness import Harness
@@ -23,18 +22,16 @@ from formal.two_nodes_parts import (
     PartialNode,
     TableBits,
     Tenant,
-    any_flit,
     seen,
 )
 from rtl.fabric import cables, straps_of
-from rtl.formats import Direction, Header, Straps, TreeHeader
+from rtl.formats import Straps
 from rtl.guard.guard import Guard
 from rtl.memory import NodeMemory
 from rtl.ni.ni import NI
-from rtl.torus.router import Router
 from rtl.tree.router import TreeRouter
 
-__all__ = ["HostileNode", "TwoNodes", "Victim"]
+__all__ = ["ConsoleVictim", "HostileNode", "TwoNodes", "TwoNodesTree", "Victim"]
 
 SHAPE = (2, 1, 1)
 
@@ -144,58 +141,6 @@ class ConsoleVictim(Victim):
     }
 
 
-class TorusSource(NodeHarness):
-    """A router of the torus of two; cables and injection lane bring anything that bears the hostile node's id."""
-
-    claim_of_goal = Claim.NOT_WITHIN
-    properties = {
-        "two-nodes-torus": "for 14 cycles: while every header that enters a router bears the hostile node's id, every "
-                           "header that leaves it does",
-    }
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.dut = dut = Router(SCALED)
-        self.place_node(m, dut, VICTIM)
-        for direction in (Direction.XP, Direction.XM):
-            rx = dut.rx[direction]
-            m.d.comb += [rx.valid.eq(AnySeq(1)), rx.vc.eq(AnySeq(2))]
-            any_flit(m, rx.flit, Header, source=HOSTILE)
-            m.d.comb += dut.tx[direction].credit.eq(AnySeq(4))
-        lane = dut.inject[0]
-        m.d.comb += [lane.valid.eq(AnySeq(1)), dut.eject[0].ready.eq(AnySeq(1))]
-        any_flit(m, lane.payload, Header, source=HOSTILE)
-        leaves = [(cable.valid, cable.flit) for cable in dut.tx] + [(dut.eject[0].valid, dut.eject[0].payload)]
-        self.find(m, Cat(
-            valid & flit.first & (data.View(Header, flit.data).source != HOSTILE) for valid, flit in leaves).any())
-        return m
-
-
-class TreeSource(NodeHarness):
-    """The tree router of the victim, of which the only child sends anything with the hostile node's stamp."""
-
-    claim_of_goal = Claim.NOT_WITHIN
-    properties = {
-        "two-nodes-tree": "for 20 cycles: while every header from below bears the hostile node's id and neither stamp "
-                          "of the outside, every header the victim gets does",
-    }
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.dut = dut = TreeRouter(SCALED)
-        self.place_node(m, dut, VICTIM)
-        stamp = {"source": HOSTILE, "owner": 0, "external": 0}
-        cable = dut.child_rx[0]
-        m.d.comb += [cable.valid.eq(AnySeq(1)), Value.cast(cable.channel).eq(AnySeq(1))]
-        any_flit(m, cable.flit, TreeHeader, **stamp)
-        m.d.comb += [port.credit.eq(AnySeq(2)) for port in (dut.parent_tx, dut.child_tx[0], dut.local_out)]
-        out = dut.local_out
-        header = data.View(TreeHeader, out.flit.data)
-        self.find(m, out.valid & out.flit.first & (
-            (header.source != HOSTILE) | header.owner | header.external))
-        return m
-
-
 class TwoNodes(NodeHarness):
     """Both nodes, wired by the cables on which the hostile node sends; the victim permits it."""
 
@@ -219,6 +164,28 @@ class TwoNodes(NodeHarness):
             if rank == HOSTILE:
                 connect(m, hostile.tx[direction], victim.rx[direction ^ 1])
 
+        m.submodules.verdict = Verdict(lambda inner: self.find(inner, tenant.changed(inner, "content")))
+        return m
+
+
+class TwoNodesTree(TwoNodes):
+    """Both nodes, wired by the cable of the tree on which the hostile node sends."""
+
+    properties = {
+        "two-nodes-tree-cover": "a console packet of the hostile node changes the victim's memory, as it should if its "
+                                "tree's column permits it",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        tenant = Tenant()
+        m.submodules.victim = victim = PartialNode(
+            SCALED, {"router": NoTorus, "memory": seen(NodeMemory, tenant.look_memory), "ni": seen(NI, tenant.look_ni)},
+            tree=TreeRouter)
+        m.submodules.hostile = hostile = PartialNode(SCALED, {"router": NoTorus, "ni": AnySoftware}, tree=TreeRouter)
+        self.place_node(m, victim, VICTIM)
+        self.place_node(m, hostile, HOSTILE)
+        connect(m, hostile.parent_tx, victim.child_rx[0])
         m.submodules.verdict = Verdict(lambda inner: self.find(inner, tenant.changed(inner, "content")))
         return m
 

@@ -16,7 +16,7 @@ from rtl.signatures import ni_signature, router_signature
 from rtl.tree.router import TreeRouter
 
 __all__ = ["HOSTILE", "SCALED", "VICTIM", "AnySoftware", "AnyTorus", "AnyTree", "NoTorus", "NoTree", "PartialNode",
-           "TableBits", "Tenant", "any_flit", "seen"]
+           "TableBits", "Tenant", "any_flit", "anything", "seen"]
 
 SCALED = Parameters(lanes=1, slots=3, table_nodes=8, memory_bytes=256, counters=2, injection_rings=1,
                     reception_rings=1, log_entries=4, receive_ids=1)
@@ -175,13 +175,10 @@ class Tenant:
 
     @staticmethod
     def state(node):
-        """Names of the registers and memories that hold it: any, but the injection ring is empty.
-
-        The interrupt enable has no name of its own in the status file; it is among those there that have none.
-        """
+        """Names of the registers and memories that hold it: any, but the injection ring is empty."""
         pointers = [f"ring_{ring}.{pointer}" for ring in _RINGS for pointer in _POINTERS
                     if ring >= SCALED.injection_rings or pointer in ("base", "size", "remote")]
-        return (f"{node}.memory.ram", f"{node}.ni.status.$signal*",
+        return (f"{node}.memory.ram", f"{node}.ni.status.irq_enable",
                 *(f"{node}.ni.rings.{pointer}" for pointer in pointers),
                 *(f"{node}.ni.{file}.{name}" for file, names in _COUNTERS.items() for name in ["hits", *names]))
 

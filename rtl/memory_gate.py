@@ -50,8 +50,10 @@ class MemoryGate(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         ni, memory = self.ni, self.memory
-        reads, writes = Signal(_PENDING_BITS), Signal(_PENDING_BITS)
-        asks, answers = Signal(), Signal()
+        reads = Signal(_PENDING_BITS)
+        writes = Signal(_PENDING_BITS)
+        asks = Signal()
+        answers = Signal()
         m.d.comb += [
             asks.eq(~self.hold & ~reads.all()),
             memory.read.valid.eq(ni.read.valid & asks),

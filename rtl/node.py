@@ -188,7 +188,8 @@ class Node(wiring.Component):
                 connect(m, flipped(ours), theirs)
 
         # A block hands on through a register: it may be quiet a cycle or two before its neighbour stirs.
-        quiet, past = Signal(), Signal(_HANDOVER)
+        quiet = Signal()
+        past = Signal(_HANDOVER)
         m.d.comb += [
             quiet.eq(guard.quiescent & router.quiescent & tree.quiescent & endpoint.quiescent
                      & (asleep | guard.hold) & ~gate.busy & ~memory_gate.unfinished),

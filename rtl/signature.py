@@ -58,7 +58,9 @@ class NodeSignature(wiring.Component):
         torus = [(tx.valid, tx.vc, tx.flit, rx.credit) for tx, rx in zip(self.tx, self.rx, strict=True)]
         tree = [(tx.valid, tx.channel, tx.flit, rx.credit) for tx, rx in (
             (self.parent_tx, self.parent_rx), *zip(self.child_tx, self.child_rx, strict=True))]
-        before, event, word = Signal(), Signal(), Signal(64)
+        before = Signal()
+        event = Signal()
+        word = Signal(64)
         changed = self.irq ^ before
         m.d.sync += before.eq(self.irq)
         m.d.comb += [

@@ -105,7 +105,8 @@ class Traffic(Component):
 
     def _route_accesses(self, m: Module, registers: TrafficRegisters) -> None:
         """The host's accesses to whom their address means."""
-        host, ours = self.host, Signal()
+        host = self.host
+        ours = Signal()
         m.d.comb += ours.eq(host.address >= TRAFFIC_PAGE)
         for bus, chosen in ((registers.bus, ours), (self.guard, ~ours)):
             m.d.comb += [
@@ -119,8 +120,11 @@ class Traffic(Component):
         """A packet to a lane: free ones in turn, or the lane of its destination."""
         lanes = len(injection)
         header = source.packet.payload
-        free, behind, chosen = Signal(lanes), Signal(lanes), Signal(lanes)
-        fixed, spread = Signal(lanes), Signal(3)
+        free = Signal(lanes)
+        behind = Signal(lanes)
+        chosen = Signal(lanes)
+        fixed = Signal(lanes)
+        spread = Signal(3)
         m.d.comb += [
             free.eq(Cat(sender.packet.ready for sender in injection)),
             spread.eq(header.x + header.y + (header.y << 1) + header.z + (header.z << 2)),

@@ -69,8 +69,10 @@ class Injection(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        word, follow = Signal(FLIT_BITS), Signal(FLIT_BITS)
-        first, last = Signal(), Signal()
+        word = Signal(FLIT_BITS)
+        follow = Signal(FLIT_BITS)
+        first = Signal()
+        last = Signal()
         left = Signal(range(PACKET_FLITS))
         step = Signal()
 
@@ -96,7 +98,10 @@ class Injection(Component):
             ]
 
         # What was offered stays until its last flit has passed.
-        held, held_ours, ours, turn = Signal(), Signal(), Signal(), Signal()
+        held = Signal()
+        held_ours = Signal()
+        ours = Signal()
+        turn = Signal()
         m.d.comb += [
             ours.eq(Mux(held, held_ours, self.busy & (turn | ~self.ni.valid))),
             self.o.valid.eq(Mux(ours, self.busy, self.ni.valid)),
@@ -148,7 +153,9 @@ class Ejection(Component):
         m = Module()
         i, flit = self.i, self.i.payload
         header = Header(flit.data)
-        ours, inside_ours, take = Signal(), Signal(), Signal()
+        ours = Signal()
+        inside_ours = Signal()
+        take = Signal()
         unfinished = Signal(8)
         m.d.comb += [
             ours.eq(Mux(flit.first, header.pid0 & header.pid1 & ~header.dma, inside_ours)),
@@ -175,11 +182,17 @@ class Ejection(Component):
     def _check(self, m: Module, take: Signal) -> None:
         """Follow the flits of a packet and say what it was."""
         flit, received = self.i.payload, self.received.payload
-        header, software, coming = Signal(Header), Signal(TrafficHeader), Header(flit.data)
+        header = Signal(Header)
+        software = Signal(TrafficHeader)
+        coming = Header(flit.data)
         count = Signal(range(PACKET_FLITS + 1))
-        state, wrong, misrouted = Signal(FLIT_BITS), Signal(), Signal()
+        state = Signal(FLIT_BITS)
+        wrong = Signal()
+        misrouted = Signal()
         expected = xorshift(m, state, "expected")
-        differs, elsewhere, short = Signal(), Signal(), Signal()
+        differs = Signal()
+        elsewhere = Signal()
+        short = Signal()
         straps = self.straps
         m.d.comb += [
             differs.eq(wrong | (flit.data != expected)),

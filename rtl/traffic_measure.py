@@ -72,9 +72,13 @@ class Bank(Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        chosen, chosen_valid = Signal(Received), Signal()
-        taken, taken_valid, taken_bin = Signal(Received), Signal(), Signal(7)
-        chosen_origin, taken_origin = Signal(Origin), Signal(Origin)
+        chosen = Signal(Received)
+        chosen_valid = Signal()
+        taken = Signal(Received)
+        taken_valid = Signal()
+        taken_bin = Signal(7)
+        chosen_origin = Signal(Origin)
+        taken_origin = Signal(Origin)
         m.submodules.turn = turn = RoundRobin(len(self.received))
         some = Signal()
         m.d.comb += [
@@ -98,9 +102,12 @@ class Bank(Component):
         read_newest = newest.read_port(transparent_for=(write_newest,))
         m.submodules.histogram = histogram = Memory(MemoryData(shape=32, depth=BINS, init=[]))
         write_bin = histogram.write_port()
-        read_bin, show_bin = histogram.read_port(transparent_for=(write_bin,)), histogram.read_port()
+        read_bin = histogram.read_port(transparent_for=(write_bin,))
+        show_bin = histogram.read_port()
 
-        step, in_order, good = Signal(24), Signal(), Signal()
+        step = Signal(24)
+        in_order = Signal()
+        good = Signal()
         m.d.comb += [
             step.eq(taken_origin.number - read_newest.data.number),
             in_order.eq(~taken.ordered | ~read_newest.data.known | ((step != 0) & ~step[-1])),

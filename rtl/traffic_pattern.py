@@ -71,8 +71,13 @@ class PatternDraw(Component):
         transposed = self._transpose(m, places)
         candidate, inside = self._candidate(m, places)
 
-        found, here, alone = Signal(Place), Signal(), Signal()
-        hot, cold, uniform, rejected = Signal(), Signal(), Signal(), Signal()
+        found = Signal(Place)
+        here = Signal()
+        alone = Signal()
+        hot = Signal()
+        cold = Signal()
+        uniform = Signal()
+        rejected = Signal()
         m.d.comb += [
             here.eq(Cat(found[axis] == own for axis, own, _ in places).all()),
             alone.eq(Cat(size == 1 for _, _, size in places).all()),
@@ -124,7 +129,9 @@ class PatternDraw(Component):
 
     def _transpose(self, m: Module, places: list[tuple[str, Value, Value]]) -> data.View:
         """The node whose rank with x fastest is this node's with z fastest: both count until this one comes."""
-        transposed, there, here = Signal(Place), Signal(Place), Signal(Place)
+        transposed = Signal(Place)
+        there = Signal(Place)
+        here = Signal(Place)
         with m.If(self.walk):
             for counter, order in ((there, places), (here, places[::-1])):
                 carry: Value = Const(1)

@@ -65,7 +65,11 @@ class TrafficRegisters(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bus = self.bus
-        begins, answering, error, value, of_bin = Signal(), Signal(), Signal(), Signal(32), Signal()
+        begins = Signal()
+        answering = Signal()
+        error = Signal()
+        value = Signal(32)
+        of_bin = Signal()
         m.d.comb += [
             begins.eq(bus.valid & ~answering),
             self.bin.eq(bus.address[2:]),
@@ -126,7 +130,9 @@ class TrafficRegisters(Component):
 
     def _read(self, m: Module, error: Signal, value: Signal) -> None:
         """What a read finds, but for the histogram."""
-        totals, settings, high = self.totals, self.settings, Signal(32)
+        totals = self.totals
+        settings = self.settings
+        high = Signal(32)
         status = REGISTERS["TRAFFIC_STATUS"].fields
         single = {
             "CONTROL": _pack(REGISTERS["TRAFFIC_CONTROL"].fields, vars(settings)),

@@ -91,7 +91,8 @@ class PacketSource(Component):
         settings = self.settings
         m.submodules.queue = queue = SyncFIFOBuffered(width=Waiting.size, depth=QUEUE)
         m.submodules.draw = draw = PatternDraw()
-        arrivals, choices = Signal(FLIT_BITS), Signal(FLIT_BITS)
+        arrivals = Signal(FLIT_BITS)
+        choices = Signal(FLIT_BITS)
         self._randomise(m, arrivals, choices, draw)
         self._generate(m, arrivals, queue)
 
@@ -112,7 +113,8 @@ class PacketSource(Component):
 
     def _randomise(self, m: Module, arrivals: Signal, choices: Signal, draw: PatternDraw) -> None:
         """The random sequences: seeded, run empty, and then stepped when used."""
-        left, loaded = Signal(range(SEEDING), init=SEEDING - 1), Signal()
+        left = Signal(range(SEEDING), init=SEEDING - 1)
+        loaded = Signal()
         next_arrivals, next_choices = xorshift(m, arrivals, "arrivals"), xorshift(m, choices, "choices")
         with m.If(self.seeding & ~loaded):
             rank, seed = self.straps.rank, self.settings.seed
@@ -134,7 +136,10 @@ class PacketSource(Component):
     def _generate(self, m: Module, arrivals: Signal, queue: SyncFIFOBuffered) -> None:
         """A trial a cycle; a length for what comes of it."""
         settings = self.settings
-        left, hit, limited, exhausted = Signal(32), Signal(), Signal(), Signal()
+        left = Signal(32)
+        hit = Signal()
+        limited = Signal()
+        exhausted = Signal()
         waiting = Signal(Waiting)
         m.d.comb += [
             self.active.eq(settings.enable & settings.nonzero & ~exhausted & ~self.seeding & ~self.walk),
@@ -154,7 +159,9 @@ class PacketSource(Component):
     def _send(self, m: Module, queue: SyncFIFOBuffered, draw: PatternDraw) -> None:
         """The oldest packet with the destination drawn for it."""
         waiting, destination = data.View(Waiting, queue.r_data), data.View(Destination, draw.destination)
-        packet, sequence, take = self.packet, Signal(24), Signal()
+        packet = self.packet
+        sequence = Signal(24)
+        take = Signal()
         ordered = self.settings.channel[1]
         m.d.comb += [
             take.eq(queue.r_rdy & draw.valid & (~packet.valid | packet.ready)),

@@ -13,9 +13,10 @@ from testbenches.kit.torus import PATIENCE, LockedError, Torus, coordinate_of
 DUT = "testbenches.designs:router_torus"
 SIMULATORS = ["verilator"]
 PARAMETERS = [
-    {"lanes": 1, "shapes": "1x1x1 2x2x2 3x3x3 6x6x1 8x1x1"},
-    {"lanes": 1, "bubble": "off", "shapes": "6x6x1 8x1x1"},
-    {"lanes": 1, "bubble": "chunks", "shapes": "6x6x1 8x1x1"},
+    {"lanes": 1, "shapes": "1x1x1 2x2x2 2x3x3"},
+    {"lanes": 1, "shapes": "4x4x1 8x1x1"},
+    {"lanes": 1, "bubble": "off", "shapes": "8x1x1"},
+    {"lanes": 1, "bubble": "chunks", "shapes": "4x4x1 8x1x1"},
 ]
 
 VARIANT = json.loads(os.environ.get("KHHW_PARAMETERS", "{}"))
@@ -24,8 +25,8 @@ SAFE = VARIANT.get("bubble", "slots") == "slots"
 """The other two rules are there to lock."""
 
 SHAPES = VARIANT.get("shapes", "1x1x1").split()
-SEEDS = (4, 24)
-RINGS = ["6x6x1", "8x1x1"]
+SEEDS = (12, 2)
+RINGS = [shape for shape in SHAPES if shape in ("4x4x1", "8x1x1")]
 SOAK_CYCLES = 20_000
 PLUS = 0b101000
 """Hints for x and y."""
@@ -54,8 +55,8 @@ async def every_pair(dut, shape, stall):
     assert torus.delivered == len(pairs)
 
 
-@cocotb.test
-@cocotb.parametrize(("shape", RINGS))
+@cocotb.test(skip=not RINGS)
+@cocotb.parametrize(("shape", RINGS or SHAPES))
 async def full_rings(dut, shape):
     """Every node sends as much as it can half way round in x and y, in every length: all rings are full.
 

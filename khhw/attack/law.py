@@ -6,10 +6,9 @@ import numpy as np
 
 from khhw.attack.scene import Matrix
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl
-from khhw.control.owner import Owner
+from khhw.control.epochs import EpochControl, Moment
 
-__all__ = ["Law", "WatchedEpochs"]
+__all__ = ["Law", "WatchedChanges"]
 
 
 class Law:
@@ -69,7 +68,7 @@ class Law:
         self.possible = self.now.copy()
 
 
-class WatchedEpochs(EpochControl):
+class WatchedChanges:
     """Changes of domains, with looks at the machine at the very cycles the rule speaks of.
 
     When all nodes have acknowledged a phase, what has arrived is judged by what was allowed before; when it ends, what
@@ -77,30 +76,24 @@ class WatchedEpochs(EpochControl):
 
     Parameters
     ----------
-    owner : Owner
+    epochs : EpochControl
     law : Law
     look : callable
         Looks at all memories, in no time.
     """
 
-    def __init__(self, owner: Owner, law: Law, look: Callable[[], None]) -> None:
-        super().__init__(owner)
+    def __init__(self, epochs: EpochControl, law: Law, look: Callable[[], None]) -> None:
+        self._epochs = epochs
         self._law = law
         self._look = look
-        self._target = law.now
 
     async def change_to(self, new: Matrix) -> None:
         """See :meth:`~khhw.control.epochs.EpochControl.change`."""
-        self._target = new
-        await self.change(Domains(new))
+        async def watch(moment: Moment, domains: Domains) -> None:
+            self._look()
+            if moment is Moment.ACKNOWLEDGED:
+                self._law.phase_ended(domains.matrix)
+            else:
+                self._law.phase_begins(new)
 
-    async def _drained(self) -> None:
-        await super()._drained()
-        self._look()
-        assert self.current is not None
-        self._law.phase_ended(self.current.matrix)
-
-    async def _balanced(self, parity: int) -> None:
-        await super()._balanced(parity)
-        self._look()
-        self._law.phase_begins(self._target)
+        await self._epochs.change(Domains(new), watch=watch)

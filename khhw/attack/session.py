@@ -10,13 +10,13 @@ from khhw.attack.attacker import Attacker
 from khhw.attack.genome import NO_TABLE, Genome
 from khhw.attack.honest import DROPS, Honest, Parcel, plan
 from khhw.attack.hostile import Hand
-from khhw.attack.law import Law, WatchedEpochs
+from khhw.attack.law import Law, WatchedChanges
 from khhw.attack.ledger import Reading, compare, faults, read_ledger
 from khhw.attack.places import HONEST, NODE
 from khhw.attack.scene import Matrix, Scene
 from khhw.attack.scoreboard import Scoreboard, Violation
 from khhw.control.domains import Domains
-from khhw.control.epochs import table_writes
+from khhw.control.epochs import EpochControl, table_writes
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner, OwnerError, Write
 from khhw.node.tree_packets import TreePacket
@@ -94,7 +94,7 @@ class Session:
         self._owner = Owner(self._outside, scene.shape)
         self._law = Law(scene.shape.nodes)
         self._columns = self._law.now
-        self._epochs = WatchedEpochs(self._owner, self._law, self._look)
+        self._changes = WatchedChanges(EpochControl(self._owner), self._law, self._look)
         self._honest = [Honest(self.host, scene, rank, self._dice) for rank in scene.honest]
         self._hostile = [Attacker(self.host, rank) for rank in scene.hostile]
         self._board = Scoreboard(engine, self._law, scene, self._honest, self._hostile, _UP)
@@ -161,7 +161,7 @@ class Session:
 
     async def _become(self, allowed: Matrix) -> None:
         if not np.array_equal(allowed, self._law.now):
-            await self._epochs.change_to(allowed)
+            await self._changes.change_to(allowed)
 
     async def _open_one_guard(self, genome: Genome) -> Matrix:
         """Tables in which only rows, or only columns, keep the hostile away; returns what columns allow."""
@@ -210,7 +210,7 @@ class Session:
         if genome.meanwhile == "change":
             for name in genome.matrices[1:]:
                 await self._outside.sleep(int(dice.integers(50, 1500)))
-                await self._epochs.change_to(self._scene.matrix(name))
+                await self._changes.change_to(self._scene.matrix(name))
         elif genome.meanwhile == "hold":
             await self._outside.sleep(int(dice.integers(600, 3000)))
             await self._hold(self._hostile[int(dice.integers(len(self._hostile)))], int(dice.integers(50, 1500)))

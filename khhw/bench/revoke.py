@@ -12,7 +12,7 @@ import numpy as np
 
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
-from khhw.control.epochs import Change
+from khhw.control.epochs import Change, Moment
 from khhw.node import Shape
 from khhw.sim.sync import spawn
 from rtl.parameters import Parameters
@@ -100,10 +100,11 @@ class _Campaign:
         await machine.outside.sleep(_WARM_UP)
         before: list[int] = []
 
-        async def look() -> None:
-            before.extend(await self._received())
+        async def watch(moment: Moment, _domains: Domains) -> None:
+            if moment is Moment.ACKNOWLEDGED and not before:
+                before.extend(await self._received())
 
-        change = await machine.epochs.change(Domains(same), on_refused=look)
+        change = await machine.epochs.change(Domains(same), watch=watch)
         await machine.outside.sleep(_AFTERWARDS)
         if stop is not None:
             stop.append(True)

@@ -1,5 +1,6 @@
 """Changing communication domains on a running machine, in two phases."""
 
+import enum
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp
 from rtl.registers import REGISTERS
 
-__all__ = ["Change", "EpochControl", "EpochError", "table_writes"]
+__all__ = ["Change", "EpochControl", "EpochError", "Moment", "Watch", "table_writes"]
 
 _WORD_BITS = 32
 _POLL = 200
@@ -22,6 +23,17 @@ _COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
 
 class EpochError(OwnerError):
     """A phase of a change did not end."""
+
+
+class Moment(enum.Enum):
+    """When, in a phase of a change, more is known of the packets in the machine."""
+
+    ACKNOWLEDGED = "all nodes have committed: nothing that the phase refuses is delivered from here on"
+    BALANCED = "no packet of the epoch before is left"
+
+
+Watch = Callable[[Moment, Domains], Awaitable[None]]
+"""Awaited at every moment of every phase, with the domains of that phase."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +85,7 @@ class EpochControl:
         self.current: Domains | None = None
         """What all nodes have committed; None before the first change."""
 
-    async def change(self, new: Domains, *, on_refused: Callable[[], Awaitable[None]] | None = None) -> Change:
+    async def change(self, new: Domains, *, watch: Watch | None = None) -> Change:
         """Make `new` the domains of the machine.
 
         First all nodes commit what old and new both allow; when they have acknowledged, and no packet of the
@@ -83,8 +95,7 @@ class EpochControl:
         Parameters
         ----------
         new : Domains
-        on_refused : callable, optional
-            Awaited when all nodes have acknowledged the first phase. A first change does not call it.
+        watch : Watch, optional
 
         Raises
         ------
@@ -99,13 +110,8 @@ class EpochControl:
         started = loaded = refused = outside.now
         phases = 1 if self.current is None else 2
         if self.current is not None:
-            loaded, parity = await self._commit(self.current & new)
-            refused = outside.now
-            if on_refused is not None:
-                await on_refused()
-            await self._balanced(parity)
-        _, parity = await self._commit(new)
-        await self._balanced(parity)
+            loaded, refused = await self._phase(self.current & new, watch)
+        await self._phase(new, watch)
         return Change(started, loaded, refused, outside.now, phases)
 
     async def hand_over(self, rank: int, new: Domains) -> None:
@@ -130,8 +136,19 @@ class EpochControl:
         while (await owner.read(rank, "HOLD"))[0]:
             await owner.outside.sleep(_POLL)
 
+    async def _phase(self, domains: Domains, watch: Watch | None) -> tuple[int, int]:
+        """All of one phase; the cycles in which its tables were loaded and in which all had acknowledged it."""
+        loaded, parity = await self._commit(domains)
+        acknowledged = self._owner.outside.now
+        if watch is not None:
+            await watch(Moment.ACKNOWLEDGED, domains)
+        await self._balanced(parity)
+        if watch is not None:
+            await watch(Moment.BALANCED, domains)
+        return loaded, acknowledged
+
     async def _commit(self, domains: Domains) -> tuple[int, int]:
-        """One phase, until all have drained; the cycle in which its tables were loaded, the parity it ends."""
+        """Commit, until all have drained; the cycle in which the tables were loaded, the parity that ends."""
         owner = self._owner
         await owner.write_each({rank: table_writes(domains, owner.shape, rank) for rank in range(owner.shape.nodes)})
         parity = (await owner.read_all("GUARD_STATUS"))[0] >> 1 & 1

@@ -68,7 +68,8 @@ class RefusalLog(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.ram = ram = memory.Memory(shape=LogEntry, depth=self.entries, init=[])
-        read, write = ram.read_port(), ram.write_port()
+        read = ram.read_port()
+        write = ram.write_port()
 
         # One slot a source. A full log needs no turns: everything that waits is lost at once.
         waiting = Signal(self.sources)

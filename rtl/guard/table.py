@@ -51,7 +51,8 @@ class PermissionTable(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.ram = self.ram
-        read, write = self.ram.read_port(), self.ram.write_port()
+        read = self.ram.read_port()
+        write = self.ram.write_port()
         bank_bits = len(read.addr) - 1
 
         m.d.comb += [

@@ -59,8 +59,10 @@ class ConsoleReceiver(Component):
         which = 1 << ring_count(self._parameters) - 1
 
         # Flits still to come; `good` as long as the packet is being stored.
-        remaining, slot = Signal(len(TreeHeader(self.i.payload.data).words)), Signal(2)
-        good, stale = Signal(), Signal()
+        remaining = Signal(len(TreeHeader(self.i.payload.data).words))
+        slot = Signal(2)
+        good = Signal()
+        stale = Signal()
         address, base, last = (Signal.like(gather.address, name=name) for name in ("address", "base", "last"))
         following = Signal.like(self.ring.following)
         restarted = Signal()
@@ -181,7 +183,8 @@ class ConsoleSender(Component):
         m = Module()
         m.submodules.reader = reader = MessageReader(self._parameters, depth=2)
         connect(m, flipped(self.read), reader.read)
-        address, length = Signal(32), Signal(8)
+        address = Signal(32)
+        length = Signal(8)
         destination = Signal(data.StructLayout({"vector": 24, "broadcast": 1}))
         ring = self._serve_host(m, address, destination, length)
 
@@ -199,7 +202,8 @@ class ConsoleSender(Component):
             with m.If(self.o.payload.last):
                 m.d.sync += [sent.eq(0), length.eq(0)]
 
-        tree, link = Signal(TreeHeader), Signal(LinkHeader)
+        tree = Signal(TreeHeader)
+        link = Signal(LinkHeader)
         m.d.comb += [
             tree.tree_class.eq(TreeClass.BROADCAST),
             tree.p2p.eq(~destination.broadcast),
@@ -228,7 +232,9 @@ class ConsoleSender(Component):
         """The registers; returns the doorbell."""
         host = self.host
         on_address, on_destination, on_length = (host.select[name] for name in self.registers)
-        write, refused, ring = Signal(), Signal(), Signal()
+        write = Signal()
+        refused = Signal()
+        ring = Signal()
         end = Signal(33)
         m.d.comb += [
             end.eq(address + host.data),

@@ -86,8 +86,11 @@ class DescriptorFetch(Component):
         remote = Signal()
         address = Signal.like(self.read.request.payload)
         descriptor = Signal(Descriptor)
-        start, end = Signal(33), Signal(33)
-        limit, rights, exists = Signal(32), Signal(Reader), Signal()
+        start = Signal(33)
+        end = Signal(33)
+        limit = Signal(32)
+        rights = Signal(Reader)
+        exists = Signal()
 
         put = PutHeader(descriptor.software)
         m.d.comb += [
@@ -152,7 +155,9 @@ class DescriptorFetch(Component):
     def _check(self, m: Module, descriptor: data.View, put: data.View, *, remote: Signal, start: Signal, end: Signal,
                limit: Signal, rights: data.View, exists: Signal) -> None:
         """Set the fault of the message, the first that applies."""
-        readable, odd_length, outside = Signal(), Signal(), Signal()
+        readable = Signal()
+        odd_length = Signal()
+        outside = Signal()
         get_bytes = REMOTE_GET_DESCRIPTORS * DESCRIPTOR_BYTES
         m.d.comb += [
             readable.eq(rights.open & (rights.any | (rights.node == descriptor.header.source))),

@@ -80,9 +80,12 @@ class WordGather(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         request = self.write.request
-        mask, full, final = Signal(WORD_BYTES), Signal(), Signal()
+        mask = Signal(WORD_BYTES)
+        full = Signal()
+        final = Signal()
         outstanding = Signal(range(self._outstanding + 1))
-        settling, remaining = Signal(), Signal(range(self._outstanding + 1))
+        settling = Signal()
+        remaining = Signal(range(self._outstanding + 1))
 
         m.d.comb += [
             request.valid.eq(full & ~(final & settling)),

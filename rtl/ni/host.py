@@ -56,12 +56,16 @@ class HostPort(Component):
         m = Module()
         host = self.host
         m.submodules.decoder = decoder = RegisterDecoder(self._parameters)
-        write, address, value, strobe = Signal(), Signal(HOST_ADDRESS_BITS), Signal(32), Signal(4)
+        write = Signal()
+        address = Signal(HOST_ADDRESS_BITS)
+        value = Signal(32)
+        strobe = Signal(4)
         resp = Signal(2)
         live = Signal()
         m.d.sync += live.eq(1)
 
-        take_write, take_read = Signal(), Signal()
+        take_write = Signal()
+        take_read = Signal()
         m.d.comb += [
             host.awready.eq(take_write),
             host.wready.eq(take_write),
@@ -101,7 +105,8 @@ class HostPort(Component):
                     m.next = "DECODE"
             with m.State("DECODE"):
                 end = TRAFFIC_END if self._parameters.traffic else GUARD_END
-                aligned, complete = Signal(), Signal()
+                aligned = Signal()
+                complete = Signal()
                 m.d.comb += [aligned.eq(~address[:2].any()), complete.eq(~write | strobe.all())]
                 with m.If(aligned & in_memory):
                     m.next = "MEMORY"
@@ -147,7 +152,9 @@ class HostPort(Component):
 
     def _memory_port(self, m: Module, address: Signal, value: Signal, strobe: Signal) -> tuple[Signal, Signal]:
         """Requests to the memory; returns whether the address is in it, and which 32 bits of the word it means."""
-        in_memory, word, place = Signal(), Signal.like(self.read.request.payload), Signal(range(WORD_BYTES // 4))
+        in_memory = Signal()
+        word = Signal.like(self.read.request.payload)
+        place = Signal(range(WORD_BYTES // 4))
         window_bits = MEMORY_WINDOW.bit_length() - 1
         m.d.comb += [
             in_memory.eq((address >= MEMORY_WINDOW) & (address[:window_bits] < self._parameters.memory_bytes)),

@@ -87,7 +87,8 @@ class InjectionLane(Component):
 
         message = Signal(message_layout(self._parameters, len(self._rings)))
         stale = Signal()
-        size, bytes_ = Signal(3), Signal(range(PAYLOAD_BYTES + 1))
+        size = Signal(3)
+        bytes_ = Signal(range(PAYLOAD_BYTES + 1))
         whole = Signal()
         m.d.comb += [
             whole.eq(message.length <= PAYLOAD_BYTES),
@@ -98,13 +99,16 @@ class InjectionLane(Component):
             m.d.sync += stale.eq(1)
 
         # Payload flits of the packet still to come, and how many of them hold data.
-        slots, filled = Signal(range(PACKET_FLITS)), Signal(range(PACKET_FLITS))
+        slots = Signal(range(PACKET_FLITS))
+        filled = Signal(range(PACKET_FLITS))
         counting = self.count.valid
         with m.If(self.count.ready):
             m.d.sync += counting.eq(0)
 
         flit = Signal(self.o.payload.shape())
-        offered, free, step = Signal(), Signal(), Signal()
+        offered = Signal()
+        free = Signal()
+        step = Signal()
         m.d.comb += [
             free.eq(~self.o.valid | self.o.ready),
             step.eq(offered & free),

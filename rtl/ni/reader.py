@@ -61,7 +61,10 @@ class MessageReader(Component):
         word = Signal(range(self._parameters.memory_words))
         room = Signal(range(self._depth + 1), init=self._depth)
 
-        last, take, pop, request = Signal(), Signal(), Signal(), Signal()
+        last = Signal()
+        take = Signal()
+        pop = Signal()
+        request = Signal()
         m.d.comb += [
             words.w_data.eq(self.read.word),
             words.w_en.eq(self.read.valid),
@@ -81,7 +84,8 @@ class MessageReader(Component):
         with m.If(take):
             m.d.sync += [slot.eq(slot + 1), flits.eq(flits - 1)]
 
-        flit, kept = Signal(FLIT_BITS), Signal(FLIT_BYTES)
+        flit = Signal(FLIT_BITS)
+        kept = Signal(FLIT_BYTES)
         m.d.comb += [
             flit.eq(words.r_data.word_select(~slot, FLIT_BITS)),
             kept.eq(Mux(last & (partial != 0), ~((1 << FLIT_BYTES) - 1 >> partial), (1 << FLIT_BYTES) - 1)),

@@ -103,9 +103,13 @@ class ReceptionLane(Component):
         packet = Signal(_packet_layout(self._parameters))
         header = Header(gather.content[FLIT_BITS * 3:])
         put = PutHeader(gather.content[FLIT_BITS * 2:FLIT_BITS * 3])
-        start, end, limit, armed = Signal(34), Signal(33), Signal(32), Signal()
+        start = Signal(34)
+        end = Signal(33)
+        limit = Signal(32)
+        armed = Signal()
 
-        arrives, ends = Signal(), Signal()
+        arrives = Signal()
+        ends = Signal()
         m.d.comb += [
             arrives.eq(self.i.valid & self.i.ready),
             ends.eq(arrives & self.i.payload.last),
@@ -223,7 +227,8 @@ class ReceptionLane(Component):
     def _check_put(self, m: Module, header: data.View, put: data.View, packet: data.View, *, start: Signal,
                    allowed: Signal) -> None:
         """Bound a put by its counter's window, by memory, and by what the packet carries."""
-        fits, odd_bytes = Signal(), Signal(3)
+        fits = Signal()
+        odd_bytes = Signal(3)
         m.d.comb += [
             odd_bytes.eq(put.valid_bytes),
             fits.eq(
@@ -245,7 +250,8 @@ class ReceptionLane(Component):
 
     def _store(self, m: Module, gather: WordGather, packet: data.View, *, arrives: Signal, ends: Signal) -> None:
         """Put what is wanted of the payload in its place; sink the rest."""
-        wanted, is_header = Signal(), Signal()
+        wanted = Signal()
+        is_header = Signal()
         m.d.comb += [
             wanted.eq(arrives & (packet.remaining != 0)),
             is_header.eq(packet.is_get & (packet.slot == 2)),
@@ -269,8 +275,10 @@ class ReceptionLane(Component):
 
     def _finish(self, m: Module, gather: WordGather, packet: data.View) -> None:
         """After the last write request: free the ring. After its acknowledgement: publish or count, retire."""
-        good, counting = Signal(), Signal()
-        publish, publish_to = Signal.like(packet.held), Signal.like(packet.following)
+        good = Signal()
+        counting = Signal()
+        publish = Signal.like(packet.held)
+        publish_to = Signal.like(packet.following)
         # A packet without a ring says nothing of one: clients' words are joined by OR.
         following = Mux(packet.held.any(), packet.following, 0)
         m.d.comb += [

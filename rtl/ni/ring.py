@@ -203,7 +203,8 @@ class RingFile(Component):
         host = self.host
         chunk_bits = CHUNK_BYTES.bit_length() - 1
         memory_bytes = self._parameters.memory_bytes
-        words, unaligned = Signal(32 - chunk_bits), Signal()
+        words = Signal(32 - chunk_bits)
+        unaligned = Signal()
         m.d.comb += [words.eq(host.data[chunk_bits:]), unaligned.eq(host.data[1:chunk_bits].any())]
 
         named = [Signal(len(rings), name=f"on_{name.lower()}") for name in ("BASE", "SIZE", "HEAD", "TAIL")]
@@ -213,7 +214,8 @@ class RingFile(Component):
                 with m.If(host.select[f"{group}_{name}"]):
                     m.d.comb += [signal[ring].eq(host.index == ring - indices.start) for ring in indices]
         on_ring = Signal(len(rings))
-        size, remote = Signal.like(rings[0].size), Signal()
+        size = Signal.like(rings[0].size)
+        remote = Signal()
         injection = Signal()
         m.d.comb += [
             on_ring.eq(on_base | on_size | on_head | on_tail),
@@ -255,7 +257,8 @@ class RingFile(Component):
         clients = self.clients
         locked = Signal(len(rings))
         m.submodules.arbiter = arbiter = RoundRobin(len(clients))
-        which, chunks = Signal(len(rings)), Signal(5)
+        which = Signal(len(rings))
+        chunks = Signal(5)
         m.d.comb += [
             arbiter.requests.eq(Cat(client.valid & ~(client.which & locked).any() for client in clients)),
             arbiter.advance.eq(arbiter.requests.any()),
@@ -266,8 +269,11 @@ class RingFile(Component):
         base, size, head, fill = (Signal.like(rings[0].size, name=name) for name in fields)
         for signal, name in zip((base, size, head, fill), fields, strict=True):
             m.d.comb += signal.eq(select(which, [getattr(ring, name) for ring in rings]))
-        used, following = Signal(len(size) + 1), Signal(len(size) + 1)
-        fits, permitted, accepted = Signal(), Signal(), Signal()
+        used = Signal(len(size) + 1)
+        following = Signal(len(size) + 1)
+        fits = Signal()
+        permitted = Signal()
+        accepted = Signal()
         injection = self._parameters.injection_rings
         m.d.comb += [
             used.eq(Mux(fill < head, fill - head + size, fill - head)),

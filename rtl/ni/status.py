@@ -76,8 +76,11 @@ class StatusFile(Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         host = self.host
-        time_high, enable, causes = Signal(32), Signal(16), Signal(16)
-        last_fault, fault_unread = Signal(12), Signal()
+        time_high = Signal(32)
+        irq_enable = Signal(16)
+        causes = Signal(16)
+        last_fault = Signal(12)
+        fault_unread = Signal()
         counts = {name: Signal(32, name=name.lower()) for name in ("BUS_ERRORS", "FAULTS", *DROPS, "CONSOLE_DROPS")}
 
         m.d.sync += [
@@ -100,9 +103,9 @@ class StatusFile(Component):
         with m.If(host.select.TIME_LOW):
             m.d.sync += time_high.eq(self.now[32:])
         with m.If(host.select.IRQ_ENABLE & host.write):
-            m.d.sync += enable.eq(host.data)
+            m.d.sync += irq_enable.eq(host.data)
         m.d.comb += causes.eq(self.causes | fault_unread << Irq.FAULT)
-        m.d.sync += self.irq.eq((causes & enable).any())
+        m.d.sync += self.irq.eq((causes & irq_enable).any())
 
         straps, parameters = self.straps, self._parameters
         values = {
@@ -120,7 +123,7 @@ class StatusFile(Component):
                                injection_rings=parameters.injection_rings,
                                reception_rings=parameters.reception_rings),
             "IRQ_STATUS": causes,
-            "IRQ_ENABLE": enable,
+            "IRQ_ENABLE": irq_enable,
             "LAST_FAULT": last_fault,
             **counts,
         }

@@ -46,7 +46,9 @@ class RoundRobin(wiring.Component):
             return m
 
         # Requests behind the last one served come first; `x & -x` is the lowest bit of x.
-        behind, preferred, pool = Signal(self.width), Signal(self.width), Signal(self.width)
+        behind = Signal(self.width)
+        preferred = Signal(self.width)
+        pool = Signal(self.width)
         m.d.comb += [
             preferred.eq(self.request & behind),
             pool.eq(Mux(preferred.any(), preferred, self.request)),
@@ -117,8 +119,10 @@ class ChannelArbiter(wiring.Component):
             m.d.comb += self.choice[self.continuing:].eq(entering.grant)
         m.d.comb += [through.accept.eq(self.accept & first), entering.accept.eq(self.accept & ~first)]
 
-        passed, waiting = Signal(range(THROUGH_GRANTS)), Signal()
-        patience, limit = Signal(range(LONGEST_YIELD)), Signal(range(LONGEST_YIELD), init=YIELD_CYCLES - 1)
+        passed = Signal(range(THROUGH_GRANTS))
+        waiting = Signal()
+        patience = Signal(range(LONGEST_YIELD))
+        limit = Signal(range(LONGEST_YIELD), init=YIELD_CYCLES - 1)
         m.d.comb += waiting.eq((self.request & ~self.choice)[self.continuing:].any())
         with m.If(yielding):
             with m.If(self.accept):

@@ -57,7 +57,9 @@ class PacketReader(wiring.Component):
         flit = self.routed.flit
         header = data.View(Header, flit.data)
 
-        condemned, sinking, sink = Signal(), Signal(), Signal()
+        condemned = Signal()
+        sinking = Signal()
+        sink = Signal()
         m.d.comb += [
             condemned.eq(self.valid & flit.first & self.routed.discard),
             sink.eq(condemned | (self.valid & sinking)),
@@ -122,7 +124,8 @@ class CreditReturn(wiring.Component):
             m.d.comb += self.idle.eq(~self.credit)
             return m
 
-        size, owed = Signal(3), Signal(range(self.slots * PACKET_CHUNKS + 1))
+        size = Signal(3)
+        owed = Signal(range(self.slots * PACKET_CHUNKS + 1))
         m.d.comb += self.idle.eq(~self.credit & (owed == 0))
         m.d.sync += self.credit.eq(owed != 0)
         with m.If(self.read & self.first):
@@ -243,7 +246,8 @@ class Injection(wiring.Component):
         m = Module()
         m.submodules.arrival = arrival = Arrival(None, self.order)
         m.submodules.reader = reader = PacketReader(self.order)
-        valid, held = Signal(), Signal(Routed)
+        valid = Signal()
+        held = Signal(Routed)
         m.d.comb += [
             arrival.straps.eq(self.straps),
             arrival.i.eq(self.i.payload),

@@ -80,7 +80,8 @@ class CoordinatePacker(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        bits_x, bits_y = Signal(3), Signal(3)
+        bits_x = Signal(3)
+        bits_y = Signal(3)
         m.d.comb += [
             bits_x.eq(_bits_of(self.straps.size_x)),
             bits_y.eq(_bits_of(self.straps.size_y)),
@@ -117,7 +118,9 @@ class CoordinateUnpacker(wiring.Component):
         m = Module()
         rest: Value = self.id
         for size, field in zip(_SIZES, (self.x, self.y, self.z), strict=True):
-            bits, mask, above = Signal(3), Signal(6), Signal(ID_BITS, name=f"above_{size}")
+            bits = Signal(3)
+            mask = Signal(6)
+            above = Signal(ID_BITS, name=f"above_{size}")
             m.d.comb += [
                 bits.eq(_bits_of(self.straps[size])),
                 mask.eq((1 << bits) - 1),

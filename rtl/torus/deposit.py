@@ -52,8 +52,10 @@ class DepositScheduler(wiring.Component):
         m = Module()
         m.submodules.turn = turn = RoundRobin(self.sources)
         chosen = Signal(self.sources)
-        owed_link, owed_lane = Signal(DIRECTIONS), Signal(self.lanes)
-        forced_link, forced_lane = Signal(DIRECTIONS), Signal(self.lanes)
+        owed_link = Signal(DIRECTIONS)
+        owed_lane = Signal(self.lanes)
+        forced_link = Signal(DIRECTIONS)
+        forced_lane = Signal(self.lanes)
 
         for source in range(self.sources):
             port = source // len(CHANNELS)

@@ -110,7 +110,10 @@ class HintNormaliser(wiring.Component):
         odd = Signal()
         m.d.comb += odd.eq(self.straps.x[0] ^ self.straps.y[0] ^ self.straps.z[0])
 
-        differs, illegal, minuses, distances = Signal(3), Signal(3), [], []
+        differs = Signal(3)
+        illegal = Signal(3)
+        minuses = []
+        distances = []
         for dimension, axis in enumerate("xyz"):
             size = self.straps[f"size_{axis}"]
             end, start = getattr(self, axis)[:6], self.straps[axis]

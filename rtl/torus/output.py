@@ -83,7 +83,9 @@ class Allocator(wiring.Component):
 
         links = [grant[:self.links] | force for grant, force in zip(grants, self.force, strict=True)]
         lanes = reduce(or_, (grant[self.links:] for grant in grants))
-        granted, owner, owner_channel = Signal.like(self.select), Signal.like(self.select), Signal.like(self.channel)
+        granted = Signal.like(self.select)
+        owner = Signal.like(self.select)
+        owner_channel = Signal.like(self.channel)
         m.d.comb += [
             granted.eq(Cat(*links, lanes)),
             self.start.eq(granted.any()),

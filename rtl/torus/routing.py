@@ -101,13 +101,16 @@ class Arrival(wiring.Component):
         header = data.View(Header, word)
 
         # Bits follow the hint field: both of z, both of y, both of x.
-        here, single = Signal(3), Signal(3)
+        here = Signal(3)
+        single = Signal(3)
         m.d.comb += [
             here.eq(Cat(header[axis] == self.straps[axis] for axis in "zyx")),
             single.eq(Cat(self.straps[f"size_{axis}"] == 1 for axis in "zyx")),
         ]
         arrived, alone = (Cat(bit.replicate(2) for bit in bits) for bits in (here, single))
-        cleared, hint, good = Signal(6), Signal(6), Signal()
+        cleared = Signal(6)
+        hint = Signal(6)
+        good = Signal()
         legal = sum(1 << hint_bit(direction) for direction in outputs_from(self.port, self.order))
         m.d.comb += [
             cleared.eq(header.hint & arrived),

@@ -146,7 +146,9 @@ class ConsoleFilter(wiring.Component):
             m.d.sync += [index.eq(3), found.eq(protocol)]
 
         # The shortest packet ends with the flit that names its protocol.
-        last, kind, mine = Signal(), Signal(16), Signal()
+        last = Signal()
+        kind = Signal(16)
+        mine = Signal()
         fresh = Signal()
         m.d.comb += [
             protocol.eq(link_flit(self.flit, 1).protocol),
@@ -191,7 +193,10 @@ class ConsoleDrain(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        sink, inside, drop, ended = Signal(), Signal(), Signal(), Signal()
+        sink = Signal()
+        inside = Signal()
+        drop = Signal()
+        ended = Signal()
         m.d.comb += [
             drop.eq(self.hold | sink),
             self.o.payload.eq(self.i.payload),

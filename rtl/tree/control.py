@@ -40,8 +40,10 @@ class ControlExecutor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        index, answer = Signal(2), Signal(FLIT_BITS)
-        header, keys = Signal(TreeHeader), Signal(LinkHeader)
+        index = Signal(2)
+        answer = Signal(FLIT_BITS)
+        header = Signal(TreeHeader)
+        keys = Signal(LinkHeader)
         request = data.View(TreeHeader, self.i.payload.data)
         m.d.comb += [
             header.p2p.eq(1),
@@ -71,7 +73,9 @@ class ControlExecutor(wiring.Component):
         """Put the word on the bus if it is an access, and hold the stream until it is done."""
         word = data.View(ControlWord, self.i.payload.data)
         result = Signal(ControlWord)
-        read, access, failed = Signal(), Signal(), Signal()
+        read = Signal()
+        access = Signal()
+        failed = Signal()
         reachable = ~Cat(word.address[:2], word.address[_BUS_ADDRESS_BITS:]).any()
         m.d.comb += [
             read.eq(word.op == ControlOp.READ),

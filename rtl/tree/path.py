@@ -154,7 +154,8 @@ class Path(wiring.Component):
         busy = self.pending
         for channel in TreeChannel:
             inputs = slice(channel * self.inputs, (channel + 1) * self.inputs)
-            requests, pick = Signal(self.inputs), Signal(self.inputs)
+            requests = Signal(self.inputs)
+            pick = Signal(self.inputs)
             heads = Cat(i.valid for i in self.i)[inputs] & ~mover.select[inputs]
             m.d.comb += [
                 requests.eq(heads & ~busy[channel].replicate(self.inputs)),
@@ -173,7 +174,8 @@ class Path(wiring.Component):
         """One of the requests: the first after the one that had the last turn."""
         if self.inputs == 1:
             return requests
-        after, turn = Signal.like(requests), Signal.like(requests)
+        after = Signal.like(requests)
+        turn = Signal.like(requests)
         m.d.comb += turn.eq(Mux((requests & after).any(), lowest(requests & after), lowest(requests)))
         with m.If(turn.any()):
             m.d.sync += after.eq(~(turn | (turn - 1)))

@@ -73,6 +73,10 @@ class TreeRouter(wiring.Component):
             for channel in TreeChannel:
                 yield from ((f"{side}.{channel.name.lower()}", name) for name in ("r_rdy", "r_data"))
 
+    def receiver(self) -> wiring.Component:
+        """The receiving end of a cable; a subclass may return any other with the ports of a `LinkReceiver`."""
+        return LinkReceiver()
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         root = Signal()
@@ -89,13 +93,14 @@ class TreeRouter(wiring.Component):
 
     def _receive(self, m: Module, root: Signal, up: Path, down: Path) -> Signal:
         """Buffer what comes by cable and stamp what comes from outside. Returns: the buffers are empty."""
-        m.submodules.parent = parent = LinkReceiver()
-        m.submodules.left = left = LinkReceiver()
-        m.submodules.right = right = LinkReceiver()
+        m.submodules.parent = parent = self.receiver()
+        m.submodules.left = left = self.receiver()
+        m.submodules.right = right = self.receiver()
         wiring.connect(m, wiring.flipped(self.child_rx[0]), left.rx)
         wiring.connect(m, wiring.flipped(self.child_rx[1]), right.rx)
 
-        arriving, stamped = self.parent_rx.flit, Signal(Flit)
+        arriving = self.parent_rx.flit
+        stamped = Signal(Flit)
         stamped_header = data.View(TreeHeader, stamped.data)
         m.d.comb += stamped.eq(arriving)
         with m.If(root & arriving.first):
@@ -153,7 +158,8 @@ class TreeRouter(wiring.Component):
         self._grant(m, up, down, room)
 
         # The three ways down carry the same packet, so they share their registers.
-        flit, channel = Signal(Flit), Signal(TreeChannel)
+        flit = Signal(Flit)
+        channel = Signal(TreeChannel)
         turning = Signal()
         m.d.comb += turning.eq(up.going[Target.LEFT:].any())
         m.d.sync += [
@@ -178,8 +184,13 @@ class TreeRouter(wiring.Component):
         one from outside has passed it; else a steady stream from outside would keep it waiting.
         """
         owner, tenant = TreeChannel.OWNER, TreeChannel.TENANT
-        fits_up, fits_down, turns, waits = Signal(CHANNELS), Signal(CHANNELS), Signal(CHANNELS), Signal(CHANNELS)
-        passed, up_open, down_open = Signal(), Signal(), Signal()
+        fits_up = Signal(CHANNELS)
+        fits_down = Signal(CHANNELS)
+        turns = Signal(CHANNELS)
+        waits = Signal(CHANNELS)
+        passed = Signal()
+        up_open = Signal()
+        down_open = Signal()
         for c in TreeChannel:
             m.d.comb += [
                 turns[c].eq(up.want[c][Target.LEFT:].any()),

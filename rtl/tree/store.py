@@ -66,7 +66,8 @@ class PacketStore(wiring.Component):
         committed = Signal(range(2 * self.depth))
         fetched = Signal(range(2 * self.depth))
         level = Signal.like(committed)
-        collecting = self._collect(m, ram.write_port(), committed)
+        write = ram.write_port()
+        collecting = self._collect(m, write, committed)
         m.d.comb += [
             level.eq(committed - fetched),
             self.i.ready.eq(level <= self.depth - TREE_PACKET_FLITS),

@@ -1,0 +1,252 @@
+"""Who sent a packet is what its header says, all the way: a router lets out no source that has not come in.
+
+A receiver, with its buffers, and a router, with its receivers taken out, are proved apart: the router may assume of
+each receiver what is claimed of it.
+"""
+
+from collections.abc import Iterable
+
+from amaranth.hdl import Assume, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl._ast import AnyConst, AnySeq  # have no public names in Amaranth 0.5
+from amaranth.lib import data, wiring
+
+from formal.harness import Harness
+from formal.opened import Opened
+from formal.two_nodes_parts import SCALED, anything
+from rtl.formats import Direction, Flit, Header, TreeChannel, TreeHeader
+from rtl.signatures import DIRECTIONS
+from rtl.torus.buffers import LinkInput
+from rtl.torus.router import Router
+from rtl.tree.link import LinkReceiver
+from rtl.tree.router import TreeRouter
+from rtl.tree.routing import Target
+
+__all__ = ["TorusReceiver", "TorusSource", "TreeReceiver", "TreeSource"]
+
+
+class SourceHarness(Harness):
+    """One mark of origin, any, and whether a header that bears it has come in since the last reset.
+
+    Attributes
+    ----------
+    marks : tuple of str
+        The fields of `layout` that make it up.
+    """
+
+    layout = Header
+    marks: tuple[str, ...] = ("source",)
+
+    def mark(self, flit: data.View) -> Value:
+        """The mark of a header."""
+        header = data.View(self.layout, flit.data)
+        return Cat(header[name] for name in self.marks)
+
+    def expect(self, m: Module, entering: Iterable[Value]) -> None:
+        """Remember whether it has entered: `entering` are the ways by which it may do so in this cycle."""
+        self.entered, self.enters = Signal(), Signal()
+        m.d.comb += self.enters.eq(self.entered | Cat(entering).any())
+        m.d.sync += self.entered.eq(self.enters)
+
+    def bears(self, m: Module, valid: Value, flit: data.View) -> Value:
+        """There is a header that bears it."""
+        found = Signal(name="found")
+        m.d.comb += found.eq(valid & flit.first & (self.mark(flit) == self.wanted))
+        return found
+
+    def choose(self, m: Module) -> None:
+        """Any mark; constant."""
+        self.wanted = Signal(sum(len(Value.cast(data.View(self.layout, Const(0, 64))[name])) for name in self.marks))
+        m.d.comb += self.wanted.eq(AnyConst(len(self.wanted)))
+
+    def one_at_most(self, m: Module, choice: Value) -> None:
+        """Help with a register that chooses among packets: two at once would be mixed."""
+        self.help(m, ~(choice & (choice - 1)).any())
+
+
+class ReceiverHarness(SourceHarness):
+    """A receiver, with one slot of each buffer watched, any: what came from it to the output."""
+
+    def watch(self, m: Module, dut: Opened, buffer: str) -> Value:
+        """Help with a buffer. Returns: its output came from the watched slot."""
+        storage = dut.memory(f"{buffer}.storage")
+        produce, consume, level = (
+            dut.signal(f"{buffer}.{name}", width=None) for name in ("produce", "consume", "inner_level"))
+        depth = storage.depth
+        slot, distance, watched = Signal(range(depth)), Signal(range(depth)), Signal()
+        port = storage.read_port()
+        m.d.comb += [
+            slot.eq(AnyConst(len(slot))),
+            Assume(slot < depth),
+            distance.eq(Mux(slot >= consume, slot - consume, slot + depth - consume)),
+            port.addr.eq(slot),
+        ]
+        with m.If(dut.signal(f"{buffer}.r_port__en")):
+            m.d.sync += watched.eq(consume == slot)
+        end = consume + level
+        self.help(m, (level <= depth) & (consume < depth) & (produce == Mux(end >= depth, end - depth, end)))
+        kept = data.View(Flit, port.data[:Flit.size])
+        self.help(m, ~self.bears(m, distance < level, kept) | self.entered)
+        return watched
+
+
+class TorusReceiver(ReceiverHarness):
+    """The receiving end of a torus cable, anywhere in any torus."""
+
+    properties = {
+        "torus-receiver": "the receiving end of a torus cable gives the switch no header with a source of which no "
+                          "header has come by the cable",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        receiver = LinkInput(SCALED, Direction.XP)
+        rx = receiver.rx
+        self.choose(m)
+        m.d.comb += [receiver.straps.eq(self.place(m)), rx.valid.eq(AnySeq(1)), rx.vc.eq(AnySeq(2)),
+                     Value.cast(rx.flit).eq(AnySeq(Flit.size)), *(path.take.eq(AnySeq(1)) for path in receiver.o)]
+        self.expect(m, [self.bears(m, rx.valid, rx.flit)])
+        m.submodules.dut = dut = Opened(receiver)
+        for path, buffer in zip(receiver.o, ("buffer_escape", "buffer_priority"), strict=True):
+            watched = self.watch(m, dut, buffer)
+            self.claim(m, "torus-receiver", ~watched | ~self.bears(m, path.valid, path.flit) | self.entered)
+        return m
+
+
+class TreeReceiver(ReceiverHarness):
+    """The receiving end of a tree cable."""
+
+    layout, marks = TreeHeader, ("source", "owner", "external")
+    properties = {
+        "tree-receiver": "the receiving end of a tree cable gives out no header with a source and stamps of which no "
+                         "header has come by the cable",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        receiver = LinkReceiver()
+        rx = receiver.rx
+        self.choose(m)
+        m.d.comb += [rx.valid.eq(AnySeq(1)), Value.cast(rx.channel).eq(AnySeq(1)),
+                     Value.cast(rx.flit).eq(AnySeq(Flit.size)), *(o.ready.eq(AnySeq(1)) for o in receiver.o)]
+        self.expect(m, [self.bears(m, rx.valid, rx.flit)])
+        m.submodules.dut = dut = Opened(receiver)
+        for channel, o in zip(TreeChannel, receiver.o, strict=True):
+            watched = self.watch(m, dut, channel.name.lower())
+            self.claim(m, "tree-receiver", ~watched | ~self.bears(m, o.valid, o.payload) | self.entered)
+        return m
+
+
+class RouterHarness(SourceHarness):
+    """A router whose receivers are anything that keeps what is claimed of them."""
+
+    def free(self, receiver: type[wiring.Component]) -> type[wiring.Component]:
+        """In the place of a receiver: every output is anything in every cycle. Those made are in `self.receivers`."""
+        self.receivers = receivers = []
+
+        class AnyReceiver(receiver):
+            def elaborate(self, platform):
+                m = Module()
+                anything(m, self)
+                receivers.append(self)
+                return m
+        return AnyReceiver
+
+    def trust(self, m: Module, outputs: Iterable[tuple[Value, data.View]]) -> None:
+        """What is claimed of receivers."""
+        for valid, flit in outputs:
+            m.d.comb += Assume(~self.bears(m, valid, flit) | self.entered)
+
+
+class TorusSource(RouterHarness):
+    """A torus router, anywhere in any torus; one output a part."""
+
+    parts = 1 + DIRECTIONS
+    properties = {
+        "torus-source": "a torus router lets out no header with a source of which no header has come in, by any cable "
+                        "or from the node's own guard",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        receiver = self.free(LinkInput)
+
+        class Bare(Router):
+            def link_input(self, port):
+                return receiver(self.parameters, port, self.order)
+
+        router = Bare(SCALED)
+        lane, out = router.inject[0], router.eject[0]
+        self.choose(m)
+        m.d.comb += [
+            router.straps.eq(self.place(m)), lane.valid.eq(AnySeq(1)), Value.cast(lane.payload).eq(AnySeq(Flit.size)),
+            out.ready.eq(AnySeq(1)),
+        ]
+        for rx, tx in zip(router.rx, router.tx, strict=True):
+            m.d.comb += [rx.valid.eq(AnySeq(1)), Value.cast(rx.flit).eq(AnySeq(Flit.size)), tx.credit.eq(AnySeq(4))]
+        self.expect(m, [self.bears(m, lane.valid & lane.ready, lane.payload),
+                        *(self.bears(m, rx.valid, rx.flit) for rx in router.rx)])
+        m.submodules.dut = dut = Opened(router)
+        self.trust(m, [(path.valid, path.flit) for unit in self.receivers for path in unit.o])
+        held = data.View(Flit, dut.signal("injection_0.held", width=None)[:Flit.size])
+        self.help(m, ~self.bears(m, Const(1), held) | self.entered)
+        valid, flit = [(out.valid, out.payload), *((tx.valid, tx.flit) for tx in router.tx)][self.part]
+        self.claim(m, "torus-source", ~self.bears(m, valid, flit) | self.entered)
+        self.one_at_most(m, dut.signal("deposit.chosen", width=None))
+        for path, register in dut.registers():
+            if path.endswith(".allocator.owner"):
+                self.one_at_most(m, register)
+        return m
+
+
+class TreeSource(RouterHarness):
+    """A tree router, anywhere in any tree."""
+
+    layout, marks = TreeHeader, ("source", "owner", "external")
+    properties = {
+        "tree-source": "a tree router lets out no header with a source and stamps of which no header has come in, by "
+                       "any cable or from the node's own endpoint; what the outside sends comes in, at the root, with "
+                       "source 0, external, and the owner's stamp if on the owner's channel, whatever is in it",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        receiver = self.free(LinkReceiver)
+
+        class Bare(TreeRouter):
+            def receiver(self):
+                return receiver()
+
+        router = Bare(SCALED)
+        parent, lanes = router.parent_rx, (router.local_in.owner, router.local_in.tenant)
+        outputs = (router.parent_tx, *router.child_tx, router.local_out)
+        self.choose(m)
+        m.d.comb += router.straps.eq(self.place(m))
+        for cable in (parent, *router.child_rx):
+            m.d.comb += [cable.valid.eq(AnySeq(1)), Value.cast(cable.channel).eq(AnySeq(1)),
+                         Value.cast(cable.flit).eq(AnySeq(Flit.size))]
+        for lane in lanes:
+            m.d.comb += [lane.valid.eq(AnySeq(1)), Value.cast(lane.payload).eq(AnySeq(Flit.size))]
+        m.d.comb += [port.credit.eq(AnySeq(len(TreeChannel))) for port in outputs]
+
+        root = router.straps.rank == 0
+        outside = Cat(Const(0, 16), parent.channel == TreeChannel.OWNER, Const(1, 1))
+        self.expect(m, [
+            parent.valid & parent.flit.first & root & (outside == self.wanted),
+            ~root & self.bears(m, parent.valid, parent.flit),
+            *(self.bears(m, cable.valid, cable.flit) for cable in router.child_rx),
+            *(self.bears(m, lane.valid, lane.payload) for lane in lanes),
+        ])
+        # Wherever packets go.
+        m.submodules.dut = dut = Opened(router, ("up_route", "down_route"))
+        self.trust(m, [(o.valid, o.payload) for unit in self.receivers for o in unit.o])
+        for unit in self.receivers:
+            self.claim(m, "tree-source", ~self.bears(m, unit.rx.valid, unit.rx.flit) | self.enters)
+        for port in outputs:
+            self.claim(m, "tree-source", ~self.bears(m, port.valid, port.flit) | self.entered)
+        for path in ("up", "down"):
+            for register in ("owner_chosen", "tenant_chosen", "mover.select"):
+                self.one_at_most(m, dut.signal(f"{path}.{register}", width=None))
+        # What turns at the root takes the registers of what comes down.
+        up, down = (dut.signal(f"{path}.going", width=len(Target)) for path in ("up", "down"))
+        self.help(m, ~up[Target.LEFT:].any() | ~down.any())
+        return m
