@@ -132,6 +132,8 @@ MUTANTS = (
            "rtl.tree.console", "header.external.eq(0),", "", 4),
     Mutant("tree-stamp", "a header in the middle of a packet is not stamped",
            "rtl.tree.console", "Mux(self.i.payload.first, 0, position)", "position", 4),
+    Mutant("text-source", "the stamp of the owner is software's",
+           "rtl.tree.console", "header.owner.eq(0),", "", 14),
     Mutant("store-accepted", "every whole packet is kept",
            "rtl.tree.store", "self.kept.eq(whole & self.accept)", "self.kept.eq(whole)", 8),
     Mutant("console-column", "console packets are not looked up",
@@ -193,9 +195,11 @@ MUTANTS = (
            "rtl.tree.router", "with m.If(root & arriving.first):", "with m.If(~root & arriving.first):", 4),
     Mutant("tree-source", "what turns at the root does not wait for what comes down",
            "rtl.tree.router", "up_open.eq(down_open & ~down.grant.any())", "up_open.eq(1)", 12),
+    Mutant("two-nodes-both", "console packets are not looked up at the victim, with the torus beside them",
+           "rtl.tree.console", "mine & (external | (self.tree_allowed & fresh))", "mine", 30),
     Mutant("two-nodes-cover", "the ingress guard refuses everything",
            "rtl.guard.ingress", "gate.allowed.eq(table.allowed)", "gate.allowed.eq(0)", 13),
-    Mutant("two-nodes-tree-cover", "the console of the victim is for the outside only",
-           "rtl.tree.console", "mine & (external | (self.tree_allowed & fresh))", "mine & external", 23),
+    Mutant("two-nodes-tree-cover", "no store keeps a packet",
+           "rtl.tree.store", "self.kept.eq(whole & self.accept)", "self.kept.eq(0)", 23),
 )
 """At least one for each property."""

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,19 +73,20 @@ class Job:
             return ", ".join(self.properties)
         return f"{self.mutant.breaks} without: {self.mutant.what}"
 
-    def designs(self) -> list["Design"]:
-        """What the solver is given, part by part."""
+    def designs(self) -> Iterator["Design"]:
+        """What the solver is given, part by part; made when it is asked for."""
         with imported(self.module, self.mutant) as module:
             made = getattr(module, self.harness)
             claim = getattr(made, "claim_of_goal", None)
             peeks = "\n".join(
                 f"delete -port harness/{port}\nconnect -set {port} \\{wire}"
                 for port, wire in made.peeks.items())
-            return [Design(
-                *(rtlil.convert(made(self.properties, part=part, helpers=self.mutant is None), name="harness",
-                                emit_src=lines) for lines in (False, True)),
-                conversion(made.free, made.zero) if claim else SCRIPT.format(peeks=peeks),
-                Claim(claim.value) if claim else None) for part in range(made.parts)]
+            for part in range(made.parts):
+                yield Design(
+                    *(rtlil.convert(made(self.properties, part=part, helpers=self.mutant is None), name="harness",
+                                    emit_src=lines) for lines in (False, True)),
+                    conversion(made.free, made.zero) if claim else SCRIPT.format(peeks=peeks),
+                    Claim(claim.value) if claim else None)
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,7 @@ class Outcome:
 PROOFS = (
     Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
     Job("formal.owner", "ConsoleStampHarness", ("tree-stamp",)),
+    Job("formal.sources", "TextSource", ("text-source",)),
     Job("formal.owner", "StampHarness", ("owner-stamp", "console-column")),
     Job("formal.owner", "StoreHarness", ("store-accepted",)),
     Job("formal.ingress", "IngressHarness", ("ingress-column",)),
@@ -145,6 +147,7 @@ PROOFS = (
     Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
     Job("formal.two_nodes", "Victim", ("two-nodes-column",)),
     Job("formal.two_nodes", "ConsoleVictim", ("two-nodes-console",)),
+    Job("formal.two_nodes", "BothVictim", ("two-nodes-both",)),
     Job("formal.sources", "TorusReceiver", ("torus-receiver",)),
     Job("formal.sources", "TorusSource", ("torus-source",)),
     Job("formal.sources", "TreeReceiver", ("tree-receiver",)),
@@ -180,7 +183,7 @@ def run(job: Job) -> Outcome:
 def _run(job: Job, design: Design) -> Outcome:
     """Do a part of a job, or take its outcome from the cache."""
     key = hashlib.sha256(json.dumps(
-        [design.plain, design.script, job.depth, job.mutant is None]).encode()).hexdigest()[:24]
+        [design.plain, design.script, str(design.claim), job.depth, job.mutant is None]).encode()).hexdigest()[:24]
     folder = BUILD / key
     result = folder / "outcome.json"
     if result.is_file():

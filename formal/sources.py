@@ -1,4 +1,4 @@
-"""Who sent a packet is what its header says, all the way: a router lets out no source that has not come in.
+"""Whose packets are on a cable: an endpoint sends its own, and a router lets out no source that has not come in.
 
 A receiver, with its buffers, and a router, with its receivers taken out, are proved apart: the router may assume of
 each receiver what is claimed of it.
@@ -9,19 +9,75 @@ from collections.abc import Iterable
 from amaranth.hdl import Assume, Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq  # have no public names in Amaranth 0.5
 from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, connect, flipped
 
-from formal.harness import Harness
+from formal.harness import PARAMETERS, Harness
 from formal.opened import Opened
 from formal.two_nodes_parts import SCALED, anything
-from rtl.formats import Direction, Flit, Header, TreeChannel, TreeHeader
-from rtl.signatures import DIRECTIONS
+from rtl.formats import Flit, Header, TreeChannel, TreeHeader
+from rtl.signatures import DIRECTIONS, FlitStream
 from rtl.torus.buffers import LinkInput
 from rtl.torus.router import Router
+from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.link import LinkReceiver
 from rtl.tree.router import TreeRouter
 from rtl.tree.routing import Target
 
-__all__ = ["TorusReceiver", "TorusSource", "TreeReceiver", "TreeSource"]
+__all__ = ["TextSource", "TorusReceiver", "TorusSource", "TreeReceiver", "TreeSource"]
+
+
+class TextSource(Harness):
+    """What the endpoint sends for its network interface: the stamp, and the store behind it with one slot watched.
+
+    The owner's packets and what answers them are anything.
+    """
+
+    ports = {"send_id": In(32), "hold": In(1), "tree_epoch": In(8), "i": In(FlitStream), "o_ready": In(1)}
+    properties = {
+        "text-source": "every header the endpoint sends into the tree for its network interface, whatever that gives "
+                       "it, bears the node's id and neither stamp of the outside",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        endpoint = TreeEndpoint(PARAMETERS)
+        out = endpoint.local_out.tenant
+        connect(m, flipped(self.i), endpoint.console_out)
+        m.d.comb += [endpoint.node_id.eq(AnyConst(16)), out.ready.eq(self.o_ready)]
+        for name in ("send_id", "hold", "tree_epoch"):
+            m.d.comb += getattr(endpoint, name).eq(getattr(self, name))
+
+        def good(flit):
+            header = data.View(TreeHeader, flit.data)
+            return ~flit.first | ((header.source == endpoint.node_id) & ~header.owner & ~header.external)
+
+        m.submodules.dut = dut = Opened(endpoint, ("filter", "console", "control", "drain", "executor", "answers"))
+        committed, fetched, count, words = (
+            dut.signal(f"texts.{name}", width=None) for name in ("committed", "fetched", "count", "words"))
+        collecting, ram = dut.signal("texts.collecting"), dut.memory("texts.ram")
+        bits = (ram.depth - 1).bit_length()
+        slot = Signal(bits)
+        level = Signal(bits + 1)
+        distance = Signal(bits + 1)
+        ahead = Signal(bits + 1)
+        given = Signal()
+        port = ram.read_port()
+        m.d.comb += [
+            slot.eq(AnyConst(bits)),
+            port.addr.eq(slot),
+            level.eq(committed - fetched),
+            distance.eq((slot - fetched)[:bits]),
+            ahead.eq((slot - committed)[:bits]),
+        ]
+        with m.If(~out.valid | self.o_ready):
+            m.d.sync += given.eq((level != 0) & (fetched[:bits] == slot))
+        kept = data.View(Flit, port.data)
+        self.claim(m, "text-source", ~out.valid | ~given | good(out.payload))
+        self.help(m, (distance >= level) | good(kept))
+        self.help(m, ~collecting | (ahead >= count) | good(kept))
+        self.help(m, level <= ram.depth)
+        self.help(m, ~collecting | ((count >= 1) & (count <= words) & (words <= 32) & dut.signal("texts.i__ready")))
+        return m
 
 
 class SourceHarness(Harness):
@@ -43,7 +99,8 @@ class SourceHarness(Harness):
 
     def expect(self, m: Module, entering: Iterable[Value]) -> None:
         """Remember whether it has entered: `entering` are the ways by which it may do so in this cycle."""
-        self.entered, self.enters = Signal(), Signal()
+        self.entered = Signal()
+        self.enters = Signal()
         m.d.comb += self.enters.eq(self.entered | Cat(entering).any())
         m.d.sync += self.entered.eq(self.enters)
 
@@ -72,7 +129,9 @@ class ReceiverHarness(SourceHarness):
         produce, consume, level = (
             dut.signal(f"{buffer}.{name}", width=None) for name in ("produce", "consume", "inner_level"))
         depth = storage.depth
-        slot, distance, watched = Signal(range(depth)), Signal(range(depth)), Signal()
+        slot = Signal(range(depth))
+        distance = Signal(range(depth))
+        watched = Signal()
         port = storage.read_port()
         m.d.comb += [
             slot.eq(AnyConst(len(slot))),
@@ -90,8 +149,9 @@ class ReceiverHarness(SourceHarness):
 
 
 class TorusReceiver(ReceiverHarness):
-    """The receiving end of a torus cable, anywhere in any torus."""
+    """The receiving end of a torus cable, anywhere in any torus; one port a part."""
 
+    parts = DIRECTIONS
     properties = {
         "torus-receiver": "the receiving end of a torus cable gives the switch no header with a source of which no "
                           "header has come by the cable",
@@ -99,7 +159,7 @@ class TorusReceiver(ReceiverHarness):
 
     def elaborate(self, platform):
         m = Module()
-        receiver = LinkInput(SCALED, Direction.XP)
+        receiver = LinkInput(SCALED, self.part)
         rx = receiver.rx
         self.choose(m)
         m.d.comb += [receiver.straps.eq(self.place(m)), rx.valid.eq(AnySeq(1)), rx.vc.eq(AnySeq(2)),
@@ -234,7 +294,7 @@ class TreeSource(RouterHarness):
             parent.valid & parent.flit.first & root & (outside == self.wanted),
             ~root & self.bears(m, parent.valid, parent.flit),
             *(self.bears(m, cable.valid, cable.flit) for cable in router.child_rx),
-            *(self.bears(m, lane.valid, lane.payload) for lane in lanes),
+            *(self.bears(m, lane.valid & lane.ready, lane.payload) for lane in lanes),
         ])
         # Wherever packets go.
         m.submodules.dut = dut = Opened(router, ("up_route", "down_route"))

@@ -31,7 +31,7 @@ from rtl.memory import NodeMemory
 from rtl.ni.ni import NI
 from rtl.tree.router import TreeRouter
 
-__all__ = ["ConsoleVictim", "HostileNode", "TwoNodes", "TwoNodesTree", "Victim"]
+__all__ = ["BothVictim", "ConsoleVictim", "HostileNode", "TwoNodes", "TwoNodesTree", "Victim"]
 
 SHAPE = (2, 1, 1)
 
@@ -117,7 +117,7 @@ class Victim(NodeHarness):
         bits, tenant = TableBits("victim", HOSTILE), Tenant()
         parts = {"router": seen(self.router, tenant.look_router), "guard": seen(Guard, bits.look),
                  "memory": seen(NodeMemory, tenant.look_memory), "ni": seen(NI, tenant.look_ni)}
-        m.submodules.victim = node = PartialNode(SCALED, parts, tree=self.tree)
+        m.submodules.victim = node = PartialNode(SCALED, parts, tree=seen(self.tree, tenant.look_tree))
         self.place_node(m, node, VICTIM)
         m.submodules.verdict = Verdict(lambda inner: self.find(
             inner, tenant.changed(inner, "memory", "counters", "rings", "interrupt", "sends"), ~self.permits(bits)))
@@ -137,7 +137,23 @@ class ConsoleVictim(Victim):
     properties = {
         "two-nodes-console": "while the tree's column of the victim does not permit the hostile node, no console "
                              "packet that bears its id changes memory, counters, rings (the console's "
-                             "too) or interrupt",
+                             "too) or interrupt, or makes the victim send",
+    }
+
+
+class BothVictim(Victim):
+    """The same with packets of both networks at a time."""
+
+    router, tree = AnyTorus, AnyTree
+
+    @staticmethod
+    def permits(bits):
+        """The bits that count."""
+        return bits.column | bits.tree
+
+    properties = {
+        "two-nodes-both": "while neither column of the victim permits the hostile node, packets of torus and tree that "
+                          "bear its id change nothing of these, and do not make the victim send",
     }
 
 

@@ -191,6 +191,10 @@ class Tenant:
         """Watch what the node sends."""
         self.strobes["sends"].append(router.inject[0].valid)
 
+    def look_tree(self, router, m):
+        """Watch what the node sends into the tree."""
+        self.strobes["sends"] += [router.local_in.owner.valid, router.local_in.tenant.valid]
+
     def look_memory(self, memory, m):
         """Watch a memory."""
         ram = m.submodules.ram

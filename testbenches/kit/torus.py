@@ -9,6 +9,7 @@ from typing import Any
 from cocotb.triggers import RisingEdge
 
 from rtl.formats import CHUNK_FLITS, Flit, Header, VirtualChannel, pack, unpack
+from rtl.torus.arbiter import LONGEST_YIELD
 from rtl.torus.coordinates import node_id
 from rtl.torus.header import seal
 from rtl.torus.hints import normalise
@@ -17,7 +18,7 @@ from testbenches.kit.stream import Packet
 __all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "coordinate_of", "torus_packet"]
 
 Coordinate = tuple[int, int, int]
-PATIENCE = 500
+PATIENCE = 2 * LONGEST_YIELD
 """Cycles without any movement after which a torus counts as locked: longer than any packet waits for a turn."""
 
 FIRST, LAST, BAD = 1 << 66, 1 << 65, 1 << 64
