@@ -55,7 +55,7 @@ class Job:
     properties : tuple of str
         What is asserted.
     depth : int
-        Steps of the induction and of its base; for a mutant, and for the cover, cycles to look at.
+        Steps of the induction and of its base; for a mutant, and for a cover, cycles to look at.
     mutant : Mutant, optional
         Then the property must fail.
     """

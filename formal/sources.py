@@ -112,7 +112,7 @@ class SourceHarness(Harness):
 
     def choose(self, m: Module) -> None:
         """Any mark; constant."""
-        self.wanted = Signal(sum(len(Value.cast(data.View(self.layout, Const(0, 64))[name])) for name in self.marks))
+        self.wanted = Signal(sum(self.layout[name].width for name in self.marks))
         m.d.comb += self.wanted.eq(AnyConst(len(self.wanted)))
 
     def one_at_most(self, m: Module, choice: Value) -> None:

@@ -31,6 +31,19 @@ def test_a_mutant_that_no_longer_fits_is_an_error():
         Mutant("egress-row", "nothing", "rtl.guard.table", "no such text", "").load()
 
 
+@pytest.mark.parametrize(("mutant", "parts", "good"), [
+    (None, [True, True], True), (None, [True, False, True], False), (None, [False, True], False),
+    (MUTANTS[0], [False, True, False], True), (MUTANTS[0], [False, False], False),
+])
+def test_a_proof_needs_all_parts_and_a_mutant_one(monkeypatch, mutant, parts, good):
+    class InParts(prove.Job):
+        def designs(self):
+            yield from parts
+
+    monkeypatch.setattr(prove, "_run", lambda _job, part: prove.Outcome(part, 1.0, ""))
+    assert prove.run(InParts("", "", (), mutant=mutant)).good == good
+
+
 @pytest.mark.parametrize("caught", [False, True], ids=["proof", "mutant"])
 def test_smoke(caught, tmp_path, monkeypatch):
     monkeypatch.setattr(prove, "BUILD", tmp_path)
