@@ -74,7 +74,7 @@ def test_the_reception_ring_goes_round(pair):
 def test_a_put_reaches_the_window_and_the_counter(pair):
     async def program(a, b):
         window = b.layout.heap.base
-        await b.reception_counter(2).arm(window, 64, 16)
+        await b.reception_counter(2).arm(window, 64, 16, writer=a.node_id)
         await a.put(6, 2, 8, b"0123456789abcdef")
         return await b.reception_counter(2).wait(1000), b.memory.read(window, 32)
 
@@ -83,7 +83,7 @@ def test_a_put_reaches_the_window_and_the_counter(pair):
 
 def test_a_counter_that_is_not_reached_times_out(pair):
     async def program(a, b):
-        await b.reception_counter(2).arm(b.layout.heap.base, 64, 17)
+        await b.reception_counter(2).arm(b.layout.heap.base, 64, 17, writer=a.node_id)
         await a.put(6, 2, 0, bytes(16))
         return await b.reception_counter(2).wait(500)
 
@@ -98,7 +98,7 @@ def test_a_remote_get_reads_what_it_may(pair, reader):
         await b.answer_gets()
         target = a.layout.heap.base
         a.memory.clear(target, 32)
-        await a.reception_counter(1).arm(target, 32, 8)
+        await a.reception_counter(1).arm(target, 32, 8, writer=b.node_id)
         # The destination a requester writes does not matter: it gets the answer, nobody else.
         software = pack(PutHeader, counter=1)
         await a.remote_get(6, [descriptor(header((0, 0, 0), dma=1), software, 0, 8, counter=3)])
@@ -118,7 +118,7 @@ def test_two_tasks_of_a_node_wait_for_different_causes(pair):
             return [packet.payload for packet in await b.reception.receive(5000)]
 
         async def hits():
-            await b.reception_counter(1).arm(b.layout.heap.base, 32, 8)
+            await b.reception_counter(1).arm(b.layout.heap.base, 32, 8, writer=a.node_id)
             return await b.reception_counter(1).wait(5000)
 
         async def sender():
