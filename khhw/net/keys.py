@@ -6,7 +6,7 @@ from rtl.formats import PutHeader
 
 __all__ = ["Keys"]
 
-KEYS = 1 << PutHeader["key"].width
+KEYS: int = 1 << PutHeader["key"].width
 
 
 class Keys:
@@ -23,7 +23,7 @@ class Keys:
     """
 
     def __init__(self, first: int) -> None:
-        self._free = deque((first + number) % KEYS for number in range(KEYS))
+        self._free: deque[int] = deque((first + number) % KEYS for number in range(KEYS))
 
     def __len__(self) -> int:
         """How many may be taken."""
