@@ -12,7 +12,7 @@ from rtl.ni.ring import ring_client, ring_count
 from rtl.parameters import Parameters
 from rtl.signatures import FlitStream
 
-__all__ = ["ReceptionLane", "Verdict"]
+__all__ = ["ReceptionLane", "Verdict", "packet_layout"]
 
 HEADER_FLITS = 2
 
@@ -31,7 +31,7 @@ class Verdict(enum.IntEnum, shape=3):
     """Its tail was marked bad."""
 
 
-def _packet_layout(parameters: Parameters) -> data.StructLayout:
+def packet_layout(parameters: Parameters) -> data.StructLayout:
     """State of the packet on its way.
 
     `remaining` flits go to memory, from the first at `slot` of word `address`; behind word `last` comes
@@ -100,7 +100,7 @@ class ReceptionLane(Component):
         m = Module()
         m.submodules.gather = gather = WordGather(self._parameters)
         connect(m, flipped(self.write), gather.write)
-        packet = Signal(_packet_layout(self._parameters))
+        packet = Signal(packet_layout(self._parameters))
         header = Header(gather.content[FLIT_BITS * 3:])
         put = PutHeader(gather.content[FLIT_BITS * 2:FLIT_BITS * 3])
         start = Signal(34)
