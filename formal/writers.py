@@ -20,7 +20,7 @@ PARAMETERS = replace(SCALED, lanes=2)
 """Two lanes, which look counters up at the same time."""
 
 FREE = ("port", "status", "sent", "injection_0", "sender", "receiver", "arbiter")
-"""All of a network interface but reception lanes, their counters and the rings: software and memory do what they like."""
+"""All of a network interface but reception lanes, reception counters and rings: software and memory do as they like."""
 
 
 class WriterHarness(Harness):

@@ -9,7 +9,7 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.node import BusError, Layout, LayoutError, Node, Packer, descriptor, header, parse_options, put_descriptor
 from khhw.sim.sync import gather
-from rtl.formats import FORMATS, PutHeader, pack, unpack
+from rtl.formats import FORMATS, PutHeader, Writer, pack, unpack
 from rtl.registers import Fault, Irq
 from tests.reference import Rig
 
@@ -79,6 +79,34 @@ def test_a_put_reaches_the_window_and_the_counter(pair):
         return await b.reception_counter(2).wait(1000), b.memory.read(window, 32)
 
     assert pair.run(program, 1, 6) == (True, bytes(8) + b"0123456789abcdef" + bytes(8))
+
+
+@pytest.mark.parametrize(("armed", "sent", "comes"), [
+    ({"writer": 1}, 0, True), ({"writer": 2}, 0, False), ({"writer": 1, "key": 63}, 63, True),
+    ({"writer": 1, "key": 5}, 4, False), ({"anybody": True}, 0, True), ({"anybody": True, "key": 5}, 0, False),
+])
+def test_a_counter_takes_puts_of_its_writer_with_its_key(pair, armed, sent, comes):
+    async def program(a, b):
+        await b.reception_counter(2).arm(b.layout.heap.base, 64, 16, **armed)
+        await a.put(6, 2, 0, bytes(16), key=sent)
+        return await b.reception_counter(2).wait(500), await b.read("COUNTER_DROPS")
+
+    assert pair.run(program, 1, 6) == (comes, 0 if comes else 1)
+
+
+@pytest.mark.parametrize(("armed", "message"), [
+    ({}, r"of one node \(writer=\) or of anybody \(anybody=True\), not nobody"),
+    ({"writer": 1, "anybody": True}, "not both"), ({"writer": 1 << 16}, "node = 65536 does not fit in 16 bits"),
+    ({"anybody": True, "key": 64}, "key = 64 does not fit in 6 bits"),
+])
+def test_a_counter_is_armed_for_somebody(pair, armed, message):
+    async def program(a):
+        await a.reception_counter(2).arm(0, 64, 16, writer=3)
+        with pytest.raises(ValueError, match=message):
+            await a.reception_counter(2).arm(a.layout.heap.base, 64, 16, **armed)
+        return await a.read("RECEPTION_WRITER", 2)
+
+    assert pair.run(program, 1) == pack(Writer, armed=1, node=3), "nothing has changed"
 
 
 def test_a_counter_that_is_not_reached_times_out(pair):
