@@ -9,15 +9,15 @@ import numpy as np
 from khhw.attack.colours import Bytes, paint
 from khhw.attack.places import HONEST, NODE
 from khhw.attack.scene import Matrix, Scene
+from khhw.net.keys import KEYS
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from khhw.node.packing import Packer
 from khhw.sim.host import Host
-from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, PutHeader, Writer
+from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Writer
 from rtl.registers import REGISTERS, TRAFFIC_PAGE, Access, registers_of
 
-__all__ = ["DROPS", "KEYS", "Honest", "Parcel", "landing", "plan"]
+__all__ = ["DROPS", "Honest", "Parcel", "landing", "plan"]
 
-KEYS = 1 << PutHeader["key"].width
 _writer = Packer(Writer)
 
 _ANYBODY, _OPEN = 0x30000, 0x20000

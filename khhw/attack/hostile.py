@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from khhw.attack.colours import Words
 from khhw.attack.genome import Genome
-from khhw.attack.honest import KEYS
 from khhw.attack.packing import DESCRIPTOR_WORDS, descriptors, pack_all, take_field
 from khhw.attack.places import HONEST, HOSTILE, NODE
 from khhw.attack.scene import Scene
+from khhw.net.keys import KEYS
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Descriptor, FifoHeader, Header, PutHeader
 
 __all__ = ["Batch", "Hand", "batch", "carried"]

@@ -8,7 +8,7 @@ import numpy as np
 
 from khhw.attack.attacker import Attacker
 from khhw.attack.genome import NO_TABLE, Genome
-from khhw.attack.honest import DROPS, KEYS, Honest, Parcel, landing, plan
+from khhw.attack.honest import DROPS, Honest, Parcel, landing, plan
 from khhw.attack.hostile import Hand
 from khhw.attack.law import Law, WatchedChanges
 from khhw.attack.ledger import Reading, compare, faults, read_ledger
@@ -19,6 +19,7 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl, table_writes
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner, OwnerError, Write
+from khhw.net.keys import KEYS
 from khhw.node.tree_packets import TreePacket
 from khhw.sim.engine import Engine
 from khhw.sim.host import Host

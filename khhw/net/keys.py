@@ -4,9 +4,10 @@ from collections import deque
 
 from rtl.formats import PutHeader
 
-__all__ = ["Keys"]
+__all__ = ["KEYS", "Keys"]
 
 KEYS: int = 1 << PutHeader["key"].width
+"""How many there are."""
 
 
 class Keys:
