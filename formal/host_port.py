@@ -25,6 +25,7 @@ class HostPortHarness(Harness):
     """Host gate and host port of a node under any host, any hold and any answers of what is behind them."""
 
     ports = {"host": In(AxiLite)}
+    constructed = ("scaled-node", )
     properties = {
         "host-stable": "a response offered to the host stays, with the same payload, until it is taken, through hold "
                        "as well; if hold ends before, it stays but becomes SLVERR without data",
