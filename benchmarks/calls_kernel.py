@@ -45,7 +45,7 @@ async def serve(net: Net, options: dict[str, list[int]]) -> None:
     largest = max(options["put"] + options["get"] + options["stream"])
     node.memory[base] = bytes(range(256)) * (largest // 256)
     reading = await net.register(base, largest, read=ANY)
-    writing = await net.register(base + largest, largest, write=True)
+    writing = await net.register(base + largest, largest, write=0)
     listener = await net.listen(PORT)
     connection = await listener.accept()
     await tcp_send(connection, reading.export() + writing.export())

@@ -156,6 +156,7 @@ PROOFS = (
     Job("formal.reception", "ReceptionHarness", (
         "reception-memory", "reception-counters", "reception-rings", "reception-interrupts", "reception-silence",
         "reception-console")),
+    Job("formal.writers", "WriterHarness", ("reception-writer",)),
     Job("formal.noninterference", "TorusPair", ("refused-torus",)),
     Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
     Job("formal.two_nodes", "Victim", ("two-nodes-column",)),

@@ -121,7 +121,7 @@ class ReceptionHarness(Harness):
         index = Signal(range(SCALED.counters))
         m.d.comb += index.eq(AnyConst(len(index)))
         counts = torus.counts & torus.settling
-        for name in ("value", "window", "limit", "armed"):
+        for name in ("value", "window", "limit", "writer"):
             port = dut.memory(f"ni.received.reception_{name}").read_port()
             m.d.comb += port.addr.eq(index)
             causes = [counts & (torus.counter == index)] if name == "value" else []

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rtl.formats import Writer
 from rtl.parameters import Parameters
 
 __all__ = [
@@ -18,7 +19,7 @@ __all__ = [
 ]
 
 MAGIC = 0x4B484857
-VERSION = 1
+VERSION = 2
 GUARD_PAGE = 0x4000
 """Registers from here on are the guard's: trusted, reset only with the fabric."""
 TRAFFIC_PAGE = 0xC000
@@ -179,7 +180,8 @@ _ALL = [
              doc="The last one: its `Fault` and ring. A read lowers the FAULT interrupt."),
     Register(name="RING_DROPS", address=0x05C, host=RO, doc="Packets dropped because their reception ring was full."),
     Register(name="COUNTER_DROPS", address=0x060, host=RO,
-             doc="Puts dropped because their counter is not armed, or would leave its window."),
+             doc="Puts dropped because their counter is not armed, RECEPTION_WRITER does not admit them, or they would "
+                 "leave the window."),
     Register(name="GET_DROPS", address=0x064, host=RO, doc="Remote gets dropped for want of room in their ring."),
     Register(name="BAD_DROPS", address=0x068, host=RO, doc="Packets dropped because their tail was marked bad."),
     Register(name="INJECTION_HITS", address=0x080, host=W1C, count="hit_words",
@@ -232,8 +234,10 @@ _ALL = [
              doc="Byte address `put_offset` counts from, a multiple of 8."),
     Register(name="RECEPTION_LIMIT", address=0x3008, host=RW, count="counters", stride=16,
              doc="Bytes from RECEPTION_WINDOW that may be written."),
-    Register(name="RECEPTION_ARMED", address=0x300C, host=RW, count="counters", stride=16,
-             fields={"reserved": 31, "armed": 1}, doc="Puts to a counter that is not armed are dropped and counted."),
+    Register(name="RECEPTION_WRITER", address=0x300C, host=RW, count="counters", stride=16,
+             fields={"reserved": 32 - Writer.size, **{name: part.width for name, part in reversed(list(Writer))}},
+             doc="Who may put into this window: nobody (`armed` 0), anybody, or one node id; and only puts with this "
+                 "`key`. All others are dropped and counted."),
     Register(name="HOLD", address=0x4000, owner=RW, fields={"reserved": 30, "clear": 1, "hold": 1},
              doc="Tenant reset, level: network interface, host port and console DMA stay in reset. 1 after reset. "
                  "`clear`, only with `hold`: sets the node memory to 0. A write of 0 takes effect when the memory is "

@@ -16,6 +16,7 @@ from rtl.formats import (
     Reason,
     TreeChannel,
     VirtualChannel,
+    Writer,
     pack,
     unpack,
 )
@@ -236,13 +237,15 @@ class ReferenceNode:
         elif put["remote_get"]:
             self.remote_get(header, put["ring"], data[16:16 + facts["valid"]])
         else:
-            self.put(put, data[16:16 + facts["valid"]])
+            self.put(header["source"], put, data[16:16 + facts["valid"]])
         return None
 
-    def put(self, put, payload):
+    def put(self, source, put, payload):
         counter, offset = put["counter"], put["put_offset"]
+        writer = unpack(Writer, self.values["RECEPTION_WRITER", counter])
+        admitted = writer["armed"] and (writer["any"] or writer["node"] == source) and writer["key"] == put["key"]
         limit = self.values["RECEPTION_LIMIT", counter]
-        if not self.values["RECEPTION_ARMED", counter] or offset + len(payload) > limit:
+        if not admitted or offset + len(payload) > limit:
             self.counts["COUNTER_DROPS"] += 1
             return
         start = self.values["RECEPTION_WINDOW", counter] + offset

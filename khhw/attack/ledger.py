@@ -128,7 +128,7 @@ def faults(
     honest, hostile = list(scene.honest), list(scene.hostile)
     apart = not (law.ever[honest][:, hostile].any() or law.ever[hostile][:, honest].any())
     if apart and all(parcel.within(law.always) for parcel in parcels):
-        sent = sum({"message": 1, "put": 1, "get": 2}.get(parcel.kind, 0) for parcel in parcels)
+        sent = sum({"message": 1, "put": 1, "late": 1, "get": 2}.get(parcel.kind, 0) for parcel in parcels)
         for name in ("INJECTED", "DELIVERED"):
             counted = sum(after[rank].since(before[rank], name) for rank in honest)
             if counted != sent:
