@@ -16,9 +16,10 @@ from khhw.attack.places import HONEST, NODE
 from khhw.attack.scene import Matrix, Scene
 from khhw.attack.scoreboard import Scoreboard, Violation
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl, table_writes
+from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner, OwnerError, Write
+from khhw.control.tables import table_writes
 from khhw.node.tree_packets import TreePacket
 from khhw.sim.engine import Engine
 from khhw.sim.host import Host
