@@ -130,6 +130,7 @@ class Outcome:
 
 PROOFS = (
     Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
+    Job("formal.clear", "ClearHarness", ("clear-state", "clear-answers")),
     Job("formal.owner", "ConsoleStampHarness", ("tree-stamp",)),
     Job("formal.sources", "TextSource", ("text-source",)),
     Job("formal.owner", "StampHarness", ("owner-stamp", "console-column")),
