@@ -1,12 +1,15 @@
 """Tenants of nodes of an RTL machine: one who leaves traces wherever it can, and one who looks for them."""
 
+from contextlib import suppress
+
 from khhw.attack.places import NODE
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from khhw.sim.transport import BusError
-from rtl.formats import DESCRIPTOR_BYTES
+from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, unpack
 from rtl.registers import REGISTERS, Access, Pattern, registers_of
 
-__all__ = ["NODE", "READABLE", "dirty", "dirty_guard", "look", "shout"]
+__all__ = ["NODE", "READABLE", "dirty", "dirty_guard", "look", "shout", "stream",
+           "texts_from"]
 
 READABLE = [(register.name, index, address) for register, index, address in registers_of(NODE)
             if register.host in (Access.RO, Access.RW, Access.W1C)]
@@ -52,6 +55,28 @@ async def shout(machine, rank, stopped):
                 await machine.write(rank, "CONSOLE_TX_LENGTH", 240)
     except BusError:
         return
+
+
+async def stream(machine, rank, target):
+    """Have the traffic generator send to a node, without end."""
+    x, y, z = machine.shape.coordinate(target)
+    await machine.write(rank, "TRAFFIC_CONTROL", 0)
+    await machine.write(rank, "TRAFFIC_TARGET", x << 16 | y << 8 | z)
+    await machine.write(rank, "TRAFFIC_COUNT", 0)
+    await machine.write(rank, "TRAFFIC_PROBABILITY", 1 << 29)
+    await machine.write(rank, "TRAFFIC_CONTROL", Pattern.TARGET << 2 | 1)
+
+
+async def texts_from(machine, rank, base):
+    """Node ids whose texts stand in the console ring at `base`, that nobody has read yet."""
+    tail = await machine.read(rank, "CONSOLE_TAIL")
+    ring, sources = machine.host.nodes[rank].peek(base, tail), []
+    at = 0
+    while at < tail:
+        header = unpack(TreeHeader, int.from_bytes(ring[at:at + 8], "big"))
+        sources.append(header["source"])
+        at += -(-(1 + header["words"]) // 4) * 32
+    return sources
 
 
 async def _post(machine, rank, descriptors, ring=0):
@@ -122,8 +147,6 @@ async def dirty(machine, rank, friend):
             except BusError:
                 continue
             break
-    try:
+    with suppress(BusError):
         await port.read(REGISTERS["COMMIT"].at())
-    except BusError:
-        pass
     await machine.outside.sleep(200)
