@@ -1,7 +1,7 @@
 """Properties of what a guard keeps of its tenants: a clear leaves nothing of it to the next one."""
 
 from amaranth.hdl import Cat, Module, Signal, Value
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, connect, flipped
 
 from formal.harness import PARAMETERS, Harness
 from rtl.guard.guard import Guard
@@ -22,7 +22,7 @@ _PEEKED = {
 class ClearHarness(Harness):
     """A whole guard; whatever it is told, by whomever, in any cycle."""
 
-    ports = {"guard": Out(guard_signature(PARAMETERS)),
+    ports = {**guard_signature(PARAMETERS).members,
              **{f"peek_{name}": In(width) for name, (_, width) in _PEEKED.items()}}
     peeks = {f"peek_{name}": f"dut.{wire}" for name, (wire, _) in _PEEKED.items()}
     properties = {
@@ -36,7 +36,14 @@ class ClearHarness(Harness):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = Guard(PARAMETERS)
-        connect(m, flipped(self.guard), dut)
+        for name, member in guard_signature(PARAMETERS).members.items():
+            outer, inner = getattr(self, name), getattr(dut, name)
+            if member.is_port:
+                target, value = (inner, outer) if member.flow is In else (outer, inner)
+                m.d.comb += Value.cast(target).eq(value)
+            else:
+                for ours, its in zip(outer, inner, strict=True) if member.dimensions else [(outer, inner)]:
+                    connect(m, flipped(ours), its)
         owner, host, hold = dut.owner, dut.host, dut.hold
 
         clears = Signal()

@@ -25,6 +25,7 @@ from khhw.sim.engine import Engine
 from khhw.sim.host import Host
 from khhw.sim.sync import gather
 from khhw.sim.transport import BusError
+from rtl.formats import Reason
 from rtl.registers import REGISTERS, Fault
 
 __all__ = ["Finding", "Session"]
@@ -222,6 +223,9 @@ class Session:
         await self._owner.hold(attacker.rank, clear=True)
         await self._owner.write(attacker.rank, *_CONSOLE.writes)
         await self._outside.sleep(cycles)
+        refused = await self._owner.read(attacker.rank, "REFUSED", Reason)
+        if any(refused + await self._owner.read(attacker.rank, "LOG_COUNT")):
+            self._board.wrong("residue", f"node {attacker.rank} was cleared, and still tells of refusals")
         await self._owner.release(attacker.rank)
         while (await self._owner.read(attacker.rank, "HOLD"))[0]:
             await self._outside.sleep(_POLL)

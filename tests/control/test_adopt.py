@@ -1,13 +1,18 @@
 """An owner that was started again, on the reference machine: what it takes for granted, and what it does not."""
 
+from itertools import count
+
 import pytest
 
 from khhw.control.domains import DomainError, Domains
 from khhw.control.epochs import AdoptError, EpochControl, EpochError
+from khhw.control.outside import Outside
 from khhw.control.owner import Owner, Write
 from khhw.control.tables import table_crc, table_writes
 from khhw.sim.sync import timeout
-from tests.reference import Rig
+from rtl.formats import STALE_COMMITS
+from tests.control.stopped import StoppedError, stop_after
+from tests.reference import ReferenceMachine, Rig
 
 NODES = 6
 OLD = Domains.from_rules(["0 1 2 <-> 0 1 2"], NODES)
@@ -144,6 +149,43 @@ def test_answers_to_the_owner_before_are_not_taken_for_ones_to_this(rig):
 
     asked = rig.machine.now
     assert rig.run(late()) == [1]
+
+
+@pytest.mark.parametrize("ever", [True, False], ids=["changed before", "never changed"])
+def test_wherever_the_owner_was_stopped_old_text_is_stale_at_the_release(ever):
+    """Four commits between the last clear and the release that follows it."""
+    machine, commits = ReferenceMachine((2, 1, 1)), []
+    outside, both = Outside(machine.host.root), Domains.from_rules(["0 1 -> 0 1"], 2)
+
+    def fresh():
+        return EpochControl(Owner(outside, machine.shape))
+
+    machine.run(outside.start())
+    if ever:
+        machine.run(fresh().change(both))
+    node = machine.nodes[1]
+    write = node.write
+
+    def watching(name, index, value):
+        if name == "HOLD" and value:
+            commits.append(0)
+        elif name == "COMMIT":
+            commits[-1] += 1
+        return write(name, index, value)
+
+    node.write = watching
+    for packets in count():
+        immortal = stop_after(outside, packets)
+        try:
+            machine.run(fresh().hand_over([1], both, {}))
+        except StoppedError:
+            machine.run(fresh().hand_over([1], both, {}))
+        else:
+            break
+    immortal()
+    assert commits[1::2] == [STALE_COMMITS] * packets
+    assert commits[-1] == STALE_COMMITS
+    assert packets > 20
 
 
 def test_the_checksum_is_that_of_the_writes(rig):

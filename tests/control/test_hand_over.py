@@ -15,6 +15,7 @@ from khhw.control.log import read_logs
 from khhw.control.owner import ConsoleKeys, Owner
 from khhw.sim.sync import spawn
 from rtl.formats import STALE_COMMITS, Reason
+from tests.control.stopped import StoppedError, stop_after
 from tests.control.tenants import NODE, READABLE, dirty, dirty_guard, look, shout, stream, texts_from
 
 CONSTANT = {"MAGIC", "VERSION", "COORDINATE", "SIZE", "RANK", "NODE_ID", "MEMORY_BYTES", "RESOURCES"}
@@ -161,28 +162,6 @@ def test_no_text_of_the_tenant_before_arrives(known):
     for rank in TAKEN:
         assert logs[rank].counts[Reason.STALE] == 0 < logs[rank].counts[Reason.TREE]
         assert not [entry for entry in logs[rank].entries if entry.source in ids]
-
-
-class StoppedError(Exception):
-    """The owner is no more."""
-
-
-def stop_after(outside, packets):
-    """Stop the owner when it has sent so many packets more; whatever is answered to them is still under way."""
-    send, left = outside.send, iter(range(packets, -1, -1))
-
-    async def mortal(packet, channel):
-        await send(packet, channel)
-        if not next(left):
-            outside.send = send
-            raise StoppedError
-
-    outside.send = mortal
-
-    def immortal():
-        outside.send = send
-
-    return immortal
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["known", "restarted"])
