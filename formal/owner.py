@@ -23,8 +23,8 @@ class OwnerHarness(Harness):
              "peek_lasting": In(1)}
     peeks = {"peek_lasting": "dut.lasting"}
     properties = {
-        "owner-writes": "tables, reaches, epoch, hold (but its end), grants, console keys and the log change only in "
-                        "the cycle in which a write of the owner is answered without an error",
+        "owner-writes": "tables, reaches, revisions, epoch, hold (but its end), grants, console keys and the log "
+                        "change only in the cycle in which a write of the owner is answered without an error",
         "owner-commit": "the epoch changes only by a write to COMMIT while everything has drained",
     }
 
@@ -53,6 +53,7 @@ class OwnerHarness(Harness):
         state = {
             "valid": policy.valid, "epoch": policy.epoch, "hold": dut.hold, "priority": policy.priority,
             "reach": policy.reach, "commits": dut.commits, "bank_0": dut.reaches[0], "bank_1": dut.reaches[1],
+            "revision_0": dut.revisions[0], "revision_1": dut.revisions[1],
             "send_id": dut.send_id, "receive_ids": dut.receive_ids, "receive_valid": dut.receive_valid,
         }
         for name, signal in state.items():

@@ -142,6 +142,7 @@ PROOFS = (
     Job("formal.memory", "MemoryClear", ("memory-cleared", "memory-held")),
     Job("formal.drain", "DrainHarness", ("drain-exact",)),
     Job("formal.epoch_counters", "EpochCounters", ("count-injected", "count-ejected")),
+    Job("formal.clear", "ClearHarness", ("clear-state", "clear-answers")),
     Job("formal.owner", "ConsoleStampHarness", ("tree-stamp",)),
     Job("formal.sources", "TextSource", ("text-source",)),
     Job("formal.owner", "StampHarness", ("owner-stamp", "console-column", "console-stale")),
