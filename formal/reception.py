@@ -36,6 +36,7 @@ class ReceptionHarness(Harness):
     """A node under any link input, any host, any owner and any memory."""
 
     ports = {"now": In(64), "host": In(AxiLite)}
+    constructed = ("scaled-node", )
     properties = {
         "reception-memory": "every write request to the node memory is the host's own access, or made for a torus "
                             "packet whose column bit was 1, or for a console packet that was accepted, and is what "
@@ -120,7 +121,7 @@ class ReceptionHarness(Harness):
         index = Signal(range(SCALED.counters))
         m.d.comb += index.eq(AnyConst(len(index)))
         counts = torus.counts & torus.settling
-        for name in ("value", "window", "limit", "armed"):
+        for name in ("value", "window", "limit", "writer"):
             port = dut.memory(f"ni.received.reception_{name}").read_port()
             m.d.comb += port.addr.eq(index)
             causes = [counts & (torus.counter == index)] if name == "value" else []

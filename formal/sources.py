@@ -6,7 +6,7 @@ each receiver what is claimed of it.
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Assume, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq  # have no public names in Amaranth 0.5
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, connect, flipped
@@ -135,10 +135,10 @@ class ReceiverHarness(SourceHarness):
         port = storage.read_port()
         m.d.comb += [
             slot.eq(AnyConst(len(slot))),
-            Assume(slot < depth),
             distance.eq(Mux(slot >= consume, slot - consume, slot + depth - consume)),
             port.addr.eq(slot),
         ]
+        self.assume(m, "slot-is-there", slot < depth)
         with m.If(dut.signal(f"{buffer}.r_port__en")):
             m.d.sync += watched.eq(consume == slot)
         end = consume + level
@@ -197,7 +197,15 @@ class TreeReceiver(ReceiverHarness):
 
 
 class RouterHarness(SourceHarness):
-    """A router whose receivers are anything that keeps what is claimed of them."""
+    """A router whose receivers are anything that keeps what is claimed of them.
+
+    Attributes
+    ----------
+    trusts : str
+        Name of what is assumed of receivers.
+    """
+
+    trusts: str
 
     def free(self, receiver: type[wiring.Component]) -> type[wiring.Component]:
         """In the place of a receiver: every output is anything in every cycle. Those made are in `self.receivers`."""
@@ -214,12 +222,14 @@ class RouterHarness(SourceHarness):
     def trust(self, m: Module, outputs: Iterable[tuple[Value, data.View]]) -> None:
         """What is claimed of receivers."""
         for valid, flit in outputs:
-            m.d.comb += Assume(~self.bears(m, valid, flit) | self.entered)
+            self.assume(m, self.trusts, ~self.bears(m, valid, flit) | self.entered)
 
 
 class TorusSource(RouterHarness):
     """A torus router, anywhere in any torus; one output a part."""
 
+    trusts = "torus-receivers"
+    solver = "z3"
     parts = 1 + DIRECTIONS
     properties = {
         "torus-source": "a torus router lets out no header with a source of which no header has come in, by any cable "
@@ -261,6 +271,7 @@ class TorusSource(RouterHarness):
 class TreeSource(RouterHarness):
     """A tree router, anywhere in any tree."""
 
+    trusts = "tree-receivers"
     layout, marks = TreeHeader, ("source", "owner", "external")
     properties = {
         "tree-source": "a tree router lets out no header with a source and stamps of which no header has come in, by "

@@ -29,7 +29,7 @@ _RINGS = range(SCALED.injection_rings + SCALED.reception_rings + 1)
 _POINTERS = ("base", "size", "head", "tail", "fill", "fetch", "remote")
 _COUNTERS = {
     "sent": [f"injection_{field}" for field in ("value", "window", "limit", "reader")],
-    "received": [f"reception_{field}" for field in ("value", "window", "limit", "armed")],
+    "received": [f"reception_{field}" for field in ("value", "window", "limit", "writer")],
 }
 
 

@@ -22,7 +22,7 @@ __all__ = [
     "FLIT_BITS", "FLIT_BYTES", "CHUNK_BYTES", "CHUNK_FLITS", "WORD_BITS", "WORD_BYTES", "WORD_FLITS",
     "PACKET_BYTES", "PACKET_FLITS", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES", "TREE_PAYLOAD_BYTES",
     "TREE_PACKET_FLITS", "STALE_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction", "Protocol",
-    "TreeClass", "ControlOp", "Reason", "Straps", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
+    "TreeClass", "ControlOp", "Reason", "Straps", "Writer", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
     "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "pack", "unpack",
 ]
 
@@ -152,6 +152,10 @@ Straps = _layout({
 """Constants of a place: coordinate, torus size (1 to 64 each), dense rank, tree children present
 (bit 0 left, bit 1 right)."""
 
+Writer = _layout({"armed": 1, "any": 1, "node": 16, "key": 6})
+"""Who may put by a reception counter: if `armed`, the node with id `node` or, with `any`, every node that may send
+here, and only puts that carry `key`. The register RECEPTION_WRITER."""
+
 Header = _layout({
     "crc": 7,
     "epoch": 1,
@@ -173,7 +177,7 @@ FifoHeader = _layout({"put_offset": 32, "argument": 24, "function": 8})
 """Second flit of a memory-FIFO packet (`dma` = 0)."""
 
 PutHeader = _layout({
-    "put_offset": 32, "counter": 8, "valid_bytes": 8, "reserved": 6, "pacing": 1, "remote_get": 1, "ring": 8,
+    "put_offset": 32, "counter": 8, "valid_bytes": 8, "key": 6, "pacing": 1, "remote_get": 1, "ring": 8,
 })
 """Second flit of a direct put or remote get (`dma` = 1). `put_offset` counts from the base of reception
 counter `counter`; the descriptors of a remote get go to injection ring `ring`."""
@@ -255,7 +259,8 @@ FIELDS: dict[str, dict[str, str]] = {
                       "of 8; hardware counts it up from packet to packet.",
         "counter": "Reception counter.",
         "valid_bytes": "Payload bytes that are written and counted. Set by hardware when it sends.",
-        "reserved": "0.",
+        "key": "Must be that of the counter's RECEPTION_WRITER. A generation, to tell a late put from one that is "
+               "waited for; not a secret. Of no meaning in a remote get.",
         "pacing": "Kept from the original; hardware ignores it.",
         "remote_get": "1: the payload is descriptors, to be injected at the destination.",
         "ring": "Injection ring at the destination the descriptors of a remote get are put into.",

@@ -10,6 +10,7 @@ import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from rtl.formats import Writer
 from rtl.parameters import Parameters
 
 __all__ = [
@@ -18,7 +19,7 @@ __all__ = [
 ]
 
 MAGIC = 0x4B484857
-VERSION = 1
+VERSION = 2
 GUARD_PAGE = 0x4000
 """Registers from here on are the guard's: trusted, reset only with the fabric."""
 TRAFFIC_PAGE = 0xC000
@@ -179,7 +180,8 @@ _ALL = [
              doc="The last one: its `Fault` and ring. A read lowers the FAULT interrupt."),
     Register(name="RING_DROPS", address=0x05C, host=RO, doc="Packets dropped because their reception ring was full."),
     Register(name="COUNTER_DROPS", address=0x060, host=RO,
-             doc="Puts dropped because their counter is not armed, or would leave its window."),
+             doc="Puts dropped because their counter is not armed, RECEPTION_WRITER does not admit them, or they would "
+                 "leave the window."),
     Register(name="GET_DROPS", address=0x064, host=RO, doc="Remote gets dropped for want of room in their ring."),
     Register(name="BAD_DROPS", address=0x068, host=RO, doc="Packets dropped because their tail was marked bad."),
     Register(name="INJECTION_HITS", address=0x080, host=W1C, count="hit_words",
@@ -232,15 +234,20 @@ _ALL = [
              doc="Byte address `put_offset` counts from, a multiple of 8."),
     Register(name="RECEPTION_LIMIT", address=0x3008, host=RW, count="counters", stride=16,
              doc="Bytes from RECEPTION_WINDOW that may be written."),
-    Register(name="RECEPTION_ARMED", address=0x300C, host=RW, count="counters", stride=16,
-             fields={"reserved": 31, "armed": 1}, doc="Puts to a counter that is not armed are dropped and counted."),
+    Register(name="RECEPTION_WRITER", address=0x300C, host=RW, count="counters", stride=16,
+             fields={"reserved": 32 - Writer.size, **{name: part.width for name, part in reversed(list(Writer))}},
+             doc="Who may put into this window: nobody (`armed` 0), anybody, or one node id; and only puts with this "
+                 "`key`. All others are dropped and counted."),
     Register(name="HOLD", address=0x4000, owner=RW, fields={"reserved": 30, "clear": 1, "hold": 1},
              doc="Tenant reset, level: network interface, host port and console DMA stay in reset. 1 after reset. "
-                 "`clear`, only with `hold`: sets the node memory to 0. A write of 0 takes effect when the memory is "
-                 "cleared, has answered what hold cut, and no console packet for the tenant before is left. Reads: "
-                 "`hold`, whether it lasts; `clear`, whether something keeps it from ending."),
+                 "`clear`, only with `hold`: takes from the node what the next tenant could read or inherit. It sets "
+                 "the node memory, GRANTS, CONSOLE_SEND_ID, CONSOLE_LISTEN, CONSOLE_RECEIVE_ID and REFUSED to 0 and "
+                 "empties the log; until the hold ends what is refused is neither logged nor counted in REFUSED. A "
+                 "write of 0 takes effect when the memory is cleared, has answered what hold cut, and no console "
+                 "packet for the tenant before is left. Reads: `hold`, whether it lasts; `clear`, whether something "
+                 "keeps it from ending."),
     Register(name="COMMIT", address=0x4004, owner=WO,
-             doc="Any write makes the shadow tables and reaches the active ones and flips the epoch parity. "
+             doc="Any write makes the shadow tables, reaches and revision the active ones and flips the epoch parity. "
                  "An error while DRAINED is 0."),
     Register(name="GUARD_STATUS", address=0x4008, host=RO, owner=RO,
              fields={"reserved": 27, "hold": 1, "priority": 1, "drained": 1, "epoch": 1, "valid": 1},
@@ -250,19 +257,27 @@ _ALL = [
              doc="`priority`: this node may inject on the priority channel."),
     Register(name="REACH", address=0x4010, owner=WO, count=6,
              doc="Shadow: hops a deposit packet may travel in each `Direction`; part of the epoch."),
+    Register(name="REVISION", address=0x4028, owner=RW,
+             doc="A number the owner gives to what it loads; hardware makes nothing of it. A write goes to the shadow, "
+                 "and begins the sum of TABLE_CRC anew; a read finds the active one."),
+    Register(name="TABLE_CRC", address=0x402C, owner=RO,
+             doc="CRC-32 (zlib's) over the writes of REVISION, ROW, COLUMN and REACH by which the active tables were "
+                 "loaded: those from the last one of REVISION on, or from the commit before. A write counts as six "
+                 "bytes: address (2) and value (4), least significant byte first. 0 if nothing was written."),
     Register(name="CONSOLE_SEND_ID", address=0x4030, owner=RW, host=RO,
              doc="Channel id stamped on what this node sends."),
     Register(name="CONSOLE_LISTEN", address=0x4034, owner=RW, host=RO, doc="Bit i: receive id i is in use."),
     Register(name="CONSOLE_RECEIVE_ID", address=0x4040, owner=RW, host=RO, count="receive_ids",
              doc="Channel ids this node takes packets of."),
-    Register(name="REFUSED", address=0x4080, host=RO, owner=RO, count=16, doc="Packets refused here, by `Reason`."),
-    Register(name="INJECTED", address=0x40C0, host=RO, owner=RO, count=2,
+    Register(name="REFUSED", address=0x4080, host=RO, owner=RO, count=16,
+             doc="Packets refused here, by `Reason`, since the fabric reset or the last `clear` of HOLD."),
+    Register(name="INJECTED", address=0x40C0, owner=RO, count=2,
              doc="Packets sent into the torus, by epoch parity."),
-    Register(name="DELIVERED", address=0x40C8, host=RO, owner=RO, count=2,
+    Register(name="DELIVERED", address=0x40C8, owner=RO, count=2,
              doc="Packets handed to the network interface, by epoch parity; copies of deposit packets do not count."),
-    Register(name="REFUSED_IN", address=0x40D0, host=RO, owner=RO, count=2,
+    Register(name="REFUSED_IN", address=0x40D0, owner=RO, count=2,
              doc="Packets the ingress guard refused, by epoch parity; copies do not count."),
-    Register(name="DROPPED", address=0x40D8, host=RO, owner=RO, count=2,
+    Register(name="DROPPED", address=0x40D8, owner=RO, count=2,
              doc="Packets the router discarded or that met a node in hold, by epoch parity; copies do not count."),
     Register(name="LOG_COUNT", address=0x40E0, host=RO, owner=RO, doc="Entries in the log."),
     Register(name="LOG_LOST", address=0x40E4, host=RO, owner=RO,
@@ -333,7 +348,8 @@ _ALL = [
              doc="Packets with an error, recorded or not, by `TrafficError`; they count nowhere else."),
     Register(name="TRAFFIC_HISTOGRAM", address=0xC200, host=RO, count=128,
              doc="Recorded packets by latency. Latencies below 16 have a bin each; bin i from 16 on holds latencies "
-                 "from (8 + i mod 8) 2^(i/8 - 1), eight bins to a factor of two. The last also holds all above."),
+                 "from (8 + i mod 8) 2^(i/8 - 1), eight bins to a factor of two. The last also holds all above. "
+                 "0 while `clearing`."),
 ]
 
 REGISTERS: dict[str, Register] = {register.name: register for register in _ALL}

@@ -19,6 +19,7 @@ from rtl.formats import (
     Header,
     PutHeader,
     Straps,
+    Writer,
     pack,
     unpack,
 )
@@ -29,11 +30,13 @@ from testbenches.kit.memory import MemoryModel
 from testbenches.kit.registerbus import BusAnswer, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
 
-__all__ = ["Bench", "chunks_of", "descriptor", "fifo_packet", "put_packet", "replaced"]
+__all__ = ["ANY_WRITER", "Bench", "chunks_of", "descriptor", "fifo_packet", "put_packet", "replaced"]
 
 RING_BYTES = 1024
 PLACE = {"x": 1, "y": 2, "z": 3, "size_x": 4, "size_y": 5, "size_z": 6, "rank": 69, "children": 1}
 NODE_ID = 0x1234
+ANY_WRITER = pack(Writer, armed=1, any=1)
+"""RECEPTION_WRITER of a window for puts of anybody."""
 
 
 def chunks_of(payload: int) -> int:
@@ -162,12 +165,13 @@ class Bench:
         assert (await self.host.write(REGISTERS[name].at(index), value)).resp == OKAY, (name, value, index)
 
     async def window(self, side: str, counter: int, *, window: int, limit: int, value: int = 0,
-                     rights: int = 1) -> None:
-        """Set up a counter."""
+                     rights: int | None = None) -> None:
+        """Set up a counter; `rights` is its READER, nobody unless given, or its WRITER, anybody unless given."""
+        name, usual = ("READER", 0) if side == "INJECTION" else ("WRITER", ANY_WRITER)
         await self.set(f"{side}_WINDOW", window, counter)
         await self.set(f"{side}_LIMIT", limit, counter)
         await self.set(f"{side}_VALUE", value, counter)
-        await self.set(f"{side}_{'READER' if side == 'INJECTION' else 'ARMED'}", rights, counter)
+        await self.set(f"{side}_{name}", usual if rights is None else rights, counter)
 
     def ring_address(self, ring: int, offset: int = 0) -> int:
         """Address in injection ring `ring`."""

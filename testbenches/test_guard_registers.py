@@ -1,10 +1,13 @@
 """The guard's registers: who may do what, and what they drive."""
 
+import struct
+import zlib
+
 import cocotb
 from cocotb.triggers import RisingEdge
 
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
-from testbenches.guard_model import Bench
+from testbenches.guard_model import Bench, header, packet
 
 DUT = "rtl.guard.guard:Guard"
 PARAMETERS = [{}, {"lanes": 6, "table_nodes": 32, "log_entries": 4}]
@@ -124,3 +127,126 @@ async def a_commit_waits_for_the_tree(dut):
         assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
         await _pulse(dut.tree_retired, dut.clk)
     assert int(dut.tree_epoch.value) == 3
+
+
+async def _told(bench):
+    """All that the host can read in the guard, by address."""
+    found = {}
+    for register, _, address in registers_of(bench.parameters):
+        if register.address >= GUARD_PAGE and register.host in (Access.RO, Access.RW, Access.W1C):
+            answer = await bench.host.read(address)
+            assert not answer.error
+            found[address] = answer.value
+    return found
+
+
+async def _refuse_everywhere(bench, times):
+    """Packets that all lanes refuse, both ways, and refusals of the tree in every cycle."""
+    for _ in range(times):
+        for lane in bench.lanes:
+            bench.from_ni[lane].put(packet(header(x=lane % 4), bench.random))
+            bench.from_router[lane].put(packet(header(source=20 + lane), bench.random))
+    bench.dut.tree_refused.value = 1
+
+
+@cocotb.test()
+async def a_clear_leaves_nothing_to_the_next_tenant(dut):
+    """Whatever was refused before, in the cycle of the clear and in the hold: the host reads what it read at first."""
+    bench = Bench(dut)
+    await bench.start(commit=True)
+    dut.tree_source.value = 9
+    first = await _told(bench)
+    for delay in range(12):
+        for index in range(bench.parameters.receive_ids):
+            await bench.set("CONSOLE_RECEIVE_ID", 100 + index, index)
+        for name in ("GRANTS", "CONSOLE_SEND_ID", "CONSOLE_LISTEN"):
+            await bench.set(name, 1)
+        await _refuse_everywhere(bench, delay if delay % 3 else 3 * bench.parameters.log_entries)
+        await bench.cycles(delay)
+        if delay % 3 == 0:
+            await bench.cycles(20 * bench.parameters.log_entries)
+            assert await bench.get("LOG_COUNT") == bench.parameters.log_entries and await bench.get("LOG_LOST")
+        await bench.set("HOLD", 3)
+        assert dut.receive_ids.value == dut.receive_valid.value == dut.send_id.value == 0
+        await _refuse_everywhere(bench, 2)
+        await bench.cycles(30)
+        for register in (*(REGISTERS["REFUSED"].at(index) for index in range(16)), REGISTERS["LOG_COUNT"].at(),
+                         REGISTERS["LOG_LOST"].at(), REGISTERS["LOG_NODES"].at(), REGISTERS["GRANTS"].at()):
+            assert (await bench.owner.read(register)).value == 0
+        for source in (*bench.from_ni, *bench.from_router):
+            source.flush()
+        dut.tree_refused.value = 0
+        await bench.cycles(20)
+        refused = sum([await bench.get("REFUSED_IN", parity) for parity in range(2)])
+        assert refused
+        await bench.set("HOLD", 0)
+        assert await _told(bench) == first, delay
+    # What comes afterwards is the next tenant's own.
+    dut.tree_refused.value = 1
+    await bench.cycles(1)
+    dut.tree_refused.value = 0
+    await bench.cycles(4)
+    assert await bench.get("LOG_COUNT") == 1
+    assert (await bench.host.read(REGISTERS["LOG_NODES"].at())).value == 9 << 16 | bench.model.id
+
+
+@cocotb.test()
+async def a_hold_without_clear_keeps_what_the_tenant_has(dut):
+    """Keys, grant, log and counts are still there."""
+    bench = Bench(dut)
+    await bench.start(commit=True)
+    await bench.set("CONSOLE_SEND_ID", 7)
+    await bench.set("GRANTS", 1)
+    dut.tree_refused.value = 1
+    await bench.cycles(3)
+    dut.tree_refused.value = 0
+    await bench.cycles(9)
+    before = await _told(bench)
+    await bench.set("HOLD", 1)
+    await bench.set("HOLD", 0)
+    await bench.cycles(2)
+    assert await _told(bench) == before
+    assert before[REGISTERS["LOG_COUNT"].at()] == 3
+
+
+@cocotb.test()
+async def the_owner_finds_what_it_loaded(dut):
+    """REVISION goes with the tables; TABLE_CRC is zlib's over the writes, from the revision on."""
+    bench = Bench(dut)
+    await bench.start()
+    words = bench.parameters.table_words
+
+    async def load(writes):
+        total = b""
+        for name, index, value in writes:
+            await bench.set(name, value, index)
+            total += struct.pack("<HI", REGISTERS[name].at(index), value)
+        return zlib.crc32(total)
+
+    def some(revision):
+        return [("REVISION", 0, revision),
+                *((name, index, bench.random.getrandbits(32)) for name, count in (
+                    ("ROW", words), ("COLUMN", words), ("REACH", 6)) for index in range(count))]
+
+    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (0, 0)
+    revisions = [bench.random.getrandbits(32) for _ in range(4)]
+    active = (0, 0)
+    for round_, revision in enumerate(revisions):
+        # What an owner before loaded by half does not count.
+        await load(some(0xBAD)[:round_ * 2])
+        crc = await load(some(revision))
+        await load([("GRANTS", 0, 0), ("CONSOLE_SEND_ID", 0, round_)])
+        assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == active
+        await bench.set("COMMIT", 1)
+        await bench.cycles(2)
+        active = revision, crc
+        assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == active
+    # A commit of nothing brings back the tables before, and their revision, and the checksum says what was loaded.
+    await bench.set("COMMIT", 1)
+    await bench.cycles(2)
+    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (revisions[-2], 0)
+    # Without a revision the writes since the commit count.
+    crc = await load(some(0)[1:])
+    await bench.set("COMMIT", 1)
+    await bench.cycles(2)
+    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (revisions[-1], crc)

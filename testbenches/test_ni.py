@@ -3,10 +3,10 @@
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Flit, Header, PutHeader, pack, unpack
+from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Flit, Header, PutHeader, Writer, pack, unpack
 from rtl.registers import Fault, Irq
 from testbenches.kit.stream import PAUSES, Packet
-from testbenches.ni_bench import RING_BYTES, Bench, chunks_of, descriptor, fifo_packet, put_packet
+from testbenches.ni_bench import ANY_WRITER, RING_BYTES, Bench, chunks_of, descriptor, fifo_packet, put_packet
 
 DUT = "rtl.ni.ni:NI"
 PARAMETERS = [
@@ -272,12 +272,13 @@ async def puts_stay_in_their_window(dut, pauses, latency):
     await bench.start()
     draw, parameters = bench.random, bench.parameters
     end = parameters.memory_bytes
-    windows = {0: (bench.data, 800, 1), 1: (end - 128, 4096, 1), 2: (0, 0xFFFFFFFF, 0), 3: (0xFFFFFFF8, 0xFFFFFFFF, 1)}
+    windows = {0: (bench.data, 800, ANY_WRITER), 1: (end - 128, 4096, ANY_WRITER), 2: (0, 0xFFFFFFFF, 0),
+               3: (0xFFFFFFF8, 0xFFFFFFFF, ANY_WRITER)}
     values = {}
-    for counter, (window, limit, armed) in windows.items():
+    for counter, (window, limit, writer) in windows.items():
         if counter < parameters.counters:
             values[counter] = draw.randrange(1, 600)
-            await bench.window("RECEPTION", counter, window=window, limit=limit, value=values[counter], rights=armed)
+            await bench.window("RECEPTION", counter, window=window, limit=limit, value=values[counter], rights=writer)
     model = bytearray(bench.memory.content)
     drops = hits = lane = 0
     for _ in range(60):
@@ -287,10 +288,10 @@ async def puts_stay_in_their_window(dut, pauses, latency):
         short = draw.random() < 0.1
         size = 0 if short else None
         bench.eject[lane].put(put_packet(payload, counter=counter, put_offset=offset, size=size))
-        window, limit, armed = windows.get(counter, (0, 0, 0)) if counter < parameters.counters else (0, 0, 0)
+        window, limit, writer = windows.get(counter, (0, 0, 0)) if counter < parameters.counters else (0, 0, 0)
         carried = not short or len(payload) <= 16
         inside = offset + len(payload) <= limit and window + offset + len(payload) <= end
-        if armed and offset % 8 == 0 and inside and carried:
+        if writer and offset % 8 == 0 and inside and carried:
             model[window + offset:window + offset + len(payload)] = payload
             values[counter] = values[counter] - len(payload) & 0xFFFFFFFF
             hits |= (values[counter] == 0) << counter
@@ -306,6 +307,30 @@ async def puts_stay_in_their_window(dut, pauses, latency):
     for counter, value in values.items():
         assert await bench.get("RECEPTION_VALUE", counter) == value
     assert await bench.get("RECEPTION_HITS") == hits
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def a_window_takes_puts_of_its_writer_alone(dut, pauses):
+    """Stamped source and key decide, each of their bits, on all lanes at once: what differs is dropped and counted."""
+    bench = Bench(dut, pauses)
+    await bench.start()
+    node, key, lanes, drops = 0xA5C3, 0b011010, bench.parameters.lanes, 0
+    flips = [(1 << bit, 0) for bit in range(16)] + [(0, 1 << bit) for bit in range(6)]
+    cases = [(fields, node ^ flip, key ^ turn)
+             for fields in ({"armed": 1}, {"armed": 1, "any": 1}, {}, {"any": 1}) for flip, turn in [(0, 0), *flips]]
+    for fields, source, carried in cases:
+        before, payload = bench.fill(bench.data, 8), bench.random.randbytes(8)
+        await bench.window("RECEPTION", 1, window=bench.data, limit=8, value=8 * lanes,
+                           rights=pack(Writer, node=node, key=key, **fields))
+        for lane in bench.eject:
+            lane.put(put_packet(payload, counter=1, key=carried, source=source))
+        await bench.settle()
+        taken = "armed" in fields and ("any" in fields or source == node) and carried == key
+        drops += 0 if taken else lanes
+        assert bench.memory.dump(bench.data, 8) == (payload if taken else before), (fields, hex(source), carried)
+        assert await bench.get("RECEPTION_VALUE", 1) == (0 if taken else 8 * lanes)
+        assert await bench.get("COUNTER_DROPS") == drops
 
 
 @cocotb.test()

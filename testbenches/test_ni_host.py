@@ -60,7 +60,7 @@ async def values_hold_or_are_refused(dut):
     await bench.start()
     end = bench.parameters.memory_bytes
     last = bench.parameters.counters - 1
-    for side, rights, value in (("INJECTION", "READER", 0x3ABCD), ("RECEPTION", "ARMED", 1)):
+    for side, rights, value in (("INJECTION", "READER", 0x3ABCD), ("RECEPTION", "WRITER", 0xC5A96B)):
         for index in (0, last):
             written = {"VALUE": 0xDEADBEEF ^ index, "WINDOW": 0xFFFFFFF0 ^ index << 3, "LIMIT": 0x12345678,
                        rights: value}

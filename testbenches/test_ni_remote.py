@@ -130,7 +130,7 @@ async def reset_amid_traffic(dut, pauses, latency):
             model.flush()
         for name in ("VALUE", "WINDOW", "LIMIT", "READER"):
             assert await bench.get(f"INJECTION_{name}", 1) == 0
-        for name in ("VALUE", "WINDOW", "LIMIT", "ARMED"):
+        for name in ("VALUE", "WINDOW", "LIMIT", "WRITER"):
             assert await bench.get(f"RECEPTION_{name}", 1) == 0
         for name in ("INJECTION_SIZE", "INJECTION_HEAD", "RECEPTION_SIZE", "RECEPTION_TAIL", "FAULTS"):
             assert await bench.get(name) == 0

@@ -11,7 +11,7 @@ from khhw.attack.packing import as_bytes
 from khhw.attack.places import HOSTILE, NODE
 from khhw.sim.host import Host
 from khhw.sim.transport import BusError
-from rtl.formats import DESCRIPTOR_BYTES
+from rtl.formats import DESCRIPTOR_BYTES, Writer, pack
 from rtl.registers import MEMORY_WINDOW, REGISTERS
 
 __all__ = ["Attacker"]
@@ -131,7 +131,7 @@ class Attacker:
         await self.write("RECEPTION_WINDOW", windows.base + 2048 * (counter % 4), counter)
         await self.write("RECEPTION_LIMIT", int(hand.dice.choice([2048, 4096, 0xFFFFFFFF])), counter)
         await self.write("RECEPTION_VALUE", int(hand.dice.choice([0, 512, 0x7FFFFFFF])), counter)
-        await self.write("RECEPTION_ARMED", 1, counter)
+        await self.write("RECEPTION_WRITER", pack(Writer, armed=1, any=1, key=hand.key), counter)
 
     async def write(self, register: str, value: int, index: int = 0) -> bool:
         """A register of its own; whether that was allowed."""

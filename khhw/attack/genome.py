@@ -10,8 +10,8 @@ from khhw.attack.scene import MATRICES
 __all__ = ["Genome", "MEANWHILE", "NO_TABLE", "TABLES", "WAYS", "change", "draw"]
 
 WAYS = (
-    "message", "put", "get", "deposit", "hint", "channel", "range", "source", "descriptor", "ring", "register", "guard",
-    "console", "traffic", "mixed",
+    "message", "put", "writer", "get", "deposit", "hint", "channel", "range", "source", "descriptor", "ring",
+    "register", "guard", "console", "traffic", "mixed",
 )
 """What hostile software does in a round; :mod:`khhw.attack.hostile` says what each is."""
 

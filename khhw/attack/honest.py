@@ -9,12 +9,16 @@ import numpy as np
 from khhw.attack.colours import Bytes, paint
 from khhw.attack.places import HONEST, NODE
 from khhw.attack.scene import Matrix, Scene
+from khhw.net.keys import KEYS
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
+from khhw.node.packing import Packer
 from khhw.sim.host import Host
-from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES
+from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Writer
 from rtl.registers import REGISTERS, TRAFFIC_PAGE, Access, registers_of
 
-__all__ = ["DROPS", "Honest", "Parcel", "plan"]
+__all__ = ["DROPS", "Honest", "Parcel", "landing", "plan"]
+
+_writer = Packer(Writer)
 
 _ANYBODY, _OPEN = 0x30000, 0x20000
 _SENDING = 100
@@ -36,7 +40,8 @@ class Parcel:
     Parameters
     ----------
     kind : str
-        ``message``, ``put``, ``get`` (the answer is what counts: `source` asks and gets it) or ``console``.
+        ``message``, ``put``, ``get`` (the answer is what counts: `source` asks and gets it), ``late`` (a put with the
+        key of the round before, which must not arrive) or ``console``.
     source, target : int
         Ranks.
     place : int
@@ -89,6 +94,7 @@ class Honest:
         self.registers: dict[tuple[str, int], int] = {}
         self.heads = {"RECEPTION": [0, 0], "CONSOLE": [0]}
         self.counted: dict[int, int] = defaultdict(int)
+        self.key = 0
         self._host = host
         self._port = host.nodes[rank]
         self._slot = 0
@@ -96,7 +102,7 @@ class Honest:
 
     @property
     def confidant(self) -> int:
-        """The only rank that may read what is shared."""
+        """The only rank that may read what is shared, and write what is confided."""
         honest = self.scene.honest
         return honest[(honest.index(self.rank) + 1) % len(honest)]
 
@@ -116,7 +122,7 @@ class Honest:
     async def set_up(self) -> None:
         """Memory, rings and windows, once."""
         h = HONEST
-        for area, shown in ((h.windows[0], False), (h.windows[1], False), (h.staging, False), (h.text, False),
+        for area, shown in (*((window, False) for window in h.windows), (h.staging, False), (h.text, False),
                             (h.shown, True), (h.shared, False), (h.secret, False)):
             self.poke(area.base, paint(self.dice, self.rank, area.length, shown=shown).tobytes())
         for name, index, area, remote in (
@@ -133,15 +139,26 @@ class Honest:
             await self.write("INJECTION_WINDOW", base, counter)
             await self.write("INJECTION_LIMIT", limit, counter)
             await self.write("INJECTION_READER", reader, counter)
-        for counter, base, limit, armed in (
-            (h.PUTS, h.windows[0].base, h.windows[0].length, 1), (h.ANSWERS, h.windows[1].base, h.windows[1].length, 1),
-            (h.CLOSED, 0, NODE.memory_bytes, 0),
+        for counter, base, limit in (
+            (h.PUTS, h.windows[0].base, h.windows[0].length), (h.CONFIDED, h.windows[2].base, h.windows[2].length),
+            (h.CLOSED, 0, NODE.memory_bytes),
+            *((counter, _answers(rank), h.SLOT) for counter, rank in zip(h.ANSWERS, self.scene.honest, strict=True)),
         ):
             await self.write("RECEPTION_WINDOW", base, counter)
             await self.write("RECEPTION_LIMIT", limit, counter)
             await self.write("RECEPTION_VALUE", h.EXPECTED, counter)
-            await self.write("RECEPTION_ARMED", armed, counter)
         self.registers = await self.watched()
+
+    async def arm(self, key: int) -> None:
+        """Let each counter take puts of its writer with a new key. To be called while nothing is under way."""
+        self.key = key
+        named = {HONEST.CONFIDED: self.confidant, **dict(zip(HONEST.ANSWERS, self.scene.honest, strict=True))}
+        writers = {counter: _writer(armed=1, node=self.scene.shape.node_id(rank), key=key)
+                   for counter, rank in named.items()}
+        writers |= {HONEST.PUTS: _writer(armed=1, any=1, key=key), HONEST.CLOSED: _writer(any=1, key=key)}
+        for counter, writer in writers.items():
+            await self.write("RECEPTION_WRITER", writer, counter)
+            self.registers["RECEPTION_WRITER", counter] = writer
 
     async def watched(self) -> dict[tuple[str, int], int]:
         """Registers that only this node's software changes, by name and index."""
@@ -155,7 +172,7 @@ class Honest:
     async def counters(self) -> dict[int, int]:
         """Bytes that reception counters have counted since the last call."""
         taken = {}
-        for counter in (HONEST.PUTS, HONEST.ANSWERS, HONEST.CLOSED):
+        for counter in (HONEST.PUTS, HONEST.CONFIDED, *HONEST.ANSWERS, HONEST.CLOSED):
             value = await self.read("RECEPTION_VALUE", counter)
             taken[counter] = (HONEST.EXPECTED - value - self.counted[counter]) % (1 << 32)
             self.counted[counter] = (HONEST.EXPECTED - value) % (1 << 32)
@@ -179,18 +196,21 @@ class Honest:
     def _staged(self, parcel: Parcel, at: int) -> bytes:
         """Put the data of a parcel at an address, and return its descriptor."""
         place, length = self.scene.shape.coordinate(parcel.target), len(parcel.data)
+        if parcel.kind == "message":
+            self.poke(at, parcel.data)
+            return message_descriptor(place, at, length, function=self.rank, ring=parcel.place)
+        target, offset = landing(self.scene, parcel)
         if parcel.kind == "get":
             counter = HONEST.SHARED if parcel.origin >= HONEST.shared.base else HONEST.SHOWN
             window = HONEST.shared.base if counter == HONEST.SHARED else HONEST.shown.base
             wanted = put_descriptor(
-                self.scene.shape.coordinate(self.rank), HONEST.ANSWERS, parcel.place - HONEST.windows[1].base,
-                parcel.origin - window, length, counter=counter)
+                self.scene.shape.coordinate(self.rank), target, offset, parcel.origin - window, length, key=self.key,
+                counter=counter)
             self.poke(at, wanted)
             return get_descriptor(place, HONEST.GET_RING, at, 1)
         self.poke(at, parcel.data)
-        if parcel.kind == "put":
-            return put_descriptor(place, HONEST.PUTS, parcel.place - HONEST.windows[0].base, at, length)
-        return message_descriptor(place, at, length, function=self.rank, ring=parcel.place)
+        key = self.key if parcel.kind == "put" else (self.key - 1) % KEYS
+        return put_descriptor(place, target, offset, at, length, key=key)
 
     async def send(self, wait: int) -> None:
         """Everything that was prepared."""
@@ -218,8 +238,24 @@ class Honest:
         self.poke(HONEST.gets.base, bytes(HONEST.gets.length))
 
 
+def _answers(rank: int) -> int:
+    """Where answers of a node go."""
+    return HONEST.windows[1].base + HONEST.SLOT * rank
+
+
+def landing(scene: Scene, parcel: Parcel) -> tuple[int, int]:
+    """Reception counter that a put or an answer is for, and its offset in that counter's window."""
+    shared, answers, confided = HONEST.windows
+    if parcel.place < shared.end:
+        return HONEST.PUTS, parcel.place - shared.base
+    if parcel.place >= confided.base:
+        return HONEST.CONFIDED, parcel.place - confided.base
+    rank, offset = divmod(parcel.place - answers.base, HONEST.SLOT)
+    return HONEST.ANSWERS[scene.honest.index(rank)], offset
+
+
 def plan(nodes: Sequence[Honest], allowed: Matrix, dice: np.random.Generator) -> list[Parcel]:
-    """What honest nodes send each other in a round: to each that may hear it a message, a put, a get, and some text."""
+    """What honest nodes send each other in a round: to each that may hear it a message, puts, a get, and some text."""
     parcels = []
     for node in nodes:
         for target in nodes:
@@ -233,17 +269,17 @@ def _between(node: Honest, target: Honest, dice: np.random.Generator) -> list[Pa
     def data(most: int = PAYLOAD_BYTES) -> bytes:
         return paint(dice, node.rank, int(dice.integers(1, most + 1))).tobytes()
 
-    slot = HONEST.SLOT * node.rank
-    answer = HONEST.windows[1].base + HONEST.SLOT * target.rank
+    window = HONEST.windows[2 if target.confidant == node.rank else 0]
     parcels = [
         Parcel("message", node.rank, target.rank, int(dice.integers(2)), data()),
-        Parcel("put", node.rank, target.rank, HONEST.windows[0].base + slot, data()),
+        Parcel("put", node.rank, target.rank, window.base + HONEST.SLOT * node.rank, data()),
+        Parcel("late", node.rank, target.rank, _answers(node.rank), data()),
     ]
     area = HONEST.shared if target.confidant == node.rank else HONEST.shown
     origin = area.base + 8 * int(dice.integers((area.length - PAYLOAD_BYTES) // 8))
     length = int(dice.integers(1, PAYLOAD_BYTES + 1))
     parcels.append(Parcel(
-        "get", node.rank, target.rank, answer, target.image[origin:origin + length].tobytes(), origin))
+        "get", node.rank, target.rank, _answers(target.rank), target.image[origin:origin + length].tobytes(), origin))
     if target is not node and dice.integers(2):
         text = paint(dice, node.rank, PAYLOAD_BYTES).tobytes()
         parcels.append(Parcel("console", node.rank, target.rank, 0, text))

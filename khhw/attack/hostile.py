@@ -12,6 +12,7 @@ from khhw.attack.genome import Genome
 from khhw.attack.packing import DESCRIPTOR_WORDS, descriptors, pack_all, take_field
 from khhw.attack.places import HONEST, HOSTILE, NODE
 from khhw.attack.scene import Scene
+from khhw.net.keys import KEYS
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Descriptor, FifoHeader, Header, PutHeader
 
 __all__ = ["Batch", "Hand", "batch", "carried"]
@@ -37,6 +38,8 @@ class Hand:
         The hostile node.
     foes, friends : tuple of int
         Ranks it must not reach, and others.
+    key : int
+        What honest nodes have armed their counters with: a key is no secret.
     genome : Genome
     dice : Generator
     """
@@ -45,6 +48,7 @@ class Hand:
     rank: int
     foes: tuple[int, ...]
     friends: tuple[int, ...]
+    key: int
     genome: Genome
     dice: np.random.Generator
 
@@ -70,7 +74,8 @@ class Hand:
             "deposit": np.zeros(count, np.int64), "pid0": np.zeros(count, np.int64), "pid1": self.below(count, 2),
             "dma": self.below(count, 2), "source": np.zeros(count, np.int64), "address": 8 * self.below(count, 4096),
             "length": self.below(count, longest // 2 + 1), "counter": np.full(count, HOSTILE.OWN),
-            "target": self.dice.choice((HONEST.PUTS, HONEST.ANSWERS, 1, HONEST.CLOSED), count),
+            "target": self.dice.choice((HONEST.PUTS, HONEST.CONFIDED, *HONEST.ANSWERS, 1, HONEST.CLOSED), count),
+            "key": np.where(self.some(count, self.genome.near), self.key, self.below(count, KEYS)),
             "offset": 8 * self.below(count, 256), "get": np.zeros(count, np.int64), "ring": np.ones(count, np.int64),
         }
 
@@ -79,8 +84,8 @@ def _rows(fields: Fields) -> Words:
     count = len(fields["x"])
     software = np.where(
         fields["dma"] > 0,
-        pack_all(PutHeader, count, put_offset=fields["offset"], counter=fields["target"], remote_get=fields["get"],
-                 ring=fields["ring"]),
+        pack_all(PutHeader, count, put_offset=fields["offset"], counter=fields["target"], key=fields["key"],
+                 remote_get=fields["get"], ring=fields["ring"]),
         pack_all(FifoHeader, count, put_offset=fields["offset"], argument=fields["length"], function=fields["target"]))
     names = ("crc", "epoch", "hint", "deposit", "pid0", "size", "pid1", "dma", "dynamic", "vc", "x", "y", "z", "source")
     headers = pack_all(Header, count, **{name: fields[name] for name in names if name in fields})
@@ -94,6 +99,24 @@ def _message(_hand: Hand, fields: Fields) -> None:
 def _put(_hand: Hand, fields: Fields) -> None:
     fields["dma"][:] = 1
     fields["length"] = np.maximum(fields["length"], 1)
+
+
+def _writer(hand: Hand, fields: Fields) -> None:
+    """Puts where another is the writer, at whoever may be reached: among the answers to a get, and what is confided."""
+    count = len(fields["x"])
+    _put(hand, fields)
+    hosts = [hand.scene.shape.coordinate(rank) for rank in hand.friends if rank in hand.scene.honest]
+    if hosts:
+        places = np.array(hosts)[hand.below(count, len(hosts))]
+        chosen = hand.some(count, 0.8)
+        for axis, column in zip("xyz", places.T, strict=True):
+            fields[axis] = np.where(chosen, column, fields[axis])
+    fields["target"] = hand.dice.choice((HONEST.PUTS, HONEST.CONFIDED, *HONEST.ANSWERS), count)
+    fields["offset"] = 8 * hand.below(count, HONEST.SLOT // 8)
+    fields["length"] = 1 + hand.below(count, PAYLOAD_BYTES // 4)
+    fields["key"] = np.where(hand.some(count, 0.5), hand.key, hand.below(count, KEYS))
+    ids = [hand.scene.shape.node_id(rank) for rank in hand.scene.honest]
+    fields["source"] = hand.dice.choice(ids, count)
 
 
 def _get(hand: Hand, fields: Fields) -> None:
@@ -150,8 +173,8 @@ def _some_gets(hand: Hand, fields: Fields, share: float) -> None:
 
 
 _SHAPERS: dict[str, Callable[[Hand, Fields], None]] = {
-    "message": _message, "put": _put, "get": _get, "deposit": _deposit, "hint": _hint, "channel": _channel,
-    "range": _range, "source": _source,
+    "message": _message, "put": _put, "writer": _writer, "get": _get, "deposit": _deposit, "hint": _hint,
+    "channel": _channel, "range": _range, "source": _source,
 }
 
 

@@ -18,8 +18,9 @@ class Honest:
     gets = Area(1 * _KIB, 1 * _KIB)
     console = Area(2 * _KIB, 2 * _KIB)
     reception = (Area(4 * _KIB, 4 * _KIB), Area(8 * _KIB, 4 * _KIB))
-    windows = (Area(12 * _KIB, 2 * _KIB), Area(14 * _KIB, 2 * _KIB))
-    staging = Area(16 * _KIB, 6 * _KIB)
+    windows = (Area(12 * _KIB, 2 * _KIB), Area(14 * _KIB, 2 * _KIB), Area(20 * _KIB, 2 * _KIB))
+    """Puts of anybody; answers to gets, a slot for each node that is asked; puts of one honest node."""
+    staging = Area(16 * _KIB, 4 * _KIB)
     text = Area(22 * _KIB, 2 * _KIB)
     shown = Area(24 * _KIB, 4 * _KIB)
     shared = Area(28 * _KIB, 4 * _KIB)
@@ -28,8 +29,10 @@ class Honest:
     SEND_RING, GET_RING = 0, 1
     OWN, SHOWN, SHARED = 0, 2, 3
     """Injection counters: all of its memory, for nobody; what anybody may read; what one honest node may read."""
-    PUTS, ANSWERS = 0, 3
-    """Reception counters of the two windows."""
+    PUTS, CONFIDED = 0, 2
+    """Reception counters of the first window and the last."""
+    ANSWERS = (3, 4, 6, 7)
+    """Reception counters of slots of the second: for the first honest node, the second, ..."""
     CLOSED = 5
     """A reception counter with a window of all memory that is not armed."""
     SLOT = 256

@@ -94,10 +94,24 @@ def _reader_not_asked() -> Any:
     return _copy("rtl.ni.ni", InjectionLane=injection.InjectionLane).NI
 
 
+def _admits(old: str, new: str) -> Any:
+    counters = _copy("rtl.ni.counters", (old, new))
+    reception = _copy("rtl.ni.reception", admits=counters.admits)
+    return _copy("rtl.ni.ni", ReceptionLane=reception.ReceptionLane).NI
+
+
+def _any_writer() -> Any:
+    return _admits("(writer.any | (writer.node == source)) & ", "")
+
+
+def _any_key() -> Any:
+    return _admits(" & (writer.key == key)", "")
+
+
 _MADE_BY = {
     "DestinationLookedUp": _destination_looked_up, "KeptSource": _kept_source,
     "EveryOtherDescriptor": _every_other_descriptor, "ConsoleNotLookedUp": _console_not_looked_up,
-    "ReaderNotAsked": _reader_not_asked,
+    "ReaderNotAsked": _reader_not_asked, "AnyWriter": _any_writer, "AnyKey": _any_key,
 }
 
 BUGS = (
@@ -109,6 +123,8 @@ BUGS = (
     Bug("console not looked up", "console packets are accepted whatever the column says", "guard",
         "ConsoleNotLookedUp"),
     Bug("reader not asked", "a remote get may read any window, whoever its reader is", "ni", "ReaderNotAsked"),
+    Bug("any writer", "a window takes puts of any permitted node, whoever its writer is", "ni", "AnyWriter"),
+    Bug("any key", "a window takes puts with any key", "ni", "AnyKey"),
 )
 """Faults in different places, of different kinds."""
 

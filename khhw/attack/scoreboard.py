@@ -52,6 +52,8 @@ def _mask(*areas: Area) -> npt.NDArray[np.bool_]:
 
 
 _OPEN = _mask(*HONEST.windows)
+_OWNED = _mask(*HONEST.windows[1:])
+"""Windows with one writer, which is honest."""
 _FIXED = ~_mask(*HONEST.windows, *_RINGS)
 
 
@@ -148,7 +150,7 @@ class Scoreboard:
             self.wrong("memory", f"node {node.rank}: {len(wrong)} bytes from {wrong[0]:#x} on changed, in no window")
 
     def _windows(self, node: Honest, memory: Bytes) -> None:
-        """What the network may write: bytes of those who may send here, and no others."""
+        """What the network may write: bytes of each window's writer, if it may send here, and no others."""
         changed = (memory != self._base[node.rank]) & _OPEN
         if not changed.any():
             return
@@ -158,6 +160,10 @@ class Scoreboard:
                 if self._law.possible[sender, node.rank]:
                     place = slice(parcel.place, parcel.place + len(parcel.data))
                     changed[place] &= memory[place] != np.frombuffer(parcel.data, np.uint8)
+        if (changed & _OWNED).any():
+            where = np.flatnonzero(changed & _OWNED)
+            self.wrong("writer", f"node {node.rank}: {len(where)} bytes from {where[0]:#x} on that are not what the "
+                       f"window's only writer put there: {memory[where[:8]].tobytes().hex()}")
         if not changed.any():
             return
         if not self._law.possible[list(self._scene.hostile), node.rank].any():

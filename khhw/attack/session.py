@@ -8,32 +8,35 @@ import numpy as np
 
 from khhw.attack.attacker import Attacker
 from khhw.attack.genome import NO_TABLE, Genome
-from khhw.attack.honest import DROPS, Honest, Parcel, plan
+from khhw.attack.honest import DROPS, Honest, Parcel, landing, plan
 from khhw.attack.hostile import Hand
 from khhw.attack.law import Law, WatchedChanges
 from khhw.attack.ledger import Reading, compare, faults, read_ledger
-from khhw.attack.places import HONEST, NODE
+from khhw.attack.places import NODE
 from khhw.attack.scene import Matrix, Scene
 from khhw.attack.scoreboard import Scoreboard, Violation
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl, table_writes
+from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
-from khhw.control.owner import Owner, OwnerError, Write
+from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write
+from khhw.control.tables import table_writes
+from khhw.net.keys import KEYS
 from khhw.node.tree_packets import TreePacket
 from khhw.sim.engine import Engine
 from khhw.sim.host import Host
 from khhw.sim.sync import gather
 from khhw.sim.transport import BusError
+from rtl.formats import Reason
 from rtl.registers import REGISTERS, Fault
 
 __all__ = ["Finding", "Session"]
 
 _DOWN, _UP = 1, 2
 """Console channels: what all hear, and what all speak on and hear, too. Only the column keeps domains apart."""
+_CONSOLE = ConsoleKeys(_UP, (_DOWN, _UP))
 _KEYS = {("HOLD", 0): 0, ("GRANTS", 0): 0, ("CONSOLE_SEND_ID", 0): _UP, ("CONSOLE_LISTEN", 0): 0b11,
          ("CONSOLE_RECEIVE_ID", 0): _DOWN, ("CONSOLE_RECEIVE_ID", 1): _UP}
 _POLL, _PATIENCE, _LAST = 100, 100, 3000
-_HOLD, _CLEAR = 1, 2
 
 
 @dataclass
@@ -94,12 +97,14 @@ class Session:
         self._owner = Owner(self._outside, scene.shape)
         self._law = Law(scene.shape.nodes)
         self._columns = self._law.now
+        self._key = int(self._dice.integers(KEYS))
         self._changes = WatchedChanges(EpochControl(self._owner), self._law, self._look)
         self._honest = [Honest(self.host, scene, rank, self._dice) for rank in scene.honest]
         self._hostile = [Attacker(self.host, rank) for rank in scene.hostile]
         self._board = Scoreboard(engine, self._law, scene, self._honest, self._hostile, _UP)
         self._drops: dict[int, dict[str, int]] = {}
         self._own: dict[int, dict[str, int]] = {}
+        self._refused_puts = 0
         self._playing = False
         self._bare_played = False
         self.host.scheduler.spawn(self._run(), name="owner")
@@ -109,7 +114,7 @@ class Session:
         self._engine.sign(False)
         await self._outside.start()
         self._outside.subscribe(lambda _cycle, packet: self._came_out(packet))
-        await self._owner.set_console(None, _UP, [_DOWN, _UP])
+        await self._owner.set_console(None, *_CONSOLE)
         await self._owner.release(None)
         await gather(*(node.set_up() for node in self._honest))
         self._drops = {node.rank: await node.drops() for node in self._honest}
@@ -141,6 +146,8 @@ class Session:
             if genome.tables != NO_TABLE:
                 await self._become(self._scene.matrix(genome.matrices[0]))
                 self._columns = await self._open_one_guard(genome)
+            self._key = (self._key + 1) % KEYS
+            await gather(*(node.arm(self._key) for node in self._honest))
             before = await read_ledger(self._owner, 2)
             parcels = self._begin()
             self._playing = True
@@ -203,7 +210,7 @@ class Session:
         foes = tuple(rank for rank in self._scene.honest if not row[rank])
         friends = tuple(int(rank) for rank in np.flatnonzero(row))
         dice = np.random.default_rng((genome.seed, attacker.rank))
-        return Hand(self._scene, attacker.rank, foes or self._scene.honest, friends, genome, dice)
+        return Hand(self._scene, attacker.rank, foes or self._scene.honest, friends, self._key, genome, dice)
 
     async def _meanwhile(self, genome: Genome, dice: np.random.Generator) -> None:
         """What the owner does while the others play."""
@@ -218,9 +225,13 @@ class Session:
     async def _hold(self, attacker: Attacker, cycles: int) -> None:
         """Take a node from its tenant and give it to the next: nothing of the one before may be in it."""
         attacker.silent = True
-        await self._owner.write(attacker.rank, Write("HOLD", _HOLD | _CLEAR))
+        await self._owner.hold(attacker.rank, clear=True)
+        await self._owner.write(attacker.rank, *_CONSOLE.writes)
         await self._outside.sleep(cycles)
-        await self._owner.write(attacker.rank, Write("HOLD", 0))
+        refused = await self._owner.read(attacker.rank, "REFUSED", Reason)
+        if any(refused + await self._owner.read(attacker.rank, "LOG_COUNT")):
+            self._board.wrong("residue", f"node {attacker.rank} was cleared, and still tells of refusals")
+        await self._owner.release(attacker.rank)
         while (await self._owner.read(attacker.rank, "HOLD"))[0]:
             await self._outside.sleep(_POLL)
         if any(self._engine.peek(attacker.rank, 0, NODE.memory_bytes)):
@@ -244,6 +255,9 @@ class Session:
         self._board.look(tails)
         await gather(*(self._check_registers(node, parcels) for node in self._honest))
         after = await read_ledger(self._owner, 2)
+        for attacker in self._hostile:
+            if attacker.silent:
+                before[attacker.rank] = before[attacker.rank].cleared()
         for fault in faults(before, after, self._scene, self._law, parcels, _KEYS):
             self._board.wrong("guard", fault)
         for attacker in self._hostile:
@@ -259,11 +273,17 @@ class Session:
                                   f"to {value:#x}")
         drops, counted = await node.drops(), await node.counters()
         old, self._drops[node.rank] = self._drops[node.rank], drops
+        late = [parcel for parcel in parcels if (parcel.kind, parcel.target) == ("late", node.rank)]
+        least, most = (sum(parcel.within(allowed) for parcel in late) for allowed in (self._law.always, self._law.ever))
+        dropped = drops["COUNTER_DROPS"] - old["COUNTER_DROPS"]
         if not self._board.isolated(node.rank):
+            self._refused_puts += max(0, dropped - most)
             return
         for name, value in drops.items():
-            if value != old[name] and not (name == "CONSOLE_DROPS" and self._law.opened):
+            if value != old[name] and name != "COUNTER_DROPS" and not (name == "CONSOLE_DROPS" and self._law.opened):
                 self._board.wrong("state", f"node {node.rank}: {name} went from {old[name]} to {value}")
+        if not least <= dropped <= most:
+            self._board.wrong("counter", f"node {node.rank}: {dropped} puts were dropped, not {least} to {most}")
         certain, possible = self._bytes(node, parcels, self._law.always), self._bytes(node, parcels, self._law.ever)
         for counter, value in counted.items():
             if not certain[counter] <= value <= possible[counter]:
@@ -278,7 +298,7 @@ class Session:
             mine = [parcel for parcel in mine if parcel.kind == "put" or self._board.isolated(parcel.target)]
         found: Counter[int] = Counter()
         for parcel in mine:
-            found[HONEST.PUTS if parcel.kind == "put" else HONEST.ANSWERS] += len(parcel.data)
+            found[landing(self._scene, parcel)[0]] += len(parcel.data)
         return found
 
     async def _account(self, finding: Finding, before: dict[int, Reading], after: dict[int, Reading]) -> None:
@@ -287,6 +307,8 @@ class Session:
         ends = counted.ends
         for kind, hits in self._board.arrived.items():
             ends["delivered", f"{kind} to the honest, allowed"] += hits
+        ends["dropped", "put to the honest, from a permitted node"] += self._refused_puts
+        self._refused_puts = 0
         self._board.arrived.clear()
         for attacker in self._hostile:
             finding.tried += attacker.tried

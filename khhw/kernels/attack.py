@@ -164,7 +164,7 @@ async def deputy(a: Attacker) -> None:
     """Have a friend send to a node only the friend may reach: a remote get with descriptors that name it."""
     node, forged = a.node, a.place(a.one("forged"))
     node.memory.clear(a.window, _WINDOW)
-    await node.reception_counter(VICTIM_COUNTER).arm(a.window, _WINDOW, 0x7FFFFFFF)
+    await node.reception_counter(VICTIM_COUNTER).arm(a.window, _WINDOW, 0x7FFFFFFF, anybody=True)
     slots = [_SLOT * a.number, _SLOT * (a.number + len(ATTACKS))]
     puts = [pack(PutHeader, counter=VICTIM_COUNTER, put_offset=slot) for slot in slots]
     named = [

@@ -34,7 +34,7 @@ async def main(node: Node, arguments: str) -> None:
         raise ValueError(f"bytes= is 1 to {heap.length}, not {size}")
     stop = Event("the end of the flood")
     if node.rank == to:
-        await node.reception_counter(COUNTER).arm(heap.base, heap.length, _ENDLESS)
+        await node.reception_counter(COUNTER).arm(heap.base, heap.length, _ENDLESS, anybody=True)
     await node.console.print(f"node {node.rank}> flood: open")
     await spawn(stopped(node, stop), name="stop")
     if node.rank == to:

@@ -86,7 +86,8 @@ async def answer(node: Node, options: dict[str, list[int]]) -> None:
     try:
         while (packet := await expect(node, (ARM, END), patience * turns)).function != END:
             size = _NUMBER.unpack(packet.payload)[0]
-            await counter.arm(heap.base + HEADER.size, heap.length - HEADER.size, size)
+            await counter.arm(heap.base + HEADER.size, heap.length - HEADER.size, size,
+                              writer=node.shape.node_id(source))
             await node.send(source, _NUMBER.pack(size), function=ARMED)
             if await counter.wait(patience):
                 await node.send(source, _NUMBER.pack(node.interrupted_at), function=HIT)

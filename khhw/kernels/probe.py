@@ -56,7 +56,7 @@ class Probe:
         """Clear the table and accept puts."""
         self.node.memory.clear(self.table.base, self.table.length)
         limit = self.node.shape.nodes * SLOT.size
-        await self.node.reception_counter(COUNTER).arm(self.table.slots, limit, 0x7FFFFFFF)
+        await self.node.reception_counter(COUNTER).arm(self.table.slots, limit, 0x7FFFFFFF, anybody=True)
 
     async def send(self, destination: int) -> None:
         """Put a token in this node's slot at the destination, and send it a message."""

@@ -48,7 +48,7 @@ class Victim:
         node, table = self.node, self.table
         node.memory.clear(table.base, table.length)
         node.memory[table.secret] = SECRET_MAGIC + node.rank.to_bytes(4, "big")
-        await node.reception_counter(PUT_COUNTER).arm(table.window, WINDOW, 0x7FFFFFFF)
+        await node.reception_counter(PUT_COUNTER).arm(table.window, WINDOW, 0x7FFFFFFF, anybody=True)
         allowed = node.shape.node_id(reader) if node.rank == at else None
         await node.injection_counter(SECRET_COUNTER).open(table.secret, SECRET, reader=allowed)
         await node.answer_gets()

@@ -5,6 +5,7 @@ from functools import partial
 
 from khhw.net.buffers import ALIGN, Buffer
 from khhw.net.errors import WindowError
+from khhw.net.keys import Keys
 from khhw.net.pool import Pool
 from khhw.net.timers import Timers
 from khhw.net.windows import Anybody, Window
@@ -16,10 +17,13 @@ __all__ = ["REQUEST_BYTES", "Counters"]
 REQUEST_BYTES = 8 * DESCRIPTOR_BYTES
 """Room for the descriptors of a get, one for each reception counter."""
 _LATE = 100_000
-"""Cycles the counter of a get without an answer is not used again: the answer may come yet."""
+"""Cycles a key is not used again after a get or a window that missed bytes: they may come yet. Then, as after any other
+use, the counter's other keys go first."""
+_SENT_LATER = 100_000
+"""Cycles between looks at a put that was given up and is still in its ring."""
 _LANE_HOLDS = 64
-"""Cycles after disarming in which memory may still be written: a reception lane looks a window up at the head of a
-packet and stores up to 32 flits, about 40 cycles, by what it found."""
+"""Cycles after disarming in which memory may still be written, and bytes counted: a reception lane looks a window up at
+the head of a packet and stores up to 32 flits, about 40 cycles, by what it found."""
 
 
 class Counters:
@@ -51,36 +55,48 @@ class Counters:
         self._reception = [ReceptionCounter(node, number) for number in range(counters)]
         self._injection = [InjectionCounter(node, number) for number in range(counters)]
         self._whole_memory: set[int] = set()
+        self._keys = [Keys(node.now) for _ in range(counters)]
+        self._keyless: set[int] = set()
         self.reception_pool = Pool(range(counters), 2, "reception counter")
         self.injection_pool = Pool(range(OWN_COUNTER + 1, counters), 1, "injection counter")
 
-    async def register(self, buffer: Buffer, read: Anybody | int | None, write: bool) -> Window:
+    async def register(
+        self, buffer: Buffer, read: Anybody | int | None, write: Anybody | int | None,
+    ) -> Window:
         """Open a window; see :meth:`khhw.net.Net.register`."""
+        reader, writer = self._peer("read", read), self._peer("write", write)
         if buffer.address % ALIGN or not buffer.length or buffer.address + buffer.length > len(self._node.memory):
             raise WindowError(
                 f"a window is memory of the node from a multiple of {ALIGN} on, not {buffer.length} bytes at "
                 f"{buffer.address:#x}")
         reads = None if read is None else self._for_reading()
         try:
-            writes = self._spare(self.reception_pool, "reception") if write else None
+            writes = None if write is None else self._spare(self.reception_pool, "reception")
         except WindowError:
             if reads is not None:
                 self.injection_pool.give(reads)
             raise
         if reads is not None:
-            await self._open_for_reading(reads, buffer, read)
+            await self._open_for_reading(reads, buffer, reader)
+        key = 0
         if writes is not None:
-            await self._reception[writes].arm(buffer.address, buffer.length, 0)
-        return Window(self, buffer, reads, writes, self._node)
+            key = self.key(writes)
+            await self._reception[writes].arm(
+                buffer.address, buffer.length, 0, writer=writer, anybody=writer is None, key=key)
+        return Window(self, buffer, reads, writes, key, self._node)
 
-    async def _open_for_reading(self, number: int, buffer: Buffer, read: Anybody | int | None) -> None:
+    def _peer(self, right: str, who: Anybody | int | None) -> int | None:
+        """Node id of the only one with a right; None for anybody, or nobody."""
+        if isinstance(who, bool):
+            raise TypeError(f"{right}= is a rank, ANY or None, not {who}")
+        return self._node.shape.node_id(who) if isinstance(who, int) else None
+
+    async def _open_for_reading(self, number: int, buffer: Buffer, reader: int | None) -> None:
         if not self._answering:
             self._answering = True
             await self._node.answer_gets()
         self._whole_memory.discard(number)
-        reader = self._node.shape.node_id(read) if isinstance(read, int) else None
-        await self._injection[number].open(
-            buffer.address, buffer.length, reader=reader, anybody=isinstance(read, Anybody))
+        await self._injection[number].open(buffer.address, buffer.length, reader=reader, anybody=reader is None)
 
     def _for_reading(self) -> int:
         if not self._answers:
@@ -93,8 +109,8 @@ class Counters:
             raise WindowError(f"node {self._node.rank} has no {side} counter left for another window; close one")
         return number
 
-    async def unregister(self, reads: int | None, writes: int | None) -> None:
-        """Close the window of these counters."""
+    async def unregister(self, reads: int | None, writes: int | None, key: int, *, late: bool) -> None:
+        """Close the window of these counters, and `key`; `late`: bytes for it may come yet."""
         if reads is not None:
             await self._injection[reads].close()
             self.injection_pool.give(reads)
@@ -102,7 +118,8 @@ class Counters:
             await self._reception[writes].disarm()
             await self._node.sleep(_LANE_HOLDS)
             await self._node.reception_hits.clear(writes)
-            self.reception_pool.give(writes)
+            self._give_key(writes, key, late=late)
+            self._give(writes)
 
     def reception_counter(self, number: int) -> ReceptionCounter:
         """Reception counter `number`."""
@@ -124,22 +141,52 @@ class Counters:
         """Where the descriptors of a get with reception counter `number` are."""
         return Area(self._requests.base + number * REQUEST_BYTES, REQUEST_BYTES)
 
-    def disarm_later(self, number: int, length: int, *, quarantine: bool) -> None:
-        """Close the window of a get of `length` bytes that has ended, and lend its counter again."""
-        self._timers.at(self._node.now, partial(self._disarm, number, length, quarantine))
+    def key(self, number: int) -> int:
+        """A key for the next use of a reception counter that was taken from the pool."""
+        return self._keys[number].take()
 
-    async def _disarm(self, number: int, length: int, quarantine: bool, now: int) -> None:
-        await self._reception[number].disarm()
-        if quarantine:
-            self._timers.at(now + _LATE, partial(self._lend, number, length))
+    def _give_key(self, number: int, key: int, *, late: bool) -> None:
+        """Use a key again, when puts with it cannot come any more."""
+        if late:
+            self._timers.at(self._node.now + _LATE, partial(self._rested, number, key))
         else:
-            await self._lend(number, length, now)
+            self._keys[number].give(key)
+
+    async def _rested(self, number: int, key: int, _now: int) -> None:
+        self._keys[number].give(key)
+        if number in self._keyless:
+            self._keyless.discard(number)
+            self.reception_pool.give(number)
+
+    def _give(self, number: int) -> None:
+        """Lend a reception counter again, when it has a key."""
+        if self._keys[number]:
+            self.reception_pool.give(number)
+        else:
+            self._keyless.add(number)
+
+    def disarm_later(self, number: int, key: int, length: int, *, late: bool) -> None:
+        """Close the window of a get of `length` bytes that has ended, and lend its counter again.
+
+        Parameters
+        ----------
+        number, key, length : int
+        late : bool
+            Bytes of it may come yet.
+        """
+        self._timers.at(self._node.now, partial(self._disarm, number, key, length, late))
+
+    async def _disarm(self, number: int, key: int, length: int, late: bool, _now: int) -> None:
+        await self._reception[number].disarm()
+        self._give_key(number, key, late=late)
+        # A put that was looked up before may still be counted, even if all bytes have come: its sender is hostile then.
+        self._timers.at(self._node.now + _LANE_HOLDS, partial(self._lend, number, length))
 
     async def _lend(self, number: int, length: int, _now: int) -> None:
         await self._node.reception_hits.clear(number)
         # The next get is often as long as the last: it finds its counter ready.
         await self._reception[number].prepare(length)
-        self.reception_pool.give(number)
+        self._give(number)
 
     def lend_sender_later(self, number: int, gone: Callable[[], Awaitable[bool]]) -> None:
         """Lend the counter of a put that was given up when ``gone()`` says that nothing counts on it any more."""
@@ -150,7 +197,7 @@ class Counters:
             await self._node.injection_hits.clear(number)
             self.injection_pool.give(number)
         else:
-            self._timers.at(self._node.now + _LATE, partial(self._lend_sender, number, gone))
+            self._timers.at(self._node.now + _SENT_LATER, partial(self._lend_sender, number, gone))
 
     async def close(self) -> None:
         """Close all windows."""

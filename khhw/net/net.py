@@ -346,7 +346,7 @@ class Net:
             await self.node.work(Work.COPY, max(0, touches.incoming.copied - before))
 
     async def register(
-        self, address: int, length: int, *, read: Anybody | int | None = None, write: bool = False
+        self, address: int, length: int, *, read: Anybody | int | None = None, write: Anybody | int | None = None
     ) -> Window:
         """Open memory of this node to peers.
 
@@ -356,13 +356,17 @@ class Net:
             Which; the address is a multiple of 8.
         read : ANY, int or None
             Who may get from it: every node that may send here, one rank, nobody. Takes an injection counter.
-        write : bool
-            Whether nodes that may send here may put into it. Takes a reception counter.
+        write : ANY, int or None
+            Who may put into it, likewise. Takes a reception counter.
 
         Raises
         ------
         WindowError
             If it leaves the memory, or no counter is left.
+        ValueError
+            If there is no such rank.
+        TypeError
+            For True or False: say whom.
         """
         self._check()
         return await self.counters.register(Buffer(address, length), read, write)

@@ -112,9 +112,10 @@ class PutTransfer(Transfer):
 class GetTransfer(Transfer):
     """See :func:`khhw.net.rdma_get`."""
 
-    def __init__(self, net: "Net", peer: int, lengths: Sequence[int], counter: int) -> None:
+    def __init__(self, net: "Net", peer: int, lengths: Sequence[int], counter: int, key: int) -> None:
         super().__init__(net, peer, sum(lengths))
         self._counter = counter
+        self._key = key
         self._looks = 0
         self._napped = False
         self._cycles = sum(_LANE * (length // PAYLOAD_BYTES) + length % PAYLOAD_BYTES // 8 for length in lengths)
@@ -133,8 +134,8 @@ class GetTransfer(Transfer):
         self._learn(net.node.now - self._begun - self._cycles)
 
     def give_back(self, *, came: bool) -> None:
-        """Close the window; a counter whose bytes have not come is lent again when they cannot come any more."""
-        self._net.counters.disarm_later(self._counter, self.length, quarantine=not came)
+        """Close the window; the key of bytes that have not come is used again when they cannot come any more."""
+        self._net.counters.disarm_later(self._counter, self._key, self.length, late=not came)
 
     def _learn(self, taken: int) -> None:
         """Keep the least that a get of no bytes would have taken: nobody sleeps longer than needed."""
@@ -184,7 +185,7 @@ async def put(net: "Net", to: RemoteBuffer, source: Buffer) -> Transfer:
         raise
     place = node.shape.coordinate(to.rank)
     pushed = net.put_ring.push(
-        put_descriptor(place, to.writes, to.offset, source.address, source.length, counter=number))
+        put_descriptor(place, to.writes, to.offset, source.address, source.length, key=to.key, counter=number))
     transfer = PutTransfer(net, to.rank, source.length, number, pushed)
     try:
         await net.put_ring.doorbell()
@@ -206,20 +207,20 @@ async def get(
     length = sum(source.length for _, source in pairs)
     await node.work_all({Work.CALL: 1, Work.DESCRIPTOR: 1 + len(pairs)})
     number = await net.counters.reception_pool.take()
-    counter = net.counters.reception_counter(number)
+    counter, key = net.counters.reception_counter(number), net.counters.key(number)
     here = node.shape.coordinate(node.rank)
-    request = b"".join(_answer(here, number, place.address - start, source) for place, source in pairs)
+    request = b"".join(_answer(here, number, key, place.address - start, source) for place, source in pairs)
     area = net.counters.request_area(number)
     node.memory[area.base] = request
     try:
-        await counter.rearm(start, end - start, length)
+        await counter.rearm(start, end - start, length, writer=node.shape.node_id(peer), key=key)
         await net.transmitter.ring.room(1)
     except BaseException:
-        net.counters.disarm_later(number, length, quarantine=False)
+        net.counters.disarm_later(number, key, length, late=False)
         raise
     net.transmitter.ring.push(
         get_descriptor(node.shape.coordinate(peer), pairs[0][1].ring, area.base, len(pairs)))
-    transfer = GetTransfer(net, peer, [source.length for _, source in pairs], number)
+    transfer = GetTransfer(net, peer, [source.length for _, source in pairs], number, key)
     try:
         await net.transmitter.ring.doorbell()
     except BaseException:
@@ -251,7 +252,7 @@ def _pairs(peer: int, places: list[Buffer], sources: list[RemoteBuffer]) -> list
 
 
 def _check_stretch(places: list[Buffer]) -> None:
-    """One counter has one window: what lies between buffers would take puts of others."""
+    """One counter has one window: what lies between buffers would take puts of the peer, too."""
     ordered = sorted(places, key=lambda place: place.address)
     end = ordered[0].address
     for place in ordered:
@@ -273,8 +274,8 @@ def _cut(place: Buffer, sources: list[RemoteBuffer]) -> list[Buffer]:
     return places
 
 
-def _answer(here: tuple[int, int, int], counter: int, offset: int, source: RemoteBuffer) -> bytes:
+def _answer(here: tuple[int, int, int], counter: int, key: int, offset: int, source: RemoteBuffer) -> bytes:
     """What the target injects: a put to this node out of its window."""
     assert source.reads is not None
-    software = _put_header(put_offset=offset, counter=counter)
+    software = _put_header(put_offset=offset, counter=counter, key=key)
     return descriptor(header(here, dma=1), software, source.offset, source.length, counter=source.reads)

@@ -2,7 +2,7 @@
 
 import enum
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from khhw.net.buffers import Buffer
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["ANY", "Anybody", "RemoteBuffer", "Window"]
 
 EXPORT = struct.Struct(">BBBBI")
-"""Injection counter that reads, reception counter that writes, injection ring that answers, what is open; bytes."""
+"""Injection counter that reads, reception counter that writes, injection ring that answers, {key: 6, what is open: 2};
+bytes."""
 _READS, _WRITES = 1, 2
+_KEY = 2
+"""Place of the key beside what is open."""
 _SHORTEST_LOOK = 16
 _LONGEST_LOOK = 1024
 
@@ -28,7 +31,7 @@ class Anybody(enum.Enum):
 
 
 ANY = Anybody.ANY
-"""A window for every node that may send here."""
+"""In the place of a rank: every node that may send here."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class RemoteBuffer:
         The peer.
     reads, writes : int or None
         Its counters; None: the window is not open for that.
+    key : int
+        What puts to it carry.
     ring : int
         Its injection ring that answers reads.
     offset, length : int
@@ -50,6 +55,7 @@ class RemoteBuffer:
     rank: int
     reads: int | None
     writes: int | None
+    key: int
     ring: int
     offset: int
     length: int
@@ -66,7 +72,8 @@ class RemoteBuffer:
         if len(data) != EXPORT.size:
             raise WindowError(f"an exported window has {EXPORT.size} bytes, not {len(data)}")
         reads, writes, ring, rights, length = EXPORT.unpack(data)
-        return cls(rank, reads if rights & _READS else None, writes if rights & _WRITES else None, ring, 0, length)
+        return cls(rank, reads if rights & _READS else None, writes if rights & _WRITES else None, rights >> _KEY, ring,
+                   0, length)
 
     def slice(self, offset: int, length: int) -> "RemoteBuffer":
         """`length` bytes from `offset` on.
@@ -78,7 +85,7 @@ class RemoteBuffer:
         """
         if offset < 0 or length < 0 or offset + length > self.length:
             raise ValueError(f"{length} bytes at offset {offset} leave a remote buffer of {self.length} bytes")
-        return RemoteBuffer(self.rank, self.reads, self.writes, self.ring, self.offset + offset, length)
+        return replace(self, offset=self.offset + offset, length=length)
 
 
 class Window:
@@ -89,28 +96,33 @@ class Window:
     buffer : Buffer
     reads, writes : int or None
         Counters it uses.
+    key : int
+        What puts to it must carry.
     """
 
     def __init__(
-        self, counters: "Counters", buffer: Buffer, reads: int | None, writes: int | None, node: Node
+        self, counters: "Counters", buffer: Buffer, reads: int | None, writes: int | None, key: int, node: Node
     ) -> None:
         self.buffer = buffer
         self.reads = reads
         self.writes = writes
+        self.key = key
         self._counters = counters
         self._node = node
         self._expected = 0
+        self._complete = False
         self._open = True
 
     def export(self) -> bytes:
         """What a peer needs to use the window, 8 bytes for :meth:`RemoteBuffer.parse`."""
-        rights = (self.reads is not None) * _READS | (self.writes is not None) * _WRITES
+        rights = self.key << _KEY | (self.writes is not None) * _WRITES | (self.reads is not None) * _READS
         return EXPORT.pack(self.reads or 0, self.writes or 0, ANSWER_RING, rights, self.buffer.length)
 
     async def expect(self, length: int) -> None:
         """Count anew, and raise the interrupt after `length` bytes. To be called while no put is under way."""
         await self._counters.reception_counter(self._writes()).expect(length)
         self._expected = length
+        self._complete = False
 
     async def written(self, length: int, timeout: int | None = None) -> bool:
         """Wait until `length` bytes were put since the window was opened or :meth:`expect` was called.
@@ -135,7 +147,8 @@ class Window:
         """
         counter = self._counters.reception_counter(self._writes())
         if length == self._expected and length:
-            return await counter.wait(timeout)
+            self._complete = await counter.wait(timeout)
+            return self._complete
         end = None if timeout is None else self._node.now + timeout
         while True:
             missing = length - (self._expected - await counter.value() & 0xFFFFFFFF)
@@ -157,4 +170,4 @@ class Window:
         """Let nobody write any more, and nobody begin to read."""
         if self._open:
             self._open = False
-            await self._counters.unregister(self.reads, self.writes)
+            await self._counters.unregister(self.reads, self.writes, self.key, late=not self._complete)

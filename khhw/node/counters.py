@@ -2,10 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from khhw.node.packing import Packer
 from khhw.sim.scheduler import Task
 from khhw.sim.sync import Event, spawn
 from khhw.sim.sync import timeout as time_limit
 from khhw.sim.transport import BusError
+from rtl.formats import Writer
 from rtl.registers import Irq
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CounterHits", "InjectionCounter", "ReceptionCounter"]
 
+_writer = Packer(Writer)
 _HITS = {"INJECTION": Irq.INJECTION_HIT, "RECEPTION": Irq.RECEPTION_HIT}
 
 
@@ -111,8 +114,16 @@ async def _set_before(event: Event, cycles: int | None) -> bool:
     return True
 
 
+def _admitted(writer: int | None, anybody: bool, key: int) -> int:
+    """RECEPTION_WRITER of an armed counter."""
+    if (writer is None) != anybody:
+        raise ValueError("a counter is armed for puts of one node (writer=) or of anybody (anybody=True), not "
+                         + ("both" if anybody else "nobody"))
+    return _writer(armed=1, any=int(anybody), node=writer or 0, key=key)
+
+
 class ReceptionCounter:
-    """A reception counter: the window puts may write, and the bytes still expected.
+    """A reception counter: the window puts may write, whose puts, and the bytes still expected.
 
     Parameters
     ----------
@@ -126,8 +137,10 @@ class ReceptionCounter:
         self._prepared: int | None = None
         self.number = number
 
-    async def arm(self, window: int, limit: int, value: int) -> None:
-        """Accept puts.
+    async def arm(
+        self, window: int, limit: int, value: int, *, writer: int | None = None, anybody: bool = False, key: int = 0,
+    ) -> None:
+        """Accept puts of one node, or of anybody; all others are dropped and counted in COUNTER_DROPS.
 
         Parameters
         ----------
@@ -137,14 +150,30 @@ class ReceptionCounter:
             Bytes that may be written.
         value : int
             Bytes after which :meth:`wait` ends.
+        writer : int, optional
+            Node id whose puts are taken; the guard of the sender has stamped it.
+        anybody : bool
+            Every node that may send here may put.
+        key : int
+            0 to 63, what puts must carry. It is no secret: it tells puts for this use of the counter from late ones
+            for another, so a key is used again when those cannot come any more.
+
+        Raises
+        ------
+        ValueError
+            If there is not either a `writer` or `anybody`, or a number is out of range.
         """
+        admitted = _admitted(writer, anybody, key)
         await self.disarm()
         await self._node.reception_hits.clear(self.number)
         self._place = self._prepared = None
-        await self.rearm(window, limit, value)
+        await self._rearm(window, limit, value, admitted)
 
-    async def rearm(self, window: int, limit: int, value: int) -> None:
+    async def rearm(self, window: int, limit: int, value: int, *, writer: int, key: int) -> None:
         """:meth:`arm` for a counter that is disarmed and whose last hit was waited for: one to four writes."""
+        await self._rearm(window, limit, value, _admitted(writer, False, key))
+
+    async def _rearm(self, window: int, limit: int, value: int, admitted: int) -> None:
         self._node.reception_hits.kept.discard(self.number)
         # Whoever is cancelled between the writes leaves nothing that counts as written.
         place, self._place = self._place, None
@@ -155,7 +184,7 @@ class ReceptionCounter:
         self._place = window, limit
         if prepared != value:
             await self._node.write("RECEPTION_VALUE", value, self.number)
-        await self._node.write("RECEPTION_ARMED", 1, self.number)
+        await self._node.write("RECEPTION_WRITER", admitted, self.number)
 
     async def prepare(self, value: int) -> None:
         """Set the bytes to expect ahead of a :meth:`rearm` that will likely expect as many; for a disarmed counter."""
@@ -164,7 +193,7 @@ class ReceptionCounter:
 
     async def disarm(self) -> None:
         """Refuse puts."""
-        await self._node.write("RECEPTION_ARMED", 0, self.number)
+        await self._node.write("RECEPTION_WRITER", 0, self.number)
 
     async def value(self) -> int:
         """Bytes still expected."""

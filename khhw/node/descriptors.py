@@ -77,10 +77,13 @@ def message_descriptor(
 
 def put_descriptor(
     destination: Coordinate, target: int, offset: int, address: int, length: int, *,
-    counter: int = 0, adaptive: int = 0,
+    key: int = 0, counter: int = 0, adaptive: int = 0,
 ) -> bytes:
-    """Descriptor of a direct put: `length` bytes to `offset` in the window of reception counter `target`."""
-    software = _put_header(put_offset=offset, counter=target)
+    """Descriptor of a direct put: `length` bytes to `offset` in the window of reception counter `target`.
+
+    `key` is what that counter was armed with; see :meth:`khhw.node.ReceptionCounter.arm`.
+    """
+    software = _put_header(put_offset=offset, counter=target, key=key)
     return descriptor(header(destination, dma=1, adaptive=adaptive), software, address, length, counter=counter)
 
 

@@ -228,11 +228,11 @@ class Node:
         return await self.sender.send(
             data, lambda address: message_descriptor(place, address, len(data), function=function, ring=ring))
 
-    async def put(self, destination: int, counter: int, offset: int, data: bytes) -> int:
-        """Write `data` at `offset` of the window of a rank's reception counter; see :meth:`send`."""
+    async def put(self, destination: int, counter: int, offset: int, data: bytes, *, key: int = 0) -> int:
+        """Write `data` at `offset` of the window of a rank's reception counter, armed with `key`; see :meth:`send`."""
         place = self.shape.coordinate(destination)
         return await self.sender.send(
-            data, lambda address: put_descriptor(place, counter, offset, address, len(data)))
+            data, lambda address: put_descriptor(place, counter, offset, address, len(data), key=key))
 
     async def remote_get(self, target: int, descriptors: Sequence[bytes], *, ring: int = ANSWER_RING) -> int:
         """Have a rank inject up to 7 descriptors; hardware there addresses them to this node."""

@@ -125,11 +125,14 @@ class Control:
         return [cls(**unpack(ControlWord, word)) for word in words]
 
 
-def control_packet(words: Sequence[Control], *, vector: int | None, conn_id: int) -> TreePacket:
-    """Owner control packet of up to 30 words to a rank, or to all nodes if `vector` is None."""
+def control_packet(words: Sequence[Control], *, vector: int | None, conn_id: int, key: int = 0) -> TreePacket:
+    """Owner control packet of up to 30 words to a rank, or to all nodes if `vector` is None.
+
+    An answer brings `conn_id` back, and `key` (32 bits) as its `dst_key`.
+    """
     payload = b"".join(
         pack(ControlWord, op=w.op, address=w.address, data=w.data).to_bytes(FLIT_BYTES, "big") for w in words)
-    return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id)
+    return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id, src_key=key)
 
 
 def console_packets(channel: int, data: bytes, sequence: int, *, vector: int | None = None) -> list[TreePacket]:

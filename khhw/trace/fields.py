@@ -63,7 +63,7 @@ def header_fields(shape: Shape, header: int) -> Fields:
 def second_fields(header: int, second: int) -> Fields:
     """The second header of a torus packet: a put's, or a message's."""
     layout = PutHeader if unpack(Header, header)["dma"] else FifoHeader
-    return {name: value for name, value in unpack(layout, second).items() if name != "reserved"}
+    return dict(unpack(layout, second))
 
 
 def link_header(flits: tuple[int, ...]) -> dict[str, int]:

@@ -10,13 +10,13 @@ from khhw.trace.flits import Sighting, transfers
 from khhw.trace.layouts import unpack
 from khhw.trace.ports import members
 from khhw.trace.waves import Waves
-from rtl.formats import CHUNK_BYTES, FLIT_BYTES, WORD_BYTES, WORD_FLITS, Header, PutHeader
+from rtl.formats import CHUNK_BYTES, FLIT_BYTES, WORD_BYTES, WORD_FLITS, Header, PutHeader, Writer
 from rtl.parameters import Parameters
 from rtl.signatures import memory_signature
 
 __all__ = ["CounterStep", "NodeReception", "Received"]
 
-_COUNTER_REGISTERS = ("VALUE", "WINDOW", "LIMIT", "ARMED")
+_COUNTER_REGISTERS = ("VALUE", "WINDOW", "LIMIT", "WRITER")
 _INTERRUPT_STEPS = 4
 """Steps from the retirement of a packet in which its interrupt rises, if it does."""
 _SOURCE = Header["source"]
@@ -171,16 +171,21 @@ class NodeReception:
             flits = [flit & kept | stamp if place % WORD_FLITS == 2 else flit for place, flit in enumerate(payload)]
             return _words(flits, 0, header["size"] * CHUNK_BYTES), \
                 f"injection ring {put['ring']} takes no remote gets or is full"
-        return self._wanted_put(sighting, put, payload)
+        return self._wanted_put(sighting, header["source"], put, payload)
 
     def _wanted_put(
-        self, sighting: Sighting, put: dict[str, int], payload: Sequence[int],
+        self, sighting: Sighting, source: int, put: dict[str, int], payload: Sequence[int],
     ) -> tuple[list[tuple[int, int]], str]:
         counter = put["counter"]
         setting = self._settings.at(counter, sighting.begin + 2)
         start = setting["WINDOW"] + put["put_offset"]
-        if not setting["ARMED"] & 1:
+        writer = unpack(Writer, setting["WRITER"])
+        if not writer["armed"]:
             why = f"reception counter {counter} is not armed"
+        elif not writer["any"] and writer["node"] != source:
+            why = f"reception counter {counter} is armed for node id {writer['node']}, not {source}"
+        elif writer["key"] != put["key"]:
+            why = f"reception counter {counter} is armed with key {writer['key']}, not {put['key']}"
         elif put["put_offset"] + put["valid_bytes"] > setting["LIMIT"]:
             why = f"bytes {put['put_offset']} to {put['put_offset'] + put['valid_bytes']} leave the window of " \
                   f"reception counter {counter}, {setting['LIMIT']} bytes"

@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.guard.checksum import TableChecksum
 from rtl.guard.counters import EPOCH_COUNTERS
 from rtl.guard.log import LogEntry
 from rtl.guard.policy import HOP_BITS, policy_signature
@@ -41,7 +42,9 @@ class GuardControl(wiring.Component):
     drained : In(1)
         Without it a commit is an error.
     clear : Out(1)
-        The node memory is to be set to 0; in `policy.hold`.
+        The node memory is to be set to 0; `policy.hold` is 1 from the next cycle on.
+    vacant : Out(1)
+        From `clear` to the end of the hold: what is refused is nobody's to read.
     unfinished : In(1)
         `policy.hold` does not end.
     send_id, receive_ids, receive_valid : Out
@@ -68,6 +71,7 @@ class GuardControl(wiring.Component):
             "commits": Out(8),
             "drained": In(1),
             "clear": Out(1),
+            "vacant": Out(1),
             "unfinished": In(1),
             "send_id": Out(32),
             "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
@@ -84,6 +88,7 @@ class GuardControl(wiring.Component):
         # What the owner asked; `policy.hold` may last longer.
         self.hold = Signal(init=1)
         self.reaches = [Signal(data.ArrayLayout(HOP_BITS, DIRECTIONS), name=f"reach_{bank}") for bank in range(2)]
+        self.revisions = [Signal(32, name=f"revision_{bank}") for bank in range(2)]
 
     def elaborate(self, platform):
         m = Module()
@@ -113,7 +118,8 @@ class GuardControl(wiring.Component):
             self.log_index.eq(indices["LOG_NODES"]),
         ]
         self._keep(m, hits, indices, writes, request.data)
-        value = self._value(m, hits, indices)
+        crc = self._sum_up(m, hits, writes, request)
+        value = self._value(m, hits, indices, crc)
         for bus, turn in ((owner, owners_turn), (host, ~owners_turn)):
             m.d.comb += [
                 bus.done.eq(answering & request.valid & turn),
@@ -183,14 +189,39 @@ class GuardControl(wiring.Component):
         for bank, reach in enumerate(self.reaches):
             with m.If(writes & hits["REACH"] & (epoch != bank)):
                 m.d.sync += reach[indices["REACH"]].eq(Mux(value[HOP_BITS:].any(), (1 << HOP_BITS) - 1, value))
+        for bank, revision in enumerate(self.revisions):
+            with m.If(writes & hits["REVISION"] & (epoch != bank)):
+                m.d.sync += revision.eq(value)
 
-    def _value(self, m, hits, indices):
+        # The next tenant inherits nothing the owner granted, and reads nothing of what was refused before it came.
+        vacated = Signal()
+        m.d.comb += self.vacant.eq(self.clear | (vacated & policy.hold))
+        m.d.sync += vacated.eq(self.vacant)
+        with m.If(self.clear):
+            granted = priority, self.send_id, self.receive_valid, self.receive_ids.as_value()
+            m.d.sync += [state.eq(0) for state in granted]
+
+    def _sum_up(self, m, hits, writes, request):
+        """The checksum of the active tables."""
+        m.submodules.checksum = checksum = TableChecksum()
+        m.d.comb += [
+            checksum.write.eq(writes & Cat(hits[name] for name in ("ROW", "COLUMN", "REACH", "REVISION")).any()),
+            checksum.restart.eq(writes & hits["REVISION"]),
+            checksum.commit.eq(self.commit),
+            checksum.address.eq(request.address),
+            checksum.data.eq(request.data),
+        ]
+        return checksum.crc
+
+    def _value(self, m, hits, indices, crc):
         """What a read answers."""
         policy, entry = self.policy, self.log_entry
         values = {
             "HOLD": Cat(policy.hold, policy.hold & self.unfinished),
             "GUARD_STATUS": Cat(policy.valid, policy.epoch, self.drained, policy.priority, policy.hold),
             "GRANTS": policy.priority,
+            "REVISION": Mux(policy.epoch, self.revisions[1], self.revisions[0]),
+            "TABLE_CRC": crc,
             "CONSOLE_SEND_ID": self.send_id,
             "CONSOLE_LISTEN": self.receive_valid,
             "CONSOLE_RECEIVE_ID": self.receive_ids[indices["CONSOLE_RECEIVE_ID"]],

@@ -110,6 +110,7 @@ class Guard(wiring.Component):
             counters.tree_refused.eq(self.tree_refused),
             counters.tree_stale.eq(self.tree_stale),
             counters.discards.eq(self.discards),
+            counters.clear.eq(control.vacant),
             control.refused.eq(counters.refused),
             control.epochs.eq(counters.epochs),
         ]
@@ -126,6 +127,7 @@ class Guard(wiring.Component):
             tree.reason.eq(Mux(self.tree_stale, Reason.STALE, Reason.TREE)),
             log.now.eq(self.now),
             log.clear.eq(control.log_clear),
+            log.forget.eq(control.vacant),
             log.index.eq(control.log_index),
             control.log_entry.eq(log.entry),
             control.log_count.eq(log.count),

@@ -1,8 +1,6 @@
 """Byte counters with the windows they guard: one file for injection, one for reception."""
 
-
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import Component, In, Out
@@ -11,13 +9,25 @@ from rtl.ni.arbiter import RoundRobin, select
 from rtl.ni.decode import register_port
 from rtl.parameters import Parameters
 
-__all__ = ["Armed", "CounterFile", "Operation", "Reader", "counter_client"]
+__all__ = ["CounterFile", "Operation", "Reader", "admits", "counter_client"]
 
 Reader = data.StructLayout({"node": 16, "any": 1, "open": 1})
 """Who may read an injection window by remote get."""
 
-Armed = data.StructLayout({"armed": 1})
-"""Whether a reception counter takes puts."""
+
+def admits(writer: data.View, source: Value, key: Value) -> Value:
+    """Whether a reception counter takes a put.
+
+    Parameters
+    ----------
+    writer : View of Writer
+        Of the counter.
+    source : Value, 16 bits
+        Node id the guard has stamped on the put.
+    key : Value, 6 bits
+        Of the put.
+    """
+    return writer.armed & (writer.any | (writer.node == source)) & (writer.key == key)
 
 
 class Operation(enum.IntEnum, shape=1):
@@ -78,7 +88,7 @@ class CounterFile(Component):
     side : str
         ``"INJECTION"`` or ``"RECEPTION"``: which registers these are.
     rights : data.StructLayout
-        :data:`Reader` or :data:`Armed`: the fourth register.
+        :data:`Reader` or :data:`~rtl.formats.Writer`: the fourth register.
     clients : int
         Number of clients.
 
@@ -97,7 +107,7 @@ class CounterFile(Component):
         self._counters = parameters.counters
         self._side = side
         self._rights = rights
-        fourth = "READER" if rights is Reader else "ARMED"
+        fourth = "READER" if rights is Reader else "WRITER"
         self.fields = {name: f"{side}_{name}" for name in ("VALUE", "WINDOW", "LIMIT", fourth)}
         """Register of each memory."""
         self.registers = (*self.fields.values(), f"{side}_HITS")

@@ -7,9 +7,10 @@ from operator import or_
 from amaranth.hdl import Cat, Module, Value
 from amaranth.lib.wiring import Component, connect, flipped
 
+from rtl.formats import Writer
 from rtl.ni.arbiter import MemoryArbiter
 from rtl.ni.console import ConsoleReceiver, ConsoleSender
-from rtl.ni.counters import Armed, CounterFile, Reader
+from rtl.ni.counters import CounterFile, Reader
 from rtl.ni.host import HostPort
 from rtl.ni.injection import InjectionLane
 from rtl.ni.reception import ReceptionLane
@@ -67,7 +68,7 @@ class NI(Component):
         m.submodules.rings = rings = RingFile(self._parameters, clients=lanes + 1)
         senders = list(injection.values())
         m.submodules.sent = sent = CounterFile(self._parameters, "INJECTION", Reader, clients=2 * len(senders))
-        m.submodules.received = received = CounterFile(self._parameters, "RECEPTION", Armed, clients=2 * lanes)
+        m.submodules.received = received = CounterFile(self._parameters, "RECEPTION", Writer, clients=2 * lanes)
         m.submodules.status = status = StatusFile(self._parameters, injection_lanes=len(senders))
         _attach_registers(m, port, [rings, sent, received, status, sender])
 

@@ -4,15 +4,15 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from rtl.formats import CHUNK_BYTES, CHUNK_FLITS, FLIT_BITS, PACKET_FLITS, WORD_FLITS, Header, PutHeader
+from rtl.formats import CHUNK_BYTES, CHUNK_FLITS, FLIT_BITS, PACKET_FLITS, WORD_FLITS, Header, PutHeader, Writer
 from rtl.ni.arbiter import write_client
-from rtl.ni.counters import Armed, Operation, counter_client
+from rtl.ni.counters import Operation, admits, counter_client
 from rtl.ni.gather import WordGather
 from rtl.ni.ring import ring_client, ring_count
 from rtl.parameters import Parameters
 from rtl.signatures import FlitStream
 
-__all__ = ["ReceptionLane", "Verdict"]
+__all__ = ["ReceptionLane", "Verdict", "packet_layout"]
 
 HEADER_FLITS = 2
 
@@ -24,14 +24,14 @@ class Verdict(enum.IntEnum, shape=3):
     RING = 1
     """No room in its reception ring."""
     COUNTER = 2
-    """Its counter is not armed, or it would leave the window."""
+    """Its counter is not armed or does not admit its sender or key, or it would leave the window."""
     GET = 3
     """No room for its descriptors."""
     BAD = 4
     """Its tail was marked bad."""
 
 
-def _packet_layout(parameters: Parameters) -> data.StructLayout:
+def packet_layout(parameters: Parameters) -> data.StructLayout:
     """State of the packet on its way.
 
     `remaining` flits go to memory, from the first at `slot` of word `address`; behind word `last` comes
@@ -87,8 +87,8 @@ class ReceptionLane(Component):
             "i": In(FlitStream),
             "ring": Out(ring_client(parameters)),
             "restart": In(ring_count(parameters)),
-            "lookup": Out(counter_client(Armed)),
-            "count": Out(counter_client(Armed)),
+            "lookup": Out(counter_client(Writer)),
+            "count": Out(counter_client(Writer)),
             "write": Out(write_client(parameters)),
             "finish": Out(1),
             "verdict": Out(Verdict),
@@ -100,13 +100,13 @@ class ReceptionLane(Component):
         m = Module()
         m.submodules.gather = gather = WordGather(self._parameters)
         connect(m, flipped(self.write), gather.write)
-        packet = Signal(_packet_layout(self._parameters))
+        packet = Signal(packet_layout(self._parameters))
         header = Header(gather.content[FLIT_BITS * 3:])
         put = PutHeader(gather.content[FLIT_BITS * 2:FLIT_BITS * 3])
         start = Signal(34)
         end = Signal(33)
         limit = Signal(32)
-        armed = Signal()
+        admitted = Signal()
 
         arrives = Signal()
         ends = Signal()
@@ -133,7 +133,7 @@ class ReceptionLane(Component):
                 start.eq(self.lookup.window + named.put_offset),
                 end.eq(named.put_offset + named.valid_bytes),
                 limit.eq(self.lookup.limit),
-                armed.eq(self.lookup.exists & self.lookup.rights.armed),
+                admitted.eq(self.lookup.exists & admits(self.lookup.rights, packet.source, named.key)),
             ]
 
         with m.FSM() as fsm:
@@ -170,7 +170,7 @@ class ReceptionLane(Component):
                 with m.If(self.lookup.ready):
                     m.next = "CHECK"
             with m.State("CHECK"):
-                self._check_put(m, header, put, packet, start=start, allowed=armed & (end <= limit))
+                self._check_put(m, header, put, packet, start=start, allowed=admitted & (end <= limit))
                 m.d.comb += gather.discard.eq(1)
                 m.next = "STORE"
             with m.State("STORE"):

@@ -55,7 +55,8 @@ class Tampered(Honest):
 
 
 @pytest.mark.parametrize(("where", "check"), [
-    (HONEST.secret.base + 1000, "memory"), (HONEST.windows[0].base + 2000, "window"), (HONEST.gets.base, "remote get"),
+    (HONEST.secret.base + 1000, "memory"), (HONEST.windows[0].base + 2000, "window"),
+    (HONEST.windows[1].base + 200, "writer"), (HONEST.windows[2].base, "writer"), (HONEST.gets.base, "remote get"),
     (HONEST.reception[0].base + 4000, "ring"),
 ])
 def test_a_byte_in_the_wrong_place_is_seen(

@@ -35,7 +35,7 @@ def hand(dice: np.random.Generator, **values: object) -> Hand:
     for name, value in values.items():
         object.__setattr__(genome, name, value)
     scene = SCENES[0]
-    return Hand(scene, scene.hostile[0], scene.honest, scene.hostile, genome, dice)
+    return Hand(scene, scene.hostile[0], scene.honest, scene.hostile, 5, genome, dice)
 
 
 def test_descriptors_in_bulk_are_those_of_the_driver() -> None:
@@ -140,7 +140,7 @@ def test_records_end_where_no_header_is() -> None:
 
 class TestPlanted:
     def test_each_replaces_a_part(self) -> None:
-        assert len({bug.name for bug in BUGS}) == 5
+        assert len({bug.name for bug in BUGS}) == 7
         assert {bug.part for bug in BUGS} == {"guard", "ni"}
 
     def test_a_replacement_that_no_longer_fits_is_named(self) -> None:

@@ -37,7 +37,7 @@ def run(client, nets=None, **options):
 
     async def answer(net):
         net.node.memory[net.heap.base] = b"w" * LENGTH
-        window = await net.register(net.heap.base, LENGTH, read=ANY, write=True)
+        window = await net.register(net.heap.base, LENGTH, read=ANY, write=0)
         shelf.append(window.export())
         while len(shelf) < 2:
             await net.node.sleep(1000)
@@ -138,12 +138,12 @@ def test_calls_that_are_cancelled_anywhere_lose_no_counter():
 def test_a_lane_takes_33_cycles_a_packet():
     """What the wait for a get reckons with is what docs/calls.md says."""
     net = SimpleNamespace(node=SimpleNamespace(now=0))
-    assert GetTransfer(net, 1, [2400, 8], 0)._cycles == 331
+    assert GetTransfer(net, 1, [2400, 8], 0, 0)._cycles == 331
 
 
 def test_a_window_is_closed_when_no_packet_can_write_any_more():
     async def client(net, remote):
-        window = await net.register(net.heap.base, 64, write=True)
+        window = await net.register(net.heap.base, 64, write=0)
         before = net.node.now
         await window.close()
         return net.node.now - before

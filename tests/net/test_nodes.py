@@ -18,9 +18,9 @@ async def server(net):
     base = net.heap.base
     net.node.memory[base] = DATA
     try:
-        window = await net.register(base, len(DATA), read=ANY, write=True)
+        window = await net.register(base, len(DATA), read=ANY, write=0)
     except WindowError:
-        window = await net.register(base, len(DATA), write=True)
+        window = await net.register(base, len(DATA), write=0)
     await tcp_send(connection, window.export())
     assert await connection.receive_exactly(len(DATA)) == DATA
     assert await connection.receive(1) == b""

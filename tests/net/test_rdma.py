@@ -58,7 +58,7 @@ def run(client, server=None, *rules, **rights):
     async def answer(net):
         if server is not None:
             return await server(net, shelf)
-        await shelf.serve(net, **(rights or {"read": ANY, "write": True}))
+        await shelf.serve(net, **(rights or {"read": ANY, "write": ANY}))
         return net.node.memory.read(net.heap.base, LENGTH)
 
     return Nets(*rules).run(ask, answer)
@@ -141,7 +141,7 @@ def test_a_window_says_when_bytes_were_put():
         await (await rdma_put(remote, Buffer(net.heap.base, 3000))).done()
 
     async def server(net, shelf):
-        window = await net.register(net.heap.base, LENGTH, write=True)
+        window = await net.register(net.heap.base, LENGTH, write=0)
         assert not await window.written(1, timeout=50)
         shelf.window = window.export()
         assert await window.written(3000)
@@ -159,7 +159,7 @@ def test_an_expected_put_raises_the_interrupt():
         await (await rdma_put(remote, Buffer(net.heap.base, 3000))).done()
 
     async def server(net, shelf):
-        window = await net.register(net.heap.base, LENGTH, write=True)
+        window = await net.register(net.heap.base, LENGTH, write=0)
         await window.expect(3000)
         shelf.window = window.export()
         return await window.written(3000)
@@ -167,10 +167,10 @@ def test_an_expected_put_raises_the_interrupt():
     assert run(client, server)[1] is True
 
 
-@pytest.mark.parametrize("rights", [{"write": True}, {"read": 1, "write": True}, {"read": 1}])
+@pytest.mark.parametrize("rights", [{"write": ANY}, {"read": 1, "write": ANY}, {"read": 1}])
 def test_a_window_for_others_gives_nothing(rights):
     async def client(net, remote):
-        stolen = RemoteBuffer(1, remote.reads or 1, remote.writes, remote.ring, 0, LENGTH)
+        stolen = RemoteBuffer(1, remote.reads or 1, remote.writes, remote.key, remote.ring, 0, LENGTH)
         net.node.memory.clear(net.heap.base, LENGTH)
         for _ in range(2):
             with pytest.raises(WindowError, match="but it is there: the window is closed, not open to node 0"):
@@ -191,7 +191,7 @@ def test_a_closed_window_gives_nothing_and_takes_nothing():
 
     async def server(net, shelf):
         net.node.memory[net.heap.base] = DATA
-        window = await net.register(net.heap.base, LENGTH, read=0, write=True)
+        window = await net.register(net.heap.base, LENGTH, read=0, write=0)
         shelf.window = window.export()
         await net.node.sleep(8000)
         await window.close()
@@ -264,16 +264,16 @@ def test_a_late_answer_hits_nobody_else():
 
 def test_counters_run_out_for_windows_but_not_for_transfers():
     async def client(net, remote):
-        windows = [await net.register(net.heap.base, 64, write=True) for _ in range(6)]
+        windows = [await net.register(net.heap.base, 64, write=0) for _ in range(6)]
         with pytest.raises(WindowError, match="node 0 has no reception counter left for another window; close one"):
-            await net.register(net.heap.base, 64, read=ANY, write=True)
+            await net.register(net.heap.base, 64, read=ANY, write=0)
         windows += [await net.register(net.heap.base, 64, read=ANY) for _ in range(6)]
         with pytest.raises(WindowError, match="no injection counter left"):
             await net.register(net.heap.base, 64, read=ANY)
         assert await get(net, remote, 100) == DATA[:100]
         for window in windows:
             await window.close()
-        await net.register(net.heap.base, 64, read=ANY, write=True)
+        await net.register(net.heap.base, 64, read=ANY, write=0)
 
     run(client)
 
@@ -297,7 +297,7 @@ def test_what_cannot_be_asked():
         for address, length in ((4, 8), (0, 0), (len(net.node.memory) - 8, 16)):
             with pytest.raises(WindowError, match="a window is memory of the node"):
                 await net.register(address, length, read=ANY)
-        neither = RemoteBuffer(1, None, None, 1, 0, 64)
+        neither = RemoteBuffer(1, None, None, 0, 1, 0, 64)
         with pytest.raises(WindowError, match="not open for reading"):
             await rdma_get(1, here, neither)
         with pytest.raises(WindowError, match="not open for writing"):
@@ -311,7 +311,7 @@ def test_an_export_is_eight_bytes():
         RemoteBuffer.parse(b"abc", 1)
     for offset, length in ((-1, 1), (0, -1), (60, 8)):
         with pytest.raises(ValueError, match="leave a remote buffer of 64 bytes"):
-            RemoteBuffer(1, 1, 1, 1, 0, 64).slice(offset, length)
+            RemoteBuffer(1, 1, 1, 0, 1, 0, 64).slice(offset, length)
         with pytest.raises(ValueError, match="leave a buffer of 64 bytes"):
             Buffer(0, 64).slice(offset, length)
     with pytest.raises(ValueError, match="cannot be -1 bytes"):
@@ -322,7 +322,7 @@ def test_without_a_net_there_are_no_calls():
     async def program(net):
         await net.close()
         with pytest.raises(ClosedError, match="no net is open on this node"):
-            await rdma_get(0, Buffer(0, 8), RemoteBuffer(0, 1, 1, 1, 0, 8))
+            await rdma_get(0, Buffer(0, 8), RemoteBuffer(0, 1, 1, 0, 1, 0, 8))
         with pytest.raises(ClosedError):
             await net.connect(0, 1)
 

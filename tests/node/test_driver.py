@@ -9,7 +9,7 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.node import BusError, Layout, LayoutError, Node, Packer, descriptor, header, parse_options, put_descriptor
 from khhw.sim.sync import gather
-from rtl.formats import FORMATS, PutHeader, pack, unpack
+from rtl.formats import FORMATS, PutHeader, Writer, pack, unpack
 from rtl.registers import Fault, Irq
 from tests.reference import Rig
 
@@ -74,16 +74,44 @@ def test_the_reception_ring_goes_round(pair):
 def test_a_put_reaches_the_window_and_the_counter(pair):
     async def program(a, b):
         window = b.layout.heap.base
-        await b.reception_counter(2).arm(window, 64, 16)
+        await b.reception_counter(2).arm(window, 64, 16, writer=a.node_id)
         await a.put(6, 2, 8, b"0123456789abcdef")
         return await b.reception_counter(2).wait(1000), b.memory.read(window, 32)
 
     assert pair.run(program, 1, 6) == (True, bytes(8) + b"0123456789abcdef" + bytes(8))
 
 
+@pytest.mark.parametrize(("armed", "sent", "comes"), [
+    ({"writer": 1}, 0, True), ({"writer": 2}, 0, False), ({"writer": 1, "key": 63}, 63, True),
+    ({"writer": 1, "key": 5}, 4, False), ({"anybody": True}, 0, True), ({"anybody": True, "key": 5}, 0, False),
+])
+def test_a_counter_takes_puts_of_its_writer_with_its_key(pair, armed, sent, comes):
+    async def program(a, b):
+        await b.reception_counter(2).arm(b.layout.heap.base, 64, 16, **armed)
+        await a.put(6, 2, 0, bytes(16), key=sent)
+        return await b.reception_counter(2).wait(500), await b.read("COUNTER_DROPS")
+
+    assert pair.run(program, 1, 6) == (comes, 0 if comes else 1)
+
+
+@pytest.mark.parametrize(("armed", "message"), [
+    ({}, r"of one node \(writer=\) or of anybody \(anybody=True\), not nobody"),
+    ({"writer": 1, "anybody": True}, "not both"), ({"writer": 1 << 16}, "node = 65536 does not fit in 16 bits"),
+    ({"anybody": True, "key": 64}, "key = 64 does not fit in 6 bits"),
+])
+def test_a_counter_is_armed_for_somebody(pair, armed, message):
+    async def program(a):
+        await a.reception_counter(2).arm(0, 64, 16, writer=3)
+        with pytest.raises(ValueError, match=message):
+            await a.reception_counter(2).arm(a.layout.heap.base, 64, 16, **armed)
+        return await a.read("RECEPTION_WRITER", 2)
+
+    assert pair.run(program, 1) == pack(Writer, armed=1, node=3), "nothing has changed"
+
+
 def test_a_counter_that_is_not_reached_times_out(pair):
     async def program(a, b):
-        await b.reception_counter(2).arm(b.layout.heap.base, 64, 17)
+        await b.reception_counter(2).arm(b.layout.heap.base, 64, 17, writer=a.node_id)
         await a.put(6, 2, 0, bytes(16))
         return await b.reception_counter(2).wait(500)
 
@@ -98,7 +126,7 @@ def test_a_remote_get_reads_what_it_may(pair, reader):
         await b.answer_gets()
         target = a.layout.heap.base
         a.memory.clear(target, 32)
-        await a.reception_counter(1).arm(target, 32, 8)
+        await a.reception_counter(1).arm(target, 32, 8, writer=b.node_id)
         # The destination a requester writes does not matter: it gets the answer, nobody else.
         software = pack(PutHeader, counter=1)
         await a.remote_get(6, [descriptor(header((0, 0, 0), dma=1), software, 0, 8, counter=3)])
@@ -118,7 +146,7 @@ def test_two_tasks_of_a_node_wait_for_different_causes(pair):
             return [packet.payload for packet in await b.reception.receive(5000)]
 
         async def hits():
-            await b.reception_counter(1).arm(b.layout.heap.base, 32, 8)
+            await b.reception_counter(1).arm(b.layout.heap.base, 32, 8, writer=a.node_id)
             return await b.reception_counter(1).wait(5000)
 
         async def sender():

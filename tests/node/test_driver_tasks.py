@@ -77,7 +77,7 @@ def test_many_tasks_send_at_once(run):
     async def program(a, b):
         base, total = b.layout.heap.base, sum(map(len, pieces))
         assert total > 3 * a.layout.staging.length
-        await b.reception_counter(1).arm(base, total, total)
+        await b.reception_counter(1).arm(base, total, total, writer=a.node_id)
         offsets = [sum(map(len, pieces[:number])) for number in range(len(pieces))]
         await gather(*(a.put(1, 1, offset, piece) for offset, piece in zip(offsets, pieces, strict=True)))
         assert await b.reception_counter(1).wait(1000)
@@ -101,7 +101,7 @@ def test_a_batch_waits_for_room_in_the_ring(run):
         assert a.sender.capacity == 31
         with pytest.raises(ValueError, match="1 to 31 descriptors, not 32"):
             await a.sender.post(*[put_descriptor(place, 1, 0, 0, 8)] * 32)
-        await b.reception_counter(1).arm(b.layout.heap.base, 64, 8 * 31 * 5)
+        await b.reception_counter(1).arm(b.layout.heap.base, 64, 8 * 31 * 5, writer=a.node_id)
         await gather(*(a.sender.start(*[put_descriptor(place, 1, 0, 0, 8)] * 31) for _ in range(5)))
         assert await a.sender.drain()
         return await b.reception_counter(1).wait(5000)
@@ -146,7 +146,7 @@ def test_tasks_wait_for_counters_of_their_own(run):
 
         async def one(number):
             counter = b.reception_counter(number)
-            await counter.arm(base + 64 * number, 64, 16)
+            await counter.arm(base + 64 * number, 64, 16, writer=a.node_id)
             assert await counter.wait(50_000)
             order.append(number)
 
@@ -170,7 +170,7 @@ def test_a_hit_is_kept_for_who_comes_late(run):
     async def program(a, b):
         base = b.layout.heap.base
         for number in (1, 2):
-            await b.reception_counter(number).arm(base, 64, 8)
+            await b.reception_counter(number).arm(base, 64, 8, writer=a.node_id)
             await a.put(1, number, 0, bytes(8))
         return [await b.reception_counter(number).wait(1000) for number in (2, 1)]
 
@@ -191,7 +191,7 @@ def test_an_injection_counter_says_what_has_left(run):
 def test_interrupts_are_shared(run):
     """Every task gets its cause, and one read of the status serves all."""
     async def program(a, b):
-        await b.reception_counter(1).arm(b.layout.heap.base, 64, 8)
+        await b.reception_counter(1).arm(b.layout.heap.base, 64, 8, writer=a.node_id)
 
         async def packets():
             return [len(await b.reception.receive(10_000)) for _ in range(3)]

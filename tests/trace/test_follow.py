@@ -14,7 +14,7 @@ from khhw.trace.reception import NodeReception
 from khhw.trace.rings import Fetch, fetches, messages
 from khhw.trace.torus import Lanes, TorusPacket, follow_all
 from khhw.trace.waves import Waves
-from rtl.formats import Descriptor, Direction, Header, PutHeader, pack
+from rtl.formats import Descriptor, Direction, Header, PutHeader, Writer, pack
 from rtl.parameters import Parameters
 from rtl.torus.header import seal
 from tests.trace.vcd import write_vcd
@@ -161,7 +161,7 @@ class TestReception:
 
     @staticmethod
     def armed(**values: int) -> list[Write]:
-        settings = {"WINDOW": 64, "LIMIT": 128, "VALUE": 8, "ARMED": 1, **values}
+        settings = {"WINDOW": 64, "LIMIT": 128, "VALUE": 8, "WRITER": pack(Writer, armed=1, any=1), **values}
         return [Write(2, 5, f"RECEPTION_{name}", 1, value) for name, value in settings.items()]
 
     def stored(self) -> dict[str, tuple[int, list[int]]]:
@@ -182,7 +182,9 @@ class TestReception:
         assert (found.count.after, found.interrupt) == (1, None)
 
     @pytest.mark.parametrize(("values", "why"), [
-        ({"ARMED": 0}, "reception counter 1 is not armed"),
+        ({"WRITER": 0}, "reception counter 1 is not armed"),
+        ({"WRITER": pack(Writer, armed=1, node=7)}, "reception counter 1 is armed for node id 7, not 0"),
+        ({"WRITER": pack(Writer, armed=1, any=1, key=9)}, "reception counter 1 is armed with key 9, not 0"),
         ({"LIMIT": 15}, "bytes 8 to 16 leave the window of reception counter 1, 15 bytes"),
     ])
     def test_why_a_put_was_dropped(self, tmp_path: Path, values: dict[str, int], why: str) -> None:

@@ -52,7 +52,7 @@ class Server:
 
     async def run(self, port: int = PORT) -> None:
         """Open the store to readers and answer every connection, until cancelled or the net is closed."""
-        self._window = await self.net.register(self.store.base, self.store.length, read=ANY, write=False)
+        self._window = await self.net.register(self.store.base, self.store.length, read=ANY)
         listener = await self.net.listen(port)
         try:
             while True:
@@ -129,7 +129,7 @@ class Client:
         await server.charge()
         try:
             room = item.address + item.room - item.value_address
-            window = await server.net.register(item.value_address, room, read=None, write=True)
+            window = await server.net.register(item.value_address, room, write=self._connection.peer)
         except WindowError:
             await tcp_send(self._connection, remote.refused(item))
             return
