@@ -15,7 +15,9 @@ __all__ = ["LINE_LIMIT", "Event", "Line", "Reply", "Telnet", "TooLong", "WebPage
 LINE_LIMIT = 1000
 """Longest line a loader takes, prefix and line end kept free."""
 
-_BACKSPACE, _DELETE, _CR, _LF, _SPACES = 0x08, 0x7F, 0x0D, 0x0A, b" \t"
+_CR, _LF, _SPACES = 0x0D, 0x0A, b" \t"
+_ERASE_CHARACTER, _ERASE_LINE = b"\x08\x7f", b"\x03\x15"
+"""Keys of a client that sends each character as it is typed: backspace and delete, Ctrl-C and Ctrl-U."""
 _HTTP = b"HTTP/"
 _ALIVE = b"[Yes]\r\n"
 _LINE_END = re.compile(rb"\r\n|\n|\r")
@@ -200,9 +202,10 @@ class Telnet:
         if not byte:
             # CR NUL LF is one end as well: some clients send both.
             self._behind_cr = behind_cr
-        elif byte in (_BACKSPACE, _DELETE) and _SUPPRESS_GO_AHEAD in self._here:
-            # A client that sends each character as it is typed does not edit its line.
+        elif _SUPPRESS_GO_AHEAD in self._here and byte in _ERASE_CHARACTER:
             self._erase_character()
+        elif _SUPPRESS_GO_AHEAD in self._here and byte in _ERASE_LINE:
+            self._erase_line()
         elif byte != _LF:
             self._add(byte)
         return None

@@ -8,27 +8,38 @@ from khhw.control.console import OUTSIDE, Said
 from khhw.gateway.consoles import Consoles
 from khhw.gateway.sockets import Sockets
 from khhw.sim.scheduler import sleep
+from khhw.sim.sync import Event
 from tests.gateway.standin import Simulation
 
 NODES = 3
 
 
 class StandInConsole:
-    """Notes what is written to it."""
+    """Notes what is written to it, and takes no more while it is held."""
 
-    def __init__(self):
+    def __init__(self, inbox):
         self.lines = []
+        self._inbox, self._free = inbox, Event("the test")
+        self._free.set()
 
     async def line(self, text, ranks):
         await sleep(1)
         self.lines.append((text, ranks))
+        await self._free.wait()
+
+    def hold(self):
+        self._inbox.post(OUTSIDE, self._free.clear)
+
+    def release(self):
+        self._inbox.post(OUTSIDE, self._free.set)
 
 
 class Telnets:
     """Consoles of three nodes, of which none says anything by itself."""
 
     def __init__(self):
-        self.simulation, self.sockets, self.console = Simulation(), Sockets(), StandInConsole()
+        self.simulation, self.sockets = Simulation(), Sockets()
+        self.console = StandInConsole(self.simulation.inbox)
         self.consoles = Consoles(self.simulation.host, self.sockets, NODES, 0)
 
     @contextmanager
