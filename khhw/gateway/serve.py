@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from khhw.gateway.limits import allow_files, clients_at_a_time, files_needed
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
 from khhw.kernels.image import build_image
@@ -60,7 +61,10 @@ class Service:
         ------
         PortError
             If one is taken.
+        FilesError
+            If the process may not have as many files open as there can be clients.
         """
+        allow_files(files_needed(clients_at_a_time(self.offer, self.machine.file), self.machine.file.nodes))
         sockets = Sockets()
         consoles = range(self.offer.console_port, self.offer.console_port + self.machine.file.nodes + 1)
         try:

@@ -7,12 +7,14 @@ from khhw.kernels.image import ImageError, build_image
 from khhw.kernels.memcached_load.options import parse_plan
 from khhw.machine.file import DomainSection, KernelEntry, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
 from khhw.machine.lookup import find_class, find_kernel
+from khhw.net import NetError
+from khhw.net.areas import Areas
 from khhw.node import ANSWER_RING, Layout, LayoutError
 from rtl.fabric import check_shape, check_table
 from rtl.node import check_part
 from rtl.parameters import ParameterError
 
-__all__ = ["find_inconsistency", "wrong_serve"]
+__all__ = ["connections_with_room", "find_inconsistency", "wrong_serve"]
 
 Wrong = tuple[tuple[str | int, ...], str]
 
@@ -71,6 +73,17 @@ def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
     return None
 
 
+def connections_with_room(machine: MachineFile, wanted: int) -> int:
+    """How many of so many streams a node has room for.
+
+    Raises
+    ------
+    LayoutError, NetError
+        If its memory is too small for any.
+    """
+    return len(Areas.plan(Layout(machine.node.memory_bytes), machine.node.counters, wanted).buffers)
+
+
 def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | None:
     """The first thing wrong with what is to be served on a machine; see :func:`find_inconsistency`."""
     for key, rank in (("server", serve.server), ("gateway", serve.gateway)):
@@ -82,10 +95,23 @@ def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | Non
         return ("console_port",), f"{machine.nodes + 1} ports from {serve.console_port} on end behind {_LAST_PORT}"
     if serve.domains is not None and serve.domains not in machine.domains:
         return ("domains",), _unknown_domains(serve.domains, machine)
+    if wrong := _wrong_clients(serve, machine):
+        return wrong
     try:
         build_image(find_kernel(serve.kernel, folder))
     except (LookupError, ImageError) as error:
         return ("kernel",), str(error)
+    return None
+
+
+def _wrong_clients(serve: Serve, machine: MachineFile) -> Wrong | None:
+    try:
+        room = connections_with_room(machine, serve.clients or 1)
+    except (LayoutError, NetError) as error:
+        return ("server",), f"node.memory_bytes = {machine.node.memory_bytes}: {error}"
+    if serve.clients is not None and serve.clients > room:
+        return ("clients",), (f"nodes of {machine.node.memory_bytes} bytes have room for the streams of {room} clients "
+                              f"at a time; raise node.memory_bytes, or let in fewer")
     return None
 
 

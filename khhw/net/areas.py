@@ -13,6 +13,8 @@ __all__ = ["Areas"]
 _LARGE = 512 << 10
 """Heap from which on a net takes areas of full size."""
 _LEAST_BUFFER = 1 << 10
+_CRAMPED_BUFFER = 512
+"""Of each connection if that makes room for all there shall be."""
 _MOST_BUFFER = 16 << 10
 
 
@@ -76,6 +78,8 @@ class Areas:
         control, requests = cut(descriptors * CONTROL_BYTES), cut(counters * REQUEST_BYTES)
         share = 3 * heap.length // 10
         buffer = _LEAST_BUFFER
+        if 2 * _CRAMPED_BUFFER * connections <= share < 2 * _LEAST_BUFFER * connections:
+            buffer = _CRAMPED_BUFFER
         while buffer < _MOST_BUFFER and 4 * buffer * connections <= share:
             buffer *= 2
         pairs = min(connections, max(1, share // (2 * buffer)))
