@@ -1,17 +1,18 @@
 """How many clients there can be at a time, by the memory of the nodes and by the files of the process."""
 
 import resource
+from dataclasses import dataclass
 
-from khhw.machine.checks import connections_with_room
 from khhw.machine.file import MachineFile, Serve
+from khhw.net.areas import Areas
+from khhw.node import Layout
 
-__all__ = ["FilesError", "allow_files", "clients_at_a_time", "connections", "files_needed"]
+__all__ = ["FilesError", "Room", "allow_files", "files_needed"]
 
 CLIENTS = 60
 """Clients at a time where a machine file does not say how many."""
 _LEAVING = 4
-"""Connections beyond those, as some have ended for one side only."""
-_MOST_CONNECTIONS = 1024
+"""Streams beyond those, as some have ended for one side only."""
 _OTHER_FILES = 64
 """What a simulator process has open besides sockets."""
 
@@ -20,14 +21,29 @@ class FilesError(OSError):
     """The process may not have as many files open as it needs sockets."""
 
 
-def clients_at_a_time(serve: Serve, machine: MachineFile) -> int:
-    """How many clients are let in: as many as the file says, or as nodes have room for if it does not say."""
-    return serve.clients or min(CLIENTS, connections_with_room(machine, CLIENTS))
+@dataclass(frozen=True)
+class Room:
+    """What there is room for.
 
+    Parameters
+    ----------
+    clients : int
+        At a time.
+    connections : int
+        Streams that the gateway and the server can have.
+    """
 
-def connections(clients: int) -> int:
-    """Connections that server and gateway are to have for so many clients."""
-    return min(clients + _LEAVING, _MOST_CONNECTIONS)
+    clients: int
+    connections: int
+
+    @classmethod
+    def of(cls, serve: Serve, machine: MachineFile) -> "Room":
+        """Room for as many clients as the file says; if it does not, for 60, or fewer if the memory is small."""
+        layout = Layout(machine.node.memory_bytes)
+        if serve.clients is not None:
+            return cls(serve.clients, min(serve.clients + _LEAVING, Areas.most_connections(layout)))
+        wanted = CLIENTS + _LEAVING
+        return cls(min(CLIENTS, len(Areas.plan(layout, machine.node.counters, wanted).buffers)), wanted)
 
 
 def files_needed(clients: int, nodes: int) -> int:

@@ -10,7 +10,7 @@ from khhw.control.domains import Domains
 from khhw.gateway.client import Client
 from khhw.gateway.consoles import Consoles
 from khhw.gateway.daemon import Daemon
-from khhw.gateway.limits import allow_files, clients_at_a_time, connections, files_needed
+from khhw.gateway.limits import Room, allow_files, files_needed
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
 from khhw.kernels.loader import run_loader
@@ -67,14 +67,13 @@ class ServingProgram(MachineProgram):
         super().__init__(host, machine, images, seed)
         assert machine.serve is not None and host.inbox is not None
         self.serve: Serve = machine.serve
-        self._clients = clients_at_a_time(self.serve, machine)
-        self._connections = connections(self._clients)
-        self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port, self._connections)
+        self._room = Room.of(self.serve, machine)
+        self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port, self._room.connections)
         self._console.keep = _LINES
         self._inbox = host.inbox
-        allow_files(files_needed(self._clients, self.shape.nodes))
+        allow_files(files_needed(self._room.clients, self.shape.nodes))
         self._sockets = Sockets()
-        self._door = self._sockets.listen(self.serve.port, self._enter, self._clients)
+        self._door = self._sockets.listen(self.serve.port, self._enter, self._room.clients)
         self._consoles = Consoles(host, self._sockets, self.shape.nodes, self.serve.console_port)
         self._sockets.start()
         host.figures = self._figures
@@ -85,7 +84,7 @@ class ServingProgram(MachineProgram):
         await self._epochs.change(self._domains())
         arguments = self.serve.arguments.replace("{epoch}", str(int(time.time())))
         arguments = arguments.replace("{clock_hz}", str(self.host.clock_hz))
-        arguments = arguments.replace("{connections}", str(self._connections))
+        arguments = arguments.replace("{connections}", str(self._room.connections))
         server = KernelEntry(nodes=[self.serve.server], kernel=self.serve.kernel, arguments=arguments)
         await self._load(server.kernel, [self.serve.server])
         mark = await self._boot(server)

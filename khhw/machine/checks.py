@@ -14,7 +14,7 @@ from rtl.fabric import check_shape, check_table
 from rtl.node import check_part
 from rtl.parameters import ParameterError
 
-__all__ = ["connections_with_room", "find_inconsistency", "wrong_serve"]
+__all__ = ["find_inconsistency", "wrong_serve"]
 
 Wrong = tuple[tuple[str | int, ...], str]
 
@@ -73,17 +73,6 @@ def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
     return None
 
 
-def connections_with_room(machine: MachineFile, wanted: int) -> int:
-    """How many of so many streams a node has room for.
-
-    Raises
-    ------
-    LayoutError, NetError
-        If its memory is too small for any.
-    """
-    return len(Areas.plan(Layout(machine.node.memory_bytes), machine.node.counters, wanted).buffers)
-
-
 def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | None:
     """The first thing wrong with what is to be served on a machine; see :func:`find_inconsistency`."""
     for key, rank in (("server", serve.server), ("gateway", serve.gateway)):
@@ -105,13 +94,15 @@ def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | Non
 
 
 def _wrong_clients(serve: Serve, machine: MachineFile) -> Wrong | None:
+    memory_bytes = machine.node.memory_bytes
     try:
-        room = connections_with_room(machine, serve.clients or 1)
+        layout = Layout(memory_bytes)
+        Areas.plan(layout, machine.node.counters, 1)
     except (LayoutError, NetError) as error:
-        return ("server",), f"node.memory_bytes = {machine.node.memory_bytes}: {error}"
-    if serve.clients is not None and serve.clients > room:
-        return ("clients",), (f"nodes of {machine.node.memory_bytes} bytes have room for the streams of {room} clients "
-                              f"at a time; raise node.memory_bytes, or let in fewer")
+        return ("server",), f"node.memory_bytes = {memory_bytes}: {error}"
+    if serve.clients is not None and serve.clients > (room := Areas.most_connections(layout)):
+        return ("clients",), (f"nodes of {memory_bytes} bytes have room for the streams of {room} clients at a time; "
+                              "raise node.memory_bytes, or let in fewer")
     return None
 
 
