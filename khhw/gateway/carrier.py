@@ -31,16 +31,18 @@ class Carrier(asyncio.BufferedProtocol):
         Called when bytes can flow.
     gone : callable
         Called when the connection is no more.
+    before_reading : callable
+        Called each time before bytes are read.
     """
 
     def __init__(
-        self, connection: socket.socket, wire: Wire, linger_seconds: float, made: Callable[[], None],
-        gone: Callable[[], None],
+        self, connection: socket.socket, wire: Wire, linger_seconds: float, *, made: Callable[[], None],
+        gone: Callable[[], None], before_reading: Callable[[], None],
     ) -> None:
         self.wire = wire
         self._socket = connection
         self._linger_seconds = linger_seconds
-        self._made, self._gone = made, gone
+        self._made, self._gone, self._before_reading = made, gone, before_reading
         self._transport: asyncio.Transport | None = None
         self._leaving = 0
         self._ended = self._paused = False
@@ -59,6 +61,7 @@ class Carrier(asyncio.BufferedProtocol):
 
     def get_buffer(self, _sizehint: int) -> memoryview:
         """Room for what is read next; see :class:`asyncio.BufferedProtocol`."""
+        self._before_reading()
         return memoryview(_scratch)[:_CHUNK if self._lingers else min(self.wire.room, _CHUNK)]
 
     def buffer_updated(self, nbytes: int) -> None:

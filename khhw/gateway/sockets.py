@@ -212,7 +212,10 @@ class Sockets:
             # Not before the file is closed: it may be the one that a door is waiting for.
             self._loop.call_soon(self._admit_all)
 
-        carrier = Carrier(accepted, wire, self._linger_seconds, made, gone)
+        # What comes with urgent data is not to be read before it is known to be urgent.
+        before_reading = self._announce_urgent if door.telnet else _nothing
+        carrier = Carrier(
+            accepted, wire, self._linger_seconds, made=made, gone=gone, before_reading=before_reading)
         await self._loop.connect_accepted_socket(lambda: carrier, accepted)
 
     def _admit_all(self) -> None:
@@ -242,3 +245,7 @@ class Sockets:
         for number, events in self._urgent.poll(0):
             if events & select.EPOLLPRI and number in self._carriers:
                 self._carriers[number].wire.urgent_arrives()
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""

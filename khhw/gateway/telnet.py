@@ -168,12 +168,10 @@ class Telnet:
                 return Reply(_ALIVE)
             case _Code.AO:
                 return Reply(bytes([_Code.IAC, _Code.DM]), urgent=True)
-            case _Code.IP:
+            case _Code.IP | _Code.EL:
                 self._erase_line()
-            case _Code.EC if not self._synch:
+            case _Code.EC:
                 self._erase_character()
-            case _Code.EL if not self._synch:
-                self._erase_line()
         return None
 
     def _negotiate(self, option: int) -> Reply | None:

@@ -128,7 +128,7 @@ def test_a_synch_drops_text_and_no_commands():
     telnet = Telnet()
     assert heard(b"some", telnet=telnet) == []
     telnet.synchronize()
-    stream = b"info\r\n" + command(AYT) + b"rm" + command(EL) + command(DO, TIMING_MARK) + command(EC) + b"\n\r"
+    stream = b"info\r\n" + command(AYT) + b"rm\n" + command(DO, TIMING_MARK) + b"\n\r"
     assert heard(stream, telnet=telnet) == [ALIVE, Reply(command(WILL, TIMING_MARK))]
     assert heard(command(DM), b"\nhelp\n", telnet=telnet) == [Line(""), Line("help")]
     assert heard(b"a" + command(DM) + b"b\n") == [Line("ab")], "a data mark that is not urgent says nothing"

@@ -40,7 +40,7 @@ def test_text_in_front_of_a_data_mark_is_dropped(ahead):
     with Telnets().running() as telnets, telnets.at(0) as (person, heard):
         telnets.console.hold()
         # One that is being written, sixteen that wait, and one more that waits for room.
-        person.sendall(b"early\r\n" * 18)
+        person.sendall(b"early\r\n" * 18 + b"late\r\n" * 5)
         telnets.wait_for_lines(1)
         time.sleep(0.1)
         person.send(b"x" * ahead + b"\r\nlate\r\n" * 20 + command(IP) + command(DM), socket.MSG_OOB)
@@ -50,6 +50,17 @@ def test_text_in_front_of_a_data_mark_is_dropped(ahead):
         assert heard.readline() == b"[Yes]\r\n"
         telnets.wait_for_lines(19)
     assert telnets.console.lines == [("early", [0])] * 18 + [("info", [0])]
+
+
+def test_what_comes_together_with_a_data_mark_is_dropped():
+    with Telnets().running() as telnets, telnets.at(0) as (person, heard):
+        for _ in range(20):
+            person.send(b"late\r\n" * 20 + command(IP) + command(DM), socket.MSG_OOB)
+            person.sendall(command(AYT))
+            assert heard.readline() == b"[Yes]\r\n"
+        person.sendall(b"info\r\n")
+        telnets.wait_for_lines(1)
+    assert telnets.console.lines == [("info", [0])]
 
 
 def test_output_is_aborted_by_urgent_data():
