@@ -102,7 +102,7 @@ class Sockets:
         Raises
         ------
         PortError
-            If the port is taken.
+            If the port is taken or not allowed.
         """
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         try:

@@ -84,7 +84,8 @@ class Wire:
     def outgoing(self, limit: int) -> bytes:
         """What the socket is to send next, `limit` bytes at most, and none behind the end of urgent data."""
         with self._lock:
-            return bytes(self._outward[:min([limit, *list(self._urgent_ends)[:1]])])
+            end = min(limit, self._urgent_ends[0]) if self._urgent_ends else limit
+            return bytes(self._outward[:end])
 
     def urgent_behind(self, count: int) -> bool:
         """Whether the first `count` bytes of :meth:`outgoing` are to be sent as urgent data, all together."""
