@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped; 0 if it was, 1 if the machine failed."""
     from khhw.build.errors import RequestError
+    from khhw.gateway.limits import FilesError
     from khhw.gateway.serve import ServeError, Service
     from khhw.gateway.sockets import PortError
     from khhw.machine.machine import Machine
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         service = Service.of(Machine.load(arguments.file, engine=arguments.engine), **changes)
         service.try_ports()
-    except (MachineFileError, ServeError, PortError) as error:
+    except (FilesError, MachineFileError, ServeError, PortError) as error:
         raise RequestError(str(error)) from error
     view = _View(service, arguments.json)
     with view:

@@ -10,6 +10,7 @@ from khhw.control.domains import Domains
 from khhw.gateway.client import Client
 from khhw.gateway.consoles import Consoles
 from khhw.gateway.daemon import Daemon
+from khhw.gateway.limits import Room, allow_files, files_needed
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
 from khhw.kernels.loader import run_loader
@@ -42,6 +43,8 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "ServingProgram":
     ------
     PortError
         If a TCP port is taken.
+    FilesError
+        If the process may not have as many files open as there can be clients.
     """
     machine = MachineFile.model_validate(arguments["machine"])
     images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
@@ -64,11 +67,13 @@ class ServingProgram(MachineProgram):
         super().__init__(host, machine, images, seed)
         assert machine.serve is not None and host.inbox is not None
         self.serve: Serve = machine.serve
-        self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port)
+        self._room = Room.of(self.serve, machine)
+        self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port, self._room.connections)
         self._console.keep = _LINES
         self._inbox = host.inbox
+        allow_files(files_needed(self._room.clients, self.shape.nodes))
         self._sockets = Sockets()
-        self._door = self._sockets.listen(self.serve.port, self._enter, self.serve.clients)
+        self._door = self._sockets.listen(self.serve.port, self._enter, self._room.clients)
         self._consoles = Consoles(host, self._sockets, self.shape.nodes, self.serve.console_port)
         self._sockets.start()
         host.figures = self._figures
@@ -79,6 +84,7 @@ class ServingProgram(MachineProgram):
         await self._epochs.change(self._domains())
         arguments = self.serve.arguments.replace("{epoch}", str(int(time.time())))
         arguments = arguments.replace("{clock_hz}", str(self.host.clock_hz))
+        arguments = arguments.replace("{connections}", str(self._room.connections))
         server = KernelEntry(nodes=[self.serve.server], kernel=self.serve.kernel, arguments=arguments)
         await self._load(server.kernel, [self.serve.server])
         mark = await self._boot(server)

@@ -7,6 +7,8 @@ from khhw.kernels.image import ImageError, build_image
 from khhw.kernels.memcached_load.options import parse_plan
 from khhw.machine.file import DomainSection, KernelEntry, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
 from khhw.machine.lookup import find_class, find_kernel
+from khhw.net import NetError
+from khhw.net.areas import Areas
 from khhw.node import ANSWER_RING, Layout, LayoutError
 from rtl.fabric import check_shape, check_table
 from rtl.node import check_part
@@ -82,10 +84,25 @@ def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | Non
         return ("console_port",), f"{machine.nodes + 1} ports from {serve.console_port} on end behind {_LAST_PORT}"
     if serve.domains is not None and serve.domains not in machine.domains:
         return ("domains",), _unknown_domains(serve.domains, machine)
+    if wrong := _wrong_clients(serve, machine):
+        return wrong
     try:
         build_image(find_kernel(serve.kernel, folder))
     except (LookupError, ImageError) as error:
         return ("kernel",), str(error)
+    return None
+
+
+def _wrong_clients(serve: Serve, machine: MachineFile) -> Wrong | None:
+    memory_bytes = machine.node.memory_bytes
+    try:
+        layout = Layout(memory_bytes)
+        Areas.plan(layout, machine.node.counters, 1)
+    except (LayoutError, NetError) as error:
+        return ("server",), f"node.memory_bytes = {memory_bytes}: {error}"
+    if serve.clients is not None and serve.clients > (room := Areas.most_connections(layout)):
+        return ("clients",), (f"nodes of {memory_bytes} bytes have room for the streams of {room} clients at a time; "
+                              "raise node.memory_bytes, or let in fewer")
     return None
 
 

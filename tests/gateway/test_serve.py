@@ -7,6 +7,7 @@ import struct
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from tests.memcached.record import recorded, shortened
 from tests.memcached.servers import Asker, real_memcached
 
 CLIENTS = 50
+MOST = 200
 CLOCK_HZ = 53_125_000
 LARGEST = (1 << 20) - 60
 """Bytes of the largest value with a key of one byte, as in the distribution's memcached."""
@@ -28,7 +30,7 @@ LARGEST = (1 << 20) - 60
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    with Served(tmp_path_factory.mktemp("serve"), PAIR) as served:
+    with Served(tmp_path_factory.mktemp("serve"), f"{PAIR}\n[serve]\nclients = {MOST}\n") as served:
         yield served
     assert served.code == 0, served.ended
     assert served.ended["state"] == "interrupted"
@@ -160,6 +162,27 @@ def test_fifty_clients_with_bad_company(served, client):
         slow.socket.settimeout(PATIENCE)
         answer = b"VALUE long 0 100000\r\n" + b"x" * 100_000 + b"\r\nEND\r\n"
         assert slow.until(answer * 2) == answer * 2
+
+
+def test_two_hundred_clients_are_served_at_a_time_and_one_more_waits(served):
+    with ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(served)) for _ in range(MOST)]
+        for number, client in enumerate(clients):
+            client.socket.sendall(b"set k%d 0 0 5\r\nv%04d\r\n" % (number, number))
+        for client in clients:
+            assert client.until(b"\r\n") == b"STORED\r\n"
+        one_more = stack.enter_context(RawClient(served))
+        one_more.socket.sendall(b"get k7\r\n")
+        for number, client in enumerate(clients):
+            client.socket.sendall(b"get k%d\r\n" % number)
+        for number, client in enumerate(clients):
+            assert client.until(b"END\r\n") == b"VALUE k%d 0 5\r\nv%04d\r\nEND\r\n" % (number, number)
+        one_more.socket.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            one_more.until(b"END\r\n")
+        clients[7].socket.close()
+        one_more.socket.settimeout(PATIENCE)
+        assert one_more.until(b"END\r\n") == b"VALUE k7 0 5\r\nv0007\r\nEND\r\n"
 
 
 def test_a_client_that_stops_sending_gets_its_answers(served):

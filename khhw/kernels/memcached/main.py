@@ -1,7 +1,8 @@
 """memcached on a node; see ``docs/memcached.md``.
 
 Arguments: ``port=``, ``store=`` bytes of memory for items (0: all there is), ``item_max=``, ``clock_hz=`` and
-``epoch=`` (Unix time of cycle 0) for expiry times, ``patience=`` cycles for a put into a reserved slot.
+``epoch=`` (Unix time of cycle 0) for expiry times, ``patience=`` cycles for a put into a reserved slot,
+``connections=`` there can be at a time.
 """
 
 from khhw.kernels.memcached.clock import CLOCK_HZ, EPOCH, Clock
@@ -24,8 +25,9 @@ async def stopped(node: Node) -> None:
 async def main(node: Node, arguments: str) -> None:
     """Serve until the outside writes ``stop``."""
     options = parse_options(
-        arguments, port=PORT, store=0, item_max=1 << 20, clock_hz=CLOCK_HZ, epoch=EPOCH, patience=100_000)
-    net = await Net.open(node)
+        arguments, port=PORT, store=0, item_max=1 << 20, clock_hz=CLOCK_HZ, epoch=EPOCH, patience=100_000,
+        connections=64)
+    net = await Net.open(node, connections=options["connections"][0])
     heap = net.heap
     length = min(options["store"][0] or heap.length, heap.length)
     clock = Clock(lambda: node.now, options["clock_hz"][0], options["epoch"][0])
