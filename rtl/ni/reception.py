@@ -12,7 +12,7 @@ from rtl.ni.ring import ring_client, ring_count
 from rtl.parameters import Parameters
 from rtl.signatures import FlitStream
 
-__all__ = ["ReceptionLane", "Verdict"]
+__all__ = ["ReceptionLane", "Verdict", "packet_layout"]
 
 HEADER_FLITS = 2
 
@@ -31,7 +31,7 @@ class Verdict(enum.IntEnum, shape=3):
     """Its tail was marked bad."""
 
 
-def _packet_layout(parameters: Parameters) -> data.StructLayout:
+def packet_layout(parameters: Parameters) -> data.StructLayout:
     """State of the packet on its way.
 
     `remaining` flits go to memory, from the first at `slot` of word `address`; behind word `last` comes
@@ -66,7 +66,8 @@ class ReceptionLane(Component):
     Members
     -------
     i : In(FlitStream)
-        Always drained; waits for nothing but the memory, other lanes and, in a cycle, other clients.
+        Always drained. A packet may wait, behind its second flit, for packets of other lanes in its ring, which have
+        room; and elsewhere for nothing but the memory and, in a cycle, other clients.
     ring : Out(ring client)
     restart : In(rings)
         See :class:`~rtl.ni.ring.RingFile`.
@@ -100,7 +101,7 @@ class ReceptionLane(Component):
         m = Module()
         m.submodules.gather = gather = WordGather(self._parameters)
         connect(m, flipped(self.write), gather.write)
-        packet = Signal(_packet_layout(self._parameters))
+        packet = Signal(packet_layout(self._parameters))
         header = Header(gather.content[FLIT_BITS * 3:])
         put = PutHeader(gather.content[FLIT_BITS * 2:FLIT_BITS * 3])
         start = Signal(34)
