@@ -259,13 +259,28 @@ class TorusSource(RouterHarness):
         self.trust(m, [(path.valid, path.flit) for unit in self.receivers for path in unit.o])
         held = data.View(Flit, dut.signal("injection_0.held", width=None)[:Flit.size])
         self.help(m, ~self.bears(m, Const(1), held) | self.entered)
-        valid, flit = [(out.valid, out.payload), *((tx.valid, tx.flit) for tx in router.tx)][self.part]
+        watched = self._eject(m, dut, out)
+        valid, flit = [(out.valid & watched, out.payload), *((tx.valid, tx.flit) for tx in router.tx)][self.part]
         self.claim(m, "torus-source", ~self.bears(m, valid, flit) | self.entered)
         self.one_at_most(m, dut.signal("deposit.chosen", width=None))
         for path, register in dut.registers():
             if path.endswith(".allocator.owner"):
                 self.one_at_most(m, register)
         return m
+
+    def _eject(self, m: Module, dut: Opened, out: data.View) -> Signal:
+        """One slot of the ejection lane's buffer is watched, any. Returns: what the lane offers was not in another."""
+        buffer = "ejection_0.buffer"
+        level, consume = (dut.signal(f"{buffer}.{name}", width=None) for name in ("level", "consume"))
+        port = dut.memory(f"{buffer}.storage").read_port()
+        distance = Signal(len(consume))
+        watched = Signal()
+        m.d.comb += [port.addr.eq(AnyConst(len(port.addr))), distance.eq(port.addr - consume)]
+        with m.If(~out.valid | out.ready):
+            m.d.sync += watched.eq((level == 0) | (distance == 0))
+        self.help(m, ~self.bears(m, distance < level, data.View(Flit, port.data)) | self.entered)
+        self.help(m, dut.signal(f"{buffer}.produce", width=None) == (consume + level)[:len(consume)])
+        return watched
 
 
 class TreeSource(RouterHarness):

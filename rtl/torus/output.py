@@ -4,7 +4,7 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import CHUNK_FLITS, PACKET_FLITS, Flit
@@ -199,7 +199,11 @@ class LinkOutput(wiring.Component):
 
 
 class EjectionOutput(wiring.Component):
-    """An ejection lane. Latency: one cycle from the switch to the stream.
+    """An ejection lane: a register flits leave from, and room for a packet before it. Latency: one cycle.
+
+    A packet is granted only when there is room for all of it, and then every flit of it is taken in the cycle it
+    comes, whatever the guard and the network interface wait for. So a packet that has begun to move is never held
+    up by where it ends, nor is a link on which the same flits go on; only headers that were not granted wait.
 
     Parameters
     ----------
@@ -211,13 +215,11 @@ class EjectionOutput(wiring.Component):
     request : In, one a channel
         Of the ports and of the lane.
     withhold, force, select, busy
-        See :class:`Allocator`; also `busy` while the register is full, so that a granted head always moves.
+        See :class:`Allocator`; also `busy` while there is no room for a packet.
     move : In(1)
-        A flit of the selected source comes in this cycle; only while `ready`.
+        A flit of the selected source comes in this cycle.
     flit : In(Flit)
         That flit.
-    ready : Out(1)
-        A flit could come in this cycle.
     o : Out(FlitStream)
         Ejected packets.
     idle : Out(1)
@@ -231,12 +233,13 @@ class EjectionOutput(wiring.Component):
             "request": In(ports + 1).array(channels),
             "withhold": In(1), "force": In(ports).array(channels),
             "select": Out(ports * channels + 1), "busy": Out(1),
-            "move": In(1), "flit": In(Flit), "ready": Out(1), "o": Out(FlitStream), "idle": Out(1),
+            "move": In(1), "flit": In(Flit), "o": Out(FlitStream), "idle": Out(1),
         })
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.allocator = allocator = Allocator(self.ports, 0, 1)
+        m.submodules.buffer = buffer = fifo.SyncFIFO(width=Flit.size, depth=PACKET_FLITS)
         for number in range(len(CHANNELS)):
             m.d.comb += [
                 allocator.request[number].eq(self.request[number]),
@@ -244,15 +247,23 @@ class EjectionOutput(wiring.Component):
                 allocator.force[number].eq(self.force[number]),
             ]
         m.d.comb += [
-            self.ready.eq(~self.o.valid | self.o.ready),
-            allocator.withhold.eq(self.withhold | ~self.ready),
+            allocator.withhold.eq(self.withhold | buffer.r_rdy),
             allocator.done.eq(self.move & self.flit.last),
             self.select.eq(allocator.select),
-            self.busy.eq(allocator.busy | ~self.ready),
-            self.idle.eq(~allocator.busy & ~self.o.valid),
+            self.busy.eq(allocator.busy | buffer.r_rdy),
+            self.idle.eq(~allocator.busy & ~buffer.r_rdy & ~self.o.valid),
         ]
-        with m.If(self.ready):
-            m.d.sync += self.o.valid.eq(self.move)
-        with m.If(self.move):
-            m.d.sync += self.o.payload.eq(self.flit)
+
+        # What the register cannot take waits in the buffer; nothing overtakes it.
+        free = Signal()
+        m.d.comb += [
+            free.eq(~self.o.valid | self.o.ready),
+            buffer.w_data.eq(self.flit),
+            buffer.w_en.eq(self.move & (~free | buffer.r_rdy)),
+            buffer.r_en.eq(free),
+        ]
+        with m.If(free):
+            m.d.sync += self.o.valid.eq(self.move | buffer.r_rdy)
+        with m.If(free & (self.move | buffer.r_rdy)):
+            m.d.sync += self.o.payload.eq(Mux(buffer.r_rdy, buffer.r_data, self.flit))
         return m

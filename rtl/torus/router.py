@@ -65,6 +65,7 @@ class Router(wiring.Component):
             yield from ((f"injection_{lane}", name) for name in ("valid", "routed"))
             yield from ((f"ejection_{lane}", name) for name in ("o__valid", "o__payload"))
             yield f"ejection_{lane}.allocator", "busy"
+            yield f"ejection_{lane}.buffer", "level"
 
     def link_input(self, port: int) -> wiring.Component:
         """The receiving end of a cable; a subclass may return any other with the ports of a `LinkInput`."""
@@ -128,7 +129,6 @@ class Router(wiring.Component):
             m.d.comb += [
                 unit.withhold.eq(deposit.withhold_lane[lane]),
                 deposit.lane_busy[lane].eq(unit.busy),
-                switch.ready[lane].eq(unit.ready),
                 *(unit.force[v][place].eq(deposit.force[port * channels + v])
                   for v in range(channels) for place, port in enumerate(lane_ports[lane])),
             ]
