@@ -8,9 +8,11 @@ from khhw.gateway.client import Client
 from khhw.gateway.sockets import Door, Sockets
 from khhw.gateway.telnet import LINE_LIMIT, TypedLines
 from khhw.gateway.wire import ClientLostError, Wire
+from khhw.node.commands import LineError, written
 from khhw.sim.host import Host
 from khhw.sim.scheduler import ROOT
 from khhw.sim.sync import Queue
+from khhw.sim.visible import visible
 
 __all__ = ["CLIENTS", "Consoles"]
 
@@ -68,10 +70,11 @@ class Consoles:
         """A line of the console was said: everybody who listens shall have it."""
         if said.rank == OUTSIDE:
             return
+        text = visible(said.text)
         for listener in self._listeners[said.rank]:
-            listener.hear(said.text)
+            listener.hear(text)
         for listener in self._listeners[None]:
-            listener.hear(f"[{said.rank}] {said.text}")
+            listener.hear(f"[{said.rank}] {text}")
 
     def _enter(self, rank: int | None, wire: Wire) -> None:
         """In the sockets' thread."""
@@ -99,7 +102,7 @@ class Consoles:
             while data := await client.receive():
                 dropped = lines.dropped
                 for line in lines.feed(data):
-                    await self._typed.put((line, None if rank is None else [rank]))
+                    await self._type(listener, line, None if rank is None else [rank])
                 if lines.dropped > dropped:
                     listener.hear(f"error: a line has at most {LINE_LIMIT} bytes; this one was dropped")
         except ClientLostError:
@@ -107,6 +110,16 @@ class Consoles:
         finally:
             self._listeners[rank].remove(listener)
             client.finish()
+
+
+    async def _type(self, listener: "_Listener", line: str, ranks: Sequence[int] | None) -> None:
+        """A line was typed: nodes get what they can read, and a person hears at once what they cannot."""
+        try:
+            written(line, ranks)
+        except LineError as error:
+            listener.hear(f"error: {error}")
+        else:
+            await self._typed.put((line, ranks))
 
 
 class _Listener:
@@ -117,8 +130,9 @@ class _Listener:
         self._missed = 0
 
     def hear(self, line: str) -> None:
+        """Give a line to the person's terminal, which is to show it and obey nothing in it."""
         notice = f"({self._missed} lines missed)\r\n" if self._missed else ""
-        if self._client.offer(f"{notice}{line}\r\n".encode()):
+        if self._client.offer(f"{notice}{visible(line)}\r\n".encode()):
             self._missed = 0
         else:
             self._missed += 1
