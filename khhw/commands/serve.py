@@ -125,7 +125,7 @@ class _View:
             case "serving":
                 return _ports(event)
             case "client":
-                return f"client {event['name']}: {event['problem']}"
+                return f"client {event['name']}: {visible(event['problem'])}"
             case "console" if "error:" in event["text"]:
                 return f"[{event['node']}] {visible(event['text'])}"
         return None

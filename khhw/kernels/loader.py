@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from khhw.kernels.image import HEADER_BYTES, Image, ImageError, image_length, load_image, place_of
 from khhw.node import Command, ConsoleReader, Node, NodeTransport, TreePacket, WrongLine, scope
 from khhw.node.commands import parse_number, shortened
-from khhw.node.reader import RawEnd, RawWrite
+from khhw.node.reader import RawEnd, RawWrite, Reading
 
 __all__ = ["RAW_TIMEOUT", "Loader", "LoaderError", "run_loader"]
 
 RAW_TIMEOUT = 20_000
-"""Cycles without a packet after which a raw write counts as truncated."""
+"""Cycles without a packet after which a raw write counts as truncated, and a line as lost."""
 _MOST_SAID = 1000
 """Characters that are said of an exception."""
 
@@ -41,7 +41,7 @@ class Loader:
     ----------
     node : Node
     raw_timeout : int
-        Cycles without a packet after which a raw write counts as truncated.
+        Cycles without a packet after which a raw write counts as truncated, and a line as lost.
     """
 
     def __init__(self, node: Node, *, raw_timeout: int = RAW_TIMEOUT) -> None:
@@ -58,28 +58,28 @@ class Loader:
         """Announce the node and obey commands for ever."""
         await self.say("ready, type help")
         while True:
-            self._pending = await self._node.console.receive(self._raw_timeout if self._reader.raw else None)
+            self._pending = await self._node.console.receive(self._raw_timeout if self._reader.expects else None)
             if not self._pending:
-                await self._raw_end(self._reader.give_up())
+                await self._obey(self._reader.give_up())
             while self._pending:
-                await self._obey(self._pending.pop(0))
+                for reading in self._reader.feed(self._pending.pop(0)):
+                    await self._obey(reading)
 
     async def say(self, text: str) -> None:
         """Print lines, each behind the node's prompt."""
         for line in text.splitlines():
             await self._node.console.print(f"node {self._node.rank}> {line}")
 
-    async def _obey(self, packet: TreePacket) -> None:
-        for reading in self._reader.feed(packet):
-            match reading:
-                case RawWrite(address, data):
-                    self._node.memory[address] = data
-                case RawEnd():
-                    await self._raw_end(reading)
-                case WrongLine(message=message):
-                    await self.say(f"error: {message}")
-                case Command(name=name, rest=rest):
-                    await self._command(name, rest)
+    async def _obey(self, reading: Reading) -> None:
+        match reading:
+            case RawWrite(address, data):
+                self._node.memory[address] = data
+            case RawEnd():
+                await self._raw_end(reading)
+            case WrongLine(message=message):
+                await self.say(f"error: {message}")
+            case Command(name=name, rest=rest):
+                await self._command(name, rest)
 
     async def _raw_end(self, end: RawEnd) -> None:
         if end.arrived < end.length:

@@ -64,14 +64,18 @@ class ConsoleReader:
         self._rank = rank
         self._cutter = LineCutter(LINE_LIMIT)
         self._too_long = 0
-        self._torn = False
+        self._torn = self._unfinished = False
         self._next: int | None = None
         self._address = self._length = self._first = self._arrived = 0
         self._unwanted: tuple[int, int] | None = None
 
     @property
-    def raw(self) -> bool:
-        """Whether raw data is expected."""
+    def expects(self) -> bool:
+        """Whether more is to come of raw data, or of a line: by the count of its packets."""
+        return self._raw or (self._unfinished and self._cutter.inside)
+
+    @property
+    def _raw(self) -> bool:
         return self._length > 0
 
     def expect(self, address: int, length: int) -> None:
@@ -80,8 +84,12 @@ class ConsoleReader:
         self._first = self._next or 0
         self._unwanted = None
 
-    def give_up(self) -> RawEnd:
-        """Stop waiting for raw data; what still comes of it is dropped."""
+    def give_up(self) -> Reading:
+        """Stop waiting for what is expected; what still comes of it is dropped."""
+        if not self._raw:
+            self._cutter.forget()
+            self._torn = True
+            return _lost()
         end = RawEnd(self._arrived, self._length, 0)
         self._unwanted = (self._first, self._length)
         self._length = 0
@@ -94,7 +102,7 @@ class ConsoleReader:
         """
         if not packet.external or packet.protocol != Protocol.CONSOLE:
             return
-        if self.raw:
+        if self._raw:
             index = (packet.conn_id - self._first) % _SEQUENCE
             if index < self._packets:
                 yield from self._feed_raw(packet, index)
@@ -124,11 +132,12 @@ class ConsoleReader:
             # Packets are missing. With them is the rest of the line that had begun, and the beginning of this one
             # unless it begins here.
             if (self._cutter.inside or packet.this_pkt) and not self._torn:
-                yield WrongLine("a part of a line was lost on its way; nothing of that line was obeyed")
+                yield _lost()
             self._cutter.forget()
             self._too_long = 0
             self._torn = packet.this_pkt != 0
         self._next = (packet.conn_id + 1) % _SEQUENCE
+        self._unfinished = packet.this_pkt + 1 < packet.total_pkt
         for piece in self._cutter.feed(packet.payload):
             if self._torn:
                 self._torn = not piece.ends
@@ -161,3 +170,7 @@ class ConsoleReader:
             end = RawEnd(self._arrived, self._length, len(packet.payload) - len(data))
             self._length = 0
             yield end
+
+
+def _lost() -> WrongLine:
+    return WrongLine("a part of a line was lost on its way; nothing of that line was obeyed")

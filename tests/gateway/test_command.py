@@ -74,3 +74,35 @@ def test_a_client_whose_gateway_may_not_send_is_turned_away_with_the_reason(tmp_
     assert len(turned_away) == 1 and "node 1 -> node 0" in turned_away[0], served.lines
     assert served.lines[-1].startswith("stopped; its log is ")
     assert served.lines[-2].startswith("0 clients of 1 so far, 1 lost; 0 operations, 0/s; 0 bytes in, 0 out; ")
+
+
+MORTAL = """
+async def main(node, arguments):
+    await node.console.print(f"node {node.rank}> mortal: open")
+    await node.console.told_to_stop("mortal")
+    if arguments == "fails":
+        raise LookupError("\\x1b[2Jgone\\nnode 1> never mind")
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code", "ending"), [
+    ("fails", 1, "mortal on node 0 has ended, and what it held is gone: node 0 said 'node 0> error: kernel mortal "
+                 "failed: LookupError: \\x1b[2Jgone node 1> never mind, in mortal line 6'"),
+    ("", 0, "stopped; its log is "),
+])
+def test_a_server_that_ends_ends_the_serving_with_its_reason(tmp_path, arguments, code, ending):
+    (tmp_path / "mortal.py").write_text(MORTAL)
+    machine = f'{PAIR}\n[serve]\nkernel = "mortal.py"\narguments = "{arguments}"\n'
+    with Served(tmp_path, machine, as_json=False) as served:
+        with served.connect(served.consoles[2]) as person, person.makefile("rb") as says:
+            assert b"type help" in says.readline()
+            person.sendall(b"on all info\n")
+            heard = {says.readline().partition(b" ")[0] for _ in range(2)}
+            assert heard == {b"[0]", b"[1]"}, "a node that is told what it does not know says so"
+            person.sendall(b"on 0 stop\n")
+            while says.readline():
+                pass
+        served.wait()
+    assert served.code == code, served.lines
+    assert any(line.startswith(ending) for line in served.lines), served.lines
+    assert not any("\x1b" in line for line in served.lines)
