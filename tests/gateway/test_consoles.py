@@ -138,6 +138,8 @@ def test_what_a_node_says_is_shown_at_every_port_and_who_said_it():
 
 def test_a_line_that_no_node_could_read_is_answered_at_once():
     with Telnets().running() as telnets, telnets.at(0) as (person, heard):
+        person.sendall("e\u0301\u0301\u0301\u0301\u0301\u0301\x1b\n".encode())
+        assert b"e" + 4 * "\u0301".encode() + b"\\u0301\\u0301'" in heard.readline()
         person.sendall(b"echo \x1b[A\n" + "echo \u2028\n".encode() + b"help\n")
         assert heard.readline().startswith(b"error: a console line takes no control characters; '\\x1b' is in it")
         assert heard.readline().startswith(b"error: a console line takes no control characters; '\\u2028' is in it")

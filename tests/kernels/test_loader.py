@@ -384,7 +384,7 @@ def test_a_line_that_does_not_end_is_given_up_and_the_next_one_read(rig):
         rig.machine.lose = lambda packet: packet.conn_id > begun + 2
         mark = await rig.console.line("echo " + "x" * 1500)
         await rig.console.wait(rig.ranks, "error: a part of a line was lost on its way", since=mark, refuse=None)
-        rig.machine.lose = lambda packet: False
+        rig.machine.lose = lambda _packet: False
 
     rig.run(program())
     at_prompt(rig)

@@ -39,6 +39,10 @@ class Terminal:
         return (screen.title, screen.icon_name, frozenset(screen.mode), screen.cursor.x, screen.cursor.hidden,
                 screen.cursor.attrs, screen.charset, screen.margins, screen.g0_charset, screen.g1_charset)
 
+    def cells(self, row: int) -> list[str]:
+        """What stands in each place of a row."""
+        return [self.screen.buffer[row][place].data for place in range(COLUMNS)]
+
     def coloured(self, row: int) -> bool:
         """Whether any cell of a row is not as it is by default."""
         plain = self.screen.default_char
@@ -64,7 +68,7 @@ def check(printed: str, harmless: str, stamp: str) -> None:
     more = sum(map(bool, found.rows)) - sum(map(bool, wanted.rows))
     assert more >= 0
     assert found.rows[:row] == wanted.rows[:row]
-    assert found.rows[row].startswith(stamp.rstrip())
+    assert found.cells(row)[:len(stamp)] == wanted.cells(row)[:len(stamp)]
     assert found.rows[row + 1 + more:] == [*wanted.rows[row + 1:], *[""] * more][:len(found.rows) - row - 1 - more]
     assert found.screen.cursor.y == wanted.screen.cursor.y + more
     assert not any(found.coloured(place) for place in range(row, row + 1 + more))
