@@ -126,7 +126,7 @@ class _View:
                 return _ports(event)
             case "client":
                 return f"client {event['name']}: {visible(event['problem'])}"
-            case "console" if "error:" in event["text"]:
+            case "console" if event["node"] is not None and "error:" in event["text"]:
                 return f"[{event['node']}] {visible(event['text'])}"
         return None
 

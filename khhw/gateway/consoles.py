@@ -111,7 +111,6 @@ class Consoles:
             self._listeners[rank].remove(listener)
             client.finish()
 
-
     async def _type(self, listener: "_Listener", line: str, ranks: Sequence[int] | None) -> None:
         """A line was typed: nodes get what they can read, and a person hears at once what they cannot."""
         try:

@@ -7,7 +7,6 @@ runs is compiled from these bytes and from nothing else.
 import builtins
 import struct
 import traceback
-import unicodedata
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 from khhw.kernels.modules import KernelModuleError, kernel_modules
 from khhw.node import Node
+from khhw.node.commands import controls
 
 __all__ = [
     "ALLOWED_IMPORTS", "HEADER_BYTES", "Image", "ImageError", "Main", "build_image", "image_length", "load_image",
@@ -155,7 +155,7 @@ def build_image(kernel: Path | str | ModuleType, *, entry: str = "main") -> byte
     path = Path(str(kernel.__file__) if isinstance(kernel, ModuleType) else kernel)
     if path.name == "__init__.py":
         path = path.parent
-    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in path.stem + entry):
+    if controls(path.stem + entry):
         raise ImageError(f"Kernel name {path.stem!r} or entry {entry!r} has control characters; it is said on a line")
     name, coded = path.stem.encode(), entry.encode()
     if len(name) > 32 or len(coded) > 16:

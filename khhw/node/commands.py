@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 __all__ = [
-    "EVERYBODY", "LINE_LIMIT", "Command", "LineError", "Nodes", "WrongLine", "boot_command", "list_ranks",
+    "EVERYBODY", "LINE_LIMIT", "Command", "LineError", "Nodes", "WrongLine", "boot_command", "controls", "list_ranks",
     "parse_line", "parse_nodes", "parse_number", "shortened", "written",
 ]
 
@@ -23,6 +23,7 @@ _LAST_RANK = (1 << 16) - 1
 _NUMBER = re.compile(r"0[xX](?P<hex>[0-9a-fA-F]{1,16})|0(?P<octal>[0-7]{0,22})|(?P<decimal>[1-9][0-9]{0,19})")
 _PART = re.compile(r"([0-9]+)(?:-([0-9]+))?")
 _WORD = re.compile(r"[ \t]*([^ \t]*)(.*)", re.DOTALL)
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")
 _SHORT = 60
 
 
@@ -109,14 +110,20 @@ def parse_nodes(text: str) -> Nodes | WrongLine:
     for part in text.split(","):
         if (found := _PART.fullmatch(part)) is None:
             return WrongLine(f"{shortened(text)!r} is no list of nodes; write it as 0,2,4-7, or all")
-        first, last = found[1], found[2] or found[1]
-        if max(len(first.lstrip("0")), len(last.lstrip("0"))) > len(str(_LAST_RANK)) or int(last) > _LAST_RANK:
+        first, last = _rank(found[1]), _rank(found[2] or found[1])
+        if last > _LAST_RANK:
             return WrongLine(
                 f"{shortened(part)!r} in a list of nodes is past {_LAST_RANK}, the last a machine can have")
-        if int(last) < int(first):
+        if last < first:
             return WrongLine(f"{shortened(part)!r} in a list of nodes counts down")
-        stretches.append((int(first), int(last)))
+        stretches.append((first, last))
     return Nodes(tuple(stretches))
+
+
+def _rank(digits: str) -> int:
+    """A decimal number, which may be too large to be a rank, but not for Python to read."""
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= len(str(_LAST_RANK)) else _LAST_RANK + 1
 
 
 def parse_number(word: str) -> int | None:
@@ -149,13 +156,17 @@ def written(command: str, ranks: Iterable[int] | None = None) -> str:
         If it has more than :data:`LINE_LIMIT` bytes, control characters or broken text.
     """
     line = command if ranks is None else f"on {list_ranks(ranks)} {command}"
-    for place, character in enumerate(line):
-        if unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp"):
-            raise LineError(f"a console line takes no control characters; {character!r} is in it, behind "
-                            f"{shortened(line[max(0, place - 20):place])!r}")
+    for place in controls(line):
+        raise LineError(f"a console line takes no control characters; {line[place]!r} is in it, behind "
+                        f"{line[max(0, place - _SHORT // 2):place]!r}")
     if (length := len(line.encode())) > LINE_LIMIT:
         raise LineError(f"a console line has at most {LINE_LIMIT:,} bytes; {shortened(line)!r} would have {length:,}")
     return line
+
+
+def controls(text: str) -> list[int]:
+    """Places of characters that no line has: control characters, separators of lines, broken text."""
+    return [place for place, character in enumerate(text) if unicodedata.category(character) in _CONTROLS]
 
 
 def list_ranks(ranks: Iterable[int]) -> str:
