@@ -1,4 +1,4 @@
-"""Lines that are hostile, long or torn, and kernels that fail in every way: the loader lives on, and says what was wrong."""
+"""Lines that are hostile, long or torn, and kernels that fail in every way: the loader lives on, and says why."""
 
 import zlib
 

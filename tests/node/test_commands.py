@@ -59,7 +59,8 @@ def test_any_line_is_a_command_or_an_answer(text):
 
 @pytest.mark.parametrize(("text", "command"), [
     ("info", Command("info")), ("  echo  a  b ", Command("echo", "a  b")), ("echo\ta\tb\r", Command("echo", "a\tb")),
-    (f"on {'0' * 5000}1 info", Command("info", "", parse_nodes("1"))), ("", Command("")), ("on all info", Command("info")), ("on 2 ", Command("", "", parse_nodes("2"))),
+    (f"on {'0' * 5000}1 info", Command("info", "", parse_nodes("1"))),
+    ("", Command("")), ("on all info", Command("info")), ("on 2 ", Command("", "", parse_nodes("2"))),
     ("on 1,4-6 boot 0x10 a=1", Command("boot", "0x10 a=1", parse_nodes("1,4-6"))),
 ])
 def test_a_line_is_a_command(text, command):
