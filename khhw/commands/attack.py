@@ -80,13 +80,14 @@ def run(arguments: argparse.Namespace) -> int:
 def _show(file: Path) -> int:
     from khhw.attack.tables import tables
     from khhw.build.errors import RequestError
+    from khhw.sim.visible import visible
 
     try:
         report = json.loads(file.read_text())
         text = tables(report)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RequestError(f"{file} holds no results of khhw attack: {error!r}. Make them with -o") from error
-    print(text, end="")
+    print(visible(text, lines=True), end="")
     return 0
 
 

@@ -8,9 +8,11 @@ from khhw.gateway.client import Client
 from khhw.gateway.sockets import Door, Sockets
 from khhw.gateway.telnet import LINE_LIMIT, Line, Reply, Telnet, TooLong, WebPage, printed
 from khhw.gateway.wire import ClientLostError, Wire
+from khhw.node.commands import LineError, written
 from khhw.sim.host import Host
 from khhw.sim.scheduler import ROOT
 from khhw.sim.sync import Queue
+from khhw.sim.visible import visible
 
 __all__ = ["CLIENTS", "Consoles"]
 
@@ -69,10 +71,11 @@ class Consoles:
         """A line of the console was said: everybody who listens shall have it."""
         if said.rank == OUTSIDE:
             return
+        text = visible(said.text)
         for listener in self._listeners[said.rank]:
-            listener.hear(said.text)
+            listener.hear(text)
         for listener in self._listeners[None]:
-            listener.hear(f"[{said.rank}] {said.text}")
+            listener.hear(f"[{said.rank}] {text}")
 
     def _enter(self, rank: int | None, wire: Wire) -> None:
         """In the sockets' thread."""
@@ -112,7 +115,7 @@ class Consoles:
             for event in telnet.feed(data):
                 match event:
                     case Line(text):
-                        await self._typed.put((text, ranks))
+                        await self._type(listener, text, ranks)
                     case Reply(reply, urgent):
                         await client.send_whole(reply, urgent=urgent)
                     case TooLong():
@@ -123,6 +126,15 @@ class Consoles:
                 if client.urgent():
                     telnet.synchronize()
 
+    async def _type(self, listener: "_Listener", line: str, ranks: Sequence[int] | None) -> None:
+        """A line was typed: nodes get what they can read, and a person hears at once what they cannot."""
+        try:
+            written(line, ranks)
+        except LineError as error:
+            listener.hear(f"error: {error}")
+        else:
+            await self._typed.put((line, ranks))
+
 
 class _Listener:
     """Somebody at a console, who may read slowly."""
@@ -132,8 +144,9 @@ class _Listener:
         self._missed = 0
 
     def hear(self, line: str) -> None:
+        """Give a line to the person's terminal, which is to show it and obey nothing in it."""
         notice = f"({self._missed} lines missed)\n" if self._missed else ""
-        if self._client.offer(printed(f"{notice}{line}\n".encode())):
+        if self._client.offer(printed(f"{notice}{visible(line)}\n".encode())):
             self._missed = 0
         else:
             self._missed += 1

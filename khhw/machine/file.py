@@ -58,7 +58,8 @@ class KernelEntry(_Section):
     """Name of a kernel of khhw, or the path of a Python file, or of a folder of modules with a `/` at its end, relative
     to the machine file."""
     arguments: str = ""
-    """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run."""
+    """Text behind the address on the loader's boot line, which has at most 16,384 bytes and no control characters;
+    `{seed}` becomes the seed of the run."""
     service: bool = False
     """Booted before the others, and awaited until it says `open`; told to `stop` when the others have ended."""
 

@@ -1,5 +1,7 @@
 """Consoles by telnet, and what people and programs type, without a machine."""
 
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,6 +9,7 @@ from khhw.control.console import OUTSIDE
 from khhw.gateway.operations import Operations
 from khhw.gateway.telnet import LINE_LIMIT
 from tests.gateway.telnets import Telnets
+from tests.report.screens import SEQUENCES, Terminal
 
 
 def test_lines_go_to_the_node_of_the_port_and_to_all():
@@ -55,6 +58,34 @@ def test_a_line_too_long_is_refused_and_the_next_one_taken():
     with Telnets().running() as telnets, telnets.at(0) as (person, heard):
         person.sendall(b"x" * (LINE_LIMIT + 1) + b"\nhelp\n")
         assert heard.readline() == b"error: a line has at most 1000 bytes; this one was dropped\r\n"
+        telnets.wait_for_lines(1)
+        assert telnets.console.lines == [("help", [0])]
+
+
+def test_what_a_node_says_is_shown_at_every_port_and_who_said_it():
+    """Bytes that a terminal would obey leave its state, the lines around them and the stamp as they were."""
+    with Telnets().running() as telnets, telnets.at(2) as (_, two), telnets.at(None) as (_, everybody):
+        lines = ["before", *SEQUENCES, "".join(SEQUENCES), "after"]
+        for line in lines:
+            telnets.say(2, line)
+        own, all_of_it = ([heard.readline() for _ in lines] for heard in (two, everybody))
+    assert [line.removeprefix(b"[2] ") for line in all_of_it] == own
+    for line, said in zip(lines, all_of_it, strict=True):
+        text = said.decode()
+        assert re.fullmatch(r"\[2\] [^\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\u202e\u200b]*\r\n", text), line
+        terminal = Terminal(f"top\r\n{text}bottom")
+        assert terminal.rows[0] == "top" and terminal.rows[1].startswith("[2]")
+        assert terminal.rows[terminal.screen.cursor.y] == "bottom"
+        assert terminal.state == Terminal("top\r\n[2] x\r\nbottom").state
+
+
+def test_a_line_that_no_node_could_read_is_answered_at_once():
+    with Telnets().running() as telnets, telnets.at(0) as (person, heard):
+        person.sendall("e\u0301\u0301\u0301\u0301\u0301\u0301\x1b\n".encode())
+        assert b"e" + 4 * "\u0301".encode() + b"\\u0301\\u0301'" in heard.readline()
+        person.sendall(b"echo \x1b[A\n" + "echo \u2028\n".encode() + b"help\n")
+        assert heard.readline().startswith(b"error: a console line takes no control characters; '\\x1b' is in it")
+        assert heard.readline().startswith(b"error: a console line takes no control characters; '\\u2028' is in it")
         telnets.wait_for_lines(1)
         assert telnets.console.lines == [("help", [0])]
 

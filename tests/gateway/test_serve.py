@@ -235,6 +235,20 @@ def test_consoles(served):
         assert all_say.readline().startswith(b"[1] node 1> info: ")
 
 
+def test_no_line_ends_what_is_served(served, client):
+    """The server has its own reader of its console, and a line that it could not read ended it once."""
+    client.set("kept", b"still")
+    lines = ["on all info", "on \u00b2 stop", f"on {'9' * 900} stop", "mrw 0 99999999999999999999", "on 0 on 0 stop",
+             "\u202e", "x" * 999, "", "on", "on 0"]
+    with served.connect(served.consoles[2]) as everybody, everybody.makefile("rb") as says:
+        everybody.sendall("".join(f"{line}\r\n" for line in lines).encode() + b"\xff\xfe\n\x1b[A\n\0\non 0 last\n")
+        heard = []
+        while b"unknown command 'last'" not in (line := says.readline()):
+            heard.append(line.decode())
+    assert sum(line.startswith("[0] node 0> error: ") for line in heard) > 6
+    assert client.get("kept") == b"still"
+
+
 def test_time_passes_as_on_the_wall_while_nobody_asks(served, client):
     def cycle():
         return int(client.stats()[b"khhw_cycle"])

@@ -8,18 +8,9 @@ Arguments: ``port=``, ``store=`` bytes of memory for items (0: all there is), ``
 from khhw.kernels.memcached.clock import CLOCK_HZ, EPOCH, Clock
 from khhw.kernels.memcached.server import PORT, Server
 from khhw.net import Net
-from khhw.node import Node, parse_options, selected, spawn
+from khhw.node import Node, parse_options, spawn
 
 __all__ = ["main"]
-
-
-async def stopped(node: Node) -> None:
-    """Wait until the outside writes ``stop``."""
-    while True:
-        for packet in await node.console.receive():
-            lines = packet.payload.decode("ascii", "replace").splitlines() if packet.external else []
-            if any(selected(line, node.rank) == (True, "stop") for line in lines):
-                return
 
 
 async def main(node: Node, arguments: str) -> None:
@@ -35,6 +26,6 @@ async def main(node: Node, arguments: str) -> None:
                     patience=options["patience"][0])
     task = await spawn(server.run(options["port"][0]), name="memcached")
     await node.console.print(f"node {node.rank}> memcached: open, {length} bytes")
-    await stopped(node)
+    await node.console.told_to_stop("memcached")
     task.cancel()
     await net.close()
