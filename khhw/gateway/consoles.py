@@ -6,9 +6,9 @@ from functools import partial
 from khhw.control.console import OUTSIDE, Console, Said
 from khhw.gateway.client import Client
 from khhw.gateway.sockets import Door, Sockets
-from khhw.gateway.telnet import LINE_LIMIT, Line, Reply, Telnet, TooLong, WebPage, printed
+from khhw.gateway.telnet import Line, Reply, Telnet, TooLong, WebPage, printed
 from khhw.gateway.wire import ClientLostError, Wire
-from khhw.node.commands import LineError, written
+from khhw.node.commands import LINE_LIMIT, LineError, written
 from khhw.sim.host import Host
 from khhw.sim.scheduler import ROOT
 from khhw.sim.sync import Queue
@@ -119,7 +119,7 @@ class Consoles:
                     case Reply(reply, urgent):
                         await client.send_whole(reply, urgent=urgent)
                     case TooLong():
-                        listener.hear(f"error: a line has at most {LINE_LIMIT} bytes; this one was dropped")
+                        listener.hear(f"error: a line has at most {LINE_LIMIT:,} bytes; this one was dropped")
                     case WebPage():
                         listener.hear("error: this is a console, and no web server")
                         return

@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["LINE_LIMIT", "Event", "Line", "Reply", "Telnet", "TooLong", "WebPage", "printed"]
+from khhw.node.commands import LINE_LIMIT
 
-LINE_LIMIT = 1000
-"""Longest line a loader takes, prefix and line end kept free."""
+__all__ = ["Event", "Line", "Reply", "Telnet", "TooLong", "WebPage", "printed"]
 
 _CR, _LF, _SPACES = 0x0D, 0x0A, b" \t"
 _ERASE_CHARACTER, _ERASE_LINE = b"\x08\x7f", b"\x03\x15"
@@ -63,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True)
 class TooLong:
-    """A line of more than :data:`LINE_LIMIT` bytes was typed; none of it was kept."""
+    """A line of more than :data:`~khhw.node.commands.LINE_LIMIT` bytes was typed; none of it was kept."""
 
 
 @dataclass(frozen=True)

@@ -92,10 +92,10 @@ def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | Non
         return ("domains",), _unknown_domains(serve.domains, machine)
     if wrong := _wrong_clients(serve, machine):
         return wrong
-    if wrong := _wrong_kernel(serve.kernel, machine, folder):
-        return ("kernel",), wrong
-    if wrong := _wrong_arguments(serve.arguments, [serve.server], machine):
-        return ("arguments",), wrong
+    if unusable := _wrong_kernel(serve.kernel, machine, folder):
+        return ("kernel",), unusable
+    if unsayable := _wrong_arguments(serve.arguments, [serve.server], machine):
+        return ("arguments",), unsayable
     return None
 
 

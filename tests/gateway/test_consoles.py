@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from khhw.control.console import OUTSIDE
 from khhw.gateway.operations import Operations
-from khhw.gateway.telnet import LINE_LIMIT
+from khhw.node.commands import LINE_LIMIT
 from tests.gateway.telnets import Telnets
 from tests.report.screens import SEQUENCES, Terminal
 
@@ -57,7 +57,7 @@ def test_who_does_not_read_misses_lines_and_is_told_how_many():
 def test_a_line_too_long_is_refused_and_the_next_one_taken():
     with Telnets().running() as telnets, telnets.at(0) as (person, heard):
         person.sendall(b"x" * (LINE_LIMIT + 1) + b"\nhelp\n")
-        assert heard.readline() == b"error: a line has at most 1000 bytes; this one was dropped\r\n"
+        assert heard.readline() == b"error: a line has at most 16,384 bytes; this one was dropped\r\n"
         telnets.wait_for_lines(1)
         assert telnets.console.lines == [("help", [0])]
 

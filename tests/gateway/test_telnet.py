@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khhw.gateway.telnet import LINE_LIMIT, Line, Reply, Telnet, TooLong, WebPage, printed
+from khhw.gateway.telnet import Line, Reply, Telnet, TooLong, WebPage, printed
+from khhw.node.commands import LINE_LIMIT
 
 SE, NOP, DM, BRK, IP, AO, AYT, EC, EL, GA, SB, WILL, WONT, DO, DONT, IAC = range(240, 256)
 VERBS = (WILL, WONT, DO, DONT)
