@@ -51,7 +51,8 @@ def _any_source(bench: Bench) -> int:
 
 @cocotb.test()
 @cocotb.parametrize(
-    pauses=list(PAUSES), shape=[((4, 3, 2), (1, 2, 1)), ((2, 2, 2), (0, 0, 0)), ((8, 1, 4), (7, 0, 2)), "drawn", "drawn too"])
+    pauses=list(PAUSES),
+    shape=[((4, 3, 2), (1, 2, 1)), ((2, 2, 2), (0, 0, 0)), ((8, 1, 4), (7, 0, 2)), "drawn", "drawn too"])
 async def random_traffic(dut, pauses, shape):
     """Any packets on all lanes both ways: exactly what the model lets through comes out, all is counted."""
     bench = Bench(dut, *(_drawn_shape() if isinstance(shape, str) else shape), pauses)
