@@ -36,8 +36,6 @@ MUTANTS = (
     Mutant("guard.a_remote_get_answers_its_requester", "after a get on the priority channel all are answered there",
            "rtl.guard.ingress", "self.priority.eq(header.vc == VirtualChannel.PRIORITY)",
            "self.priority.eq(self.priority | (header.vc == VirtualChannel.PRIORITY))"),
-    Mutant("guard.a_remote_get_answers_its_requester", "what follows a remote get is one as well",
-           "rtl.guard.ingress", "self.beyond.eq(0), self.get.eq(0), self.dma", "self.beyond.eq(0), self.dma"),
     Mutant("guard.random_traffic", "ids are compared by their low 12 bits with what the table covers",
            "rtl.guard.table", "(self.id < self.parameters.table_nodes)", "(self.id[:12] < self.parameters.table_nodes)"),
     Mutant("guard.random_traffic", "the log keeps 12 bits of a destination",
