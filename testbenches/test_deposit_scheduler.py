@@ -1,6 +1,6 @@
 """The deposit scheduler by itself, its outputs busy on their own, as no router makes them."""
 
-from random import getrandbits, random
+from random import choice, getrandbits, random, randrange
 
 import cocotb
 from cocotb.clock import Clock
@@ -57,7 +57,10 @@ async def one_at_a_time_and_others_between(dut, share):
     lanes = Outputs(dut, "lane", lambda source: source // len(CHANNELS) % len(dut.lane_busy))
     want, served = set(), dict.fromkeys(range(SOURCES), 0)
     for cycle in range(3000):
-        want |= bits(getrandbits(SOURCES) & getrandbits(SOURCES) & getrandbits(SOURCES))
+        if cycle % 32 == 0:
+            # All ports, or one that has all its outputs to itself.
+            eager = choice(((1 << SOURCES) - 1, ((1 << len(CHANNELS)) - 1) << len(CHANNELS) * randrange(DIRECTIONS)))
+        want |= bits(getrandbits(SOURCES) & getrandbits(SOURCES) & eager)
         room = bits(getrandbits(SOURCES) | getrandbits(SOURCES))
         dut.want.value = sum(1 << source for source in want)
         dut.room.value = sum(1 << source for source in room)
