@@ -50,7 +50,7 @@ async def a_text_is_taken_by_whom_it_is_for(dut: Any, pauses: str) -> None:
         for _ in range(12):
             slot = randrange(bench.ids)
             source = choice((almost(choice(sorted(bench.allowed)), 16), almost(me.node, 16)))
-            age = choice((0, 1, STALE_COMMITS - 1, -1, -1, randrange(256)))
+            age = almost(choice((0, 1, STALE_COMMITS - 1, STALE_COMMITS, -1, -2)) % 256, 8)
             external = choice((0, 0, 0, 1))
             packet = tree_packet(
                 None, payload=tuple(getrandbits(64) for _ in range(randrange(6))), source=source, external=external,
@@ -59,7 +59,7 @@ async def a_text_is_taken_by_whom_it_is_for(dut: Any, pauses: str) -> None:
             link = link_header(packet)
             listens = any(key == link["dst_key"] and me.used >> index & 1 for index, key in enumerate(me.keys))
             concerns = listens and link["protocol"] == Protocol.CONSOLE and (external or source != me.node)
-            fresh = age % 256 in (*range(STALE_COMMITS), 255)
+            fresh = age in (*range(STALE_COMMITS), 255)
             bench.tree.put(packet)
             if concerns and (external or (source in bench.allowed and fresh)):
                 taken.append(packet)
