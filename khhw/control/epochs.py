@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
+from khhw.control.links import CableState, CableWatch
 from khhw.control.owner import Owner, OwnerError, Write
 from khhw.node import Shape
 from khhw.node.tree_packets import Control
@@ -17,6 +18,8 @@ _WORD_BITS = 32
 _POLL = 200
 """Cycles between looks at the machine while a phase ends."""
 _LIMIT = 500_000
+_STILL = 10_000
+"""Cycles between looks at the cables: many times what a packet needs for a hop that nobody else wants."""
 _MODULUS = 1 << 32
 _COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
 
@@ -84,6 +87,8 @@ class EpochControl:
         self._limit = limit
         self.current: Domains | None = None
         """What all nodes have committed; None before the first change."""
+        self.faulty: list[CableState] = []
+        """Torus cables that have lost packets of an epoch that ended, as last found; see :mod:`khhw.control.links`."""
 
     async def change(self, new: Domains, *, watch: Watch | None = None) -> Change:
         """Make `new` the domains of the machine.
@@ -100,7 +105,9 @@ class EpochControl:
         Raises
         ------
         EpochError
-            If a phase does not end; names the nodes or the sums.
+            If a phase does not end: `limit` cycles and a few questions after its commit at the latest, and 30,000
+            cycles and a few questions after the last packet that it waits for has moved if a torus cable has stalled.
+            Names the nodes or the sums, and every torus cable that has lost something (:mod:`khhw.control.links`).
         DomainError
             If `new` is of another number of nodes.
         """
@@ -158,24 +165,45 @@ class EpochControl:
         await self._drained()
         return loaded, parity
 
+    def _watch_cables(self) -> CableWatch:
+        return CableWatch(self._owner, min(_STILL, self._limit // 4))
+
     async def _drained(self) -> None:
-        end = self._owner.outside.now + self._limit
+        start = self._owner.outside.now
+        cables = self._watch_cables()
         while waiting := [r for r, s in enumerate(await self._owner.read_all("GUARD_STATUS")) if not s >> 2 & 1]:
-            if self._owner.outside.now > end:
-                raise EpochError(f"Nodes {waiting} have not drained within {self._limit} cycles")
+            # What a guard has let in, and is not finished, lacks its end.
+            endless = await cables.look() and any(state.endless for state in cables.states)
+            took = self._owner.outside.now - start
+            if endless or took > self._limit:
+                raise EpochError(f"Nodes {waiting} have not drained after {took} cycles; {cables.words}")
             await self._owner.outside.sleep(_POLL)
 
     async def _balanced(self, parity: int) -> None:
-        """Wait until no packet of the epoch with this parity is left in the machine."""
-        end = self._owner.outside.now + self._limit
-        words = [Control(ControlOp.READ, REGISTERS[name].at(parity)) for name in _COUNTERS]
-        while True:
-            answers = await self._owner.execute(None, words)
-            injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
-            left = (injected - sum(ended)) % _MODULUS
-            if not left:
-                return
-            if self._owner.outside.now > end:
+        """Wait until no packet of the epoch with this parity is left in the machine.
+
+        What cables have lost is not left in it. Where something is left, and stands still because a cable has stalled,
+        that is an error; where it waits for other traffic, not before the limit.
+        """
+        start = self._owner.outside.now
+        cables = self._watch_cables()
+        while left := await self._left(parity):
+            stalled = False
+            if await cables.look() and cables.still(parity):
+                if left == cables.lost(parity) % _MODULUS:
+                    self.faulty = cables.faulty
+                    return
+                stalled = any(state.stalled for state in cables.states)
+            took = self._owner.outside.now - start
+            if stalled or took > self._limit:
+                left = (left - cables.lost(parity)) % _MODULUS
                 raise EpochError(
-                    f"{left} packets of epoch parity {parity} are still under way after {self._limit} cycles")
+                    f"{left} packets of epoch parity {parity} are still under way after {took} cycles; {cables.words}")
             await self._owner.outside.sleep(_POLL)
+
+    async def _left(self, parity: int) -> int:
+        """Packets of an epoch parity that have been sent, and ended nowhere."""
+        words = [Control(ControlOp.READ, REGISTERS[name].at(parity)) for name in _COUNTERS]
+        answers = await self._owner.execute(None, words)
+        injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
+        return (injected - sum(ended)) % _MODULUS
