@@ -23,7 +23,7 @@ from rtl.formats import Direction, VirtualChannel
 from rtl.parameters import Parameters
 from tests.control.faulty_cable import Loss
 
-SHAPE = Shape(4, 1, 1)
+SHAPE = Shape(5, 1, 1)
 PARAMETERS = Parameters(memory_bytes=65536)
 ALL = Domains.from_rules(["* -> *"], SHAPE.nodes)
 FAULTY = Cable(1, Direction.XP, 2)
@@ -33,7 +33,7 @@ ESCAPE = VirtualChannel.ESCAPE
 
 
 class Line:
-    """Four nodes on a line whose cable from node 1 to node 2 loses packets by their length."""
+    """Five nodes on a ring whose cable from node 1 to node 2 loses packets by their length."""
 
     def __init__(self) -> None:
         self.host = Host(SHAPE.nodes, PARAMETERS.memory_bytes)
@@ -53,10 +53,9 @@ class Line:
             await self.send(0, source=source, destination=destination)
 
     async def busy(self) -> None:
-        """Packets on every cable, either way, until the run ends."""
-        for rank in range(SHAPE.nodes):
-            for step in (1, -1):
-                await spawn(self.chat(rank, (rank + step) % SHAPE.nodes), name=f"chat {rank} {step}", daemon=True)
+        """Packets on the faulty cable and those before and behind it until the run ends."""
+        for rank in range(3):
+            await spawn(self.chat(rank, rank + 1), name=f"chat {rank}", daemon=True)
 
     async def faults(self) -> list[CableState]:
         """Cables that have lost something."""
@@ -91,7 +90,7 @@ def on_line(main: Callable[[Line], Coroutine[Any, Any, None]]) -> None:
 
 def test_a_cable_that_loses_nothing_is_not_named() -> None:
     async def main(line: Line) -> None:
-        for source, destination in ((1, 2), (2, 1), (0, 3), (1, 3)):
+        for source, destination in ((1, 2), (2, 1), (0, 2), (1, 3)):
             await line.send(0, 5, source=source, destination=destination)
         assert not await line.faults()
         await line.busy()
@@ -103,9 +102,9 @@ def test_a_cable_that_loses_nothing_is_not_named() -> None:
     on_line(main)
 
 
-@pytest.mark.parametrize(("loss", "damaged", "gone"), [
-    (Loss.SOURCE, 1, 0), (Loss.EPOCH, 1, 0), (Loss.HEADER, 1, 0), (Loss.PACKET, 0, 1)])
-@pytest.mark.parametrize("busy", [False, True])
+@pytest.mark.parametrize(("loss", "damaged", "gone", "busy"), [
+    (Loss.SOURCE, 1, 0, False), (Loss.EPOCH, 1, 0, False), (Loss.HEADER, 1, 0, False), (Loss.PACKET, 0, 1, False),
+    (Loss.EPOCH, 1, 0, True)])
 def test_a_lost_packet_is_counted_at_its_cable_and_a_change_ends(
     loss: Loss, damaged: int, gone: int, busy: bool,
 ) -> None:
@@ -140,7 +139,7 @@ def test_lost_credits_stall_the_cable_that_lost_them() -> None:
         await line.send(Loss.CREDIT)
         await line.outside.sleep(200)
         await spawn(line.send(0, 20), name="sender", daemon=True)
-        await spawn(line.send(0, 20, source=0, destination=3), name="other sender", daemon=True)
+        await spawn(line.send(0, 20, source=0), name="other sender", daemon=True)
         await line.outside.sleep(2000)
         started = line.outside.now
         said = await line.fails()
@@ -173,7 +172,7 @@ def test_who_only_waits_is_not_named() -> None:
     async def main(line: Line) -> None:
         await line.send(Loss.PLUG)
         await spawn(line.send(0, 20), name="sender", daemon=True)
-        await spawn(line.send(0, 20, source=0, destination=3), name="other sender", daemon=True)
+        await spawn(line.send(0, 20, source=0), name="other sender", daemon=True)
         await line.outside.sleep(2000)
         started = line.outside.now
         said = await line.fails()
