@@ -105,7 +105,7 @@ class EpochControl:
         Raises
         ------
         EpochError
-            If a phase does not end: `limit` cycles and a few questions after its commit at the latest, and 30,000
+            If a phase does not end: `limit` cycles and a few questions after its commit at the latest, and 20,000
             cycles and a few questions after the last packet that it waits for has moved if a torus cable has stalled.
             Names the nodes or the sums, and every torus cable that has lost something (:mod:`khhw.control.links`).
         DomainError

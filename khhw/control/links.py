@@ -65,6 +65,8 @@ class CableState:
         Room that neither end knows of any more; empty while packets cross the cable.
     endless : bool
         Its receiver waits for the end of a packet that its transmitter has sent.
+    still : bool
+        No packet has crossed it between the looks.
     """
 
     cable: Cable
@@ -73,6 +75,7 @@ class CableState:
     slots: int
     gone: dict[VirtualChannel, int]
     endless: bool
+    still: bool
 
     @property
     def faulty(self) -> bool:
@@ -156,7 +159,10 @@ class CableWatch:
     @property
     def words(self) -> str:
         """The same for people."""
-        return "; ".join(map(str, self.faulty)) or "no torus cable has lost anything"
+        if self.faulty:
+            return "; ".join(map(str, self.faulty))
+        busy = sum(not state.still for state in self.states)
+        return "no torus cable has lost anything" + (f", as far as can be seen of {busy} that packets cross" if busy else "")
 
 
 async def read_cables(owner: Owner, *, pause: int = _PAUSE) -> list[CableState]:
@@ -229,14 +235,13 @@ def _compared(cable: Cable, slots: int, before: _Ends, after: _Ends) -> CableSta
     """What two looks say, of which each took a while: only what did not change was so at one time at both ends."""
     quiet = [before.sent[p] == after.sent[p] and before.received[p] == after.received[p] for p in range(2)]
     lost = [_difference(after.sent[p], after.received[p]) if quiet[p] else None for p in range(2)]
+    still = all(quiet)
     # Room is only lost by a cable that was used; a router of another make may say nothing of its cables.
-    used = any(after.sent) or any(after.received)
-    still = all(quiet) and used
-    room_known = still and before.room == after.room
+    used = still and (any(after.sent) or any(after.received))
     gone = {channel: slots - sum(room) for channel, room in zip(_CHANNELS, after.room, strict=True)} \
-        if room_known else {}
-    return CableState(cable, (lost[0], lost[1]), after.damaged, slots, gone,
-                      endless=still and after.receiving and not after.sending)
+        if used and before.room == after.room else {}
+    endless = used and after.receiving and not after.sending
+    return CableState(cable, (lost[0], lost[1]), after.damaged, slots, gone, endless, still)
 
 
 def _difference(sent: int, received: int) -> int:
