@@ -162,7 +162,8 @@ class CableWatch:
         if self.faulty:
             return "; ".join(map(str, self.faulty))
         busy = sum(not state.still for state in self.states)
-        return "no torus cable has lost anything" + (f", as far as can be seen of {busy} that packets cross" if busy else "")
+        return "no torus cable has lost anything" if not busy else \
+            f"no torus cable is seen to have lost anything, but packets cross {busy} of {len(self.states)} all the time"
 
 
 async def read_cables(owner: Owner, *, pause: int = _PAUSE) -> list[CableState]:
