@@ -18,6 +18,7 @@ from rtl.formats import Flit, Header, TreeChannel, TreeHeader
 from rtl.signatures import DIRECTIONS, FlitStream
 from rtl.torus.buffers import LinkInput
 from rtl.torus.router import Router
+from rtl.torus.routing import Routed
 from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.link import LinkReceiver
 from rtl.tree.router import TreeRouter
@@ -123,6 +124,10 @@ class SourceHarness(Harness):
 class ReceiverHarness(SourceHarness):
     """A receiver, with one slot of each buffer watched, any: what came from it to the output."""
 
+    def sunk(self, word: Value) -> Value:
+        """What a buffer holds is no header, whatever it looks like: it is never shown."""
+        return Const(0)
+
     def watch(self, m: Module, dut: Opened, buffer: str) -> Value:
         """Help with a buffer. Returns: its output came from the watched slot."""
         storage = dut.memory(f"{buffer}.storage")
@@ -144,7 +149,7 @@ class ReceiverHarness(SourceHarness):
         end = consume + level
         self.help(m, (level <= depth) & (consume < depth) & (produce == Mux(end >= depth, end - depth, end)))
         kept = data.View(Flit, port.data[:Flit.size])
-        self.help(m, ~self.bears(m, distance < level, kept) | self.entered)
+        self.help(m, ~self.bears(m, (distance < level) & ~self.sunk(port.data), kept) | self.entered)
         return watched
 
 
@@ -156,6 +161,9 @@ class TorusReceiver(ReceiverHarness):
         "torus-receiver": "the receiving end of a torus cable gives the switch no header with a source of which no "
                           "header has come by the cable",
     }
+
+    def sunk(self, word):
+        return Routed(word).discard
 
     def elaborate(self, platform):
         m = Module()

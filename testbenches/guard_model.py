@@ -149,8 +149,8 @@ class Bench:
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
         straps = dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
         dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.place, strict=True)))
-        for name in ("retired", "discards", "tree_source", "tree_refused", "tree_stale", "tree_passed", "tree_retired",
-                     "unfinished", "now"):
+        for name in ("retired", "discards", "links", "tree_source", "tree_refused", "tree_stale", "tree_passed",
+                     "tree_retired", "unfinished", "now"):
             getattr(dut, name).value = 0
         self.owner, self.host = RegisterInitiator(dut, "owner"), RegisterInitiator(dut, "host")
         dut.rst.value = 1

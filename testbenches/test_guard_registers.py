@@ -2,11 +2,14 @@
 
 import struct
 import zlib
+from collections import Counter
 
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from rtl.formats import Direction, pack
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
+from rtl.signatures import LinkReport, ReceiverReport, TransmitterReport
 from testbenches.guard_model import Bench, header, packet
 
 DUT = "rtl.guard.guard:Guard"
@@ -74,6 +77,50 @@ async def owner_goes_first(dut):
     answer = await bench.owner.read(REGISTERS["GUARD_STATUS"].address)
     assert not answer.error and answer.value == 0b100
     assert await host == (0x1234, False)
+
+
+@cocotb.test()
+async def cables_are_counted(dut):
+    """What the router says of each port, by epoch parity, whatever is held; what its ends say now can be read too."""
+    bench = Bench(dut)
+    await bench.start()
+    counts = [Counter() for _ in Direction]
+    for cycle in range(300):
+        reports = []
+        for seen in counts:
+            sent, received = bench.random.randrange(3), bench.random.randrange(3)
+            damaged = int(bench.random.random() < 0.1)
+            seen.update({"sent": sent and 1 << 16 * (sent - 1), "received": received and 1 << 16 * (received - 1),
+                         "damaged": damaged})
+            reports.append(_report(sent, received, damaged))
+        dut.links.value = _packed(reports)
+        await bench.cycles(1)
+        dut.links.value = 0
+        if cycle in (100, 200):
+            await bench.set("HOLD", cycle == 100)
+    ends = [_report(0, 0, 0, sending=d & 1, receiving=d >> 1 & 1, free=3 + d << 7 | d, held=d << 7 | 2)
+            for d in Direction]
+    dut.links.value = _packed(ends)
+    for direction, seen in zip(Direction, counts, strict=True):
+        assert await bench.get("LINK_SENT", direction) == seen["sent"]
+        assert await bench.get("LINK_RECEIVED", direction) == seen["received"]
+        assert await bench.get("LINK_DAMAGED", direction) == seen["damaged"]
+        d = int(direction)
+        assert await bench.get("LINK_ROOM", direction) == (
+            (d & 1) << 29 | (d >> 1 & 1) << 28 | (3 + d << 7 | d) << 14 | d << 7 | 2)
+    assert await bench.get("LINK_UNITS") == bench.parameters.link_units
+
+
+def _report(sent, received, damaged, *, sending=0, receiving=0, free=0, held=0):
+    """What a router says of a port."""
+    tx = pack(TransmitterReport, sent=sent, sending=sending, free=free)
+    return pack(LinkReport, tx=tx, rx=pack(ReceiverReport, received=received, receiving=receiving, damaged=damaged,
+                                           held=held))
+
+
+def _packed(reports):
+    """What a router says of all its ports."""
+    return sum(report << LinkReport.size * direction for direction, report in enumerate(reports))
 
 
 async def _pulse(signal, clock):

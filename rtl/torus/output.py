@@ -7,9 +7,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.formats import CHUNK_FLITS, PACKET_FLITS, Flit
+from rtl.formats import PACKET_FLITS, Flit, Header
 from rtl.parameters import Bubble, Parameters
-from rtl.signatures import FlitStream, TorusLink
+from rtl.signatures import FlitStream, TorusLink, TransmitterReport
 from rtl.torus.arbiter import ChannelArbiter
 from rtl.torus.routing import CHANNELS
 
@@ -131,6 +131,8 @@ class LinkOutput(wiring.Component):
         That flit.
     tx : Out(TorusLink)
         The cable.
+    report : Out(TransmitterReport)
+        What is needed to find a cable that lost something.
     """
 
     def __init__(self, parameters: Parameters, turning: int) -> None:
@@ -143,7 +145,7 @@ class LinkOutput(wiring.Component):
             "request": In(width).array(channels), "sizes": In(3).array(sources),
             "withhold": In(1), "force": In(self.links).array(channels),
             "select": Out(sources), "busy": Out(1), "room": Out(channels),
-            "move": In(1), "flit": In(Flit), "tx": Out(TorusLink),
+            "move": In(1), "flit": In(Flit), "tx": Out(TorusLink), "report": Out(TransmitterReport),
         })
 
     def elaborate(self, _platform: object) -> Module:
@@ -169,12 +171,20 @@ class LinkOutput(wiring.Component):
                 self.tx.vc.eq(reduce(or_, [
                     Mux(used, channel, 0) for used, channel in zip(allocator.channel, CHANNELS, strict=True)])),
             ]
+        epoch = Header(self.tx.flit.data).epoch
+        sending = Signal()
+        with m.If(self.tx.valid):
+            m.d.sync += sending.eq(~self.tx.flit.last)
+        m.d.comb += [
+            self.report.sent.eq((self.tx.valid & self.tx.flit.first).replicate(2) & Cat(~epoch, epoch)),
+            self.report.sending.eq(sending),
+        ]
         return m
 
     def _count_credits(self, m: Module, allocator: Allocator, number: int) -> None:
         """Credits of one channel, and who has room by them."""
         bubble, channel = self.parameters.bubble, CHANNELS[number]
-        limit = self.parameters.slots * (PACKET_FLITS // CHUNK_FLITS if bubble is Bubble.CHUNKS else 1)
+        limit = self.parameters.link_units
         credits = Signal(range(limit + 1), init=limit, name=f"credits_{channel.name.lower()}")
         starts, spent = Signal(name=f"starts_{number}"), Signal(4, name=f"spent_{number}")
         m.d.comb += starts.eq(allocator.start & allocator.channel[number])
@@ -190,6 +200,7 @@ class LinkOutput(wiring.Component):
         else:
             m.d.comb += spent.eq(1)
         m.d.sync += credits.eq(credits + self.tx.credit[channel] - Mux(starts, spent, 0))
+        m.d.comb += self.report.free[channel.name.lower()].eq(credits)
 
         entering = 1 if bubble is Bubble.OFF else 2
         m.d.comb += self.room[number].eq(credits >= needs[0])

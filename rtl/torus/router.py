@@ -79,7 +79,7 @@ class Router(wiring.Component):
         injections = [Injection(self.order) for _ in range(lanes)]
         for port, unit in enumerate(inputs):
             m.submodules[f"input_{Direction(port).name.lower()}"] = unit
-            m.d.comb += unit.straps.eq(self.straps)
+            m.d.comb += [unit.straps.eq(self.straps), self.links[port].rx.eq(unit.report)]
             connect(m, flipped(self.rx[port]), unit.rx)
         for lane, unit in enumerate(injections):
             m.submodules[f"injection_{lane}"] = unit
@@ -116,6 +116,7 @@ class Router(wiring.Component):
             for place, source in enumerate(switch.reach[direction]):
                 m.d.comb += unit.sizes[place].eq(self._paths[source].route.size)
             m.d.comb += [
+                self.links[direction].tx.eq(unit.report),
                 unit.withhold.eq(deposit.withhold_link[direction]),
                 deposit.link_busy[direction].eq(unit.busy),
                 *(unit.force[v][0].eq(deposit.force[(direction ^ 1) * channels + v]) for v in range(channels)),
