@@ -114,7 +114,8 @@ def router_signature(parameters: Parameters) -> wiring.Signature:
     inject : In(FlitStream), array of `lanes`
         Packets that enter the torus here. Their header is normalised, stamped and checked.
     eject : Out(FlitStream), array of `lanes`
-        Packets that arrived here, and copies of deposit packets that pass. The receiver always drains.
+        Packets that arrived here, and copies of deposit packets that pass. The receiver always drains, but a packet
+        may have to wait for those of all other lanes in the middle: a router keeps room for it, and holds up nothing.
     discards : Out, array of 2 counts
         Packets discarded in this cycle (bad header CRC, no legal output) by epoch parity.
     quiescent : Out(1)

@@ -79,12 +79,11 @@ async def a_copy_that_waits_holds_no_link(dut):
     for packet in copied:
         bench.rx[XM].put(packet)
     own = bench.packet(bench.at(2, 0, 0))
-    await bench.arrives(XP)
+    assert (await bench.arrives(XP))[0].packet == copied[0]
     await ClockCycles(dut.clk, 100)
     bench.inject[0].put(own)
-    arrived = await bench.arrives(XP, 2)
-    assert [a.packet for a in arrived] == [copied[0], own]
+    assert (await bench.arrives(XP))[0].packet == own
     lane.pauses = taken
     await bench.settle()
-    assert [a.packet for a in bench.tx[XP].packets] == [*copied[1:]]
+    assert [a.packet for a in bench.tx[XP].packets] == copied[1:]
     assert list(lane.packets) == copied
