@@ -87,8 +87,6 @@ MUTANTS = (
            "address.eq(Mux(clear, clearing, request.index[:6]))"),
     Mutant("ni_bounds.puts_go_into_their_window", "window and offset of a put are added without a carry out",
            "rtl.ni.reception", "start = Signal(34)", "start = Signal(32)"),
-    Mutant("ni_bounds.puts_go_into_their_window", "offset and length of a put are added without a carry out",
-           "rtl.ni.reception", "end = Signal(33)", "end = Signal(32)"),
     Mutant("ni_bounds.rings_take_only_what_is_sane", "a base is compared by its low 24 bits with the memory's end",
            "rtl.ni.ring", "(host.data >= memory_bytes)", "(host.data[:24] >= memory_bytes)"),
     Mutant("ni_host.console_packets_are_recorded", "the console retires in every cycle",
