@@ -80,6 +80,8 @@ MUTANTS = (
            "rtl.tree.console", "Cat(self.rank, C(0, 16), self.send_id)", "Cat(self.rank[:8], C(0, 24), self.send_id)"),
     Mutant("tree_identity.an_access_is_made_as_it_is_written", "only 20 bits of an address are looked at",
            "rtl.tree.control", "word.address[_BUS_ADDRESS_BITS:]", "word.address[_BUS_ADDRESS_BITS:20]"),
+    Mutant("tree_identity.answers_wait_for_the_tree", "answers the tree does not take are overwritten",
+           "rtl.tree.store", "self.i.ready.eq(level <= self.depth - TREE_PACKET_FLITS)", "self.i.ready.eq(1)"),
     Mutant("ni_bounds.messages_come_from_their_window", "window and offset are added without a carry out",
            "rtl.ni.descriptor", "start = Signal(33)", "start = Signal(32)"),
     Mutant("ni_bounds.messages_come_from_their_window", "a count reaches the counter with the same low bits",
