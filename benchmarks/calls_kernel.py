@@ -1,13 +1,17 @@
 """What the four calls take between node 0 and node 1, in cycles of the machine's clock, which both can read.
 
-Node 0 asks, node 1 serves. Node 0 prints one line of JSON: a list of samples for each figure, and what one get costs
-on the wire.
+Node 0 asks, node 1 serves. Node 0 prints one line of JSON: a list of samples for each figure, and what one get takes
+while nothing else is under way.
 """
 
 import json
+from collections.abc import Awaitable, Callable
 
 from khhw.net import ANY, Buffer, Connection, Net, RemoteBuffer, Window, rdma_get, rdma_put, tcp_rcv, tcp_send
 from khhw.node import Node, parse_options
+
+Packets = Callable[[int], Awaitable[tuple[int, int]]]
+"""Packets the node of a rank has sent, and packets that were delivered to it; only its owner knows."""
 
 PORT = 1
 _NUMBER = 8
@@ -33,13 +37,12 @@ async def until(node: Node, cycle: int) -> None:
     await node.sleep(max(0, cycle - node.now))
 
 
-async def packets(node: Node) -> tuple[int, int]:
-    """Packets this node has sent, and packets that were delivered to it."""
-    sent = [await node.read("INJECTED", parity) for parity in (0, 1)]
-    return sum(sent), sum([await node.read("DELIVERED", parity) for parity in (0, 1)])
+async def uncounted(_rank: int) -> tuple[int, int]:
+    """Nobody asks the owner."""
+    return 0, 0
 
 
-async def serve(net: Net, options: dict[str, list[int]]) -> None:
+async def serve(net: Net, options: dict[str, list[int]], packets: Packets = uncounted) -> None:
     """Node 1's part."""
     node, base = net.node, net.heap.base
     largest = max(options["put"] + options["get"] + options["stream"])
@@ -51,9 +54,9 @@ async def serve(net: Net, options: dict[str, list[int]]) -> None:
     await tcp_send(connection, reading.export() + writing.export())
     begin = await hear(connection)
     await until(node, begin)
-    before = await packets(node)
+    before = await packets(node.rank)
     await until(node, begin + _LOOK)
-    after = await packets(node)
+    after = await packets(node.rank)
     for was, now in zip(before, after, strict=True):
         await tell(connection, now - was)
     for _ in options["get"] * options["repeat"][0]:
@@ -82,14 +85,14 @@ async def _take_stream(connection: Connection, place: Buffer, node: Node) -> Non
     await tell(connection, node.now)
 
 
-async def ask(net: Net, options: dict[str, list[int]]) -> dict[str, object]:
+async def ask(net: Net, options: dict[str, list[int]], packets: Packets = uncounted) -> dict[str, object]:
     """Node 0's part: samples by figure."""
     node = net.node
     await node.sleep(options["settle"][0])
     connection = await net.connect(1, PORT)
     exports = await connection.receive_exactly(2 * _EXPORT)
     source, target = (RemoteBuffer.parse(exports[at:at + _EXPORT], 1) for at in (0, _EXPORT))
-    wire = await _wire(net, connection, source.slice(0, options["get"][0]))
+    wire = await _wire(net, connection, source.slice(0, options["get"][0]), packets)
     found: dict[str, object] = {"wire": wire}
     repeat = options["repeat"][0]
     found["get"] = [[size, await _get(net, connection, source.slice(0, size))] for size in options["get"] * repeat]
@@ -100,22 +103,23 @@ async def ask(net: Net, options: dict[str, list[int]]) -> dict[str, object]:
     return found
 
 
-async def _wire(net: Net, connection: Connection, source: RemoteBuffer) -> dict[str, int]:
-    """Packets of one get, as both guards count them while nothing else is under way."""
+async def _wire(net: Net, connection: Connection, source: RemoteBuffer, packets: Packets) -> dict[str, int]:
+    """One get while nothing else is under way; its packets as both guards count them, if `packets` tells."""
     node = net.node
     begin = node.now + _QUIET
     await tell(connection, begin)
     await until(node, begin + _LOOK // 4)
-    sent, delivered = await packets(node)
+    sent, delivered = await packets(node.rank)
     began = node.now
     await (await rdma_get(1, Buffer(net.heap.base, source.length), source)).done()
     ended = node.now
-    sent_after, delivered_after = await packets(node)
+    sent_after, delivered_after = await packets(node.rank)
     there = [await hear(connection) for _ in range(2)]
-    return {
-        "bytes": source.length, "sent": sent_after - sent, "delivered": delivered_after - delivered,
-        "target_sent": there[0], "target_delivered": there[1], "began": began, "ended": ended,
-    }
+    found = {"bytes": source.length, "began": began, "ended": ended}
+    if packets is not uncounted:
+        found |= {"sent": sent_after - sent, "delivered": delivered_after - delivered,
+                  "target_sent": there[0], "target_delivered": there[1]}
+    return found
 
 
 async def _get(net: Net, connection: Connection, source: RemoteBuffer) -> int:

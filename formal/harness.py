@@ -5,6 +5,7 @@ from amaranth.hdl._ast import AnyConst  # has no public name in Amaranth 0.5
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In
 
+from formal.assumptions import ASSUMPTIONS
 from rtl.formats import Straps
 from rtl.guard.policy import policy_signature
 from rtl.parameters import Parameters
@@ -27,6 +28,11 @@ class Harness(wiring.Component):
     helpers : bool
         Also assert the invariants that make the properties inductive.
 
+    Attributes
+    ----------
+    assumed : set of str
+        Names of what is assumed; complete when it has been elaborated.
+
     Members
     -------
     Whatever `ports` a subclass declares: free in every cycle, as is the reset.
@@ -37,12 +43,17 @@ class Harness(wiring.Component):
     """Names of the properties, and what they say."""
     peeks: dict[str, str] = {}
     """Inputs that are no inputs: each is connected to the named signal inside the design, for helpers."""
+    constructed: tuple[str, ...] = ()
+    """What is assumed by how the harness is made, by names in :data:`~formal.assumptions.ASSUMPTIONS`."""
+    solver = "yices"
+    """What decides."""
     parts = 1
     """What is claimed is shown in so many parts, one after the other: some solvers take long for all at once."""
 
     def __init__(self, prove, *, part=0, helpers=True):
         if unknown := set(prove) - set(self.properties):
             raise ValueError(f"no property {min(unknown)!r}; there are {', '.join(self.properties)}")
+        self.assumed = set(self.constructed)
         self.prove = frozenset(prove)
         self.part = part
         self.helpers = helpers
@@ -58,6 +69,19 @@ class Harness(wiring.Component):
         if self.helpers:
             m.d.comb += Assert(condition, src_loc_at=1)
 
+    def assume(self, m: Module, name: str, condition: Value) -> None:
+        """Take for granted what is registered by its name.
+
+        Raises
+        ------
+        KeyError
+            If it is not.
+        """
+        if name not in ASSUMPTIONS:
+            raise KeyError(f"{name!r} is not in formal/assumptions.py: say there what it says and who guarantees it")
+        self.assumed.add(name)
+        m.d.comb += Assume(condition, src_loc_at=1)
+
     def place(self, m: Module) -> data.View:
         """Straps of any node of any torus whose ids fit 16 bits; constant."""
         straps = Signal(Straps)
@@ -66,8 +90,8 @@ class Harness(wiring.Component):
         m.d.comb += bits.eq(sum(ring_bits(straps[f"size_{axis}"]) for axis in "xyz"))
         for axis in "xyz":
             size = straps[f"size_{axis}"]
-            m.d.comb += Assume((size >= 1) & (size <= 64) & (straps[axis] < size))
-        m.d.comb += Assume(bits <= 16)
+            self.assume(m, "any-place", (size >= 1) & (size <= 64) & (straps[axis] < size))
+        self.assume(m, "any-place", bits <= 16)
         return straps
 
 

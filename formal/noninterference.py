@@ -1,6 +1,6 @@
 """Two copies of a node that differ in what refused packets contain: behind the guard they are the same."""
 
-from amaranth.hdl import Assume, Module, Signal
+from amaranth.hdl import Module, Signal
 from amaranth.hdl._ast import AnySeq  # has no public name in Amaranth 0.5
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out
@@ -32,6 +32,7 @@ class TorusPair(Harness):
     """Two nodes with the same host, owner, memory, tree and time, whose links bring packets in equal framing."""
 
     ports = {"now": In(64), "host": In(AxiLite)}
+    constructed = ("scaled-node", )
     properties = {
         "refused-torus": "if links bring two nodes the same flits in the same cycles, but for what is in packets whose "
                          "column bit is 0, every register and memory word behind the guards, what is asked of the "
@@ -65,7 +66,7 @@ class TorusPair(Harness):
         m.d.sync += started.eq(1)
         for table in ("guard.ingress_0.table.ram", "guard.egress_0.table.ram"):
             for mine, theirs in zip(one.registers(table), other.registers(table), strict=True):
-                m.d.comb += Assume(started | (mine[1] == theirs[1]))
+                self.assume(m, "alike-at-power-up", started | (mine[1] == theirs[1]))
 
     def _refused_differ(self, m: Module, lane: TorusLane, theirs: Signal) -> None:
         """The other node's links: as the first one's, but for what is in refused packets."""

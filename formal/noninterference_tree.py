@@ -1,6 +1,6 @@
 """Two copies of a node's tree endpoint that differ in what refused packets contain: its stores give out the same."""
 
-from amaranth.hdl import Assume, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq  # have no public names in Amaranth 0.5
 from amaranth.lib import data
 from amaranth.lib.wiring import In
@@ -25,6 +25,7 @@ class TreePair(Harness):
     """Two endpoints with the same owner, column and network interface, whose links bring packets in equal framing."""
 
     ports = {**SHARED, "valid": In(1), "channel": In(1), "flit": In(Flit)}
+    constructed = ("scaled-node", )
     properties = {
         "refused-tree": "if the tree brings two endpoints the same flits in the same cycles, but for what is in "
                         "packets whose column bit is 0, what their stores give out, for the network interface and for "
@@ -72,7 +73,7 @@ class TreePair(Harness):
             m.d.comb += [word[name].eq(header[name]) for name in ("words", "external", "source")]
         with m.If(begins):
             m.d.sync += [refused.eq(guess), external.eq(header.external)]
-        m.d.comb += Assume(~(ends & self._differs) | (~external & ~self.tree_allowed))
+        self.assume(m, "guess-comes-true", ~(ends & self._differs) | (~external & ~self.tree_allowed))
         self._refused, self._external = refused, external
         changed = Signal(Flit)
         m.d.comb += [changed.eq(self.flit), changed.data.eq(word)]

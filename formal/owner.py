@@ -6,7 +6,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, connect, flipped
 
 from formal.harness import PARAMETERS, Harness
-from rtl.formats import Flit, LinkHeader, Protocol, TreeHeader
+from rtl.formats import STALE_COMMITS, Flit, LinkHeader, Protocol, TreeHeader
 from rtl.guard.control import GuardControl
 from rtl.registers import REGISTERS
 from rtl.signatures import FlitStream, RegisterBus
@@ -23,8 +23,8 @@ class OwnerHarness(Harness):
              "peek_lasting": In(1)}
     peeks = {"peek_lasting": "dut.lasting"}
     properties = {
-        "owner-writes": "tables, reaches, epoch, hold (but its end), grants, console keys and the log change only in "
-                        "the cycle in which a write of the owner is answered without an error",
+        "owner-writes": "tables, reaches, revisions, epoch, hold (but its end), grants, console keys and the log "
+                        "change only in the cycle in which a write of the owner is answered without an error",
         "owner-commit": "the epoch changes only by a write to COMMIT while everything has drained",
     }
 
@@ -53,6 +53,7 @@ class OwnerHarness(Harness):
         state = {
             "valid": policy.valid, "epoch": policy.epoch, "hold": dut.hold, "priority": policy.priority,
             "reach": policy.reach, "commits": dut.commits, "bank_0": dut.reaches[0], "bank_1": dut.reaches[1],
+            "revision_0": dut.revisions[0], "revision_1": dut.revisions[1],
             "send_id": dut.send_id, "receive_ids": dut.receive_ids, "receive_valid": dut.receive_valid,
         }
         for name, signal in state.items():
@@ -111,16 +112,18 @@ class StampHarness(Harness):
     ports = {
         "valid": In(1), "flit": In(Flit), "node_id": In(16), "receive_ids": In(32), "receive_valid": In(1),
         "hold": In(1), "tree_allowed": In(1), "tree_epoch": In(8),
-        "peek_index": In(2), "peek_owner": In(1), "peek_external": In(1), "peek_found": In(16),
+        "peek_index": In(2), "peek_owner": In(1), "peek_external": In(1), "peek_found": In(16), "peek_epoch": In(8),
     }
     peeks = {
-        f"peek_{name}": f"dut.{name}" for name in ("index", "owner", "external", "found")
+        f"peek_{name}": f"dut.{name}" for name in ("index", "owner", "external", "found", "epoch")
     }
     properties = {
         "owner-stamp": "a control packet is accepted only if its header bears the stamps of the outside and of the "
                        "owner and its link header says it is one",
         "console-column": "a console packet that did not come from outside is accepted only if the column permits "
                           "the source in its header",
+        "console-stale": "a console packet that did not come from outside is accepted only if it was stamped less than "
+                         "STALE_COMMITS commits before its last flit comes, or one after, by the whole count",
     }
 
     def elaborate(self, platform):
@@ -148,8 +151,11 @@ class StampHarness(Harness):
             header.owner & header.external & (protocol == Protocol.CONTROL) & ~self.flit.first))
         self.claim(m, "console-column", ~dut.console | header.external | (
             self.tree_allowed & (dut.tree_source == header.source)))
+        stamps = (header.epoch == (self.tree_epoch - age)[:8] for age in range(-1, STALE_COMMITS))
+        self.claim(m, "console-stale", ~dut.console | header.external | Cat(stamps).any())
         self.help(m, dut.tree_source == header.source)
         self.help(m, self.peek_index == index)
+        self.help(m, self.peek_epoch == header.epoch)
         self.help(m, (self.peek_owner == header.owner) & (self.peek_external == header.external))
         self.help(m, (index != 3) | (self.peek_found == found))
         return m

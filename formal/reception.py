@@ -36,6 +36,7 @@ class ReceptionHarness(Harness):
     """A node under any link input, any host, any owner and any memory."""
 
     ports = {"now": In(64), "host": In(AxiLite)}
+    constructed = ("scaled-node", )
     properties = {
         "reception-memory": "every write request to the node memory is the host's own access, or made for a torus "
                             "packet whose column bit was 1, or for a console packet that was accepted, and is what "

@@ -1,5 +1,6 @@
 """Whose packet it is: colours that follow packets from the links into the network interface of a node."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 from amaranth.hdl import Module, Mux, Signal, Value
@@ -11,7 +12,7 @@ from formal.opened import Opened
 from rtl.formats import Flit, Header, Reason, TreeHeader
 from rtl.parameters import Parameters
 
-__all__ = ["SCALED", "ConsoleLane", "TorusLane", "keeps_grants", "same"]
+__all__ = ["SCALED", "ConsoleLane", "TorusLane", "keeps_grants", "receiver_gathers", "same"]
 
 SCALED = Parameters(lanes=1, table_nodes=16, memory_bytes=256, injection_rings=1, reception_rings=1, counters=2,
                     log_entries=4, receive_ids=1)
@@ -28,6 +29,17 @@ def keeps_grants(m: Module, harness: Harness, dut: Opened, parent: str, arbiter:
     held = dut.signal(f"{parent}.{arbiter}.held", width=None)
     requests = dut.signal(f"{parent}.requests", width=len(held))
     harness.help(m, ~(held & ~requests).any() & ~(held & (held - 1)).any())
+
+
+def receiver_gathers(m: Module, help: Callable[[Module, Value], None], dut: Opened, receiver: str) -> None:
+    """What words the console's receiver has waiting in each state."""
+    full, final, settling = (dut.signal(f"{receiver}.gather.{name}") for name in ("full", "final", "settling"))
+    settle = dut.state(receiver, "SETTLE")
+    early = dut.state(receiver, "HEADER") | dut.state(receiver, "RESERVE") | dut.state(receiver, "SINK")
+    help(m, ~early | ~(full | settling))
+    help(m, settle | ~settling)
+    help(m, settle | ~full | ~final)
+    help(m, ~settle | (full & final & ~settling) | (~full & settling))
 
 
 def column_mirror(m: Module, harness: Harness, dut: Opened, table: str) -> Mirror:
@@ -179,14 +191,8 @@ class ConsoleLane:
 
     def _receiver(self, m: Module, dut: Opened, idle: Value) -> None:
         """The receiver holds nothing but `current`."""
-        full, settling = (dut.signal(f"ni.receiver.gather.{name}") for name in ("full", "settling"))
-        final, settle = dut.signal("ni.receiver.gather.final"), dut.state("ni.receiver", "SETTLE")
-        early = idle | dut.state("ni.receiver", "RESERVE") | dut.state("ni.receiver", "SINK")
         self._help(m, idle | self.current)
-        self._help(m, ~early | ~(full | settling))
-        self._help(m, settle | ~settling)
-        self._help(m, settle | ~full | ~final)
-        self._help(m, ~settle | (full & final & ~settling) | (~full & settling))
+        receiver_gathers(m, self._help, dut, "ni.receiver")
 
     def _judge(self, m: Module, harness: Harness, dut: Opened, valid: Value, flit: data.View) -> Signal:
         """What the filter must have found out about the packet that comes in."""

@@ -6,7 +6,7 @@ each receiver what is claimed of it.
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Assume, Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst, AnySeq  # have no public names in Amaranth 0.5
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, connect, flipped
@@ -18,6 +18,7 @@ from rtl.formats import Flit, Header, TreeChannel, TreeHeader
 from rtl.signatures import DIRECTIONS, FlitStream
 from rtl.torus.buffers import LinkInput
 from rtl.torus.router import Router
+from rtl.torus.routing import Routed
 from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.link import LinkReceiver
 from rtl.tree.router import TreeRouter
@@ -123,6 +124,10 @@ class SourceHarness(Harness):
 class ReceiverHarness(SourceHarness):
     """A receiver, with one slot of each buffer watched, any: what came from it to the output."""
 
+    def sunk(self, word: Value) -> Value:
+        """What a buffer holds is no header, whatever it looks like: it is never shown."""
+        return Const(0)
+
     def watch(self, m: Module, dut: Opened, buffer: str) -> Value:
         """Help with a buffer. Returns: its output came from the watched slot."""
         storage = dut.memory(f"{buffer}.storage")
@@ -135,16 +140,16 @@ class ReceiverHarness(SourceHarness):
         port = storage.read_port()
         m.d.comb += [
             slot.eq(AnyConst(len(slot))),
-            Assume(slot < depth),
             distance.eq(Mux(slot >= consume, slot - consume, slot + depth - consume)),
             port.addr.eq(slot),
         ]
+        self.assume(m, "slot-is-there", slot < depth)
         with m.If(dut.signal(f"{buffer}.r_port__en")):
             m.d.sync += watched.eq(consume == slot)
         end = consume + level
         self.help(m, (level <= depth) & (consume < depth) & (produce == Mux(end >= depth, end - depth, end)))
         kept = data.View(Flit, port.data[:Flit.size])
-        self.help(m, ~self.bears(m, distance < level, kept) | self.entered)
+        self.help(m, ~self.bears(m, (distance < level) & ~self.sunk(port.data), kept) | self.entered)
         return watched
 
 
@@ -156,6 +161,9 @@ class TorusReceiver(ReceiverHarness):
         "torus-receiver": "the receiving end of a torus cable gives the switch no header with a source of which no "
                           "header has come by the cable",
     }
+
+    def sunk(self, word):
+        return Routed(word).discard
 
     def elaborate(self, platform):
         m = Module()
@@ -197,7 +205,15 @@ class TreeReceiver(ReceiverHarness):
 
 
 class RouterHarness(SourceHarness):
-    """A router whose receivers are anything that keeps what is claimed of them."""
+    """A router whose receivers are anything that keeps what is claimed of them.
+
+    Attributes
+    ----------
+    trusts : str
+        Name of what is assumed of receivers.
+    """
+
+    trusts: str
 
     def free(self, receiver: type[wiring.Component]) -> type[wiring.Component]:
         """In the place of a receiver: every output is anything in every cycle. Those made are in `self.receivers`."""
@@ -214,12 +230,14 @@ class RouterHarness(SourceHarness):
     def trust(self, m: Module, outputs: Iterable[tuple[Value, data.View]]) -> None:
         """What is claimed of receivers."""
         for valid, flit in outputs:
-            m.d.comb += Assume(~self.bears(m, valid, flit) | self.entered)
+            self.assume(m, self.trusts, ~self.bears(m, valid, flit) | self.entered)
 
 
 class TorusSource(RouterHarness):
     """A torus router, anywhere in any torus; one output a part."""
 
+    trusts = "torus-receivers"
+    solver = "z3"
     parts = 1 + DIRECTIONS
     properties = {
         "torus-source": "a torus router lets out no header with a source of which no header has come in, by any cable "
@@ -249,7 +267,8 @@ class TorusSource(RouterHarness):
         self.trust(m, [(path.valid, path.flit) for unit in self.receivers for path in unit.o])
         held = data.View(Flit, dut.signal("injection_0.held", width=None)[:Flit.size])
         self.help(m, ~self.bears(m, Const(1), held) | self.entered)
-        valid, flit = [(out.valid, out.payload), *((tx.valid, tx.flit) for tx in router.tx)][self.part]
+        watched = self._eject(m, dut, out)
+        valid, flit = [(out.valid & watched, out.payload), *((tx.valid, tx.flit) for tx in router.tx)][self.part]
         self.claim(m, "torus-source", ~self.bears(m, valid, flit) | self.entered)
         self.one_at_most(m, dut.signal("deposit.chosen", width=None))
         for path, register in dut.registers():
@@ -257,10 +276,25 @@ class TorusSource(RouterHarness):
                 self.one_at_most(m, register)
         return m
 
+    def _eject(self, m: Module, dut: Opened, out: data.View) -> Signal:
+        """One slot of the ejection lane's buffer is watched, any. Returns: what the lane offers was not in another."""
+        buffer = "ejection_0.buffer"
+        level, consume = (dut.signal(f"{buffer}.{name}", width=None) for name in ("level", "consume"))
+        port = dut.memory(f"{buffer}.storage").read_port()
+        distance = Signal(len(consume))
+        watched = Signal()
+        m.d.comb += [port.addr.eq(AnyConst(len(port.addr))), distance.eq(port.addr - consume)]
+        with m.If(~out.valid | out.ready):
+            m.d.sync += watched.eq((level == 0) | (distance == 0))
+        self.help(m, ~self.bears(m, distance < level, data.View(Flit, port.data)) | self.entered)
+        self.help(m, dut.signal(f"{buffer}.produce", width=None) == (consume + level)[:len(consume)])
+        return watched
+
 
 class TreeSource(RouterHarness):
     """A tree router, anywhere in any tree."""
 
+    trusts = "tree-receivers"
     layout, marks = TreeHeader, ("source", "owner", "external")
     properties = {
         "tree-source": "a tree router lets out no header with a source and stamps of which no header has come in, by "

@@ -51,6 +51,7 @@ class NodeHarness(Harness):
 
     ports = {"found": Out(1)}
     claim_of_goal = Claim.NEVER
+    constructed = ("two-nodes", )
     free: tuple[str, ...] = ()
     zero: tuple[str, ...] = ()
 
@@ -80,6 +81,7 @@ class HostileNode(NodeHarness):
         "two-nodes-row": "while the row of the hostile node does not permit the victim, no flit leaves by any cable of "
                          "the torus, whatever its software does",
     }
+    constructed = ("two-nodes", "nothing-back")
     free = (*guard_state("hostile"), "hostile.guard.control.hold")
 
     def elaborate(self, platform):
@@ -99,6 +101,7 @@ class Victim(NodeHarness):
     """
 
     router, tree = AnyTorus, NoTree
+    constructed = ("two-nodes", "hostile-torus")
 
     @staticmethod
     def permits(bits):
@@ -128,6 +131,7 @@ class ConsoleVictim(Victim):
     """The same with packets of the tree."""
 
     router, tree = NoTorus, AnyTree
+    constructed = ("two-nodes", "hostile-tree")
 
     @staticmethod
     def permits(bits):
@@ -145,6 +149,7 @@ class BothVictim(Victim):
     """The same with packets of both networks at a time."""
 
     router, tree = AnyTorus, AnyTree
+    constructed = ("two-nodes", "hostile-torus", "hostile-tree")
 
     @staticmethod
     def permits(bits):

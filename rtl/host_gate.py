@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import and_, or_
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import Component, In, Out
 
 from rtl.signatures import AxiLite
@@ -17,10 +17,11 @@ class HostGate(Component):
     """Answers every access that `hold` cuts, or that comes while it lasts, with SLVERR.
 
     The network interface is in reset then and forgets what it was asked: without this a host would wait for ever
-    for its owner's doing. Else the port passes through, combinationally and unchanged. An answer that the host has
-    not taken yet when `hold` rises becomes SLVERR; what it was the answer to may have happened. One access a direction
-    at a time is followed, as the network interface takes them. A host that is itself reset meanwhile finds the answer
-    to what it asked before: it must take and drop it.
+    for its owner's doing. Else the port passes through, combinationally and unchanged. An answer already offered when
+    `hold` rises stays as it is, as AXI demands, until it is taken or `hold` ends: then it becomes SLVERR, without
+    data, for whoever is there now is not who asked. Any other answer `hold` cuts is SLVERR; what it was the answer to
+    may have happened. One access a direction at a time is followed, as the network interface takes them. A host that is
+    itself reset meanwhile finds the answer to what it asked before: it must take and drop it.
 
     Members
     -------
@@ -44,16 +45,13 @@ class HostGate(Component):
         m.d.comb += [
             ni.awaddr.eq(host.awaddr), ni.wdata.eq(host.wdata), ni.wstrb.eq(host.wstrb), ni.araddr.eq(host.araddr),
         ]
-        _, writing = self._direction(m, ("aw", "w"), "b")
-        refused, reading = self._direction(m, ("ar",), "r")
-        m.d.comb += [
-            host.rdata.eq(Mux(refused, 0, ni.rdata)),
-            self.busy.eq(writing | reading | host.awvalid | host.wvalid | host.arvalid),
-        ]
+        writing = self._direction(m, ("aw", "w"), "b", ("bresp", ))
+        reading = self._direction(m, ("ar",), "r", ("rresp", "rdata"))
+        m.d.comb += self.busy.eq(writing | reading | host.awvalid | host.wvalid | host.arvalid)
         return m
 
-    def _direction(self, m: Module, requests: tuple[str, ...], response: str) -> tuple[Signal, Value]:
-        """Gate the channels of one direction; returns whether it is refused now, and whether an access is under way."""
+    def _direction(self, m: Module, requests: tuple[str, ...], response: str, answer: tuple[str, ...]) -> Value:
+        """Gate the channels of one direction; returns whether an access is under way."""
         cut, refuse = Signal(name=f"{response}_cut"), Signal(name=f"{response}_refuse")
         m.d.comb += refuse.eq(self.hold | cut)
         accepted = {channel: Signal(name=f"{channel}_accepted") for channel in requests}
@@ -68,9 +66,9 @@ class HostGate(Component):
         valid, ready = getattr(self.host, f"{response}valid"), getattr(self.host, f"{response}ready")
         m.d.comb += [
             valid.eq(Mux(refuse, reduce(and_, accepted.values()), getattr(self.ni, f"{response}valid"))),
-            getattr(self.host, f"{response}resp").eq(Mux(refuse, _SLVERR, getattr(self.ni, f"{response}resp"))),
             getattr(self.ni, f"{response}ready").eq(ready & ~refuse),
         ]
+        self._answer(m, response, answer, refuse, waits=valid & ~ready)
         # What was refused in part is refused whole, also when the rest of it comes after hold.
         with m.If(valid & ready):
             m.d.sync += [already.eq(0) for already in accepted.values()]
@@ -78,4 +76,13 @@ class HostGate(Component):
         with m.Elif(self.hold):
             started = [already | getattr(self.host, f"{channel}valid") for channel, already in accepted.items()]
             m.d.sync += cut.eq(reduce(or_, started))
-        return refuse, cut | reduce(or_, accepted.values())
+        return cut | reduce(or_, accepted.values())
+
+    def _answer(self, m: Module, response: str, names: tuple[str, ...], refuse: Signal, *, waits: Value) -> None:
+        """What a response says: it waits unchanged until it is taken, or `hold` ends and the network interface has
+        forgotten it."""
+        given, said = (Cat(getattr(port, name) for name in names) for port in (self.ni, self.host))
+        offered = Signal(name=f"{response}_offered")
+        kept = Signal(len(said), name=f"{response}_kept")
+        m.d.comb += said.eq(Mux(refuse, Mux(offered & self.hold, kept, Const(_SLVERR, len(said))), given))
+        m.d.sync += [offered.eq(waits), kept.eq(said)]

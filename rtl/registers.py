@@ -240,11 +240,14 @@ _ALL = [
                  "`key`. All others are dropped and counted."),
     Register(name="HOLD", address=0x4000, owner=RW, fields={"reserved": 30, "clear": 1, "hold": 1},
              doc="Tenant reset, level: network interface, host port and console DMA stay in reset. 1 after reset. "
-                 "`clear`, only with `hold`: sets the node memory to 0. A write of 0 takes effect when the memory is "
-                 "cleared, has answered what hold cut, and no console packet for the tenant before is left. Reads: "
-                 "`hold`, whether it lasts; `clear`, whether something keeps it from ending."),
+                 "`clear`, only with `hold`: takes from the node what the next tenant could read or inherit. It sets "
+                 "the node memory, GRANTS, CONSOLE_SEND_ID, CONSOLE_LISTEN, CONSOLE_RECEIVE_ID and REFUSED to 0 and "
+                 "empties the log; until the hold ends what is refused is neither logged nor counted in REFUSED. A "
+                 "write of 0 takes effect when the memory is cleared, has answered what hold cut, and no console "
+                 "packet for the tenant before is left. Reads: `hold`, whether it lasts; `clear`, whether something "
+                 "keeps it from ending."),
     Register(name="COMMIT", address=0x4004, owner=WO,
-             doc="Any write makes the shadow tables and reaches the active ones and flips the epoch parity. "
+             doc="Any write makes the shadow tables, reaches and revision the active ones and flips the epoch parity. "
                  "An error while DRAINED is 0."),
     Register(name="GUARD_STATUS", address=0x4008, host=RO, owner=RO,
              fields={"reserved": 27, "hold": 1, "priority": 1, "drained": 1, "epoch": 1, "valid": 1},
@@ -254,20 +257,29 @@ _ALL = [
              doc="`priority`: this node may inject on the priority channel."),
     Register(name="REACH", address=0x4010, owner=WO, count=6,
              doc="Shadow: hops a deposit packet may travel in each `Direction`; part of the epoch."),
+    Register(name="REVISION", address=0x4028, owner=RW,
+             doc="A number the owner gives to what it loads; hardware makes nothing of it. A write goes to the shadow, "
+                 "and begins the sum of TABLE_CRC anew; a read finds the active one."),
+    Register(name="TABLE_CRC", address=0x402C, owner=RO,
+             doc="CRC-32 (zlib's) over the writes of REVISION, ROW, COLUMN and REACH by which the active tables were "
+                 "loaded: those from the last one of REVISION on, or from the commit before. A write counts as six "
+                 "bytes: address (2) and value (4), least significant byte first. 0 if nothing was written."),
     Register(name="CONSOLE_SEND_ID", address=0x4030, owner=RW, host=RO,
              doc="Channel id stamped on what this node sends."),
     Register(name="CONSOLE_LISTEN", address=0x4034, owner=RW, host=RO, doc="Bit i: receive id i is in use."),
     Register(name="CONSOLE_RECEIVE_ID", address=0x4040, owner=RW, host=RO, count="receive_ids",
              doc="Channel ids this node takes packets of."),
-    Register(name="REFUSED", address=0x4080, host=RO, owner=RO, count=16, doc="Packets refused here, by `Reason`."),
-    Register(name="INJECTED", address=0x40C0, host=RO, owner=RO, count=2,
+    Register(name="REFUSED", address=0x4080, host=RO, owner=RO, count=16,
+             doc="Packets refused here, by `Reason`, since the fabric reset or the last `clear` of HOLD."),
+    Register(name="INJECTED", address=0x40C0, owner=RO, count=2,
              doc="Packets sent into the torus, by epoch parity."),
-    Register(name="DELIVERED", address=0x40C8, host=RO, owner=RO, count=2,
+    Register(name="DELIVERED", address=0x40C8, owner=RO, count=2,
              doc="Packets handed to the network interface, by epoch parity; copies of deposit packets do not count."),
-    Register(name="REFUSED_IN", address=0x40D0, host=RO, owner=RO, count=2,
+    Register(name="REFUSED_IN", address=0x40D0, owner=RO, count=2,
              doc="Packets the ingress guard refused, by epoch parity; copies do not count."),
-    Register(name="DROPPED", address=0x40D8, host=RO, owner=RO, count=2,
-             doc="Packets the router discarded or that met a node in hold, by epoch parity; copies do not count."),
+    Register(name="DROPPED", address=0x40D8, owner=RO, count=2,
+             doc="Packets the router found no way for or that met a node in hold, by epoch parity; copies do not "
+                 "count, nor does what a cable damaged (LINK_RECEIVED)."),
     Register(name="LOG_COUNT", address=0x40E0, host=RO, owner=RO, doc="Entries in the log."),
     Register(name="LOG_LOST", address=0x40E4, host=RO, owner=RO,
              doc="Refusals that found the log full, or the slot of their lane taken."),
@@ -280,6 +292,23 @@ _ALL = [
              doc="Cycle of the refusal, high half."),
     Register(name="LOG_TIME_LOW", address=0x410C, host=RO, owner=RO, count="log_entries", stride=16,
              doc="Cycle of the refusal, low half."),
+    Register(name="LINK_SENT", address=0x5200, owner=RO, count=6, stride=16, fields={"odd": 16, "even": 16},
+             doc="Headers sent by the torus cable of each `Direction`, by epoch parity, modulo 2^16."),
+    Register(name="LINK_RECEIVED", address=0x5204, owner=RO, count=6, stride=16, fields={"odd": 16, "even": 16},
+             doc="Headers that came whole by the torus cable of each `Direction`, by epoch parity, modulo 2^16. What "
+                 "LINK_SENT of the neighbour counts and this does not, the cable between them has lost or damaged."),
+    Register(name="LINK_DAMAGED", address=0x5208, owner=RO, count=6, stride=16,
+             fields={"reserved": 16, "damaged": 16},
+             doc="Packets whose header has a wrong CRC or is missing, that came by the torus cable of each "
+                 "`Direction`, modulo 2^16. A header that comes inside another packet ends that one, and is missing."),
+    Register(name="LINK_ROOM", address=0x520C, owner=RO, count=6, stride=16,
+             fields={"reserved": 2, "sending": 1, "receiving": 1, "free_priority": 7, "free_escape": 7,
+                     "held_priority": 7, "held_escape": 7},
+             doc="The torus cable of each `Direction` now. `free`: room its transmitter here knows of. `held`: room "
+                 "that what came takes. `sending`, `receiving`: a packet has begun and not ended. With nothing on "
+                 "the cable, `free` at one end and `held` at the other are LINK_UNITS together, but for room it lost."),
+    Register(name="LINK_UNITS", address=0x5260, owner=RO,
+             doc="Room of a channel at the end of a torus cable: packets, or chunks if the node counts those."),
     Register(name="ROW", address=0x6000, owner=WO, count="table_words",
              doc="Shadow row: bit i of word w is isAllowed(this node, node id 32 w + i)."),
     Register(name="COLUMN", address=0x8000, owner=WO, count="table_words",
@@ -337,7 +366,8 @@ _ALL = [
              doc="Packets with an error, recorded or not, by `TrafficError`; they count nowhere else."),
     Register(name="TRAFFIC_HISTOGRAM", address=0xC200, host=RO, count=128,
              doc="Recorded packets by latency. Latencies below 16 have a bin each; bin i from 16 on holds latencies "
-                 "from (8 + i mod 8) 2^(i/8 - 1), eight bins to a factor of two. The last also holds all above."),
+                 "from (8 + i mod 8) 2^(i/8 - 1), eight bins to a factor of two. The last also holds all above. "
+                 "0 while `clearing`."),
 ]
 
 REGISTERS: dict[str, Register] = {register.name: register for register in _ALL}

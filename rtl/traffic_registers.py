@@ -84,7 +84,8 @@ class TrafficRegisters(Component):
             with m.If(bus.write):
                 self._write(m, error)
             with m.Elif((bus.address >= _HISTOGRAM.at()) & (bus.address < _HISTOGRAM.at(BINS))):
-                m.d.sync += [error.eq(0), of_bin.eq(1)]
+                # Until it has been cleared, a bin has what was counted before, also by another tenant.
+                m.d.sync += [error.eq(0), of_bin.eq(~self.clear)]
             with m.Else():
                 self._read(m, error, value)
         with m.If(self.clear):

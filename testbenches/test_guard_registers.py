@@ -1,10 +1,16 @@
 """The guard's registers: who may do what, and what they drive."""
 
+import struct
+import zlib
+from collections import Counter
+
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from rtl.formats import Direction, pack
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
-from testbenches.guard_model import Bench
+from rtl.signatures import LinkReport, ReceiverReport, TransmitterReport
+from testbenches.guard_model import Bench, header, packet
 
 DUT = "rtl.guard.guard:Guard"
 PARAMETERS = [{}, {"lanes": 6, "table_nodes": 32, "log_entries": 4}]
@@ -18,13 +24,15 @@ async def rights(dut):
     elements = list(registers_of(bench.parameters))
     tables = ("ROW", "COLUMN")
     addresses = {address: register for register, _, address in elements}
-    gaps = [GUARD_PAGE + 4 * n for n in range(80)] + [0x7FFC, 0xBFFC, 0xFFFC] + [a + 2 for a in list(addresses)[:200]]
+    ours = [register for register in REGISTERS.values() if register.address >= GUARD_PAGE]
+    # Every bit of an address counts.
+    gaps = [GUARD_PAGE + 4 * n for n in range(80)] + [0x7FFC, 0xBFFC, 0xFFFC]
+    gaps += [register.address ^ 1 << bit for register in ours for bit in range(16)]
     for bus, column in ((bench.owner, "owner"), (bench.host, "host")):
         for address in [*addresses, *(gap for gap in gaps if gap not in addresses)]:
             register = addresses.get(address)
-            ours = register is not None and register.address >= GUARD_PAGE
-            right = getattr(register, column) if ours else Access.NONE
-            if ours and register.name in tables and address > register.at(1):
+            right = getattr(register, column) if register in ours else Access.NONE
+            if register in ours and register.name in tables and address > register.at(1):
                 continue
             before = await bench.get("GUARD_STATUS"), dut.send_id.value, dut.receive_ids.value, dut.receive_valid.value
             answer = await bus.read(address)
@@ -43,16 +51,20 @@ async def console_keys(dut):
     """What the owner writes is what the console endpoint gets, and what the tenant can read."""
     bench = Bench(dut)
     await bench.start()
-    keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
-    await bench.set("CONSOLE_SEND_ID", keys[0])
-    for index, key in enumerate(keys[1:]):
-        await bench.set("CONSOLE_RECEIVE_ID", key, index)
-        assert (await bench.host.read(REGISTERS["CONSOLE_RECEIVE_ID"].at(index))).value == key
-    await bench.set("CONSOLE_LISTEN", 0b101)
-    await bench.cycles(1)
-    assert int(dut.send_id.value) == keys[0]
-    assert int(dut.receive_valid.value) == 0b101
-    assert int(dut.receive_ids.value) == sum(key << 32 * index for index, key in enumerate(keys[1:]))
+    for _ in range(8):
+        send, *keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
+        listen = bench.random.getrandbits(bench.parameters.receive_ids)
+        written = [("CONSOLE_RECEIVE_ID", key, index) for index, key in enumerate(keys)]
+        written += [("CONSOLE_SEND_ID", send, 0), ("CONSOLE_LISTEN", listen, 0)]
+        bench.random.shuffle(written)
+        for name, value, index in written:
+            await bench.set(name, value, index)
+        for name, value, index in written:
+            assert await bench.get(name, index) == value
+            assert (await bench.host.read(REGISTERS[name].at(index))).value == value
+        assert int(dut.send_id.value) == send
+        assert int(dut.receive_valid.value) == listen
+        assert int(dut.receive_ids.value) == sum(key << 32 * index for index, key in enumerate(keys))
 
 
 @cocotb.test()
@@ -65,6 +77,50 @@ async def owner_goes_first(dut):
     answer = await bench.owner.read(REGISTERS["GUARD_STATUS"].address)
     assert not answer.error and answer.value == 0b100
     assert await host == (0x1234, False)
+
+
+@cocotb.test()
+async def cables_are_counted(dut):
+    """What the router says of each port, by epoch parity, whatever is held; what its ends say now can be read too."""
+    bench = Bench(dut)
+    await bench.start()
+    counts = [Counter() for _ in Direction]
+    for cycle in range(300):
+        reports = []
+        for seen in counts:
+            sent, received = bench.random.randrange(3), bench.random.randrange(3)
+            damaged = int(bench.random.random() < 0.1)
+            seen.update({"sent": sent and 1 << 16 * (sent - 1), "received": received and 1 << 16 * (received - 1),
+                         "damaged": damaged})
+            reports.append(_report(sent, received, damaged))
+        dut.links.value = _packed(reports)
+        await bench.cycles(1)
+        dut.links.value = 0
+        if cycle in (100, 200):
+            await bench.set("HOLD", cycle == 100)
+    ends = [_report(0, 0, 0, sending=d & 1, receiving=d >> 1 & 1, free=3 + d << 7 | d, held=d << 7 | 2)
+            for d in Direction]
+    dut.links.value = _packed(ends)
+    for direction, seen in zip(Direction, counts, strict=True):
+        assert await bench.get("LINK_SENT", direction) == seen["sent"]
+        assert await bench.get("LINK_RECEIVED", direction) == seen["received"]
+        assert await bench.get("LINK_DAMAGED", direction) == seen["damaged"]
+        d = int(direction)
+        assert await bench.get("LINK_ROOM", direction) == (
+            (d & 1) << 29 | (d >> 1 & 1) << 28 | (3 + d << 7 | d) << 14 | d << 7 | 2)
+    assert await bench.get("LINK_UNITS") == bench.parameters.link_units
+
+
+def _report(sent, received, damaged, *, sending=0, receiving=0, free=0, held=0):
+    """What a router says of a port."""
+    tx = pack(TransmitterReport, sent=sent, sending=sending, free=free)
+    return pack(LinkReport, tx=tx, rx=pack(ReceiverReport, received=received, receiving=receiving, damaged=damaged,
+                                           held=held))
+
+
+def _packed(reports):
+    """What a router says of all its ports."""
+    return sum(report << LinkReport.size * direction for direction, report in enumerate(reports))
 
 
 async def _pulse(signal, clock):
@@ -124,3 +180,127 @@ async def a_commit_waits_for_the_tree(dut):
         assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
         await _pulse(dut.tree_retired, dut.clk)
     assert int(dut.tree_epoch.value) == 3
+
+
+async def _told(bench):
+    """All that the host can read in the guard, by address."""
+    found = {}
+    for register, _, address in registers_of(bench.parameters):
+        if register.address >= GUARD_PAGE and register.host in (Access.RO, Access.RW, Access.W1C):
+            answer = await bench.host.read(address)
+            assert not answer.error
+            found[address] = answer.value
+    return found
+
+
+async def _refuse_everywhere(bench, times):
+    """Packets that all lanes refuse, both ways, and refusals of the tree in every cycle."""
+    for _ in range(times):
+        for lane in bench.lanes:
+            bench.from_ni[lane].put(packet(header(x=lane % 4), bench.random))
+            bench.from_router[lane].put(packet(header(source=20 + lane), bench.random))
+    bench.dut.tree_refused.value = 1
+
+
+@cocotb.test()
+async def a_clear_leaves_nothing_to_the_next_tenant(dut):
+    """Whatever was refused before, in the cycle of the clear and in the hold: the host reads what it read at first."""
+    bench = Bench(dut)
+    await bench.start(commit=True)
+    dut.tree_source.value = 9
+    first = await _told(bench)
+    for delay in range(12):
+        for index in range(bench.parameters.receive_ids):
+            await bench.set("CONSOLE_RECEIVE_ID", 100 + index, index)
+        for name in ("GRANTS", "CONSOLE_SEND_ID", "CONSOLE_LISTEN"):
+            await bench.set(name, 1)
+        await _refuse_everywhere(bench, delay if delay % 3 else 3 * bench.parameters.log_entries)
+        await bench.cycles(delay)
+        if delay % 3 == 0:
+            await bench.cycles(20 * bench.parameters.log_entries)
+            assert await bench.get("LOG_COUNT") == bench.parameters.log_entries and await bench.get("LOG_LOST")
+        await bench.set("HOLD", 3)
+        await bench.cycles(1)
+        assert int(dut.receive_ids.value) == int(dut.receive_valid.value) == int(dut.send_id.value) == 0
+        await _refuse_everywhere(bench, 2)
+        await bench.cycles(30)
+        for register in (*(REGISTERS["REFUSED"].at(index) for index in range(16)), REGISTERS["LOG_COUNT"].at(),
+                         REGISTERS["LOG_LOST"].at(), REGISTERS["LOG_NODES"].at(), REGISTERS["GRANTS"].at()):
+            assert (await bench.owner.read(register)).value == 0
+        for source in (*bench.from_ni, *bench.from_router):
+            source.flush()
+        dut.tree_refused.value = 0
+        await bench.cycles(20)
+        refused = sum([await bench.get("REFUSED_IN", parity) for parity in range(2)])
+        assert refused
+        await bench.set("HOLD", 0)
+        assert await _told(bench) == first, delay
+    # What comes afterwards is the next tenant's own.
+    dut.tree_refused.value = 1
+    await bench.cycles(1)
+    dut.tree_refused.value = 0
+    await bench.cycles(4)
+    assert await bench.get("LOG_COUNT") == 1
+    assert (await bench.host.read(REGISTERS["LOG_NODES"].at())).value == 9 << 16 | bench.model.id
+
+
+@cocotb.test()
+async def a_hold_without_clear_keeps_what_the_tenant_has(dut):
+    """Keys, grant, log and counts are still there."""
+    bench = Bench(dut)
+    await bench.start(commit=True)
+    await bench.set("CONSOLE_SEND_ID", 7)
+    await bench.set("GRANTS", 1)
+    dut.tree_refused.value = 1
+    await bench.cycles(3)
+    dut.tree_refused.value = 0
+    await bench.cycles(9)
+    before = await _told(bench)
+    await bench.set("HOLD", 1)
+    await bench.set("HOLD", 0)
+    await bench.cycles(2)
+    assert await _told(bench) == before
+    assert before[REGISTERS["LOG_COUNT"].at()] == 3
+
+
+@cocotb.test()
+async def the_owner_finds_what_it_loaded(dut):
+    """REVISION goes with the tables; TABLE_CRC is zlib's over the writes, from the revision on."""
+    bench = Bench(dut)
+    await bench.start()
+    words = bench.parameters.table_words
+
+    async def load(writes):
+        total = b""
+        for name, index, value in writes:
+            await bench.set(name, value, index)
+            total += struct.pack("<HI", REGISTERS[name].at(index), value)
+        return zlib.crc32(total)
+
+    def some(revision):
+        return [("REVISION", 0, revision),
+                *((name, index, bench.random.getrandbits(32)) for name, count in (
+                    ("ROW", words), ("COLUMN", words), ("REACH", 6)) for index in range(count))]
+
+    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (0, 0)
+    revisions = [bench.random.getrandbits(32) for _ in range(4)]
+    active = (0, 0)
+    for round_, revision in enumerate(revisions):
+        # What an owner before loaded by half does not count.
+        await load(some(0xBAD)[:round_ * 2])
+        crc = await load(some(revision))
+        await load([("GRANTS", 0, 0), ("CONSOLE_SEND_ID", 0, round_)])
+        assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == active
+        await bench.set("COMMIT", 1)
+        await bench.cycles(2)
+        active = revision, crc
+        assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == active
+    # A commit of nothing brings back the tables before, and their revision, and the checksum says what was loaded.
+    await bench.set("COMMIT", 1)
+    await bench.cycles(2)
+    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (revisions[-2], 0)
+    # Without a revision the writes since the commit count.
+    crc = await load(some(0)[1:])
+    await bench.set("COMMIT", 1)
+    await bench.cycles(2)
+    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (revisions[-1], crc)

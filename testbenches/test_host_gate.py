@@ -72,6 +72,24 @@ class Interface:
         self.port(f"{response}valid").value = 0
 
 
+async def watch(dut):
+    """A response that waits stays as it is, until hold ends: then it is an error without data."""
+    waiting, held = {}, 0
+    while True:
+        await RisingEdge(dut.clk)
+        hold = int(dut.hold.value)
+        for response, names in (("b", ("bresp",)), ("r", ("rresp", "rdata"))):
+            valid, ready = (int(getattr(dut, f"host__{response}{wire}").value) for wire in ("valid", "ready"))
+            said = tuple(int(getattr(dut, f"host__{name}").value) for name in names) if valid else None
+            if response in waiting:
+                expected = (SLVERR, 0)[:len(names)] if held and not hold else waiting[response]
+                assert said == expected, f"{response}: {waiting[response]} was offered, now {said}"
+            waiting.pop(response, None)
+            if valid and not ready:
+                waiting[response] = said
+        held = hold
+
+
 async def begin(dut, pauses="never"):
     Clock(dut.clk, 2, "step").start()
     dut.rst.value = 1
@@ -81,6 +99,7 @@ async def begin(dut, pauses="never"):
         await RisingEdge(dut.clk)
     dut.rst.value = 0
     cocotb.start_soon(interface.run())
+    cocotb.start_soon(watch(dut))
     return host, interface
 
 
@@ -140,3 +159,72 @@ async def cut(dut, pauses):
         assert (await host.write(4, turn)).resp == OKAY
         assert await host.read(4) == (turn, OKAY)
     assert 100 < refused < 850, refused
+
+
+async def offer(dut, response):
+    """Have 0xcafebabe read, or written, and leave the answer that is offered untaken."""
+    host, interface = await begin(dut)
+    interface.memory[8] = 0xCAFEBABE
+    channels = {"r": {"ar": {"araddr": 8}}, "b": {"aw": {"awaddr": 8}, "w": {"wdata": 1, "wstrb": 15}}}[response]
+    for fields in channels.values():
+        for name, value in fields.items():
+            getattr(dut, f"host__{name}").value = value
+    for channel in channels:
+        getattr(dut, f"host__{channel}valid").value = 1
+    await RisingEdge(dut.clk)
+    while not all(int(getattr(dut, f"host__{channel}ready").value) for channel in channels):
+        await RisingEdge(dut.clk)
+    for channel in channels:
+        getattr(dut, f"host__{channel}valid").value = 0
+    while not int(getattr(dut, f"host__{response}valid").value):
+        await RisingEdge(dut.clk)
+    return host
+
+
+def answer(dut, response):
+    """What is offered: response code and, of a read, data."""
+    assert int(getattr(dut, f"host__{response}valid").value)
+    return tuple(int(getattr(dut, f"host__{name}").value) for name in (f"{response}resp", "rdata")[:1 + (response == "r")])
+
+
+async def take(dut, response):
+    getattr(dut, f"host__{response}ready").value = 1
+    await RisingEdge(dut.clk)
+    said = answer(dut, response)
+    getattr(dut, f"host__{response}ready").value = 0
+    await RisingEdge(dut.clk)
+    await RisingEdge(dut.clk)
+    assert not int(getattr(dut, f"host__{response}valid").value), "answered twice"
+    return said
+
+
+@cocotb.test()
+@cocotb.parametrize(response=["r", "b"])
+async def offered_before(dut, response):
+    """What was offered before hold stays as it was while it waits, and is answered once."""
+    host = await offer(dut, response)
+    dut.hold.value = 1
+    for _ in range(5):
+        await RisingEdge(dut.clk)
+        assert answer(dut, response) == (OKAY, 0xCAFEBABE)[:1 + (response == "r")]
+    assert await take(dut, response) == (OKAY, 0xCAFEBABE)[:1 + (response == "r")]
+    assert await host.read(8) == (0, SLVERR)
+    dut.hold.value = 0
+    assert (await host.write(8, 7)).resp == OKAY
+    assert await host.read(8) == (7, OKAY)
+
+
+@cocotb.test()
+@cocotb.parametrize(response=["r", "b"])
+async def not_taken_in_hold(dut, response):
+    """When hold ends the next tenant finds an error where the last one left data."""
+    host = await offer(dut, response)
+    for hold in (1, 1, 0):
+        dut.hold.value = hold
+        await RisingEdge(dut.clk)
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+        assert answer(dut, response) == (SLVERR, 0)[:1 + (response == "r")]
+    assert await take(dut, response) == (SLVERR, 0)[:1 + (response == "r")]
+    assert (await host.write(8, 7)).resp == OKAY
+    assert await host.read(8) == (7, OKAY)

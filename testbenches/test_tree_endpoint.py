@@ -45,6 +45,7 @@ class Bench:
         self.refused: list[int] = []
         self.stale: list[int] = []
         self.passed = 0
+        self.allowed = ALLOWED
         self.ids = len(dut.receive_valid)
         pattern = PAUSES[pauses]
         self.tree = LinkSource(dut, "local_in")
@@ -75,6 +76,10 @@ class Bench:
         await ClockCycles(dut.clk, 2)
         dut.rst.value = 0
         cocotb.start_soon(bench._column())
+        # The tenant has been here for more commits than a packet can be old.
+        dut.tree_epoch.value = 0xFF
+        await ClockCycles(dut.clk, 2)
+        dut.tree_epoch.value = EPOCH
         await ClockCycles(dut.clk, 2)
         return bench
 
@@ -90,7 +95,7 @@ class Bench:
         while True:
             await RisingEdge(self.dut.clk)
             source = int(self.dut.tree_source.value)
-            self.dut.tree_allowed.value = int(source in ALLOWED)
+            self.dut.tree_allowed.value = int(source in self.allowed)
             if int(self.dut.tree_refused.value):
                 self.refused.append(source)
                 self.stale.append(int(self.dut.tree_stale.value))
@@ -179,6 +184,36 @@ async def a_packet_can_become_stale_while_it_arrives(dut: Any) -> None:
     dut.tree_epoch.value = EPOCH + 1
     assert await bench.settle() == []
     assert (bench.refused, bench.stale) == ([2], [1])
+
+
+@cocotb.test()
+async def text_for_the_tenant_before_is_nobodys(dut: Any) -> None:
+    """After a hold a packet that was sent before it ended, by the count of commits, is neither taken nor refused."""
+    bench = await Bench.start(dut)
+    dut.hold.value = 1
+    await ClockCycles(dut.clk, 3)
+    dut.hold.value = 0
+    now, ages = EPOCH, (*range(6), 200, 253)
+    # After 256 the count has gone round.
+    for commits in (0, 1, 3, 4, 130, 255, 300):
+        while now < EPOCH + commits:
+            now += 1
+            dut.tree_epoch.value = now % 256
+            await RisingEdge(dut.clk)
+        await ClockCycles(dut.clk, 2)
+        bench.refused.clear()
+        bench.console.packets.clear()
+        for age in ages:
+            for source in (2, 3):
+                bench.tree.put(text(source, epoch=(now - age) % 256))
+        bench.tree.put(text(3, epoch=(now + 1) % 256))
+        bench.tree.put(text(0, external=1, epoch=(now - 100) % 256))
+        got = [(tree_header(packet)["source"], (now - tree_header(packet)["epoch"]) % 256)
+               for packet in await bench.settle()]
+        told = [age for age in ages if age <= commits]
+        assert got == [(2, age) for age in told if age < STALE_COMMITS] + [(0, 100)]
+        refused = [(source, age) for age in told for source in (2, 3) if source == 3 or age >= STALE_COMMITS]
+        assert bench.refused == [source for source, _ in refused] + [3]
 
 
 @cocotb.test()

@@ -1,5 +1,7 @@
 """One node of the reference machine: host port, rings, counters, guard, console."""
 
+import struct
+import zlib
 from collections import Counter
 
 from khhw.node.tree_packets import Control, TreePacket
@@ -20,10 +22,12 @@ from rtl.formats import (
     pack,
     unpack,
 )
-from rtl.registers import MAGIC, VERSION, Access, Fault, Irq, registers_of
+from rtl.registers import MAGIC, REGISTERS, VERSION, Access, Fault, Irq, registers_of
 from rtl.torus.hints import normalise
 
 READABLE, WRITABLE = (Access.RO, Access.RW, Access.W1C), (Access.WO, Access.RW, Access.W1C)
+TABLES = ("REVISION", "ROW", "COLUMN", "REACH")
+INHERITED = ("GRANTS", "CONSOLE_SEND_ID", "CONSOLE_LISTEN", "CONSOLE_RECEIVE_ID", "REFUSED", "LOG_LOST")
 RINGS = {"INJECTION": 32, "RECEPTION": 32, "CONSOLE": 32}
 
 
@@ -41,6 +45,7 @@ class ReferenceNode:
         self.counts = Counter()
         self.active = None
         self.epoch, self.log, self.fault_unread = 0, [], False
+        self.loaded, self.crc, self.vacant = b"", 0, False
         sizes, place = self.shape.sizes, self.shape.coordinate(rank)
         p = machine.parameters
         self.fixed = {
@@ -71,6 +76,10 @@ class ReferenceNode:
             self.fault_unread = False
         if name in ("GUARD_STATUS",):
             return 4 | self.epoch << 1 | (self.active is not None)
+        if name == "REVISION":
+            return (self.active or {}).get(("REVISION", 0), 0)
+        if name == "TABLE_CRC":
+            return self.crc
         if name == "LOG_COUNT":
             return len(self.log)
         if name in ("LOG_NODES", "LOG_REASON", "LOG_TIME_HIGH", "LOG_TIME_LOW"):
@@ -96,19 +105,34 @@ class ReferenceNode:
             if value == 2:
                 raise RefusedError
             if value & 2:
-                self.memory[:] = bytes(len(self.memory))
+                self.clear()
             value &= 1
+            self.vacant &= value
+        if name in TABLES:
+            self.loaded = b"" if name == "REVISION" else self.loaded
+            self.loaded += struct.pack("<HI", REGISTERS[name].at(index), value)
         self.values[name, index] = value
         if name == "INJECTION_TAIL":
             self.machine.at(8, self.inject, index)
         elif name == "CONSOLE_TX_LENGTH":
             self.machine.at(40, self.speak)
         elif name == "COMMIT":
-            self.active = {key: v for key, v in self.values.items() if key[0] in ("ROW", "COLUMN", "REACH")}
+            self.active = {key: v for key, v in self.values.items() if key[0] in TABLES}
+            self.crc, self.loaded = zlib.crc32(self.loaded), b""
             self.epoch ^= 1
         elif name == "LOG_CLEAR":
             self.log.clear()
         return 0
+
+    def clear(self):
+        """Nothing is left for the next tenant."""
+        self.memory[:] = bytes(len(self.memory))
+        self.log.clear()
+        self.vacant = True
+        for values in (self.values, self.counts):
+            for key in list(values):
+                if key[0] in INHERITED:
+                    del values[key]
 
     @property
     def causes(self):
@@ -201,6 +225,8 @@ class ReferenceNode:
         return self.active[table, node_id // 32] >> node_id % 32 & 1 if (table, node_id // 32) in self.active else 0
 
     def refuse(self, reason, source, destination):
+        if self.vacant:
+            return
         self.counts["REFUSED", int(reason)] += 1
         if len(self.log) < self.machine.parameters.log_entries:
             self.log.append((source, destination, int(reason), self.machine.now))
@@ -282,7 +308,7 @@ class ReferenceNode:
         if packet.protocol == Protocol.CONTROL and packet.owner and packet.external:
             self.machine.climb(TreePacket(
                 protocol=Protocol.CONTROL, payload=self.control(packet), vector=EXTERNAL, src_key=self.rank,
-                conn_id=packet.conn_id, source=self.id), TreeChannel.OWNER)
+                dst_key=packet.src_key, conn_id=packet.conn_id, source=self.id), TreeChannel.OWNER)
         elif packet.protocol == Protocol.CONSOLE and not self.values["HOLD", 0]:
             self.listen(packet)
 

@@ -34,6 +34,10 @@ class Reading:
         keys = [key for key in self.values if key[0] == name and index in (None, key[1])]
         return sum((self.values[key] - before.values[key]) % _MODULUS for key in keys)
 
+    def cleared(self) -> "Reading":
+        """The same after the node was cleared for another tenant."""
+        return Reading({key: 0 if key[0] == "REFUSED" else value for key, value in self.values.items()})
+
 
 def _wanted(receive: int) -> list[tuple[str, int]]:
     keys = [("HOLD", 0), ("GRANTS", 0), ("CONSOLE_SEND_ID", 0), ("CONSOLE_LISTEN", 0), (_STATUS, 0)]

@@ -16,25 +16,27 @@ from khhw.attack.places import NODE
 from khhw.attack.scene import Matrix, Scene
 from khhw.attack.scoreboard import Scoreboard, Violation
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl, table_writes
+from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
-from khhw.control.owner import Owner, OwnerError, Write
+from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write
+from khhw.control.tables import table_writes
 from khhw.net.keys import KEYS
 from khhw.node.tree_packets import TreePacket
 from khhw.sim.engine import Engine
 from khhw.sim.host import Host
 from khhw.sim.sync import gather
 from khhw.sim.transport import BusError
+from rtl.formats import Reason
 from rtl.registers import REGISTERS, Fault
 
 __all__ = ["Finding", "Session"]
 
 _DOWN, _UP = 1, 2
 """Console channels: what all hear, and what all speak on and hear, too. Only the column keeps domains apart."""
+_CONSOLE = ConsoleKeys(_UP, (_DOWN, _UP))
 _KEYS = {("HOLD", 0): 0, ("GRANTS", 0): 0, ("CONSOLE_SEND_ID", 0): _UP, ("CONSOLE_LISTEN", 0): 0b11,
          ("CONSOLE_RECEIVE_ID", 0): _DOWN, ("CONSOLE_RECEIVE_ID", 1): _UP}
 _POLL, _PATIENCE, _LAST = 100, 100, 3000
-_HOLD, _CLEAR = 1, 2
 
 
 @dataclass
@@ -112,7 +114,7 @@ class Session:
         self._engine.sign(False)
         await self._outside.start()
         self._outside.subscribe(lambda _cycle, packet: self._came_out(packet))
-        await self._owner.set_console(None, _UP, [_DOWN, _UP])
+        await self._owner.set_console(None, *_CONSOLE)
         await self._owner.release(None)
         await gather(*(node.set_up() for node in self._honest))
         self._drops = {node.rank: await node.drops() for node in self._honest}
@@ -223,9 +225,13 @@ class Session:
     async def _hold(self, attacker: Attacker, cycles: int) -> None:
         """Take a node from its tenant and give it to the next: nothing of the one before may be in it."""
         attacker.silent = True
-        await self._owner.write(attacker.rank, Write("HOLD", _HOLD | _CLEAR))
+        await self._owner.hold(attacker.rank, clear=True)
+        await self._owner.write(attacker.rank, *_CONSOLE.writes)
         await self._outside.sleep(cycles)
-        await self._owner.write(attacker.rank, Write("HOLD", 0))
+        refused = await self._owner.read(attacker.rank, "REFUSED", Reason)
+        if any(refused + await self._owner.read(attacker.rank, "LOG_COUNT")):
+            self._board.wrong("residue", f"node {attacker.rank} was cleared, and still tells of refusals")
+        await self._owner.release(attacker.rank)
         while (await self._owner.read(attacker.rank, "HOLD"))[0]:
             await self._outside.sleep(_POLL)
         if any(self._engine.peek(attacker.rank, 0, NODE.memory_bytes)):
@@ -249,6 +255,9 @@ class Session:
         self._board.look(tails)
         await gather(*(self._check_registers(node, parcels) for node in self._honest))
         after = await read_ledger(self._owner, 2)
+        for attacker in self._hostile:
+            if attacker.silent:
+                before[attacker.rank] = before[attacker.rank].cleared()
         for fault in faults(before, after, self._scene, self._law, parcels, _KEYS):
             self._board.wrong("guard", fault)
         for attacker in self._hostile:

@@ -1,28 +1,50 @@
-"""Changing communication domains on a running machine, in two phases."""
+"""Changing communication domains on a running machine, in two phases, and giving nodes to other tenants."""
 
 import enum
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
-from khhw.control.owner import Owner, OwnerError, Write
-from khhw.node import Shape
+from khhw.control.links import CableState, CableWatch
+from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write, named
+from khhw.control.tables import REVISIONS, table_crc, table_writes
 from khhw.node.tree_packets import Control
-from rtl.formats import ControlOp
-from rtl.registers import REGISTERS
+from rtl.formats import STALE_COMMITS, ControlOp
+from rtl.registers import LARGEST, REGISTERS
 
-__all__ = ["Change", "EpochControl", "EpochError", "Moment", "Watch", "table_writes"]
+__all__ = ["AdoptError", "Change", "EpochControl", "EpochError", "Moment", "Watch"]
 
-_WORD_BITS = 32
 _POLL = 200
 """Cycles between looks at the machine while a phase ends."""
 _LIMIT = 500_000
+_STILL = 10_000
+"""Cycles between looks at the cables: many times what a packet needs for a hop that nobody else wants."""
 _MODULUS = 1 << 32
 _COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
+_FOUND = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD")
+_HOLD, _CLEAR = 1, 2
+_VALID, _DRAINED = 1, 4
 
 
 class EpochError(OwnerError):
-    """A phase of a change did not end."""
+    """A phase of a change did not end, or a machine is not as it was given."""
+
+
+class AdoptError(EpochError):
+    """Nodes that do not hold what their owner believes.
+
+    Parameters
+    ----------
+    nodes : dict of int to str
+        What is wrong, by rank.
+    """
+
+    def __init__(self, nodes: Mapping[int, str]) -> None:
+        self.nodes = dict(nodes)
+        alike: dict[str, list[int]] = {}
+        for rank, what in nodes.items():
+            alike.setdefault(what, []).append(rank)
+        super().__init__("; ".join(f"{named(ranks)}: {what}" for what, ranks in alike.items()))
 
 
 class Moment(enum.Enum):
@@ -47,7 +69,7 @@ class Change:
         acknowledged that phase (nothing that the new domains refuse is delivered from here on); the end. A first
         change has no such phase: `loaded` and `refused` are `started`.
     phases : int
-        2, or 1 if nothing had been committed before.
+        2, or 1 if nothing had been committed before; 4 of a node that is handed over.
     """
 
     started: int
@@ -57,20 +79,12 @@ class Change:
     phases: int
 
 
-def table_writes(domains: Domains, shape: Shape, rank: int) -> list[Write]:
-    """Row, column and reach values of one node, for its shadow."""
-    words = shape.node_id(shape.nodes - 1) // _WORD_BITS + 1
-
-    def table(register: str, ranks: list[int]) -> list[Write]:
-        bits = sum(1 << shape.node_id(r) for r in ranks)
-        return [Write(register, bits >> _WORD_BITS * word & _MODULUS - 1, word) for word in range(words)]
-
-    reach = [Write("REACH", hops, direction) for direction, hops in enumerate(domains.reach(shape, rank))]
-    return table("ROW", domains.row(rank)) + table("COLUMN", domains.column(rank)) + reach
-
-
 class EpochControl:
     """Keeps the domains of a machine, and changes them without mixing old and new.
+
+    A new one knows nothing of a machine that runs already. What it is asked to do is right all the same, wherever an
+    owner before it was stopped: then it first commits that nothing is allowed. To keep what old and new domains both
+    allow it must be told what the machine has, by :meth:`adopt`.
 
     Parameters
     ----------
@@ -82,100 +96,269 @@ class EpochControl:
     def __init__(self, owner: Owner, *, limit: int = _LIMIT) -> None:
         self._owner = owner
         self._limit = limit
+        self._settled = False
         self.current: Domains | None = None
-        """What all nodes have committed; None before the first change."""
+        """What all nodes have committed; None while that is not known."""
+        self.revision = 0
+        """The revision of `current`; 0 between two, and of domains that were given none."""
+        self.faulty: list[CableState] = []
+        """Torus cables that have lost packets of an epoch that ended, as last found; see :mod:`khhw.control.links`."""
 
-    async def change(self, new: Domains, *, watch: Watch | None = None) -> Change:
+    async def change(self, new: Domains, *, revision: int = 0, watch: Watch | None = None) -> Change:
         """Make `new` the domains of the machine.
 
         First all nodes commit what old and new both allow; when they have acknowledged, and no packet of the
         epoch before is left, all commit `new`. So what the new domains refuse is never delivered after the
-        first phase, and what both allow is never lost.
+        first phase, and what both allow is never lost. While the old domains are not known, the first phase allows
+        nothing; before the first commit nothing was allowed, and there is no such phase.
 
         Parameters
         ----------
         new : Domains
+        revision : int
+            The number by which :meth:`adopt` finds `new` again, 32 bits. Domains of a first phase bear 0.
         watch : Watch, optional
 
         Raises
         ------
         EpochError
-            If a phase does not end; names the nodes or the sums.
+            If a phase does not end: `limit` cycles and a few questions after its commit at the latest, and 20,000
+            cycles and a few questions after the last packet that it waits for has moved if a torus cable has stalled.
+            Names the nodes or the sums, and every torus cable that has lost something (:mod:`khhw.control.links`).
         DomainError
-            If `new` is of another number of nodes.
+            If `new` is of another number of nodes, or there is no such revision.
         """
-        outside, nodes = self._owner.outside, self._owner.shape.nodes
-        if new.nodes != nodes:
-            raise DomainError((), f"Domains of {new.nodes} nodes for a machine of {nodes}")
-        started = loaded = refused = outside.now
-        phases = 1 if self.current is None else 2
-        if self.current is not None:
-            loaded, refused = await self._phase(self.current & new, watch)
-        await self._phase(new, watch)
-        return Change(started, loaded, refused, outside.now, phases)
+        self._check(new, revision)
+        started = loaded = refused = self._owner.outside.now
+        committed = await self._settle()
+        if committed:
+            loaded, refused = await self._phase(self._known() & new, watch=watch)
+        await self._phase(new, revision, watch)
+        return Change(started, loaded, refused, self._owner.outside.now, 2 if committed else 1)
 
-    async def hand_over(self, rank: int, new: Domains) -> None:
-        """Take a node from its tenant, and give it to the next one with `new` as the domains of the machine.
+    async def hand_over(
+        self, ranks: Iterable[int], new: Domains, keys: Mapping[int, ConsoleKeys], revision: int = 0, *,
+        watch: Watch | None = None,
+    ) -> Change:
+        """Take nodes from their tenants, and give them to the next ones with `new` as the domains of the machine.
 
-        The node is held, the hardware clears its memory, and nobody may talk to it for a whole change of domains. So
-        what the tenant before has sent is refused where it still waits in the torus, and is stale in the tree (see
-        :data:`rtl.formats.STALE_COMMITS`), when `new` is committed and the node is released.
+        The nodes are held; the hardware takes from them all that the next tenant could read or inherit. For two whole
+        changes of domains nobody may talk to them, then `new` is committed and they are released. So what the tenants
+        before have sent is refused where it still waits in the torus, and is stale in the tree: there are
+        :data:`~rtl.formats.STALE_COMMITS` commits between the last text and the release, whatever was known before.
+
+        All values are absolute: a new owner who was stopped, or knows of one that was, calls this again.
+
+        Parameters
+        ----------
+        ranks : iterable of int
+            The nodes, whether they are in hold already or not.
+        new : Domains
+        keys : mapping of int to ConsoleKeys
+            Console keys of the next tenants, by rank. A node without any sends on channel 0, and hears nothing.
+        revision, watch
+            As of :meth:`change`.
+
+        Returns
+        -------
+        Change
+            `refused` is when nothing more is delivered to or from these nodes.
 
         Raises
         ------
-        EpochError, DomainError
+        EpochError
+            As :meth:`change`; or if a hold does not end.
+        DomainError
+            As :meth:`change`; or if there is no such node or key. Nothing has been done then.
+        """
+        taken = sorted(set(ranks))
+        self._check(new, revision)
+        self._check_nodes(taken, keys)
+        apart = new.matrix.copy()
+        apart[taken, :] = apart[:, taken] = False
+        alone = Domains(apart)
+
+        started = self._owner.outside.now
+        await self._owner.write_each({
+            rank: [Write("HOLD", _HOLD | _CLEAR), *(keys[rank].writes if rank in keys else ())] for rank in taken})
+        await self._settle()
+        loaded, refused = await self._phase(self._known() & alone, watch=watch)
+        for _ in range(STALE_COMMITS - 2):
+            await self._phase(alone, watch=watch)
+        await self._phase(new, revision, watch)
+        await self._release(taken)
+        return Change(started, loaded, refused, self._owner.outside.now, STALE_COMMITS)
+
+    async def adopt(self, domains: Domains, revision: int) -> list[int]:
+        """Take charge of a machine that runs with `domains`, as an owner does that was started again.
+
+        Parameters
+        ----------
+        domains : Domains
+            What the machine should have. Between two revisions that is what both allow.
+        revision : int
+            With which it was committed; 0 between two.
+
+        Returns
+        -------
+        list of int
+            Ranks in hold. Those that were being handed over are, and need it again.
+
+        Raises
+        ------
+        AdoptError
+            If a node has committed something else; names every one, and what it has. Nothing is known then.
+        DomainError
             As :meth:`change`.
         """
-        owner = self._owner
-        await owner.hold(rank, clear=True)
-        apart = new.matrix.copy()
-        apart[rank, :] = apart[:, rank] = False
-        await self.change(Domains(apart))
-        await self.change(new)
-        await owner.release(rank)
-        while (await owner.read(rank, "HOLD"))[0]:
-            await owner.outside.sleep(_POLL)
+        self._check(domains, revision)
+        shape = self._owner.shape
+        self.current, self.revision, self._settled = None, 0, False
+        answers = await self._owner.execute(None, [Control(ControlOp.READ, REGISTERS[name].at()) for name in _FOUND])
+        differ: dict[int, str] = {}
+        held = []
+        for rank in range(shape.nodes):
+            found, crc, status, hold = (word.data for word in answers[rank])
+            wanted = table_crc(table_writes(domains, shape, rank, revision))
+            if not status & _VALID:
+                differ[rank] = "no tables were committed"
+            elif found != revision:
+                differ[rank] = f"revision {found}, not {revision}"
+            elif crc != wanted:
+                differ[rank] = f"other tables of revision {revision}: TABLE_CRC is {crc:#010x}, not {wanted:#010x}"
+            if hold & _HOLD:
+                held.append(rank)
+        if differ:
+            raise AdoptError(differ)
+        self.current, self.revision = domains, revision
+        return held
 
-    async def _phase(self, domains: Domains, watch: Watch | None) -> tuple[int, int]:
+    def _check(self, new: Domains, revision: int) -> None:
+        nodes = self._owner.shape.nodes
+        if new.nodes != nodes:
+            raise DomainError((), f"Domains of {new.nodes} nodes for a machine of {nodes}")
+        if not 0 <= revision < REVISIONS:
+            raise DomainError(("revision",), f"a revision is a number from 0 to {REVISIONS - 1}, not {revision}")
+
+    def _check_nodes(self, ranks: list[int], keys: Mapping[int, ConsoleKeys]) -> None:
+        nodes = self._owner.shape.nodes
+        for rank in ranks:
+            if not 0 <= rank < nodes:
+                raise DomainError(("ranks",), f"no node {rank}; nodes are 0 to {nodes - 1}")
+        if not ranks:
+            raise DomainError(("ranks",), "there is no node to hand over")
+        for rank, given in keys.items():
+            if rank not in ranks:
+                raise DomainError(("keys", rank), f"node {rank} is not handed over; keys are for {ranks}")
+            if len(given.receive) > LARGEST.receive_ids:
+                raise DomainError(("keys", rank), f"{len(given.receive)} channels; no node hears more than "
+                                  f"{LARGEST.receive_ids}")
+            for key in (given.send, *given.receive):
+                if not 0 <= key < _MODULUS:
+                    raise DomainError(("keys", rank), f"a channel id has 32 bits, and {key} has not")
+
+    def _known(self) -> Domains:
+        """What is surely allowed now."""
+        return self.current or Domains.nothing(self._owner.shape.nodes)
+
+    async def _phase(self, domains: Domains, revision: int = 0, watch: Watch | None = None) -> tuple[int, int]:
         """All of one phase; the cycles in which its tables were loaded and in which all had acknowledged it."""
-        loaded, parity = await self._commit(domains)
+        loaded, parity = await self._commit(domains, revision)
         acknowledged = self._owner.outside.now
         if watch is not None:
             await watch(Moment.ACKNOWLEDGED, domains)
         await self._balanced(parity)
+        self._settled = True
         if watch is not None:
             await watch(Moment.BALANCED, domains)
         return loaded, acknowledged
 
-    async def _commit(self, domains: Domains) -> tuple[int, int]:
+    async def _commit(self, domains: Domains, revision: int) -> tuple[int, int]:
         """Commit, until all have drained; the cycle in which the tables were loaded, the parity that ends."""
-        owner = self._owner
-        await owner.write_each({rank: table_writes(domains, owner.shape, rank) for rank in range(owner.shape.nodes)})
-        parity = (await owner.read_all("GUARD_STATUS"))[0] >> 1 & 1
+        owner, shape = self._owner, self._owner.shape
+        await owner.write_each({rank: table_writes(domains, shape, rank, revision) for rank in range(shape.nodes)})
+        _, parity = await self._drained()
         loaded = owner.outside.now
+        # Whoever is stopped in these lines does not know what the machine has.
+        self.current, self.revision, self._settled = None, 0, False
         await owner.write(None, Write("COMMIT", 1))
-        self.current = domains
+        self.current, self.revision = domains, revision
         await self._drained()
         return loaded, parity
 
-    async def _drained(self) -> None:
-        end = self._owner.outside.now + self._limit
-        while waiting := [r for r, s in enumerate(await self._owner.read_all("GUARD_STATUS")) if not s >> 2 & 1]:
-            if self._owner.outside.now > end:
-                raise EpochError(f"Nodes {waiting} have not drained within {self._limit} cycles")
+    async def _settle(self) -> bool:
+        """Wait until the commit before has ended, whoever made it; whether there was one."""
+        if self._settled:
+            return True
+        committed, parity = await self._drained()
+        if committed:
+            await self._balanced(1 - parity)
+        self._settled = committed
+        return committed
+
+    def _watch_cables(self) -> CableWatch:
+        return CableWatch(self._owner, min(_STILL, self._limit // 4))
+
+    async def _drained(self) -> tuple[bool, int]:
+        """Wait until all nodes have drained; whether they have committed anything, and the parity of their epoch."""
+        start = self._owner.outside.now
+        cables = self._watch_cables()
+        while True:
+            states = await self._owner.read_all("GUARD_STATUS")
+            waiting = [rank for rank, state in enumerate(states) if not state & _DRAINED]
+            if not waiting:
+                break
+            # What a guard has let in, and is not finished, lacks its end.
+            endless = await cables.look() and any(state.endless for state in cables.states)
+            took = self._owner.outside.now - start
+            if endless or took > self._limit:
+                raise EpochError(f"{named(waiting)}: not drained after {took} cycles; {cables.words}")
             await self._owner.outside.sleep(_POLL)
+        commits = {state & (_VALID | 2) for state in states}
+        if len(commits) > 1:
+            odd = [rank for rank, state in enumerate(states) if (state ^ states[0]) & (_VALID | 2)]
+            raise EpochError(f"{named(odd)} and node 0 have not made the same commits; a fabric reset is needed")
+        return bool(states[0] & _VALID), states[0] >> 1 & 1
 
     async def _balanced(self, parity: int) -> None:
-        """Wait until no packet of the epoch with this parity is left in the machine."""
-        end = self._owner.outside.now + self._limit
+        """Wait until no packet of the epoch with this parity is left in the machine.
+
+        What cables have lost is not left in it. Where something is left, and stands still because a cable has stalled,
+        that is an error; where it waits for other traffic, not before the limit.
+        """
+        start = self._owner.outside.now
+        cables = self._watch_cables()
+        while left := await self._left(parity):
+            stalled = False
+            if await cables.look() and cables.still(parity):
+                if left == cables.lost(parity) % _MODULUS:
+                    self.faulty = cables.faulty
+                    return
+                stalled = any(state.stalled for state in cables.states)
+            took = self._owner.outside.now - start
+            if stalled or took > self._limit:
+                left = (left - cables.lost(parity)) % _MODULUS
+                raise EpochError(
+                    f"{left} packets of epoch parity {parity} are still under way after {took} cycles; {cables.words}")
+            await self._owner.outside.sleep(_POLL)
+
+    async def _left(self, parity: int) -> int:
+        """Packets of an epoch parity that have been sent, and ended nowhere."""
         words = [Control(ControlOp.READ, REGISTERS[name].at(parity)) for name in _COUNTERS]
+        answers = await self._owner.execute(None, words)
+        injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
+        return (injected - sum(ended)) % _MODULUS
+
+    async def _release(self, ranks: list[int]) -> None:
+        """Let nodes out of hold, and wait until it has ended."""
+        await self._owner.write_each({rank: [Write("HOLD", 0)] for rank in ranks})
+        end = self._owner.outside.now + self._limit
         while True:
-            answers = await self._owner.execute(None, words)
-            injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
-            left = (injected - sum(ended)) % _MODULUS
-            if not left:
+            holds = await self._owner.read_all("HOLD")
+            waiting = [rank for rank in ranks if holds[rank] & _HOLD]
+            if not waiting:
                 return
             if self._owner.outside.now > end:
-                raise EpochError(
-                    f"{left} packets of epoch parity {parity} are still under way after {self._limit} cycles")
+                raise EpochError(f"{named(waiting)}: hold does not end within {self._limit} cycles; the memory is not "
+                                 "cleared or owes an answer, or a console packet stays")
             await self._owner.outside.sleep(_POLL)

@@ -42,7 +42,7 @@ class RefusalLog:
     node : int
         Rank.
     counts : dict of Reason to int
-        All of them, since the fabric reset.
+        All of them, since the fabric reset or the last hold with `clear`.
     entries : list of Refused
         The ones its log had room for, oldest first.
     lost : int

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from khhw.control.domains import Domains
-from khhw.control.epochs import table_writes
 from khhw.control.owner import OwnerError, Write, register_name
+from khhw.control.tables import table_writes
 from khhw.node import Shape
 from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from khhw.sim.engine import Engine

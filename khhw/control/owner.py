@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from khhw.control.outside import Outside
 from khhw.node.shape import Shape
@@ -9,10 +10,11 @@ from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from rtl.formats import ControlOp, TreeChannel
 from rtl.registers import LARGEST, REGISTERS, registers_of
 
-__all__ = ["ANSWER_LIMIT", "Owner", "OwnerError", "Write", "register_name"]
+__all__ = ["ANSWER_LIMIT", "ConsoleKeys", "Owner", "OwnerError", "Write", "named", "register_name"]
 
 ANSWER_LIMIT = 100_000
 """Cycles within which every node must have answered."""
+_KEY = (1 << 32) - 1
 
 
 class OwnerError(RuntimeError):
@@ -43,6 +45,27 @@ class Write:
         return Control(ControlOp.WRITE, REGISTERS[self.register].at(self.index), self.value)
 
 
+class ConsoleKeys(NamedTuple):
+    """Console channels of a node.
+
+    Parameters
+    ----------
+    send : int
+        Channel id of what it sends, 32 bits.
+    receive : sequence of int
+        Channel ids it hears.
+    """
+
+    send: int
+    receive: Sequence[int]
+
+    @property
+    def writes(self) -> list[Write]:
+        """What gives a node these keys."""
+        ids = [Write("CONSOLE_RECEIVE_ID", key, index) for index, key in enumerate(self.receive)]
+        return [Write("CONSOLE_SEND_ID", self.send), *ids, Write("CONSOLE_LISTEN", (1 << len(self.receive)) - 1)]
+
+
 _NAMES = {
     address: register.name if register.count == 1 else f"{register.name}[{index}]"
     for register, index, address in registers_of(LARGEST)
@@ -56,6 +79,9 @@ def register_name(address: int) -> str:
 
 class Owner:
     """Control packets to nodes, and their answers.
+
+    What nodes still answer to an owner before, who was stopped in the middle of something, is not taken for an answer
+    to this one: every question bears the cycle of the owner's first one.
 
     Parameters
     ----------
@@ -72,6 +98,7 @@ class Owner:
         self.shape = shape
         self._answer_limit = answer_limit
         self._sequence = 0
+        self._key: int | None = None
 
     async def execute(self, rank: int | None, words: Sequence[Control]) -> dict[int, list[Control]]:
         """Have control words executed, in order.
@@ -121,11 +148,13 @@ class Owner:
 
     async def _exchange(self, packets: Sequence[tuple[int | None, Sequence[Control]]]) -> dict[int, list[Control]]:
         """Send packets, each to a node or to all, and collect the answers: one a node and packet."""
+        if self._key is None:
+            self._key = self.outside.now & _KEY
         missing: dict[tuple[int, int], Sequence[Control]] = {}
         for rank, words in packets:
             self._sequence = (self._sequence + 1) & 0xFFFF
             missing |= {(self._sequence, node): words for node in self._ranks(rank)}
-            packet = control_packet(words, vector=rank, conn_id=self._sequence)
+            packet = control_packet(words, vector=rank, conn_id=self._sequence, key=self._key)
             await self.outside.send(packet, TreeChannel.OWNER)
         asked = {sequence for sequence, _ in missing}
         answers: dict[int, list[Control]] = {}
@@ -134,8 +163,10 @@ class Owner:
                 answer = await self.outside.answer(self._answer_limit)
             except TimeoutError:
                 late = {node for _, node in missing}
-                raise OwnerError(f"{_listed(late)} did not answer within {self._answer_limit} cycles") from None
-            if answer.conn_id not in asked:
+                everybody = len({*answers, *late}) == self.shape.nodes
+                where = _below(late, self.shape.nodes) if everybody else ""
+                raise OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles{where}") from None
+            if answer.dst_key != self._key or answer.conn_id not in asked:
                 continue
             node = self.shape.rank_of_id(answer.source)
             if (answer.conn_id, node) not in missing:
@@ -176,7 +207,8 @@ class Owner:
         ----------
         rank : int or None
         clear : bool
-            Also have the hardware set the node's memory to 0; a release takes effect after that.
+            Also have the hardware take from the node all that a next tenant could read or inherit: memory, refusal log
+            and REFUSED, the grant of the priority channel, console keys. A release takes effect after that.
         """
         await self.write(rank, Write("HOLD", 1 | clear << 1))
 
@@ -199,11 +231,23 @@ class Owner:
         receive : sequence of int
             Channel ids it hears.
         """
-        keys = [Write("CONSOLE_RECEIVE_ID", key, index) for index, key in enumerate(receive)]
-        listen = Write("CONSOLE_LISTEN", (1 << len(receive)) - 1)
-        await self.write(rank, Write("CONSOLE_SEND_ID", send), *keys, listen)
+        await self.write(rank, *ConsoleKeys(send, receive).writes)
 
 
-def _listed(ranks: Iterable[int]) -> str:
+def named(ranks: Iterable[int]) -> str:
+    """``Node 3``, or ``Nodes 3, 5``."""
     names = [str(rank) for rank in sorted(ranks)]
     return f"Node {names[0]}" if len(names) == 1 else f"Nodes {', '.join(names)}"
+
+
+def _below(silent: set[int], nodes: int) -> str:
+    """Where to look in the tree, if these are silent of all nodes: what is below a node is heard only through it."""
+    places = []
+    for rank in sorted(silent):
+        parent = (rank - 1) // 2
+        if rank and parent in silent:
+            continue
+        heard = any(child < nodes and child not in silent for child in (2 * rank + 1, 2 * rank + 2))
+        above = f"node {parent}" if rank else "the outside"
+        places.append(f"node {rank}" + ("" if heard else f" or its cable to {above}"))
+    return f"; look in the tree at {', '.join(places)}"

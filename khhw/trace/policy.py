@@ -70,7 +70,8 @@ class PolicyHistory:
             elif write.name == "GRANTS":
                 self._add(write.shown, replace(now, priority=bool(write.value & 1)))
             elif write.name == "HOLD":
-                self._add(write.shown, replace(now, hold=bool(write.value & 1)))
+                hold, clear = bool(write.value & 1), bool(write.value & 2)
+                self._add(write.shown, replace(now, hold=hold, priority=now.priority and not clear))
 
     def at(self, step: int) -> Policy:
         """What a header that enters in this step is judged by."""

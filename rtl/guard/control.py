@@ -7,7 +7,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.guard.checksum import TableChecksum
 from rtl.guard.counters import EPOCH_COUNTERS
+from rtl.guard.links import LinkState
 from rtl.guard.log import LogEntry
 from rtl.guard.policy import HOP_BITS, policy_signature
 from rtl.parameters import Parameters
@@ -41,7 +43,9 @@ class GuardControl(wiring.Component):
     drained : In(1)
         Without it a commit is an error.
     clear : Out(1)
-        The node memory is to be set to 0; in `policy.hold`.
+        The node memory is to be set to 0; `policy.hold` is 1 from the next cycle on.
+    vacant : Out(1)
+        From `clear` to the end of the hold: what is refused is nobody's to read.
     unfinished : In(1)
         `policy.hold` does not end.
     send_id, receive_ids, receive_valid : Out
@@ -49,6 +53,8 @@ class GuardControl(wiring.Component):
     refused : In, array of 16 counts
     epochs : In, array of 4 x 2 counts
         As :class:`~rtl.guard.counters.GuardCounters` has them.
+    links : In, array of 6 LinkState
+        As :class:`~rtl.guard.links.LinkCounters` has them.
     log_count, log_lost : In(32)
     log_clear : Out(1)
     log_index : Out(entry index)
@@ -68,12 +74,14 @@ class GuardControl(wiring.Component):
             "commits": Out(8),
             "drained": In(1),
             "clear": Out(1),
+            "vacant": Out(1),
             "unfinished": In(1),
             "send_id": Out(32),
             "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
             "receive_valid": Out(parameters.receive_ids),
             "refused": In(data.ArrayLayout(32, 16)),
             "epochs": In(data.ArrayLayout(data.ArrayLayout(32, 2), len(EPOCH_COUNTERS))),
+            "links": In(data.ArrayLayout(LinkState, DIRECTIONS)),
             "log_count": In(32),
             "log_lost": In(32),
             "log_clear": Out(1),
@@ -84,6 +92,7 @@ class GuardControl(wiring.Component):
         # What the owner asked; `policy.hold` may last longer.
         self.hold = Signal(init=1)
         self.reaches = [Signal(data.ArrayLayout(HOP_BITS, DIRECTIONS), name=f"reach_{bank}") for bank in range(2)]
+        self.revisions = [Signal(32, name=f"revision_{bank}") for bank in range(2)]
 
     def elaborate(self, platform):
         m = Module()
@@ -113,7 +122,8 @@ class GuardControl(wiring.Component):
             self.log_index.eq(indices["LOG_NODES"]),
         ]
         self._keep(m, hits, indices, writes, request.data)
-        value = self._value(m, hits, indices)
+        crc = self._sum_up(m, hits, writes, request)
+        value = self._value(m, hits, indices, crc)
         for bus, turn in ((owner, owners_turn), (host, ~owners_turn)):
             m.d.comb += [
                 bus.done.eq(answering & request.valid & turn),
@@ -128,15 +138,10 @@ class GuardControl(wiring.Component):
         for register in REGISTERS.values():
             if not GUARD_PAGE <= register.address < GUARD_END:
                 continue
-            name, elements = register.name, register.elements(self.parameters)
+            name = register.name
             hits[name] = hit = Signal(name=f"hit_{name.lower()}")
-            offset = Signal(16, name=f"offset_{name.lower()}")
-            shift = register.stride.bit_length() - 1
-            m.d.comb += [
-                offset.eq(address - register.address),
-                hit.eq((offset < elements * register.stride) & (offset[:shift] == 0)),
-            ]
-            indices[name] = (offset >> shift)[:max(1, (elements - 1).bit_length())]
+            found, indices[name] = self._match(address, register)
+            m.d.comb += hit.eq(found)
             rights.setdefault((register.owner, register.host), []).append(hit)
 
         permitted = Signal()
@@ -144,9 +149,23 @@ class GuardControl(wiring.Component):
             Cat(*alike).any() & Mux(write, _who(_WRITABLE, right, owners), _who(_READABLE, right, owners))
             for right, alike in rights.items()
         ]))
-        # A log entry is four registers; they share the index of the first.
+        # A log entry is four registers, so is a cable; they share the index of the first.
         indices["LOG_NODES"] = (address - REGISTERS["LOG_NODES"].address)[4:4 + len(self.log_index)]
+        indices["LINK_SENT"] = (address - REGISTERS["LINK_SENT"].address)[4:7]
         return hits, indices, permitted
+
+    def _match(self, address, register):
+        """Whether an address is that of an element of a register, and of which: bits of it, where the base allows."""
+        elements, shift = register.elements(self.parameters), register.stride.bit_length() - 1
+        bits = (elements - 1).bit_length()
+        first = register.address >> shift
+        place = address[shift:]
+        if first % (1 << bits):
+            place = (place - first)[:len(place)]
+            first = 0
+        index = place[:bits] if bits else Const(0, 1)
+        inside = (place[bits:] == first >> bits) & (place[:bits] < elements if elements < 1 << bits else 1)
+        return inside & (address[:shift] == register.address % register.stride), index
 
     def _keep(self, m, hits, indices, writes, value):
         """What a write changes."""
@@ -183,20 +202,52 @@ class GuardControl(wiring.Component):
         for bank, reach in enumerate(self.reaches):
             with m.If(writes & hits["REACH"] & (epoch != bank)):
                 m.d.sync += reach[indices["REACH"]].eq(Mux(value[HOP_BITS:].any(), (1 << HOP_BITS) - 1, value))
+        for bank, revision in enumerate(self.revisions):
+            with m.If(writes & hits["REVISION"] & (epoch != bank)):
+                m.d.sync += revision.eq(value)
 
-    def _value(self, m, hits, indices):
+        # The next tenant inherits nothing the owner granted, and reads nothing of what was refused before it came.
+        vacated = Signal()
+        m.d.comb += self.vacant.eq(self.clear | (vacated & policy.hold))
+        m.d.sync += vacated.eq(self.vacant)
+        with m.If(self.clear):
+            granted = priority, self.send_id, self.receive_valid, self.receive_ids.as_value()
+            m.d.sync += [state.eq(0) for state in granted]
+
+    def _sum_up(self, m, hits, writes, request):
+        """The checksum of the active tables."""
+        m.submodules.checksum = checksum = TableChecksum()
+        m.d.comb += [
+            checksum.write.eq(writes & Cat(hits[name] for name in ("ROW", "COLUMN", "REACH", "REVISION")).any()),
+            checksum.restart.eq(writes & hits["REVISION"]),
+            checksum.commit.eq(self.commit),
+            checksum.address.eq(request.address),
+            checksum.data.eq(request.data),
+        ]
+        return checksum.crc
+
+    def _value(self, m, hits, indices, crc):
         """What a read answers."""
         policy, entry = self.policy, self.log_entry
+        link = Signal(LinkState)
+        m.d.comb += link.eq(self.links[indices["LINK_SENT"]])
         values = {
             "HOLD": Cat(policy.hold, policy.hold & self.unfinished),
             "GUARD_STATUS": Cat(policy.valid, policy.epoch, self.drained, policy.priority, policy.hold),
             "GRANTS": policy.priority,
+            "REVISION": Mux(policy.epoch, self.revisions[1], self.revisions[0]),
+            "TABLE_CRC": crc,
             "CONSOLE_SEND_ID": self.send_id,
             "CONSOLE_LISTEN": self.receive_valid,
             "CONSOLE_RECEIVE_ID": self.receive_ids[indices["CONSOLE_RECEIVE_ID"]],
             "REFUSED": self.refused[indices["REFUSED"]],
             **{name.upper(): counts[indices[name.upper()]]
                for name, counts in zip(EPOCH_COUNTERS, self.epochs, strict=True)},
+            "LINK_SENT": link.sent,
+            "LINK_RECEIVED": link.received,
+            "LINK_DAMAGED": link.damaged,
+            "LINK_ROOM": Cat(link.ends.rx.held, link.ends.tx.free, link.ends.rx.receiving, link.ends.tx.sending),
+            "LINK_UNITS": self.parameters.link_units,
             "LOG_COUNT": self.log_count,
             "LOG_LOST": self.log_lost,
             "LOG_NODES": Cat(entry.refusal.destination, entry.refusal.source),

@@ -30,6 +30,8 @@ class GuardCounters(wiring.Component):
         Packets of this cycle.
     discards : In, array of 2 counts
         Packets the router dropped in this cycle, by epoch parity.
+    clear : In(1)
+        `refused` is 0 from the next cycle on, whatever is refused in this one.
     refused : Out, array of 16 counts
         By :class:`~rtl.formats.Reason`; 0 for values that are no reason.
     epochs : Out, array of 4 x 2 counts
@@ -46,6 +48,7 @@ class GuardCounters(wiring.Component):
             "tree_refused": In(1), "tree_stale": In(1),
             **{name: In(event) for name in EPOCH_COUNTERS},
             "discards": In(data.ArrayLayout(5, 2)),
+            "clear": In(1),
             "refused": Out(data.ArrayLayout(32, 16)),
             "epochs": Out(data.ArrayLayout(data.ArrayLayout(32, 2), len(EPOCH_COUNTERS))),
         })
@@ -66,6 +69,8 @@ class GuardCounters(wiring.Component):
                 for lane in lanes
             ]
             _count(m, self.refused[reason], strobes)
+        with m.If(self.clear):
+            m.d.sync += self.refused.as_value().eq(0)
 
         for name, counts in zip(EPOCH_COUNTERS, self.epochs, strict=True):
             events = getattr(self, name)

@@ -10,6 +10,7 @@ from rtl.guard.counters import GuardCounters
 from rtl.guard.drain import Drain
 from rtl.guard.egress import EgressGuard
 from rtl.guard.ingress import IngressGuard
+from rtl.guard.links import LinkCounters
 from rtl.guard.log import RefusalLog
 from rtl.guard.table import PermissionTable
 from rtl.parameters import Parameters
@@ -110,9 +111,12 @@ class Guard(wiring.Component):
             counters.tree_refused.eq(self.tree_refused),
             counters.tree_stale.eq(self.tree_stale),
             counters.discards.eq(self.discards),
+            counters.clear.eq(control.vacant),
             control.refused.eq(counters.refused),
             control.epochs.eq(counters.epochs),
         ]
+        m.submodules.links = links = LinkCounters()
+        m.d.comb += [links.links.eq(self.links), control.links.eq(links.states)]
 
         sources = 2 * self.parameters.lanes + 1
         m.submodules.log = log = RefusalLog(sources, self.parameters.log_entries)
@@ -126,6 +130,7 @@ class Guard(wiring.Component):
             tree.reason.eq(Mux(self.tree_stale, Reason.STALE, Reason.TREE)),
             log.now.eq(self.now),
             log.clear.eq(control.log_clear),
+            log.forget.eq(control.vacant),
             log.index.eq(control.log_index),
             control.log_entry.eq(log.entry),
             control.log_count.eq(log.count),

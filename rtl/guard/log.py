@@ -38,6 +38,8 @@ class RefusalLog(wiring.Component):
     refusals : In, array of `sources` refusals
     clear : In(1)
         Empty the log and set `lost` to 0. What waits in a slot is logged afterwards.
+    forget : In(1)
+        Empty the log, the slots and `lost`; what is refused meanwhile leaves no trace.
     count : Out(count)
         Entries in the log.
     lost : Out(32)
@@ -58,6 +60,7 @@ class RefusalLog(wiring.Component):
             "refused": In(sources),
             "refusals": In(data.ArrayLayout(Refusal, sources)),
             "clear": In(1),
+            "forget": In(1),
             "count": Out(range(entries + 1)),
             "lost": Out(32),
             "index": In(range(entries)),
@@ -107,6 +110,9 @@ class RefusalLog(wiring.Component):
             self.count.eq(Mux(self.clear, 0, self.count + write.en)),
             self.lost.eq(Mux(self.clear, 0, self.lost) + sum(overrun[s] for s in range(self.sources))),
         ]
+
+        with m.If(self.forget):
+            m.d.sync += [waiting.eq(0), self.count.eq(0), self.lost.eq(0)]
 
         # An entry that is not in the log could still hold what an earlier tenant was refused.
         known = Signal()

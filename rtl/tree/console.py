@@ -83,6 +83,9 @@ class ConsoleFilter(wiring.Component):
     commits ago, or one commit ahead: nodes commit a little after each other. A control packet is accepted if it bears
     the stamps of the outside and of the owner. Everything else is nobody's. Decides in the cycle of the last flit.
 
+    What was sent before the last `hold` ended, by the count of commits, was sent to the tenant before: it is neither
+    accepted nor refused, as in hold.
+
     Parameters
     ----------
     parameters : Parameters
@@ -150,11 +153,12 @@ class ConsoleFilter(wiring.Component):
         kind = Signal(16)
         mine = Signal()
         fresh = Signal()
+        told = self._told(m, age)
         m.d.comb += [
             protocol.eq(link_flit(self.flit, 1).protocol),
             kind.eq(Mux(index == 2, protocol, found)),
             last.eq(self.valid & self.flit.last & ~self.flit.first & index[1]),
-            mine.eq(last & (kind == Protocol.CONSOLE) & matched & other & ~self.hold),
+            mine.eq(last & (kind == Protocol.CONSOLE) & matched & other & ~self.hold & (external | told)),
             # With the last flit, as the column: a commit may come while the packet does.
             age.eq(self.tree_epoch - epoch),
             fresh.eq((age < STALE_COMMITS) | age.all()),
@@ -166,6 +170,18 @@ class ConsoleFilter(wiring.Component):
             self.tree_stale.eq(self.tree_allowed),
         ]
         return m
+
+    def _told(self, m: Module, age: Signal) -> Value:
+        """Whether a packet of this age was sent after the last hold, or a commit ahead of this node."""
+        began = Signal(8)
+        since = Signal(8)
+        long = Signal()
+        m.d.comb += since.eq(self.tree_epoch - began)
+        with m.If(self.hold):
+            m.d.sync += [began.eq(self.tree_epoch), long.eq(0)]
+        with m.Elif(since.all()):
+            m.d.sync += long.eq(1)
+        return long | (age <= since) | age.all()
 
     def _listens(self, m: Module) -> Value:
         """Whether the keys in this cycle's flit are of a channel this node listens to."""

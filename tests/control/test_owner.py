@@ -5,7 +5,7 @@ import pytest
 from khhw.control.domains import DomainError, Domains
 from khhw.control.epochs import EpochControl, EpochError
 from khhw.control.log import clear_logs, read_logs
-from khhw.control.owner import ANSWER_LIMIT, OwnerError, Write, register_name
+from khhw.control.owner import ANSWER_LIMIT, ConsoleKeys, OwnerError, Write, register_name
 from khhw.kernels import probe
 from khhw.kernels.image import build_image
 from khhw.kernels.results import observed_matrix
@@ -63,6 +63,20 @@ def test_register_names():
     assert register_name(0x5FFC) == "0x5ffc"
 
 
+@pytest.mark.parametrize(("silent", "places"), [
+    ([1, 3, 4, 5], "node 1 or its cable to node 0, node 5 or its cable to node 2"),
+    ([1], "node 1"),
+    (range(NODES), "node 0 or its cable to the outside"),
+])
+def test_where_the_tree_ends_is_named(rig, silent, places):
+    for rank in silent:
+        rig.machine.nodes[rank].tree = lambda _packet: None
+    with pytest.raises(OwnerError, match=rf"answer within {ANSWER_LIMIT} cycles; look in the tree at {places}$"):
+        rig.run(rig.owner.read_all("HOLD"))
+    with pytest.raises(OwnerError, match=rf"Node 1 did not answer within {ANSWER_LIMIT} cycles$"):
+        rig.run(rig.owner.read(1, "HOLD"))
+
+
 def test_tables_hold_node_ids(rig):
     rig.run(EpochControl(rig.owner).change(Domains.from_rules(["1 -> 3 4"], NODES)))
     # 3x2: ids are x + 4 y, so ranks 3 and 4 are ids 4 and 5.
@@ -98,31 +112,62 @@ def test_a_packet_under_way_holds_up_the_next_epoch(rig):
     epochs = EpochControl(rig.owner, limit=5000)
     rig.run(epochs.change(Domains.from_rules(["* -> *"], NODES)))
     rig.machine.nodes[2].counts["INJECTED", rig.machine.nodes[2].epoch] += 1
-    with pytest.raises(EpochError, match="1 packets of epoch parity 1 are still under way after 5000 cycles"):
+    with pytest.raises(EpochError, match=r"1 packets of epoch parity 1 are still under way after 5\d\d\d "
+                                         "cycles; no torus cable has lost anything"):
         rig.run(epochs.change(Domains.nothing(NODES)))
 
 
-def test_a_node_that_is_handed_over_is_cleared_and_alone_for_a_change(rig):
-    epochs = EpochControl(rig.owner)
-    old, new = Domains.from_rules(["0 <-> 1", "2 <-> 3"], NODES), Domains.from_rules(["0 <-> 1 2", "2 <-> 3"], NODES)
-    node, seen = rig.machine.nodes[0], []
-    rig.run(epochs.change(old))
-    rig.run(rig.owner.release())
-    node.memory[:] = b"x" * len(node.memory)
+def watched(node, seen):
+    """Keep in `seen` the column and the hold of a node at each of its commits."""
     write = node.write
 
-    def watched(name, index, value):
+    def watching(name, index, value):
         result = write(name, index, value)
         if name == "COMMIT":
-            seen.append((node.active.get(("ROW", 0), 0), node.active.get(("COLUMN", 0), 0), node.values["HOLD", 0]))
+            seen.append((node.active["COLUMN", 0], node.values["HOLD", 0]))
         return result
 
-    node.write = watched
-    rig.run(epochs.hand_over(0, new))
-    assert seen == [(0, 0, 1)] * 3 + [(0b110, 0b110, 1)]
-    assert not any(node.memory)
-    assert node.values["HOLD", 0] == 0
-    assert epochs.current == new
+    node.write = watching
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_nodes_that_are_handed_over_are_cleared_and_alone_for_two_changes(rig, known):
+    old = Domains.from_rules(["0 1 4 <-> 0 1 4", "2 <-> 3"], NODES)
+    new = Domains.from_rules(["0 <-> 1 2 4", "2 <-> 3"], NODES)
+    epochs, nodes, seen = EpochControl(rig.owner), rig.machine.nodes, {0: [], 2: [], 4: []}
+    rig.run(epochs.change(old, revision=6))
+    if not known:
+        epochs = EpochControl(rig.owner)
+    for rank in (0, 4):
+        nodes[rank].memory[:] = b"x" * len(nodes[rank].memory)
+        nodes[rank].values["GRANTS", 0] = 1
+    for rank, commits in seen.items():
+        watched(nodes[rank], commits)
+    rig.run(epochs.hand_over([4, 0], new, {4: ConsoleKeys(77, [5, 6])}, 7))
+    # Ids of ranks 3 and 4 are 4 and 5. Who is not handed over keeps what old and new allow, if the old ones are known.
+    assert seen[0] == [(0, 1)] * 3 + [(0b100110, 1)]
+    assert seen[4] == [(0, 1)] * 3 + [(0b000001, 1)]
+    assert seen[2] == [(0b010000 if known else 0, 0), (0b010000, 0), (0b010000, 0), (0b010001, 0)]
+    for rank in (0, 4):
+        assert not any(nodes[rank].memory) and not nodes[rank].values["GRANTS", 0] and not nodes[rank].values["HOLD", 0]
+    assert rig.run(rig.owner.read(4, "CONSOLE_RECEIVE_ID", range(4))) == [5, 6, 0, 0]
+    assert [rig.run(rig.owner.read_all(name)) for name in ("CONSOLE_SEND_ID", "CONSOLE_LISTEN")] == [
+        [0, 2, 2, 2, 77, 2], [0, 3, 3, 3, 3, 3]]
+    assert rig.run(rig.owner.read_all("REVISION")) == [7] * NODES
+    assert (epochs.current, epochs.revision) == (new, 7)
+
+
+@pytest.mark.parametrize(("ranks", "keys", "message"), [
+    ([], {}, "ranks: there is no node to hand over"),
+    ([6], {}, "ranks: no node 6; nodes are 0 to 5"),
+    ([1], {2: ConsoleKeys(1, [])}, r"keys\[2\]: node 2 is not handed over; keys are for \[1\]"),
+    ([1], {1: ConsoleKeys(1 << 32, [])}, r"keys\[1\]: a channel id has 32 bits, and 4294967296 has not"),
+    ([1], {1: ConsoleKeys(1, range(9))}, r"keys\[1\]: 9 channels; no node hears more than 8"),
+])
+def test_who_cannot_be_handed_over(rig, ranks, keys, message):
+    with pytest.raises(DomainError, match=message):
+        rig.run(EpochControl(rig.owner).hand_over(ranks, Domains.nothing(NODES), keys))
+    assert rig.run(rig.owner.read_all("HOLD")) == [0] * NODES
 
 
 def test_domains_of_another_machine_are_refused(rig):

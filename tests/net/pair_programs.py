@@ -33,6 +33,7 @@ class Pair:
         self.events = []
         self.wishes = []
         self.boots = 0
+        self.counted = [0, 0]
         host.scheduler.observer = lambda cycle, rank, _sequence, _name: self.events.append((cycle, rank))
         host.scheduler.spawn(self.own(host), name="owner", daemon=True)
         host.scheduler.spawn(self.first(host.nodes[0]), rank=0, name="node 0")
@@ -64,6 +65,8 @@ class Pair:
                         await owner.hold(1)
                     case ("release",):
                         await owner.release(1)
+                    case ("count", rank):
+                        self.counted = [sum(await owner.read(rank, name, (0, 1))) for name in ("INJECTED", "DELIVERED")]
                 self.found.setdefault("granted", []).append(wish[0])
 
     async def wish(self, net, *what):
@@ -72,6 +75,14 @@ class Pair:
         self.wishes.append(what)
         while len(self.found.get("granted", [])) == count:
             await net.node.sleep(500)
+
+    def packets(self, net):
+        """What the owner reads of a node."""
+        async def counted(rank):
+            await self.wish(net, "count", rank)
+            return self.counted
+
+        return counted
 
     async def failing(self, name, coroutine):
         """What a call raises."""
@@ -92,7 +103,7 @@ class Pair:
             await tcp_send(connection, await connection.receive_exactly(5))
             await connection.close()
             return
-        await serve(net, OPTIONS)
+        await serve(net, OPTIONS, self.packets(net))
         await self.overrun(net, await lossy.accept())
         window = await net.register(net.heap.base, 65536, read=ANY)
         connection = await idle.accept()
@@ -122,7 +133,7 @@ class Pair:
     async def first(self, port):
         """Node 0."""
         net = await Net.open(await Node.open(port))
-        self.found["calls"] = await ask(net, OPTIONS)
+        self.found["calls"] = await ask(net, OPTIONS, self.packets(net))
         connection = await net.connect(1, LOSSY)
         await connection.receive_exactly(5)
         await tcp_send(connection, BYTES)

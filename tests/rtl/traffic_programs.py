@@ -28,6 +28,7 @@ class Campaign:
 
     def __init__(self):
         self.measured = {}
+        self.over = 0
 
     def results(self, outcome):
         return {"nodes": self.measured}
@@ -55,24 +56,28 @@ async def measure(campaign, port, settings):
     measured["MEAN"] = await documented["mean_latency"](node)
     for name, count in (("ERRORS", 6), ("HISTOGRAM", 128)):
         measured[name] = [await node.read(f"TRAFFIC_{name}", index) for index in range(count)]
-    measured["STAMPED"] = [await node.read("INJECTED", parity) for parity in range(2)]
     campaign.measured[port.rank] = measured
+    campaign.over += 1
 
 
-async def open_up(host, shape):
+async def open_up(host, shape, campaign):
     """The owner's work."""
     outside = Outside(host.root)
     await outside.start()
     owner = Owner(outside, shape)
     await owner.release()
     await EpochControl(owner).change(Domains.from_groups({"all": list(range(shape.nodes))}, shape.nodes))
+    while campaign.over < shape.nodes:
+        await outside.sleep(1000)
+    for rank in range(shape.nodes):
+        campaign.measured[rank]["STAMPED"] = await owner.read(rank, "INJECTED", range(2))
 
 
 def run(host, arguments):
     """Entry."""
     campaign = Campaign()
     shape = Shape(*arguments["shape"])
-    host.scheduler.spawn(open_up(host, shape), name="owner")
+    host.scheduler.spawn(open_up(host, shape, campaign), name="owner")
     for port in host.nodes:
         host.scheduler.spawn(measure(campaign, port, arguments), rank=port.rank, name=f"node {port.rank}")
     return campaign

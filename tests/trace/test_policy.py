@@ -71,3 +71,7 @@ class TestIngress:
     def test_hold(self) -> None:
         history = owner(("HOLD", 0, 0), ("HOLD", 0, 1))
         assert [history.at(step).hold for step in (0, 15, 25)] == [True, False, True]
+
+    def test_a_clear_takes_the_grant(self) -> None:
+        history = owner(("GRANTS", 0, 1), ("HOLD", 0, 1), ("HOLD", 0, 3))
+        assert [history.at(step).priority for step in (15, 25, 35)] == [True, True, False]

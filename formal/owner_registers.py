@@ -1,0 +1,128 @@
+"""Which register a write of the owner changes, and to what: the next state of all of them, from address and data."""
+
+from collections.abc import Iterator
+
+from amaranth.hdl import Const, Module, Mux, ResetSignal, Signal, Value
+from amaranth.lib.wiring import In, connect, flipped
+
+from formal.harness import Harness
+from rtl.guard.control import GuardControl
+from rtl.parameters import Parameters
+from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access, registers_of
+from rtl.signatures import RegisterBus
+
+__all__ = ["OwnerRegisters"]
+
+SCALED = Parameters(table_nodes=64, log_entries=4, receive_ids=2)
+"""Two words a table and two receive ids: so that which one of them is changed counts."""
+
+FARTHEST = 63
+"""Hops a reach can say; what is more is as much."""
+
+
+class OwnerRegisters(Harness):
+    """The guard's registers under any accesses of owner and host, beside what the register map says."""
+
+    ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1), "unfinished": In(1),
+             "peek_lasting": In(1)}
+    peeks = {"peek_lasting": "dut.lasting"}
+    properties = {
+        "owner-registers": "a write of the owner changes the register that its address names, to what its data says, "
+                           "and no other; reaches and tables in the shadow bank; what the register map does not allow "
+                           "is an error and changes nothing",
+        "owner-count": "the count of commits is their number since the reset, modulo 256; each flips the epoch, and "
+                       "the active reaches are those of its bank",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.dut = dut = self.dut = GuardControl(SCALED)
+        connect(m, flipped(self.owner), dut.owner)
+        connect(m, flipped(self.host), dut.host)
+        m.d.comb += [dut.drained.eq(self.drained), dut.unfinished.eq(self.unfinished)]
+        self._was_reset = Signal(reset_less=True, init=1)
+        m.d.sync += self._was_reset.eq(ResetSignal())
+        self._errors(m)
+        self._tables(m)
+        for name, state, following, init in self._registers():
+            self._keeps(m, "owner-registers", name, state, following, init)
+        self._count(m)
+        self._hold(m)
+        return m
+
+    def _wrote(self, name: str, index: int | None = None) -> Value:
+        """The owner writes a register, or any element of it, and gets no error."""
+        register, owner = REGISTERS[name], self.owner
+        elements = range(register.elements(SCALED)) if index is None else [index]
+        named = [owner.address == register.at(element) for element in elements]
+        return owner.valid & owner.write & owner.done & ~owner.error & _any(named)
+
+    def _errors(self, m: Module) -> None:
+        """Which writes are answered with an error."""
+        owner = self.owner
+        legal = _any(owner.address == address for register, _, address in registers_of(SCALED)
+                     if GUARD_PAGE <= address < GUARD_END and register.owner in (Access.RW, Access.WO, Access.W1C))
+        early = (owner.address == REGISTERS["COMMIT"].address) & ~self.drained
+        bare = (owner.address == REGISTERS["HOLD"].address) & (owner.data[:2] == 0b10)
+        self.claim(m, "owner-registers", ~(owner.valid & owner.write & owner.done) | (
+            owner.error == (~legal | early | bare)))
+
+    def _tables(self, m: Module) -> None:
+        """What is done in the cycle of the write: one word of a table, a commit, a clear."""
+        policy, owner = self.dut.policy, self.owner
+        for name, strobe in (("ROW", policy.row_write), ("COLUMN", policy.column_write)):
+            self.claim(m, "owner-registers", strobe == self._wrote(name))
+            for index in range(SCALED.table_words):
+                self.claim(m, "owner-registers", ~self._wrote(name, index) | (
+                    (policy.write_index == index) & (policy.write_data == owner.data)))
+        for name, strobe, wanted in (("COMMIT", self.dut.commit, 1), ("LOG_CLEAR", self.dut.log_clear, 1),
+                                     ("HOLD", self.dut.clear, owner.data[1])):
+            self.claim(m, "owner-registers", strobe == (self._wrote(name) & wanted))
+
+    def _registers(self) -> Iterator[tuple[str, Value, Value, int]]:
+        """Name, state, its next state and what a reset makes of it."""
+        dut, value = self.dut, self.owner.data
+        for name, state, init in (("HOLD", dut.hold, 1), ("GRANTS", dut.policy.priority, 0),
+                                  ("CONSOLE_SEND_ID", dut.send_id, 0), ("CONSOLE_LISTEN", dut.receive_valid, 0)):
+            yield name, state, Mux(self._wrote(name), value[:len(state)], state), init
+        for index in range(SCALED.receive_ids):
+            state = dut.receive_ids[index]
+            yield f"receive_id_{index}", state, Mux(self._wrote("CONSOLE_RECEIVE_ID", index), value, state), 0
+        far = Mux(value > FARTHEST, FARTHEST, value)
+        for bank, reaches in enumerate(dut.reaches):
+            for index in range(REGISTERS["REACH"].elements(SCALED)):
+                writes = self._wrote("REACH", index) & (dut.policy.epoch != bank)
+                yield f"reach_{bank}_{index}", reaches[index], Mux(writes, far, reaches[index]), 0
+        yield "valid", dut.policy.valid, dut.policy.valid | self._wrote("COMMIT"), 0
+
+    def _keeps(self, m: Module, name: str, register: str, state: Value, following: Value, init: int) -> None:
+        """Claim what a register is a cycle later."""
+        wanted = Signal(len(state), name=f"wanted_{register.lower()}", reset_less=True)
+        m.d.sync += wanted.eq(following)
+        self.claim(m, name, Value.cast(state) == Mux(self._was_reset, Const(init, len(state)), wanted))
+
+    def _count(self, m: Module) -> None:
+        """Commits, counted a second time."""
+        dut, commits = self.dut, Signal(8)
+        with m.If(self._wrote("COMMIT")):
+            m.d.sync += commits.eq(commits + 1)
+        self.claim(m, "owner-count", dut.commits == commits)
+        self.claim(m, "owner-count", dut.policy.epoch == commits[0])
+        for bank, reaches in enumerate(dut.reaches):
+            self.claim(m, "owner-count", (dut.policy.epoch != bank) | (
+                dut.policy.reach.as_value() == reaches.as_value()))
+
+    def _hold(self, m: Module) -> None:
+        """Hold lasts as long as it is asked for, and then until what it cut is over."""
+        held = Signal()
+        m.d.sync += held.eq(self.dut.policy.hold)
+        self.claim(m, "owner-registers", self.dut.policy.hold == (self.dut.hold | (held & self.unfinished)))
+        self.help(m, self.peek_lasting == held)
+
+
+def _any(conditions) -> Value:
+    """The disjunction of conditions."""
+    result = Value.cast(0)
+    for condition in conditions:
+        result = result | condition
+    return result
