@@ -5,7 +5,7 @@ from contextlib import suppress
 from khhw.attack.places import NODE
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from khhw.sim.transport import BusError
-from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, unpack
+from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, Writer, pack, unpack
 from rtl.registers import REGISTERS, Access, Pattern, registers_of
 
 __all__ = ["NODE", "READABLE", "dirty", "dirty_guard", "look", "shout", "stream",
@@ -125,7 +125,7 @@ async def dirty(machine, rank, friend):
         await machine.write(rank, "RECEPTION_WINDOW", _WINDOW, counter)
         await machine.write(rank, "RECEPTION_LIMIT", 64, counter)
         await machine.write(rank, "RECEPTION_VALUE", 16, counter)
-        await machine.write(rank, "RECEPTION_ARMED", 1, counter)
+        await machine.write(rank, "RECEPTION_WRITER", pack(Writer, armed=1, any=1, node=0xFFFF), counter)
     for ring in range(NODE.reception_rings):
         await machine.write(rank, "RECEPTION_BASE", _GETS, ring)
         await machine.write(rank, "RECEPTION_SIZE", 256, ring)
