@@ -153,7 +153,8 @@ PROOFS = (
     Job("formal.egress", "EgressHarness", ("egress-row", "egress-source")),
     Job("formal.egress", "EgressHarness", ("egress-hints",)),
     Job("formal.egress", "EgressHarness", ("egress-all",)),
-    Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets")),
+    Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets",
+                                                 "host-selects")),
     Job("formal.reception", "ReceptionHarness", (
         "reception-memory", "reception-counters", "reception-rings", "reception-interrupts", "reception-silence",
         "reception-console")),
@@ -161,6 +162,7 @@ PROOFS = (
     Job("formal.places", "PlacesHarness", ("reception-window", "reception-room", "get-stamped")),
     Job("formal.readers", "ReaderHarness", ("get-reader", "injection-window")),
     Job("formal.retired", "ReceiverRetires", ("console-retired",)),
+    Job("formal.retired", "LaneRetires", ("torus-retired", "drain-torus")),
     Job("formal.noninterference", "TorusPair", ("refused-torus",)),
     Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
     Job("formal.two_nodes", "Victim", ("two-nodes-column",)),
