@@ -163,6 +163,8 @@ PROOFS = (
     Job("formal.readers", "ReaderHarness", ("get-reader", "injection-window")),
     Job("formal.retired", "ReceiverRetires", ("console-retired",)),
     Job("formal.retired", "LaneRetires", ("torus-retired", "drain-torus")),
+    Job("formal.ejection", "EjectionHarness", ("ejection-flow",)),
+    Job("formal.ejection", "RingHarness", ("reception-locks",)),
     Job("formal.noninterference", "TorusPair", ("refused-torus",)),
     Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
     Job("formal.two_nodes", "Victim", ("two-nodes-column",)),

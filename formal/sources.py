@@ -18,6 +18,7 @@ from rtl.formats import Flit, Header, TreeChannel, TreeHeader
 from rtl.signatures import DIRECTIONS, FlitStream
 from rtl.torus.buffers import LinkInput
 from rtl.torus.router import Router
+from rtl.torus.routing import Routed
 from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.link import LinkReceiver
 from rtl.tree.router import TreeRouter
@@ -123,6 +124,10 @@ class SourceHarness(Harness):
 class ReceiverHarness(SourceHarness):
     """A receiver, with one slot of each buffer watched, any: what came from it to the output."""
 
+    def sunk(self, word: Value) -> Value:
+        """What a buffer holds is no header, whatever it looks like: it is never shown."""
+        return Const(0)
+
     def watch(self, m: Module, dut: Opened, buffer: str) -> Value:
         """Help with a buffer. Returns: its output came from the watched slot."""
         storage = dut.memory(f"{buffer}.storage")
@@ -144,7 +149,7 @@ class ReceiverHarness(SourceHarness):
         end = consume + level
         self.help(m, (level <= depth) & (consume < depth) & (produce == Mux(end >= depth, end - depth, end)))
         kept = data.View(Flit, port.data[:Flit.size])
-        self.help(m, ~self.bears(m, distance < level, kept) | self.entered)
+        self.help(m, ~self.bears(m, (distance < level) & ~self.sunk(port.data), kept) | self.entered)
         return watched
 
 
@@ -156,6 +161,9 @@ class TorusReceiver(ReceiverHarness):
         "torus-receiver": "the receiving end of a torus cable gives the switch no header with a source of which no "
                           "header has come by the cable",
     }
+
+    def sunk(self, word):
+        return Routed(word).discard
 
     def elaborate(self, platform):
         m = Module()
@@ -259,13 +267,28 @@ class TorusSource(RouterHarness):
         self.trust(m, [(path.valid, path.flit) for unit in self.receivers for path in unit.o])
         held = data.View(Flit, dut.signal("injection_0.held", width=None)[:Flit.size])
         self.help(m, ~self.bears(m, Const(1), held) | self.entered)
-        valid, flit = [(out.valid, out.payload), *((tx.valid, tx.flit) for tx in router.tx)][self.part]
+        watched = self._eject(m, dut, out)
+        valid, flit = [(out.valid & watched, out.payload), *((tx.valid, tx.flit) for tx in router.tx)][self.part]
         self.claim(m, "torus-source", ~self.bears(m, valid, flit) | self.entered)
         self.one_at_most(m, dut.signal("deposit.chosen", width=None))
         for path, register in dut.registers():
             if path.endswith(".allocator.owner"):
                 self.one_at_most(m, register)
         return m
+
+    def _eject(self, m: Module, dut: Opened, out: data.View) -> Signal:
+        """One slot of the ejection lane's buffer is watched, any. Returns: what the lane offers was not in another."""
+        buffer = "ejection_0.buffer"
+        level, consume = (dut.signal(f"{buffer}.{name}", width=None) for name in ("level", "consume"))
+        port = dut.memory(f"{buffer}.storage").read_port()
+        distance = Signal(len(consume))
+        watched = Signal()
+        m.d.comb += [port.addr.eq(AnyConst(len(port.addr))), distance.eq(port.addr - consume)]
+        with m.If(~out.valid | out.ready):
+            m.d.sync += watched.eq((level == 0) | (distance == 0))
+        self.help(m, ~self.bears(m, distance < level, data.View(Flit, port.data)) | self.entered)
+        self.help(m, dut.signal(f"{buffer}.produce", width=None) == (consume + level)[:len(consume)])
+        return watched
 
 
 class TreeSource(RouterHarness):

@@ -46,23 +46,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments`; return the exit code."""
     chosen = _parser().parse_args(arguments)
     from khhw.build.errors import BuildError, RequestError
+    from khhw.sim.visible import visible
+
+    def say(problem: object) -> None:
+        # What is wrong is often wrong in a file or a name that somebody else made.
+        print(visible(f"khhw: {problem}", lines=True), file=sys.stderr)
 
     try:
         return int(chosen.run(chosen))
     except RequestError as error:
-        print(f"khhw: {error}", file=sys.stderr)
+        say(error)
         return WRONG_REQUEST
     except BuildError as error:
-        print(f"khhw: {error}", file=sys.stderr)
+        say(error)
         return FAILED
     except KeyboardInterrupt:
-        print("khhw: interrupted", file=sys.stderr)
+        say("interrupted")
         return INTERRUPTED
     except BrokenPipeError:
         return FAILED
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        print(f"khhw: the disk is full: {error.filename or 'a file'} could not be written; make room, or choose "
-              "another folder (-o, KHHW_BUILD)", file=sys.stderr)
+        say(f"the disk is full: {error.filename or 'a file'} could not be written; make room, or choose another folder "
+            "(-o, KHHW_BUILD)")
         return FAILED

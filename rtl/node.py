@@ -144,7 +144,9 @@ class Node(wiring.Component):
             connect(m, guard.to_router[lane], router.inject[lane])
             connect(m, router.eject[lane], guard.from_router[lane])
             connect(m, guard.to_ni[lane], eject[lane])
-        m.d.comb += [guard.retired.eq(retired), guard.discards.eq(router.discards)]
+        m.d.comb += [
+            guard.retired.eq(retired), guard.discards.eq(router.discards), guard.links.eq(router.links),
+        ]
 
         m.submodules.memory_gate = memory_gate = MemoryGate(self.parameters)
         connect(m, ni.memory, memory_gate.ni)

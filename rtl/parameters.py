@@ -7,6 +7,8 @@ distinct object. Coordinates and the torus size are *not* here: they are straps,
 import enum
 from dataclasses import asdict, dataclass, fields
 
+from rtl.formats import CHUNK_FLITS, PACKET_FLITS
+
 __all__ = ["Bubble", "Parameters", "ParameterError"]
 
 
@@ -104,6 +106,11 @@ class Parameters:
     def memory_words(self) -> int:
         """Words of 32 bytes in the node memory."""
         return self.memory_bytes // 32
+
+    @property
+    def link_units(self) -> int:
+        """Allocation units of the buffer of one virtual channel at the end of a torus cable: slots, or chunks."""
+        return self.slots * (PACKET_FLITS // CHUNK_FLITS if self.bubble is Bubble.CHUNKS else 1)
 
     @property
     def table_words(self) -> int:

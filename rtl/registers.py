@@ -278,7 +278,8 @@ _ALL = [
     Register(name="REFUSED_IN", address=0x40D0, owner=RO, count=2,
              doc="Packets the ingress guard refused, by epoch parity; copies do not count."),
     Register(name="DROPPED", address=0x40D8, owner=RO, count=2,
-             doc="Packets the router discarded or that met a node in hold, by epoch parity; copies do not count."),
+             doc="Packets the router found no way for or that met a node in hold, by epoch parity; copies do not "
+                 "count, nor does what a cable damaged (LINK_RECEIVED)."),
     Register(name="LOG_COUNT", address=0x40E0, host=RO, owner=RO, doc="Entries in the log."),
     Register(name="LOG_LOST", address=0x40E4, host=RO, owner=RO,
              doc="Refusals that found the log full, or the slot of their lane taken."),
@@ -291,6 +292,23 @@ _ALL = [
              doc="Cycle of the refusal, high half."),
     Register(name="LOG_TIME_LOW", address=0x410C, host=RO, owner=RO, count="log_entries", stride=16,
              doc="Cycle of the refusal, low half."),
+    Register(name="LINK_SENT", address=0x5200, owner=RO, count=6, stride=16, fields={"odd": 16, "even": 16},
+             doc="Headers sent by the torus cable of each `Direction`, by epoch parity, modulo 2^16."),
+    Register(name="LINK_RECEIVED", address=0x5204, owner=RO, count=6, stride=16, fields={"odd": 16, "even": 16},
+             doc="Headers that came whole by the torus cable of each `Direction`, by epoch parity, modulo 2^16. What "
+                 "LINK_SENT of the neighbour counts and this does not, the cable between them has lost or damaged."),
+    Register(name="LINK_DAMAGED", address=0x5208, owner=RO, count=6, stride=16,
+             fields={"reserved": 16, "damaged": 16},
+             doc="Packets whose header has a wrong CRC or is missing, that came by the torus cable of each "
+                 "`Direction`, modulo 2^16. A header that comes inside another packet ends that one, and is missing."),
+    Register(name="LINK_ROOM", address=0x520C, owner=RO, count=6, stride=16,
+             fields={"reserved": 2, "sending": 1, "receiving": 1, "free_priority": 7, "free_escape": 7,
+                     "held_priority": 7, "held_escape": 7},
+             doc="The torus cable of each `Direction` now. `free`: room its transmitter here knows of. `held`: room "
+                 "that what came takes. `sending`, `receiving`: a packet has begun and not ended. With nothing on "
+                 "the cable, `free` at one end and `held` at the other are LINK_UNITS together, but for room it lost."),
+    Register(name="LINK_UNITS", address=0x5260, owner=RO,
+             doc="Room of a channel at the end of a torus cable: packets, or chunks if the node counts those."),
     Register(name="ROW", address=0x6000, owner=WO, count="table_words",
              doc="Shadow row: bit i of word w is isAllowed(this node, node id 32 w + i)."),
     Register(name="COLUMN", address=0x8000, owner=WO, count="table_words",

@@ -17,8 +17,9 @@ from rtl.formats import WORD_BITS, WORD_BYTES, Flit, Straps, TreeChannel
 from rtl.parameters import Parameters
 
 __all__ = [
-    "DIRECTIONS", "HOST_ADDRESS_BITS", "AxiLite", "FlitStream", "Refusal", "RegisterBus", "TorusLink", "TreeFlit",
-    "TreeLink", "TreeStream", "memory_signature", "router_signature", "guard_signature", "ni_signature",
+    "DIRECTIONS", "HOST_ADDRESS_BITS", "AxiLite", "FlitStream", "LinkReport", "ReceiverReport", "Refusal",
+    "RegisterBus", "TorusLink", "TransmitterReport", "TreeFlit", "TreeLink", "TreeStream", "memory_signature",
+    "router_signature", "guard_signature", "ni_signature",
 ]
 
 DIRECTIONS = 6
@@ -36,6 +37,23 @@ TorusLink = wiring.Signature({
 """One direction of a torus cable, seen from its transmitter. There is no ready: a flit is sent only into
 room that credits promised. `credit` is one bit a virtual channel: the receiver freed one allocation unit
 (a packet slot; a chunk for adaptive channels). Every signal comes from a register."""
+
+_UNIT_BITS = 7
+_Units = data.StructLayout({"escape": _UNIT_BITS, "priority": _UNIT_BITS})
+"""Allocation units of the channels of a cable: packet slots, or chunks."""
+
+TransmitterReport = data.StructLayout({"sent": 2, "sending": 1, "free": _Units})
+"""What the transmitting end of a torus cable says in every cycle. `sent`: the header of a packet of this epoch parity
+is on the cable, one bit a parity. `sending`: a packet has begun and not ended. `free`: room it knows of."""
+
+ReceiverReport = data.StructLayout({"received": 2, "receiving": 1, "damaged": 1, "held": _Units})
+"""What the receiving end says. `received`: a header of this epoch parity has come whole, where one was due.
+`receiving`: a packet has begun and not ended. `damaged`: a packet has come whose header has a wrong CRC or is missing.
+`held`: room of packets that came, until its credit is sent."""
+
+LinkReport = data.StructLayout({"tx": TransmitterReport, "rx": ReceiverReport})
+"""Both ends of a torus port. What two ends of one cable say agrees, but for what is on the cable: `sent` with
+`received`, `sending` with `receiving`, and `free` and `held` make up the whole buffer."""
 
 TreeLink = wiring.Signature({
     "valid": Out(1),
@@ -114,9 +132,14 @@ def router_signature(parameters: Parameters) -> wiring.Signature:
     inject : In(FlitStream), array of `lanes`
         Packets that enter the torus here. Their header is normalised, stamped and checked.
     eject : Out(FlitStream), array of `lanes`
-        Packets that arrived here, and copies of deposit packets that pass. The receiver always drains.
+        Packets that arrived here, and copies of deposit packets that pass. The receiver always drains, but a packet
+        may have to wait for those of all other lanes in the middle: a router keeps room for it, and holds up nothing.
     discards : Out, array of 2 counts
-        Packets discarded in this cycle (bad header CRC, no legal output) by epoch parity.
+        Packets discarded in this cycle because they had no legal output, by epoch parity. Not those that came over
+        a cable with a damaged header: what that says of the parity cannot be trusted.
+    links : Out, array of 6 :data:`LinkReport`
+        What the owner needs to find a cable that lost something. A router that leaves it 0 works, but its cables cannot
+        be named.
     quiescent : Out(1)
         No flit is in the router.
     """
@@ -127,6 +150,7 @@ def router_signature(parameters: Parameters) -> wiring.Signature:
         "inject": In(FlitStream).array(parameters.lanes),
         "eject": Out(FlitStream).array(parameters.lanes),
         "discards": Out(data.ArrayLayout(5, 2)),
+        "links": Out(data.ArrayLayout(LinkReport, DIRECTIONS)),
         "quiescent": Out(1),
     })
 
@@ -150,6 +174,8 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         everything it changes in memory and counters is visible.
     discards : In, array of 2 counts
         The router's, by epoch parity.
+    links : In, array of 6 :data:`LinkReport`
+        The router's.
     owner : In(RegisterBus)
         The owner's accesses, from the tree. Reaches every guard register.
     host : In(RegisterBus)
@@ -186,6 +212,7 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         "to_ni": Out(FlitStream).array(lanes),
         "retired": In(lanes),
         "discards": In(data.ArrayLayout(5, 2)),
+        "links": In(data.ArrayLayout(LinkReport, DIRECTIONS)),
         "owner": In(RegisterBus),
         "host": In(RegisterBus),
         "tree_source": In(16),

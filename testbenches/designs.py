@@ -42,7 +42,8 @@ class CabledRouter(wiring.Component):
             for outer, inner in zip(getattr(self, port), getattr(router, port), strict=True):
                 connect(m, flipped(outer), inner)
         m.d.comb += [
-            router.straps.eq(self.straps), self.discards.eq(router.discards), self.quiescent.eq(router.quiescent),
+            router.straps.eq(self.straps), self.discards.eq(router.discards), self.links.eq(router.links),
+            self.quiescent.eq(router.quiescent),
         ]
         return m
 

@@ -13,7 +13,7 @@ from cocotb.triggers import RisingEdge
 from rtl.formats import Header, PutHeader, Reason, Straps, VirtualChannel, pack, unpack
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS
-from rtl.torus.coordinates import node_coordinates, node_id
+from rtl.torus.coordinates import node_coordinates, node_id, size_bits
 from rtl.torus.header import header_crc
 from rtl.torus.hints import normalise
 from testbenches.kit.registerbus import RegisterInitiator
@@ -62,6 +62,14 @@ class GuardModel:
         place = [head[axis] for axis in "xyz"]
         return all(a < s for a, s in zip(place, self.sizes, strict=True)) and (
             node_id(self.sizes, place) < self.parameters.table_nodes)
+
+    def destination(self, refused: Packet) -> int:
+        """The node a packet is logged to have been for; of a coordinate outside the low bits, packed."""
+        head, packed, shift = unpack(Header, refused.words[0]), 0, 0
+        for axis, size in zip("xyz", self.sizes, strict=True):
+            packed |= (head[axis] & 63) << shift
+            shift += size_bits(size)
+        return packed & 0xFFFF
 
     def egress(self, sent: Packet) -> tuple[Reason, Packet]:
         """Why a packet is refused, and what leaves if it is not."""
@@ -141,8 +149,8 @@ class Bench:
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
         straps = dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
         dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.place, strict=True)))
-        for name in ("retired", "discards", "tree_source", "tree_refused", "tree_stale", "tree_passed", "tree_retired",
-                     "unfinished", "now"):
+        for name in ("retired", "discards", "links", "tree_source", "tree_refused", "tree_stale", "tree_passed",
+                     "tree_retired", "unfinished", "now"):
             getattr(dut, name).value = 0
         self.owner, self.host = RegisterInitiator(dut, "owner"), RegisterInitiator(dut, "host")
         dut.rst.value = 1
@@ -152,7 +160,7 @@ class Bench:
         self.to_ni = [FlitSink(dut, f"to_ni__{lane}", self._pauses()) for lane in self.lanes]
         await self.cycles(3)
         dut.rst.value = 0
-        self.time = 0
+        self.time = self.random.getrandbits(63)
         cocotb.start_soon(self._tick())
         await self.cycles(1)
         if commit:
@@ -203,7 +211,7 @@ class Bench:
         everybody = range(self.parameters.table_nodes)
         self.model.row = {node for node in everybody if self.random.random() < share}
         self.model.column = {node for node in everybody if self.random.random() < share}
-        self.model.reach = [self.random.choice((0, 1, 1, 2, 63)) for _ in range(6)]
+        self.model.reach = [self.random.choice((0, 1, 1, 2, 63, self.random.randrange(40))) for _ in range(6)]
         self.model.priority = self.random.random() < 0.5
 
     def any_header(self, wild: float = 0.1) -> int:

@@ -98,6 +98,9 @@ class Bench:
         self.guard = RegisterResponder(dut, "guard", self.guard_answer, self._pattern())
         self.guard_refuses = False
         self.retired: Counter[int] = Counter()
+        self.console_retired = 0
+        self.epoch = self.random.getrandbits(63)
+        """The time in cycle 0; a cycle takes 2^20."""
         self.tails: dict[int, int] = Counter()
         self.cycle = 0
         rings = self.parameters.injection_rings + self.parameters.reception_rings + 1
@@ -149,7 +152,8 @@ class Bench:
         while True:
             await RisingEdge(self.dut.clk)
             self.cycle += 1
-            self.dut.now.value = self.cycle << 20
+            self.dut.now.value = self.epoch + (self.cycle << 20)
+            self.console_retired += int(self.dut.console_retired.value)
             pulses = int(self.dut.retired.value)
             for lane in range(self.parameters.lanes):
                 self.retired[lane] += pulses >> lane & 1

@@ -1,8 +1,10 @@
 """Deposit packets in one router, its neighbours played by models."""
 
 from collections import Counter
+from itertools import repeat
 
 import cocotb
+from cocotb.triggers import ClockCycles
 
 from rtl.formats import Direction, VirtualChannel
 from testbenches.kit.router import LANES, SLOTS, Bench, hop
@@ -65,3 +67,23 @@ async def deposit_waits_for_room_without_holding_the_lane(dut):
     bench.inject[1 % LANES].put(own)
     await bench.until(lambda: own in bench.eject[1 % LANES].packets, 100)
     await bench.settle()
+
+
+@cocotb.test
+async def a_copy_that_waits_holds_no_link(dut):
+    """The guard takes nothing: a packet that has begun goes on whole all the same, and the next one does not begin."""
+    bench = await Bench.start(dut)
+    lane = bench.eject[XM % LANES]
+    taken, lane.pauses = lane.pauses, repeat(True)
+    copied = [bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8, deposit=1) for _ in range(3)]
+    for packet in copied:
+        bench.rx[XM].put(packet)
+    own = bench.packet(bench.at(2, 0, 0))
+    assert (await bench.arrives(XP))[0].packet == copied[0]
+    await ClockCycles(dut.clk, 100)
+    bench.inject[0].put(own)
+    assert (await bench.arrives(XP))[0].packet == own
+    lane.pauses = taken
+    await bench.settle()
+    assert [a.packet for a in bench.tx[XP].packets] == copied[1:]
+    assert list(lane.packets) == copied

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from itertools import permutations, product
 
 import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
@@ -13,7 +14,7 @@ from testbenches.guard_model import Bench, header, packet, replace
 from testbenches.kit.stream import PAUSES, Packet
 
 DUT = "rtl.guard.guard:Guard"
-PARAMETERS = [{}, {"lanes": 1}, {"lanes": 6, "table_nodes": 32, "log_entries": 4}]
+PARAMETERS = [{}, {"lanes": 1, "table_nodes": 4096}, {"lanes": 6, "table_nodes": 32, "log_entries": 4}]
 
 
 async def _counts(bench: Bench, name: str) -> list[int]:
@@ -36,21 +37,30 @@ def _to_node(bench: Bench, node: int, **fields: int) -> Packet:
 
 
 def _drawn_shape() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Sizes and place of any torus, from the seed; its ids may reach past the table."""
-    sizes = tuple(random.randint(1, 9) for _ in range(3))
+    """Sizes and place of any torus up to 64x32x32, from the seed; its ids may reach past the table."""
+    bits = random.choice(list(permutations((6, 5, 5))))
+    sizes = tuple(random.randint(1, 1 << random.choice((most, 3))) for most in bits)
     return sizes, tuple(random.randrange(size) for size in sizes)
+
+
+def _any_source(bench: Bench) -> int:
+    """Mostly an id the column is about, else any."""
+    return bench.random.choice((bench.random.randrange(bench.parameters.table_nodes),) * 3
+                               + (bench.random.getrandbits(16),))
 
 
 @cocotb.test()
 @cocotb.parametrize(
-    pauses=list(PAUSES), shape=[((4, 3, 2), (1, 2, 1)), ((2, 2, 2), (0, 0, 0)), ((8, 1, 4), (7, 0, 2)), "drawn"])
+    pauses=list(PAUSES),
+    shape=[((4, 3, 2), (1, 2, 1)), ((2, 2, 2), (0, 0, 0)), ((8, 1, 4), (7, 0, 2)), "drawn", "drawn too"])
 async def random_traffic(dut, pauses, shape):
     """Any packets on all lanes both ways: exactly what the model lets through comes out, all is counted."""
-    bench = Bench(dut, *(_drawn_shape() if shape == "drawn" else shape), pauses)
+    bench = Bench(dut, *(_drawn_shape() if isinstance(shape, str) else shape), pauses)
     bench.randomise()
     await bench.start(commit=True)
-    model, expected = bench.model, Counter()
+    model, expected, refused = bench.model, Counter(), Counter()
     for _ in range(2):
+        since = bench.time
         passed_out, passed_in = [[] for _ in bench.lanes], [[] for _ in bench.lanes]
         for lane in bench.lanes:
             for _ in range(60):
@@ -58,12 +68,14 @@ async def random_traffic(dut, pauses, shape):
                 bench.from_ni[lane].put(sent)
                 reason, leaves = model.egress(sent)
                 expected[reason if reason else ("INJECTED", model.epoch)] += 1
+                refused[model.id, model.destination(sent), reason] += 1
                 passed_out[lane] += [leaves] if not reason else []
 
-                arrived = packet(replace(Header, bench.any_header(), source=bench.random.randrange(40)), bench.random)
+                arrived = packet(replace(Header, bench.any_header(), source=_any_source(bench)), bench.random)
                 bench.from_router[lane].put(arrived)
                 reason, leaves = model.ingress(arrived)
                 expected[reason] += bool(reason)
+                refused[unpack(Header, arrived.words[0])["source"], model.destination(arrived), reason] += 1
                 if not model.is_copy(arrived):
                     parity = unpack(Header, arrived.words[0])["epoch"]
                     expected["REFUSED_IN" if reason else "DELIVERED", parity] += 1
@@ -78,9 +90,13 @@ async def random_traffic(dut, pauses, shape):
         assert await _counts(bench, "REFUSED") == [expected[r] if r else 0 for r in range(16)]
         for name in ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED"):
             assert await _counts(bench, name) == [expected[name, parity] for parity in range(2)]
-        logged, lost = await bench.get("LOG_COUNT"), await bench.get("LOG_LOST")
-        assert logged == bench.parameters.log_entries
-        assert logged + lost == sum(expected[reason] for reason in Reason if reason)
+        log, lost = await _log(bench), await bench.get("LOG_LOST")
+        assert len(log) == bench.parameters.log_entries
+        assert len(log) + lost == sum(count for (*_, reason), count in refused.items() if reason)
+        assert Counter(entry[:3] for entry in log) <= refused
+        assert all(since < entry[3] < bench.time for entry in log)
+        await bench.set("LOG_CLEAR", 0)
+        refused.clear()
         bench.randomise()
         await bench.commit()
 
@@ -109,14 +125,15 @@ async def nothing_passes_before_the_first_commit(dut):
 
 @cocotb.test()
 @cocotb.parametrize(shape=[
-    ((5, 4, 1), (2, 3, 0)), ((2, 3, 4), (1, 1, 3)), ((64, 1, 1), (40, 0, 0)), ((6, 6, 1), (0, 0, 0))])
+    ((5, 4, 1), (2, 3, 0)), ((2, 3, 4), (1, 1, 3)), ((64, 1, 1), (40, 0, 0)), ((6, 6, 1), (0, 0, 0)), "drawn",
+    "drawn too"])
 async def every_hint(dut, shape):
-    """Every hint combination to every destination, against the software twin."""
-    bench = Bench(dut, *shape)
+    """Every hint combination to every destination, or many of them, against the software twin."""
+    bench = Bench(dut, *(_drawn_shape() if isinstance(shape, str) else shape))
     bench.model.row = set(range(bench.parameters.table_nodes))
     await bench.start(commit=True)
-    sizes = shape[0]
-    places = [(x, y, z) for z in range(sizes[2]) for y in range(sizes[1]) for x in range(sizes[0])]
+    places = list(product(*map(range, bench.model.sizes)))
+    places = bench.random.sample(places, min(len(places), 64))
     expected, refused = [[] for _ in bench.lanes], Counter()
     for number, (x, y, z) in enumerate(places):
         for hint in range(64):
@@ -347,19 +364,20 @@ async def a_remote_get_answers_its_requester(dut):
     bench.model.column = {13}
     await bench.start(commit=True)
     evil = pack(Header, x=1, y=1, z=1, hint=63, deposit=1, vc=3, dynamic=1, source=6, size=5)
-    for remote_get, vc in ((1, 2), (1, 3), (0, 2)):
-        head = header(x=1, y=2, z=1, source=13, dma=1, size=7, vc=vc)
+    # In any order: what one packet is says nothing about the next.
+    requests = [(bench.random.random() < 0.7, bench.random.random() < 0.8, vc) for vc in range(4) for _ in range(8)]
+    bench.random.shuffle(requests)
+    for remote_get, dma, vc in requests:
+        head = header(x=1, y=2, z=1, source=13, dma=dma, size=7, vc=vc)
         words = [head, pack(PutHeader, remote_get=remote_get, ring=1)] + [evil] * 30
         bench.from_router[0].put(Packet(tuple(words)))
     await bench.settle()
-    *gets, put = bench.to_ni[0].packets
     x, y, z = node_coordinates(bench.model.sizes, 13)
-    for got, vc in zip(gets, (2, 3), strict=True):
+    for (remote_get, dma, vc), got in zip(requests, bench.to_ni[0].packets, strict=True):
         # Only a request on the priority channel is answered there.
-        turned = replace(Header, evil, x=x, y=y, z=z, hint=0, deposit=0, vc=vc)
+        turned = replace(Header, evil, x=x, y=y, z=z, hint=0, deposit=0, vc=3 if vc == 3 else 2)
         for place, word in enumerate(got.words[2:], 2):
-            assert word == (turned if place % 4 == 0 else evil), place
-    assert put.words[2:] == (evil,) * 30
+            assert word == (turned if place % 4 == 0 and remote_get and dma else evil), place
 
 
 @cocotb.test()

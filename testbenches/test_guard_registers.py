@@ -2,11 +2,14 @@
 
 import struct
 import zlib
+from collections import Counter
 
 import cocotb
 from cocotb.triggers import RisingEdge
 
+from rtl.formats import Direction, pack
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
+from rtl.signatures import LinkReport, ReceiverReport, TransmitterReport
 from testbenches.guard_model import Bench, header, packet
 
 DUT = "rtl.guard.guard:Guard"
@@ -21,13 +24,15 @@ async def rights(dut):
     elements = list(registers_of(bench.parameters))
     tables = ("ROW", "COLUMN")
     addresses = {address: register for register, _, address in elements}
-    gaps = [GUARD_PAGE + 4 * n for n in range(80)] + [0x7FFC, 0xBFFC, 0xFFFC] + [a + 2 for a in list(addresses)[:200]]
+    ours = [register for register in REGISTERS.values() if register.address >= GUARD_PAGE]
+    # Every bit of an address counts.
+    gaps = [GUARD_PAGE + 4 * n for n in range(80)] + [0x7FFC, 0xBFFC, 0xFFFC]
+    gaps += [register.address ^ 1 << bit for register in ours for bit in range(16)]
     for bus, column in ((bench.owner, "owner"), (bench.host, "host")):
         for address in [*addresses, *(gap for gap in gaps if gap not in addresses)]:
             register = addresses.get(address)
-            ours = register is not None and register.address >= GUARD_PAGE
-            right = getattr(register, column) if ours else Access.NONE
-            if ours and register.name in tables and address > register.at(1):
+            right = getattr(register, column) if register in ours else Access.NONE
+            if register in ours and register.name in tables and address > register.at(1):
                 continue
             before = await bench.get("GUARD_STATUS"), dut.send_id.value, dut.receive_ids.value, dut.receive_valid.value
             answer = await bus.read(address)
@@ -46,16 +51,20 @@ async def console_keys(dut):
     """What the owner writes is what the console endpoint gets, and what the tenant can read."""
     bench = Bench(dut)
     await bench.start()
-    keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
-    await bench.set("CONSOLE_SEND_ID", keys[0])
-    for index, key in enumerate(keys[1:]):
-        await bench.set("CONSOLE_RECEIVE_ID", key, index)
-        assert (await bench.host.read(REGISTERS["CONSOLE_RECEIVE_ID"].at(index))).value == key
-    await bench.set("CONSOLE_LISTEN", 0b101)
-    await bench.cycles(1)
-    assert int(dut.send_id.value) == keys[0]
-    assert int(dut.receive_valid.value) == 0b101
-    assert int(dut.receive_ids.value) == sum(key << 32 * index for index, key in enumerate(keys[1:]))
+    for _ in range(8):
+        send, *keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
+        listen = bench.random.getrandbits(bench.parameters.receive_ids)
+        written = [("CONSOLE_RECEIVE_ID", key, index) for index, key in enumerate(keys)]
+        written += [("CONSOLE_SEND_ID", send, 0), ("CONSOLE_LISTEN", listen, 0)]
+        bench.random.shuffle(written)
+        for name, value, index in written:
+            await bench.set(name, value, index)
+        for name, value, index in written:
+            assert await bench.get(name, index) == value
+            assert (await bench.host.read(REGISTERS[name].at(index))).value == value
+        assert int(dut.send_id.value) == send
+        assert int(dut.receive_valid.value) == listen
+        assert int(dut.receive_ids.value) == sum(key << 32 * index for index, key in enumerate(keys))
 
 
 @cocotb.test()
@@ -68,6 +77,50 @@ async def owner_goes_first(dut):
     answer = await bench.owner.read(REGISTERS["GUARD_STATUS"].address)
     assert not answer.error and answer.value == 0b100
     assert await host == (0x1234, False)
+
+
+@cocotb.test()
+async def cables_are_counted(dut):
+    """What the router says of each port, by epoch parity, whatever is held; what its ends say now can be read too."""
+    bench = Bench(dut)
+    await bench.start()
+    counts = [Counter() for _ in Direction]
+    for cycle in range(300):
+        reports = []
+        for seen in counts:
+            sent, received = bench.random.randrange(3), bench.random.randrange(3)
+            damaged = int(bench.random.random() < 0.1)
+            seen.update({"sent": sent and 1 << 16 * (sent - 1), "received": received and 1 << 16 * (received - 1),
+                         "damaged": damaged})
+            reports.append(_report(sent, received, damaged))
+        dut.links.value = _packed(reports)
+        await bench.cycles(1)
+        dut.links.value = 0
+        if cycle in (100, 200):
+            await bench.set("HOLD", cycle == 100)
+    ends = [_report(0, 0, 0, sending=d & 1, receiving=d >> 1 & 1, free=3 + d << 7 | d, held=d << 7 | 2)
+            for d in Direction]
+    dut.links.value = _packed(ends)
+    for direction, seen in zip(Direction, counts, strict=True):
+        assert await bench.get("LINK_SENT", direction) == seen["sent"]
+        assert await bench.get("LINK_RECEIVED", direction) == seen["received"]
+        assert await bench.get("LINK_DAMAGED", direction) == seen["damaged"]
+        d = int(direction)
+        assert await bench.get("LINK_ROOM", direction) == (
+            (d & 1) << 29 | (d >> 1 & 1) << 28 | (3 + d << 7 | d) << 14 | d << 7 | 2)
+    assert await bench.get("LINK_UNITS") == bench.parameters.link_units
+
+
+def _report(sent, received, damaged, *, sending=0, receiving=0, free=0, held=0):
+    """What a router says of a port."""
+    tx = pack(TransmitterReport, sent=sent, sending=sending, free=free)
+    return pack(LinkReport, tx=tx, rx=pack(ReceiverReport, received=received, receiving=receiving, damaged=damaged,
+                                           held=held))
+
+
+def _packed(reports):
+    """What a router says of all its ports."""
+    return sum(report << LinkReport.size * direction for direction, report in enumerate(reports))
 
 
 async def _pulse(signal, clock):

@@ -26,18 +26,23 @@ def _get(*descriptors: int, source: int, ring: int = REMOTE, bad: bool = False) 
 @cocotb.test()
 @cocotb.parametrize(pauses=list(PAUSES))
 async def a_get_reads_what_is_open_to_its_requester(dut, pauses):
-    """READER decides on the requester's stamped id, whatever the descriptor says."""
+    """READER decides on all bits of the requester's stamped id, whatever the descriptor says."""
     bench = Bench(dut, pauses)
     await bench.start()
     await bench.open_rings(remote=REMOTE)
     content = bench.fill(bench.data, 512)
-    faults = 0
-    for reader, source, allowed in [(0, 7, False), (OPEN | 7, 7, True), (OPEN | 7, 8, False), (OPEN | ANY, 8, True),
-                                    (ANY | 7, 7, False)]:
+    faults = gets = 0
+    reader, stranger = bench.random.sample(range(1 << 16), 2)
+    asks = [(0, reader, False), (OPEN | reader, reader, True), (OPEN | reader, stranger, False),
+            (OPEN | ANY, stranger, True), (OPEN | ANY | reader, stranger, True), (ANY | reader, reader, False)]
+    asks += [(OPEN | reader, reader ^ 1 << bit, False) for bit in range(16)]
+    asks += [(OPEN | node, node, True) for node in (stranger, 0, 0xFFFF)]
+    for reader, source, allowed in asks:
         await bench.window("INJECTION", 1, window=bench.data, limit=512, rights=reader)
         # The descriptor lies about who asks.
-        asked = descriptor(1, 8, 300, replaced(Header, PUT, source=7 if not allowed else 99, x=3))
+        asked = descriptor(1, 8, 300, replaced(Header, PUT, source=reader & 0xFFFF if not allowed else 99, x=3))
         bench.eject[0].put(_get(asked, asked, source=source))
+        gets += 2
         await bench.settle()
         packets = list(bench.inject[REMOTE % bench.parameters.lanes].packets)
         bench.inject[REMOTE % bench.parameters.lanes].packets.clear()
@@ -49,8 +54,8 @@ async def a_get_reads_what_is_open_to_its_requester(dut, pauses):
             assert packets == []
             assert await bench.get("LAST_FAULT") == Fault.WINDOW << 8 | REMOTE
         assert await bench.get("FAULTS") == faults
-    assert await bench.get("INJECTION_TAIL", REMOTE) == 10 * 32
-    assert await bench.get("INJECTION_HEAD", REMOTE) == 10 * 32
+    assert await bench.get("INJECTION_TAIL", REMOTE) == gets * 32 % RING_BYTES
+    assert await bench.get("INJECTION_HEAD", REMOTE) == gets * 32 % RING_BYTES
     assert (await bench.host.write(REGISTERS["INJECTION_TAIL"].at(REMOTE), 0)).resp == SLVERR
 
 

@@ -45,6 +45,7 @@ class Bench:
         self.refused: list[int] = []
         self.stale: list[int] = []
         self.passed = 0
+        self.allowed = ALLOWED
         self.ids = len(dut.receive_valid)
         pattern = PAUSES[pauses]
         self.tree = LinkSource(dut, "local_in")
@@ -94,7 +95,7 @@ class Bench:
         while True:
             await RisingEdge(self.dut.clk)
             source = int(self.dut.tree_source.value)
-            self.dut.tree_allowed.value = int(source in ALLOWED)
+            self.dut.tree_allowed.value = int(source in self.allowed)
             if int(self.dut.tree_refused.value):
                 self.refused.append(source)
                 self.stale.append(int(self.dut.tree_stale.value))

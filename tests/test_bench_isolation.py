@@ -8,6 +8,7 @@ import pytest
 from khhw.bench.isolation import node_parameters
 from khhw.bench.neighbours import neighbours
 from khhw.bench.revoke import revoke, targets_of
+from khhw.bench.shares import share
 from khhw.cli import main
 from khhw.control.domains import Domains
 from khhw.node import Shape
@@ -47,6 +48,25 @@ def test_misbehaviour_costs_another_domain_nothing(case: str) -> None:
     assert with_it["texts"] > 50 or (with_it["dropped"] > 20 and not with_it["received"] and without["received"])
     assert with_it["histogram"] == without["histogram"]
     assert with_it["packets"] == 4 * 100
+
+
+@pytest.mark.parametrize("case", ["saturating stream", "granted priority"])
+def test_the_strongest_neighbour_takes_what_is_shared(case: str) -> None:
+    found = share(node_parameters(SHAPE), case, cycles=4000)
+    assert found["alone"] > 3900, "the victim fills the cable when nobody else does"
+    assert found["neighbour"] + found["beside"] > 3900, "the two fill it together"
+    assert found["beside"] < found["alone"] / 8
+
+
+def test_a_console_flood_takes_the_tree() -> None:
+    found = share(node_parameters(SHAPE), "console flood", cycles=4000, shape=SHAPE)
+    assert found["alone"] > 20 and found["neighbour"] > 20
+    assert found["beside"] < found["alone"]
+
+
+def test_shares_have_names() -> None:
+    with pytest.raises(ValueError, match="case must be one of saturating stream, granted priority, console flood"):
+        share(node_parameters(SHAPE), "noise")
 
 
 @pytest.mark.parametrize(("words", "message"), [

@@ -27,7 +27,9 @@ class StoreAndForwardInput(wiring.Component):
         m = Module()
         m.submodules.buffer = buffer = self.buffer
         connect(m, flipped(self.rx), buffer.rx)
-        m.d.comb += [buffer.straps.eq(self.straps), self.idle.eq(buffer.idle)]
+        m.d.comb += [
+            buffer.straps.eq(self.straps), self.idle.eq(buffer.idle), self.report.eq(buffer.report),
+        ]
 
         for number, channel in enumerate(CHANNELS):
             # Tails that came in, less those that left: a credit follows each one cycle behind.

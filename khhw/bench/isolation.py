@@ -6,6 +6,8 @@ from typing import Any
 
 from khhw.bench.neighbours import CASES, neighbours
 from khhw.bench.revoke import LOADS, revoke
+from khhw.bench.shares import CASES as SHARED
+from khhw.bench.shares import share
 from rtl.fabric import Shape
 from rtl.parameters import Parameters
 
@@ -26,14 +28,14 @@ def node_parameters(shape: Shape) -> Parameters:
 def measure(
     shapes: Sequence[Shape], *, packets: int, flood_all: bool, tell: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Measure revocation on these machines, and neighbours on one of :data:`NEIGHBOURS_SHAPE`.
+    """Measure revocation on these machines, neighbours on one of :data:`NEIGHBOURS_SHAPE`, and the strongest ones.
 
     Parameters
     ----------
     shapes : sequence of Shape
         Nodes in x, y and z; x is even.
     packets : int
-        Every node of the measured domain sends while its neighbours misbehave; 0 leaves that out.
+        Every node of the measured domain sends while its neighbours misbehave; 0 leaves neighbours out.
     flood_all : bool
         Flood the consoles of large machines, too; takes long.
     tell : callable
@@ -43,7 +45,7 @@ def measure(
     -------
     dict
         ``results``: one object a machine and load, see :func:`~khhw.bench.revoke.revoke`, and one a case, see
-        :func:`~khhw.bench.neighbours.neighbours`; ``kind`` says which.
+        :func:`~khhw.bench.neighbours.neighbours` or :func:`~khhw.bench.shares.share`; ``kind`` says which.
     """
     results: list[dict[str, Any]] = []
     for shape in shapes:
@@ -57,4 +59,8 @@ def measure(
         parameters = node_parameters(NEIGHBOURS_SHAPE)
         found = neighbours(NEIGHBOURS_SHAPE, parameters, case, packets)
         results.append({"kind": "neighbours", "samples": found["packets"], **found})
+    for case in SHARED if packets else ():
+        tell(f"what is left beside the strongest neighbour: {case}")
+        found = share(node_parameters(NEIGHBOURS_SHAPE), case)
+        results.append({"kind": "share", "samples": found["beside"], **found})
     return {"results": results}

@@ -15,7 +15,7 @@ from khhw.sim.host import Host
 from khhw.sim.options import Options, State
 from khhw.sim.scheduler import ROOT
 from khhw.sim.sync import gather
-from rtl.formats import FLIT_BITS
+from rtl.formats import FLIT_BITS, VirtualChannel
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 _SEED_CYCLES = 64
 _FULL = (1 << 32) - 1
-_ENABLE, _RECORD, _PATTERN = 1, 2, 2
+_ENABLE, _RECORD, _PATTERN, _CHANNEL = 1, 2, 2, 5
 
 
 class OwnedMachine:
@@ -98,7 +98,8 @@ class OwnedMachine:
         return await gather(*(act(rank) for rank in ranks))
 
     async def send_traffic(
-        self, targets: Sequence[int | None], packets_a_cycle: float, lengths: Sequence[int], count: int = 0,
+        self, targets: Sequence[int | None], packets_a_cycle: float, lengths: Sequence[int], count: int = 0, *,
+        channels: Sequence[VirtualChannel] | None = None,
     ) -> None:
         """Let nodes generate packets for one other node each, all of them recorded.
 
@@ -112,6 +113,8 @@ class OwnedMachine:
             Chunks of 32 bytes, 1 to 8, all as likely.
         count : int
             Packets of each sender; 0: without end.
+        channels : sequence of VirtualChannel, optional
+            Of each rank's packets; all the first adaptive one by default.
         """
         async def start(rank: int) -> None:
             x, y, z = self.shape.coordinate(targets[rank] or 0)
@@ -122,7 +125,8 @@ class OwnedMachine:
             for index in range(7):
                 shorter = sum(length <= index + 1 for length in lengths) / len(lengths)
                 await self.write(rank, "TRAFFIC_LENGTHS", round(shorter * (1 << 16)), index)
-            await self._control(rank, sends=targets[rank] is not None, records=True)
+            channel = channels[rank] if channels else VirtualChannel.ADAPTIVE0
+            await self._control(rank, sends=targets[rank] is not None, records=True, channel=channel)
 
         await self.everywhere(range(self.shape.nodes), start)
         await self.outside.sleep(_SEED_CYCLES)
@@ -133,9 +137,9 @@ class OwnedMachine:
         while await self.total(chosen, "TRAFFIC_RECEIVED") < packets:
             await self.outside.sleep(FLIT_BITS)
 
-    async def _control(self, rank: int, *, sends: bool, records: bool) -> None:
+    async def _control(self, rank: int, *, sends: bool, records: bool, channel: int = 0) -> None:
         bits = (_ENABLE if sends else 0) | (_RECORD if records else 0)
-        await self.write(rank, "TRAFFIC_CONTROL", bits | Pattern.TARGET << _PATTERN)
+        await self.write(rank, "TRAFFIC_CONTROL", bits | Pattern.TARGET << _PATTERN | channel << _CHANNEL)
 
     async def stop_traffic(self) -> None:
         """Generate no more, and wait until what was generated has arrived."""

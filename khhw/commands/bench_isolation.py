@@ -64,3 +64,10 @@ def _print(results: list[dict[str, Any]]) -> None:
         print(f"\n{'the other domain':<16} {'packets':>9} {'mean':>8} {'p99':>8} {'max':>6}   latency in cycles")
     for row in others:
         print(f"{row['case']:<16} {row['packets']:>9,} {row['mean']:>8.2f} {row['p99']:>8.2f} {row['max']:>6}")
+    shares = [row for row in results if row["kind"] == "share"]
+    if shares:
+        print(f"\n{'the neighbour':<18} {'machine':<8} {'cycles':>7} {'alone':>7} {'beside':>7}        "
+              f"{'the neighbour did':>17}")
+    for row in shares:
+        print(f"{row['case']:<18} {'x'.join(map(str, row['shape'])):<8} {row['cycles']:>7,} {row['alone']:>7,} "
+              f"{row['beside']:>7,} {row['unit']:<6} {row['neighbour']:>17,}")

@@ -109,22 +109,23 @@ def _print(
     from rich.console import Console
 
     from khhw.report.domains import print_change, print_relays, print_state
+    from khhw.report.show import show
     from khhw.report.words import count
 
-    console = Console(highlight=False, markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=118)
-    console.print(f"{machine.name}: {count(machine.nodes, 'node')}, {'x'.join(map(str, machine.torus.shape))}; "
-                  f"domains {', '.join(machine.domains)}", soft_wrap=True)
+        console = Console(highlight=False, markup=False, emoji=False, width=118)
+    show(console, f"{machine.name}: {count(machine.nodes, 'node')}, {'x'.join(map(str, machine.torus.shape))}; "
+                  f"domains {', '.join(machine.domains)}")
     for name, reach in states.items():
         print_state(name, reach, console)
     print_relays(states.values(), console)
     if change is not None:
         print_change(tuple(arguments.change), change, console)
     if written:
-        console.print()
+        show(console)
     for path in written:
-        console.print(f"picture  {path}", soft_wrap=True)
+        show(console, f"picture  {path}")
 
 
 def _print_json(

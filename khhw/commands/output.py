@@ -1,11 +1,12 @@
 """The one object that ``--json`` prints."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from khhw import __version__
 
-__all__ = ["report"]
+__all__ = ["in_ascii", "report"]
 
 
 def report(
@@ -15,3 +16,12 @@ def report(
     """What every command's JSON has: who made it, with what, and `results`. None where a key has no meaning."""
     return {"version": __version__, "seed": seed, "parameters": dict(parameters or {}), "build": build,
             "cpu_model": cpu_model, "results": results}
+
+
+def in_ascii(text: str) -> str:
+    """JSON with the same meaning, in which strings hold nothing that a terminal obeys."""
+    return re.sub(r"[^\n -~]+", lambda found: "".join(f"\\u{code:04x}" for code in _utf_16(found[0])), text)
+
+
+def _utf_16(text: str) -> memoryview:
+    return memoryview(text.encode("utf-16", "surrogatepass")[2:]).cast("H")

@@ -85,6 +85,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from pydantic import ValidationError
 
     from khhw.build.errors import RequestError
+    from khhw.commands.output import in_ascii
     from khhw.report.sweep import print_sweep, write_sweep
     from khhw.sweep.results import FILE, SweepResults
 
@@ -98,7 +99,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
                            ) from error
     page = write_sweep(results, arguments.folder or given, source=arguments.file or results.source)
     if arguments.json:
-        print(results.text(), end="")
+        print(in_ascii(results.text()), end="")
     else:
         print_sweep(results, page)
     return 0

@@ -75,6 +75,7 @@ def run_machine(
         Exit code: 0 if everything was as it should be.
     """
     from khhw.build.errors import RequestError
+    from khhw.commands.output import in_ascii
     from khhw.machine.machine import Machine
     from khhw.machine.reading import MachineFileError
 
@@ -92,7 +93,7 @@ def run_machine(
         raise RequestError(f"{folder} is a file; -o takes a folder")
     results = _simulate(machine, folder, arguments, command)
     if arguments.json:
-        print(results.model_dump_json(indent=1))
+        print(in_ascii(results.model_dump_json(indent=1)))
     else:
         _report(results, folder, arguments.file)
     if results.state == "interrupted":
@@ -145,9 +146,10 @@ def _last_build() -> float:
 
 def _report(results: "Results", folder: Path, source: str) -> None:
     from khhw.report import print_summary, write_report
+    from khhw.sim.visible import visible
 
     page = write_report(results, folder, source=source)
     print()
     print_summary(results, page, source=source)
     if results.message:
-        print(f"\nended as {results.state}: {results.message}")
+        print(visible(f"\nended as {results.state}: {results.message}", lines=True))

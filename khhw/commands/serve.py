@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from khhw.sim.visible import visible
+
 if TYPE_CHECKING:
     from khhw.gateway.serve import Service
     from khhw.sim.process import ProcessResult
@@ -36,8 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until stopped; 0 if it was, 1 if the machine failed."""
+    """Serve until stopped; 0 if it was, 1 if the machine or its server failed."""
     from khhw.build.errors import RequestError
+    from khhw.gateway.limits import FilesError
     from khhw.gateway.serve import ServeError, Service
     from khhw.gateway.sockets import PortError
     from khhw.machine.machine import Machine
@@ -55,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         service = Service.of(Machine.load(arguments.file, engine=arguments.engine), **changes)
         service.try_ports()
-    except (MachineFileError, ServeError, PortError) as error:
+    except (FilesError, MachineFileError, ServeError, PortError) as error:
         raise RequestError(str(error)) from error
     view = _View(service, arguments.json)
     with view:
@@ -63,12 +66,16 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.folder or Path("out") / "serve", seed=arguments.seed,
             build="debug" if arguments.debug else "fast", on_report=view)
     view.end(ended)
-    return 0 if _stopped(ended) else 1
+    return 1 if _failure(ended) else 0
 
 
-def _stopped(ended: "ProcessResult") -> bool:
-    """Whether it was told to end; before the machine ran there is no outcome that says so."""
-    return ended.state == "interrupted" or ended.message == "interrupted"
+def _failure(ended: "ProcessResult") -> str:
+    """Why it ended, if nobody told it to; before the machine ran there is no outcome that says so."""
+    if ended.state == "interrupted" or ended.message == "interrupted":
+        return ""
+    if ended.state == "finished":
+        return str(ended.results["failure"])
+    return f"{ended.state}: {ended.message}"
 
 
 class _View:
@@ -78,6 +85,9 @@ class _View:
         from rich.console import Console
         from rich.status import Status
 
+        from khhw.report.show import show
+
+        self._show = show
         self._service = service
         self._json = as_json
         self._console = Console(highlight=False)
@@ -105,7 +115,7 @@ class _View:
         elif kind == "progress":
             self._progress(event)
         elif (line := self._line(event)) is not None:
-            self._console.print(line, markup=False, soft_wrap=True)
+            self._show(self._console, line)
 
     def _line(self, event: dict[str, Any]) -> str | None:
         match event["kind"]:
@@ -116,9 +126,9 @@ class _View:
             case "serving":
                 return _ports(event)
             case "client":
-                return f"client {event['name']}: {event['problem']}"
-            case "console" if "error:" in event["text"]:
-                return str(event["text"])
+                return f"client {event['name']}: {visible(event['problem'])}"
+            case "console" if event["node"] is not None and "error:" in event["text"]:
+                return f"[{event['node']}] {visible(event['text'])}"
         return None
 
     def _progress(self, event: dict[str, Any]) -> None:
@@ -129,30 +139,29 @@ class _View:
             return
         news = (event["operations"], event["taken"], event["clients"])
         if news != self._shown and time.monotonic() - self._shown_at >= _QUIET_SECONDS:
-            self._console.print(text, markup=False, soft_wrap=True)
+            self._show(self._console, text)
             self._shown, self._shown_at, self._before = news, time.monotonic(), event
 
     def end(self, ended: "ProcessResult") -> None:
         """Say how it ended and what has passed."""
+        failure = _failure(ended)
         cycles = ended.outcome.get("cycles", 0)
         passed = {**ended.results, "cycles": cycles, "wall_seconds": round(ended.outcome.get("wall_seconds", 0.0), 3)}
         if self._json:
-            self._object({"state": ended.state, "message": ended.message, **passed})
+            self._object({"state": "failed" if failure else ended.state, "message": failure or ended.message, **passed})
             return
         if ended.results:
-            self._console.print(_figures(passed, {}), markup=False, soft_wrap=True)
-        if _stopped(ended):
-            self._console.print(f"stopped; its log is {ended.log}", markup=False, soft_wrap=True)
+            self._show(self._console, _figures(passed, {}))
+        if failure:
+            self._show(self._console, "\n".join([failure, *ended.outcome.get("stuck", []), f"its log is {ended.log}"]))
         else:
-            stuck = ended.outcome.get("stuck", [])
-            lines = [f"{ended.state}: {ended.message}", *stuck, f"its log is {ended.log}"]
-            self._console.print("\n".join(lines), markup=False, soft_wrap=True)
+            self._show(self._console, f"stopped; its log is {ended.log}")
 
     def _object(self, results: dict[str, Any]) -> None:
-        from khhw.commands.output import report
+        from khhw.commands.output import in_ascii, report
 
         parameters = self._service.machine.file.model_dump(mode="json")
-        print(json.dumps(report(results, parameters=parameters)), flush=True)
+        print(in_ascii(json.dumps(report(results, parameters=parameters))), flush=True)
 
 
 def _ports(serving: dict[str, Any]) -> str:

@@ -59,6 +59,7 @@ def _sweep(spec: "SweepSpec", folder: Path, arguments: argparse.Namespace) -> in
     from rich.console import Console
 
     from khhw.build.toolchain import require_tools
+    from khhw.commands.output import in_ascii
     from khhw.report.sweep import SweepView, print_sweep, write_sweep
     from khhw.report.sweep.write import write_results
     from khhw.sweep.cluster import cores, existing, local
@@ -80,7 +81,7 @@ def _sweep(spec: "SweepSpec", folder: Path, arguments: argparse.Namespace) -> in
         write_results(results, folder)
         page = write_sweep(results, folder, source=results.source)
     if arguments.json:
-        print(results.text(), end="")
+        print(in_ascii(results.text()), end="")
     else:
         print_sweep(results, page)
     return _exit_code(results)

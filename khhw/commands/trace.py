@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """List or follow; 0 unless the request was wrong."""
     from khhw.build.errors import RequestError
+    from khhw.sim.visible import visible
     from khhw.trace.entries import entries
     from khhw.trace.run import Run
 
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         text, results = _follow(traced, found, _chosen(found, arguments))
     else:
         text, results = _list(traced, found, arguments)
-    print(_json(traced, results) if arguments.json else "\n".join(text))
+    print(_json(traced, results) if arguments.json else visible("\n".join(text), lines=True))
     return 0
 
 

@@ -7,15 +7,21 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from khhw.control.outside import Outside
+from khhw.node.commands import boot_command, written
+from khhw.node.lines import LineCutter, Piece
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import TreePacket, console_packets
 from khhw.sim.sync import Event, timeout
 from rtl.formats import Protocol, TreeChannel
 
-__all__ = ["OUTSIDE", "Console", "ConsoleError", "LoadTime", "Said"]
+__all__ = ["CONTINUED", "OUTSIDE", "TEXT_LIMIT", "Console", "ConsoleError", "LoadTime", "Said"]
 
 OUTSIDE = -1
 """Rank of the outside in a transcript."""
+TEXT_LIMIT = 4096
+"""Bytes of a node's line that are kept as one; what is beyond them is a line of its own, behind :data:`CONTINUED`."""
+CONTINUED = "\N{HORIZONTAL ELLIPSIS} "
+"""Begins what goes on a line that was too long."""
 
 _LIMIT = 1_000_000
 
@@ -108,7 +114,7 @@ class Console:
         self._limit = limit
         self._observer = observer
         self._sequence = 0
-        self._partial: dict[int, bytes] = {}
+        self._unfinished: dict[int, LineCutter] = {}
         self._new = Event("a line on the console")
         outside.subscribe(self._arrived)
 
@@ -116,12 +122,20 @@ class Console:
         if packet.protocol != Protocol.CONSOLE or packet.dst_key != self._listen:
             return
         rank = self._shape.rank_of_id(packet.source)
-        *lines, rest = (self._partial.pop(rank, b"") + packet.payload).split(b"\n")
-        if rest:
-            self._partial[rank] = rest
-        for line in lines:
-            self._keep(Said(cycle, rank, line.decode("utf-8", "replace")))
+        cutter = self._unfinished.setdefault(rank, LineCutter(TEXT_LIMIT))
+        for piece in cutter.feed(packet.payload):
+            self._heard(cycle, rank, piece)
         self._new.set()
+
+    def _heard(self, cycle: int, rank: int, piece: Piece) -> None:
+        text = piece.data.decode("utf-8", "replace")
+        self._keep(Said(cycle, rank, text if piece.begins else f"{CONTINUED}{text}"))
+
+    def flush(self) -> None:
+        """Take what nodes have begun to say, and not ended, as lines: nothing more is to come."""
+        for rank, cutter in sorted(self._unfinished.items()):
+            for piece in cutter.forget():
+                self._heard(self.outside.now, rank, piece)
 
     @property
     def _said(self) -> int:
@@ -137,9 +151,9 @@ class Console:
         if self._observer is not None:
             self._observer(said)
 
-    async def write(self, data: bytes) -> None:
-        """Send bytes to every node that listens, 240 to a packet."""
-        packets = console_packets(self._channel, data, self._sequence)
+    async def write(self, data: bytes, *, raw: bool = False) -> None:
+        """Send bytes to every node that listens, 240 to a packet; `raw` ones are no text, whoever gets them."""
+        packets = console_packets(self._channel, data, self._sequence, raw=raw)
         self._sequence += len(packets)
         self.packets += len(packets)
         for packet in packets:
@@ -153,12 +167,17 @@ class Console:
         text : str
         ranks : iterable of int or None
             Nodes that shall obey; None for all.
+
+        Raises
+        ------
+        LineError
+            If nodes would not read what is meant: it is too long, or has control characters. Nothing is sent.
         """
         mark = self._said
         ranks = None if ranks is None else set(ranks)
-        prefix = "" if ranks is None or len(ranks) == self._shape.nodes else f"on {_ranges(ranks)} "
-        self._keep(Said(self.outside.now, OUTSIDE, f"{prefix}{text}"))
-        await self.write(f"{prefix}{text}\n".encode())
+        line = written(text, None if ranks is None or len(ranks) == self._shape.nodes else ranks)
+        self._keep(Said(self.outside.now, OUTSIDE, line))
+        await self.write(f"{line}\n".encode())
         return mark
 
     async def wait(
@@ -226,7 +245,7 @@ class Console:
         ranks = list(ranks)
         began = self.outside.now
         mark = await self.line(f"mrw {address:#x} {len(image)}", ranks)
-        await self.write(image)
+        await self.write(image, raw=True)
         sent = self.outside.now - began
         await self.wait(ranks, f"mrw: {len(image)} bytes", since=mark)
         wanted = f"{zlib.crc32(image):08x}"
@@ -237,21 +256,10 @@ class Console:
 
     async def boot(self, address: int, arguments: str, ranks: Iterable[int]) -> int:
         """Start the kernel at an address; returns where in the transcript its output begins."""
-        return await self.line(f"boot {address:#x} {arguments}".rstrip(), ranks)
+        return await self.line(boot_command(address, arguments), ranks)
 
     async def done(
         self, name: str, ranks: Iterable[int], *, since: int, limit: float | None = math.inf,
     ) -> dict[int, Said]:
         """Wait until the kernel has ended on all of `ranks`: as long as it takes, so that a lock shows as one."""
         return await self.wait(ranks, f"kernel {name} done", since=since, limit=limit)
-
-
-def _ranges(ranks: Iterable[int]) -> str:
-    """Ranks as the loader reads them: 0,4-7."""
-    parts: list[list[int]] = []
-    for rank in sorted(set(ranks)):
-        if parts and rank == parts[-1][1] + 1:
-            parts[-1][1] = rank
-        else:
-            parts.append([rank, rank])
-    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
+from khhw.control.links import CableState, CableWatch
 from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write, named
 from khhw.control.tables import REVISIONS, table_crc, table_writes
 from khhw.node.tree_packets import Control
@@ -16,6 +17,8 @@ __all__ = ["AdoptError", "Change", "EpochControl", "EpochError", "Moment", "Watc
 _POLL = 200
 """Cycles between looks at the machine while a phase ends."""
 _LIMIT = 500_000
+_STILL = 10_000
+"""Cycles between looks at the cables: many times what a packet needs for a hop that nobody else wants."""
 _MODULUS = 1 << 32
 _COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
 _FOUND = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD")
@@ -98,6 +101,8 @@ class EpochControl:
         """What all nodes have committed; None while that is not known."""
         self.revision = 0
         """The revision of `current`; 0 between two, and of domains that were given none."""
+        self.faulty: list[CableState] = []
+        """Torus cables that have lost packets of an epoch that ended, as last found; see :mod:`khhw.control.links`."""
 
     async def change(self, new: Domains, *, revision: int = 0, watch: Watch | None = None) -> Change:
         """Make `new` the domains of the machine.
@@ -117,7 +122,9 @@ class EpochControl:
         Raises
         ------
         EpochError
-            If a phase does not end; names the nodes or the sums.
+            If a phase does not end: `limit` cycles and a few questions after its commit at the latest, and 20,000
+            cycles and a few questions after the last packet that it waits for has moved if a torus cable has stalled.
+            Names the nodes or the sums, and every torus cable that has lost something (:mod:`khhw.control.links`).
         DomainError
             If `new` is of another number of nodes, or there is no such revision.
         """
@@ -289,16 +296,23 @@ class EpochControl:
         self._settled = committed
         return committed
 
+    def _watch_cables(self) -> CableWatch:
+        return CableWatch(self._owner, min(_STILL, self._limit // 4))
+
     async def _drained(self) -> tuple[bool, int]:
         """Wait until all nodes have drained; whether they have committed anything, and the parity of their epoch."""
-        end = self._owner.outside.now + self._limit
+        start = self._owner.outside.now
+        cables = self._watch_cables()
         while True:
             states = await self._owner.read_all("GUARD_STATUS")
             waiting = [rank for rank, state in enumerate(states) if not state & _DRAINED]
             if not waiting:
                 break
-            if self._owner.outside.now > end:
-                raise EpochError(f"Nodes {waiting} have not drained within {self._limit} cycles")
+            # What a guard has let in, and is not finished, lacks its end.
+            endless = await cables.look() and any(state.endless for state in cables.states)
+            took = self._owner.outside.now - start
+            if endless or took > self._limit:
+                raise EpochError(f"{named(waiting)}: not drained after {took} cycles; {cables.words}")
             await self._owner.outside.sleep(_POLL)
         commits = {state & (_VALID | 2) for state in states}
         if len(commits) > 1:
@@ -307,19 +321,33 @@ class EpochControl:
         return bool(states[0] & _VALID), states[0] >> 1 & 1
 
     async def _balanced(self, parity: int) -> None:
-        """Wait until no packet of the epoch with this parity is left in the machine."""
-        end = self._owner.outside.now + self._limit
-        words = [Control(ControlOp.READ, REGISTERS[name].at(parity)) for name in _COUNTERS]
-        while True:
-            answers = await self._owner.execute(None, words)
-            injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
-            left = (injected - sum(ended)) % _MODULUS
-            if not left:
-                return
-            if self._owner.outside.now > end:
+        """Wait until no packet of the epoch with this parity is left in the machine.
+
+        What cables have lost is not left in it. Where something is left, and stands still because a cable has stalled,
+        that is an error; where it waits for other traffic, not before the limit.
+        """
+        start = self._owner.outside.now
+        cables = self._watch_cables()
+        while left := await self._left(parity):
+            stalled = False
+            if await cables.look() and cables.still(parity):
+                if left == cables.lost(parity) % _MODULUS:
+                    self.faulty = cables.faulty
+                    return
+                stalled = any(state.stalled for state in cables.states)
+            took = self._owner.outside.now - start
+            if stalled or took > self._limit:
+                left = (left - cables.lost(parity)) % _MODULUS
                 raise EpochError(
-                    f"{left} packets of epoch parity {parity} are still under way after {self._limit} cycles")
+                    f"{left} packets of epoch parity {parity} are still under way after {took} cycles; {cables.words}")
             await self._owner.outside.sleep(_POLL)
+
+    async def _left(self, parity: int) -> int:
+        """Packets of an epoch parity that have been sent, and ended nowhere."""
+        words = [Control(ControlOp.READ, REGISTERS[name].at(parity)) for name in _COUNTERS]
+        answers = await self._owner.execute(None, words)
+        injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
+        return (injected - sum(ended)) % _MODULUS
 
     async def _release(self, ranks: list[int]) -> None:
         """Let nodes out of hold, and wait until it has ended."""

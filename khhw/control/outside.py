@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from khhw.node.tree_packets import TreePacket
+from khhw.node.tree_packets import TreePacket, TreePacketError
 from khhw.sim.sync import Queue, spawn, timeout
 from khhw.sim.transport import RootTransport
 from rtl.formats import Protocol, TreeChannel
@@ -26,7 +26,7 @@ class Outside:
         self._answers: Queue[TreePacket] = Queue(name="an answer to the owner")
         self._sinks: list[Sink] = []
         self.stray = 0
-        """Packets that nobody wanted."""
+        """Packets that nobody wanted, or that are none."""
 
     async def start(self) -> None:
         """Begin to listen, in a task of its own that a run does not wait for."""
@@ -35,7 +35,11 @@ class Outside:
     async def _listen(self) -> None:
         while True:
             flits, channel = await self._root.receive()
-            packet = TreePacket.parse(flits)
+            try:
+                packet = TreePacket.parse(flits)
+            except TreePacketError:
+                self.stray += 1
+                continue
             if channel == TreeChannel.OWNER and packet.protocol == Protocol.CONTROL:
                 self._answers.put_nowait(packet)
             elif channel == TreeChannel.TENANT and self._sinks:

@@ -163,7 +163,9 @@ class Owner:
                 answer = await self.outside.answer(self._answer_limit)
             except TimeoutError:
                 late = {node for _, node in missing}
-                raise OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles") from None
+                everybody = len({*answers, *late}) == self.shape.nodes
+                where = _below(late, self.shape.nodes) if everybody else ""
+                raise OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles{where}") from None
             if answer.dst_key != self._key or answer.conn_id not in asked:
                 continue
             node = self.shape.rank_of_id(answer.source)
@@ -236,3 +238,16 @@ def named(ranks: Iterable[int]) -> str:
     """``Node 3``, or ``Nodes 3, 5``."""
     names = [str(rank) for rank in sorted(ranks)]
     return f"Node {names[0]}" if len(names) == 1 else f"Nodes {', '.join(names)}"
+
+
+def _below(silent: set[int], nodes: int) -> str:
+    """Where to look in the tree, if these are silent of all nodes: what is below a node is heard only through it."""
+    places = []
+    for rank in sorted(silent):
+        parent = (rank - 1) // 2
+        if rank and parent in silent:
+            continue
+        heard = any(child < nodes and child not in silent for child in (2 * rank + 1, 2 * rank + 2))
+        above = f"node {parent}" if rank else "the outside"
+        places.append(f"node {rank}" + ("" if heard else f" or its cable to {above}"))
+    return f"; look in the tree at {', '.join(places)}"

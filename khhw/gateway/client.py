@@ -74,6 +74,31 @@ class Client:
             if view:
                 await self._news.wait()
 
+    async def send_whole(self, data: bytes, *, urgent: bool = False) -> None:
+        """Give it `data` in one piece, when there is room for all of it; others may give it pieces meanwhile.
+
+        Parameters
+        ----------
+        data : bytes
+            No more than the wire holds.
+        urgent : bool
+            As urgent data that ends with the last byte.
+
+        Raises
+        ------
+        ClientLostError
+            If it is gone.
+        """
+        while True:
+            self._news.clear()
+            if self._wire.give_whole(data, urgent=urgent):
+                return
+            await self._news.wait()
+
+    def urgent(self) -> bool:
+        """Whether it has sent urgent data since this was asked last. Its end is still to be received."""
+        return self._wire.urgent()
+
     def offer(self, data: bytes) -> bool:
         """Give it `data` if there is room for all of it now; returns whether there was."""
         try:

@@ -6,11 +6,13 @@ from functools import partial
 from khhw.control.console import OUTSIDE, Console, Said
 from khhw.gateway.client import Client
 from khhw.gateway.sockets import Door, Sockets
-from khhw.gateway.telnet import LINE_LIMIT, TypedLines
+from khhw.gateway.telnet import Line, Reply, Telnet, TooLong, WebPage, printed
 from khhw.gateway.wire import ClientLostError, Wire
+from khhw.node.commands import LINE_LIMIT, LineError, written
 from khhw.sim.host import Host
 from khhw.sim.scheduler import ROOT
 from khhw.sim.sync import Queue
+from khhw.sim.visible import visible
 
 __all__ = ["CLIENTS", "Consoles"]
 
@@ -51,7 +53,8 @@ class Consoles:
         self._doors: dict[int | None, Door] = {}
         for offset, rank in enumerate((*range(nodes), None)):
             self._listeners[rank] = []
-            self._doors[rank] = sockets.listen(base + offset if base else 0, partial(self._enter, rank), CLIENTS)
+            self._doors[rank] = sockets.listen(
+                base + offset if base else 0, partial(self._enter, rank), CLIENTS, telnet=True)
 
     @property
     def ports(self) -> dict[int | None, int]:
@@ -68,10 +71,11 @@ class Consoles:
         """A line of the console was said: everybody who listens shall have it."""
         if said.rank == OUTSIDE:
             return
+        text = visible(said.text)
         for listener in self._listeners[said.rank]:
-            listener.hear(said.text)
+            listener.hear(text)
         for listener in self._listeners[None]:
-            listener.hear(f"[{said.rank}] {said.text}")
+            listener.hear(f"[{said.rank}] {text}")
 
     def _enter(self, rank: int | None, wire: Wire) -> None:
         """In the sockets' thread."""
@@ -94,19 +98,42 @@ class Consoles:
         listener = _Listener(client)
         self._listeners[rank].append(listener)
         listener.hear("consoles of all nodes; type help" if rank is None else f"console of node {rank}; type help")
-        lines = TypedLines()
         try:
-            while data := await client.receive():
-                dropped = lines.dropped
-                for line in lines.feed(data):
-                    await self._typed.put((line, None if rank is None else [rank]))
-                if lines.dropped > dropped:
-                    listener.hear(f"error: a line has at most {LINE_LIMIT} bytes; this one was dropped")
+            await self._listen_to(client, listener, None if rank is None else [rank])
         except ClientLostError:
             pass
         finally:
             self._listeners[rank].remove(listener)
             client.finish()
+
+    async def _listen_to(self, client: Client, listener: "_Listener", ranks: Sequence[int] | None) -> None:
+        """Obey what a person types, until it is a browser that posts a web page's text here."""
+        telnet = Telnet()
+        while data := await client.receive():
+            if client.urgent():
+                telnet.synchronize()
+            for event in telnet.feed(data):
+                match event:
+                    case Line(text):
+                        await self._type(listener, text, ranks)
+                    case Reply(reply, urgent):
+                        await client.send_whole(reply, urgent=urgent)
+                    case TooLong():
+                        listener.hear(f"error: a line has at most {LINE_LIMIT:,} bytes; this one was dropped")
+                    case WebPage():
+                        listener.hear("error: this is a console, and no web server")
+                        return
+                if client.urgent():
+                    telnet.synchronize()
+
+    async def _type(self, listener: "_Listener", line: str, ranks: Sequence[int] | None) -> None:
+        """A line was typed: nodes get what they can read, and a person hears at once what they cannot."""
+        try:
+            written(line, ranks)
+        except LineError as error:
+            listener.hear(f"error: {error}")
+        else:
+            await self._typed.put((line, ranks))
 
 
 class _Listener:
@@ -117,8 +144,9 @@ class _Listener:
         self._missed = 0
 
     def hear(self, line: str) -> None:
-        notice = f"({self._missed} lines missed)\r\n" if self._missed else ""
-        if self._client.offer(f"{notice}{line}\r\n".encode()):
+        """Give a line to the person's terminal, which is to show it and obey nothing in it."""
+        notice = f"({self._missed} lines missed)\n" if self._missed else ""
+        if self._client.offer(printed(f"{notice}{visible(line)}\n".encode())):
             self._missed = 0
         else:
             self._missed += 1

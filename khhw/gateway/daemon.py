@@ -11,7 +11,7 @@ from khhw.gateway.client import Client
 from khhw.gateway.forward import forward
 from khhw.gateway.operations import Operations
 from khhw.gateway.shell import Shell
-from khhw.net import Net, NetError
+from khhw.net import Connection, Net, NetError, NoRoomError
 from khhw.node import Node
 from khhw.sim.host import NodePort
 from khhw.sim.reports import report
@@ -20,7 +20,9 @@ from khhw.sim.sync import Queue, spawn
 __all__ = ["Daemon", "Traffic"]
 
 CONNECT_CYCLES = 10_000_000
-"""Cycles a server may take to answer a connection."""
+"""Cycles a server may take to answer a connection, or to have room for it."""
+_AGAIN_CYCLES = 20_000
+"""Cycles until a server without room is asked again."""
 
 
 @dataclass
@@ -60,6 +62,8 @@ class Daemon:
         Rank that clients are connected to.
     stream_port : int
         Port of the server's listener.
+    connections : int
+        Streams at a time.
 
     Attributes
     ----------
@@ -67,11 +71,12 @@ class Daemon:
         So far.
     """
 
-    def __init__(self, rank: int, server: int, stream_port: int) -> None:
+    def __init__(self, rank: int, server: int, stream_port: int, connections: int) -> None:
         self.traffic = Traffic()
         self._rank = rank
         self._server = server
         self._stream_port = stream_port
+        self._connections = connections
         self._arrived: Queue[Client] = Queue(name="a client")
 
     def enter(self, client: Client) -> None:
@@ -83,7 +88,7 @@ class Daemon:
         node = await Node.open(port)
         shell = Shell(node, self._info)
         await shell.say("ready, this is the gateway; type help")
-        net = await Net.open(node)
+        net = await Net.open(node, connections=self._connections)
         await spawn(shell.run(), name="console of the gateway")
         while True:
             client = await self._arrived.get()
@@ -114,10 +119,21 @@ class Daemon:
 
     async def _connect(self, net: Net, client: Client) -> str:
         try:
-            connection = await net.connect(self._server, self._stream_port, timeout=CONNECT_CYCLES)
+            connection = await self._stream(net)
         except NetError as error:
             return str(error)
         return await forward(client, connection, upward=self._upward(), downward=self._downward)
+
+    async def _stream(self, net: Net) -> Connection:
+        """A stream to the server, which may take its time to give up those of clients that have gone."""
+        last = net.node.now + CONNECT_CYCLES
+        while True:
+            try:
+                return await net.connect(self._server, self._stream_port, timeout=CONNECT_CYCLES)
+            except NoRoomError:
+                if net.node.now >= last:
+                    raise
+            await net.node.sleep(_AGAIN_CYCLES)
 
     def _upward(self) -> Callable[[bytes], None]:
         operations = Operations()

@@ -1,17 +1,20 @@
 """A machine that serves: booted once, with sockets beside it, until it is stopped. Runs in the simulator process."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from khhw.control.console import OUTSIDE, Said
+from khhw.control.console import OUTSIDE, ConsoleError, Said
 from khhw.control.domains import Domains
 from khhw.gateway.client import Client
 from khhw.gateway.consoles import Consoles
 from khhw.gateway.daemon import Daemon
+from khhw.gateway.limits import Room, allow_files, files_needed
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
+from khhw.kernels.image import Image
 from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile, Serve
 from khhw.machine.program import MachineProgram
@@ -20,7 +23,6 @@ from khhw.sim.inbox import Inbox
 from khhw.sim.options import Outcome
 from khhw.sim.reports import report
 from khhw.sim.scheduler import ROOT
-from khhw.sim.sync import Event
 
 __all__ = ["ServingProgram", "program"]
 
@@ -42,6 +44,8 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "ServingProgram":
     ------
     PortError
         If a TCP port is taken.
+    FilesError
+        If the process may not have as many files open as there can be clients.
     """
     machine = MachineFile.model_validate(arguments["machine"])
     images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
@@ -54,7 +58,10 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "ServingProgram":
 
 
 class ServingProgram(MachineProgram):
-    """One run that ends only when it is stopped; a ``Program``.
+    """One run that ends when it is stopped, or its server ends; a ``Program``.
+
+    A server that failed is not started again: what it stored is gone, and its clients must not take an empty one for
+    the one they knew. Results say why it ended, as ``failure``.
 
     Reports ``serving`` with all ports when clients can come, ``client`` for each that was lost, and with each
     ``progress`` what has passed the gateway.
@@ -64,21 +71,25 @@ class ServingProgram(MachineProgram):
         super().__init__(host, machine, images, seed)
         assert machine.serve is not None and host.inbox is not None
         self.serve: Serve = machine.serve
-        self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port)
+        self._room = Room.of(self.serve, machine)
+        self.daemon = Daemon(self.serve.gateway, self.serve.server, self.serve.stream_port, self._room.connections)
         self._console.keep = _LINES
         self._inbox = host.inbox
+        allow_files(files_needed(self._room.clients, self.shape.nodes))
         self._sockets = Sockets()
-        self._door = self._sockets.listen(self.serve.port, self._enter, self.serve.clients)
+        self._door = self._sockets.listen(self.serve.port, self._enter, self._room.clients)
         self._consoles = Consoles(host, self._sockets, self.shape.nodes, self.serve.console_port)
         self._sockets.start()
+        self._failure = ""
         host.figures = self._figures
 
     async def run(self) -> None:
-        """Boot the machine and its server, then let clients in."""
+        """Boot the machine and its server, then let clients in, until the server ends."""
         await self.boot()
         await self._epochs.change(self._domains())
         arguments = self.serve.arguments.replace("{epoch}", str(int(time.time())))
         arguments = arguments.replace("{clock_hz}", str(self.host.clock_hz))
+        arguments = arguments.replace("{connections}", str(self._room.connections))
         server = KernelEntry(nodes=[self.serve.server], kernel=self.serve.kernel, arguments=arguments)
         await self._load(server.kernel, [self.serve.server])
         mark = await self._boot(server)
@@ -87,7 +98,15 @@ class ServingProgram(MachineProgram):
         self._sockets.open(self._door)
         report("serving", kernel=self.serve.kernel, server=self.serve.server, gateway=self.serve.gateway,
                port=self._door.port, consoles=[*self._consoles.ports.values()])
-        await Event("somebody to stop it").wait()
+        await self._until_ended(mark)
+
+    async def _until_ended(self, mark: int) -> None:
+        name, rank = Image.parse(self.images[self.serve.kernel]).name, self.serve.server
+        try:
+            await self._console.wait([rank], f"kernel {name} done", since=mark, limit=math.inf,
+                                     refuse=f"error: kernel {name} failed")
+        except ConsoleError as error:
+            self._failure = f"{name} on node {rank} has ended, and what it held is gone: {error}"
 
     def _domains(self) -> Domains:
         if self.serve.domains is not None:
@@ -109,6 +128,6 @@ class ServingProgram(MachineProgram):
                 "waited_seconds": round(self._inbox.waited_seconds, 3)}
 
     def results(self, _outcome: Outcome) -> dict[str, Any]:
-        """What has passed; closes all sockets."""
+        """What has passed, and why the server failed; closes all sockets."""
         self._sockets.close()
-        return self._figures()
+        return {**self._figures(), "failure": self._failure}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from khhw.gateway.limits import Room, allow_files, files_needed
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
 from khhw.kernels.image import build_image
@@ -60,9 +61,13 @@ class Service:
         ------
         PortError
             If one is taken.
+        FilesError
+            If the process may not have as many files open as there can be clients.
         """
+        file = self.machine.file
+        allow_files(files_needed(Room.of(self.offer, file).clients, file.nodes))
         sockets = Sockets()
-        consoles = range(self.offer.console_port, self.offer.console_port + self.machine.file.nodes + 1)
+        consoles = range(self.offer.console_port, self.offer.console_port + file.nodes + 1)
         try:
             for port in (self.offer.port, *(consoles if self.offer.console_port else ())):
                 sockets.listen(port, _nobody, 1)

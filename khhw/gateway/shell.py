@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 
-from khhw.kernels.session import Line, Session, raw_length
-from khhw.node import Node, selected
-from rtl.formats import Protocol
+from khhw.node import Command, ConsoleReader, Node, WrongLine
+from khhw.node.commands import shortened
 
 __all__ = ["Shell"]
 
@@ -22,7 +21,7 @@ class Shell:
     def __init__(self, node: Node, info: Callable[[], str]) -> None:
         self._node = node
         self._info = info
-        self._session = Session()
+        self._reader = ConsoleReader(node.rank)
 
     async def say(self, text: str) -> None:
         """Print a line behind the node's prompt."""
@@ -32,24 +31,12 @@ class Shell:
         """Answer for ever."""
         while True:
             for packet in await self._node.console.receive():
-                if not packet.external or packet.protocol != Protocol.CONSOLE:
-                    continue
-                for event in self._session.feed(packet):
-                    if isinstance(event, Line):
-                        await self._obey(event)
-
-    async def _obey(self, line: Line) -> None:
-        try:
-            mine, command = selected(line.text, self._node.rank)
-        except ValueError as error:
-            await self.say(f"error: {error}")
-            return
-        words = command.split()
-        if words[:1] == ["mrw"] and len(words) == 3 and (length := raw_length(words[2])):
-            # An image for other nodes; its bytes pass here too, and are no text.
-            self._session.skip(length, line.sequence)
-        if mine and words:
-            await self._answer(words[0])
+                for reading in self._reader.feed(packet):
+                    match reading:
+                        case Command(name=name):
+                            await self._answer(name)
+                        case WrongLine(message=message):
+                            await self.say(f"error: {message}")
 
     async def _answer(self, command: str) -> None:
         if command == "help":
@@ -58,4 +45,5 @@ class Shell:
         elif command == "info":
             await self.say(f"info: rank {self._node.rank}, {self._info()}")
         else:
-            await self.say(f"error: unknown command {command!r}; this is the gateway and runs nothing else")
+            await self.say(
+                f"error: unknown command {shortened(command)!r}; this is the gateway and runs nothing else")

@@ -1,26 +1,23 @@
-"""Sockets on localhost, all in one thread that knows nothing of the simulation."""
+"""TCP ports on localhost and who comes in by them, in one thread with an asyncio loop that knows no simulation."""
 
-import contextlib
+import asyncio
 import os
-import selectors
+import select
 import socket
-import struct
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from khhw.gateway.carrier import Carrier
 from khhw.gateway.wire import Wire
 
 __all__ = ["LOCALHOST", "Door", "PortError", "Sockets"]
 
 LOCALHOST = "127.0.0.1"
-_CHUNK = 16 << 10
-_BACKLOG = 128
+_BACKLOG = 1024
+"""Clients that wait in front of a door, if the system lets as many."""
 _KERNEL_BUFFER = 64 << 10
 """Bytes the operating system keeps of a connection each way. It would take megabytes, and hide who reads slowly."""
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class PortError(OSError):
@@ -41,6 +38,8 @@ class Door:
         Called in the sockets' thread for each client that comes in.
     clients : int
         How many may be in at a time; more wait in front of the door until one leaves.
+    telnet : bool
+        Whether urgent data keeps its place in the stream, and the wire is told that it is coming.
 
     Attributes
     ----------
@@ -48,24 +47,19 @@ class Door:
         Clients that are in, and that ever came in.
     opened : bool
         Whether clients may come in at all.
+    listening : bool
+        Whether they may come in now.
     """
 
     port: int
     listener: socket.socket
     enter: Callable[[Wire], None]
     clients: int
+    telnet: bool = False
     connected: int = 0
     taken: int = 0
     opened: bool = False
-
-
-@dataclass(eq=False)
-class _Client:
-    socket: socket.socket
-    door: Door
-    wire: Wire
-    mask: int = 0
-    deadline: float | None = None
+    listening: bool = False
 
 
 class Sockets:
@@ -79,28 +73,30 @@ class Sockets:
         How long a client may go on sending into a connection that was closed from here.
     """
 
+    # The doors are accepted from by hand: a server of asyncio's cannot leave clients waiting, and when the process has
+    # no files left it tries again every second instead of when one is closed.
+
     def __init__(self, *, linger_seconds: float = 2.0) -> None:
         self._linger_seconds = linger_seconds
-        self._selector = selectors.DefaultSelector()
-        self._bell, self._ringer = socket.socketpair()
-        self._bell.setblocking(False)
-        self._ringer.setblocking(False)
-        self._selector.register(self._bell, selectors.EVENT_READ)
-        self._calls: deque[Callable[[], None]] = deque()
-        self._clients: set[_Client] = set()
+        self._loop = asyncio.new_event_loop()
+        self._urgent = select.epoll()
+        self._loop.add_reader(self._urgent, self._announce_urgent)
+        self._carriers: dict[int, Carrier] = {}
+        self._starting: set[asyncio.Task[object]] = set()
         self._doors: list[Door] = []
-        self._stopping = self._closed = self._rung = False
-        self._thread = threading.Thread(target=self._run, name="sockets", daemon=True)
+        self._stopping = self._closed = False
+        self._thread = threading.Thread(target=self._run, name="gateway sockets", daemon=True)
 
-    def listen(self, port: int, enter: Callable[[Wire], None], clients: int) -> Door:
-        """Make a door; clients come in once it is opened.
+    def listen(self, port: int, enter: Callable[[Wire], None], clients: int, *, telnet: bool = False) -> Door:
+        """Listen on localhost, without letting anybody in yet; before :meth:`start`.
 
         Parameters
         ----------
         port : int
-            TCP port on localhost; 0 for any that is free.
+            0: any that is free.
         enter : callable (Wire)
         clients : int
+        telnet : bool
             See :class:`Door`.
 
         Raises
@@ -113,6 +109,7 @@ class Sockets:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 listener.setsockopt(socket.SOL_SOCKET, option, _KERNEL_BUFFER)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, telnet)
             listener.bind((LOCALHOST, port))
             listener.listen(_BACKLOG)
         except OSError as error:
@@ -121,7 +118,7 @@ class Sockets:
             mend = "name another port, or 0 for any that is free"
             raise PortError(f"cannot listen on {LOCALHOST}:{port}: {reason}; {mend}") from error
         listener.setblocking(False)
-        door = Door(listener.getsockname()[1], listener, enter, clients)
+        door = Door(listener.getsockname()[1], listener, enter, clients, telnet)
         self._doors.append(door)
         return door
 
@@ -131,70 +128,54 @@ class Sockets:
 
     def open(self, door: Door) -> None:
         """Let clients in; for any thread."""
-        self._call(lambda: self._open(door))
+        self._call(self._open, door)
 
     def close(self) -> None:
         """Close all sockets and end the thread."""
         if self._thread.is_alive():
-            self._call(self._stop)
+            self._call(self._loop.stop)
             self._thread.join()
         self._closed = True
         for door in self._doors:
             door.listener.close()
-        self._selector.close()
-        self._bell.close()
-        self._ringer.close()
+        self._urgent.close()
+        self._loop.close()
 
-    def _call(self, action: Callable[[], None]) -> None:
+    def _call(self, action: Callable[..., None], *arguments: object) -> None:
         """Have the thread do something soon; nothing once all is closed."""
-        if self._closed:
-            return
-        self._calls.append(action)
-        if not self._rung:
-            self._rung = True
-            self._ringer.send(b"\0")
-
-    def _stop(self) -> None:
-        self._stopping = True
+        if not self._closed:
+            self._loop.call_soon_threadsafe(action, *arguments)
 
     def _run(self) -> None:
-        try:
-            while not self._stopping:
-                for key, mask in self._selector.select(self._patience()):
-                    if isinstance(key.data, Door):
-                        self._accept(key.data)
-                    elif key.data is not None:
-                        self._serve(key.data, mask)
-                self._answer_bell()
-                self._end_lingering()
-        finally:
-            for client in list(self._clients):
-                self._drop(client)
+        self._loop.run_forever()
+        self._stopping = True
+        self._loop.run_until_complete(self._end())
 
-    def _patience(self) -> float | None:
-        deadlines = [client.deadline for client in self._clients if client.deadline is not None]
-        return max(0.0, min(deadlines) - time.monotonic()) if deadlines else None
-
-    def _answer_bell(self) -> None:
-        with contextlib.suppress(BlockingIOError):
-            self._bell.recv(_CHUNK)
-        # Before the calls: one that comes now rings again.
-        self._rung = False
-        while self._calls:
-            self._calls.popleft()()
-
-    def _end_lingering(self) -> None:
-        now = time.monotonic()
-        for client in [client for client in self._clients if client.deadline is not None and client.deadline <= now]:
-            self._drop(client)
+    async def _end(self) -> None:
+        """Close every connection."""
+        self._loop.remove_reader(self._urgent)
+        for door in self._doors:
+            self._shut(door)
+        if self._starting:
+            await asyncio.wait(self._starting)
+        for carrier in list(self._carriers.values()):
+            carrier.abort()
+        while self._carriers:
+            await asyncio.sleep(0)
 
     def _open(self, door: Door) -> None:
         door.opened = True
         self._admit(door)
 
     def _admit(self, door: Door) -> None:
-        if door.opened and door.listener not in self._selector.get_map() and door.connected < door.clients:
-            self._selector.register(door.listener, selectors.EVENT_READ, door)
+        if door.opened and not door.listening and door.connected < door.clients and not self._stopping:
+            door.listening = True
+            self._loop.add_reader(door.listener, self._accept, door)
+
+    def _shut(self, door: Door) -> None:
+        if door.listening:
+            door.listening = False
+            self._loop.remove_reader(door.listener)
 
     def _accept(self, door: Door) -> None:
         try:
@@ -203,97 +184,68 @@ class Sockets:
             return
         except OSError:
             # No files left. One is free when a client has gone, of whatever door.
-            self._selector.unregister(door.listener)
+            self._shut(door)
             return
         accepted.setblocking(False)
-        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        client = _Client(accepted, door, Wire(f"{address[0]}:{address[1]}"))
-        client.wire.tell_socket = lambda: self._call(lambda: self._update(client))
-        self._clients.add(client)
         door.connected += 1
         door.taken += 1
         if door.connected >= door.clients:
-            self._selector.unregister(door.listener)
-        self._update(client)
-        door.enter(client.wire)
+            self._shut(door)
+        task = self._loop.create_task(self._let_in(door, accepted, Wire(f"{address[0]}:{address[1]}")))
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
 
-    def _serve(self, client: _Client, mask: int) -> None:
-        try:
-            if mask & selectors.EVENT_READ:
-                self._read(client)
-        except BlockingIOError:
-            pass
-        except OSError:
-            self._drop(client)
-        self._update(client)
+    async def _let_in(self, door: Door, accepted: socket.socket, wire: Wire) -> None:
+        number = accepted.fileno()
 
-    def _write(self, client: _Client) -> bool:
-        """Send what there is; returns whether some is left that the system does not take now."""
-        try:
-            while data := client.wire.outgoing(_CHUNK):
-                client.wire.sent(client.socket.send(data))
-        except BlockingIOError:
-            return True
-        except OSError:
-            self._drop(client)
-        return False
+        def made() -> None:
+            self._carriers[number] = carrier
+            wire.tell_socket = self._teller(carrier)
+            if door.telnet:
+                self._urgent.register(number, select.EPOLLPRI | select.EPOLLET)
+            door.enter(wire)
 
-    def _read(self, client: _Client) -> None:
-        if client.deadline is None:
-            client.wire.arrived(client.socket.recv(min(client.wire.room, _CHUNK)))
-        elif not client.socket.recv(_CHUNK):
-            self._drop(client)
+        def gone() -> None:
+            # Its file is closed behind this call, and with it what is registered for it.
+            self._carriers.pop(number, None)
+            door.connected -= 1
+            # Not before the file is closed: it may be the one that a door is waiting for.
+            self._loop.call_soon(self._admit_all)
 
-    def _update(self, client: _Client) -> None:
-        """Watch the socket for what its wire can use now; close it if it is to be closed."""
-        if client not in self._clients:
-            return
-        wire = client.wire
-        if wire.aborted:
-            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            self._drop(client)
-            return
-        writing = self._write(client)
-        if client not in self._clients:
-            return
-        if wire.finished and client.deadline is None:
-            self._bow_out(client)
-        else:
-            reading = client.deadline is not None or wire.room > 0
-            self._watch(client, selectors.EVENT_READ * reading | selectors.EVENT_WRITE * writing)
+        # What comes with urgent data is not to be read before it is known to be urgent.
+        before_reading = self._announce_urgent if door.telnet else _nothing
+        carrier = Carrier(
+            accepted, wire, self._linger_seconds, made=made, gone=gone, before_reading=before_reading)
+        await self._loop.connect_accepted_socket(lambda: carrier, accepted)
 
-    def _bow_out(self, client: _Client) -> None:
-        """All is sent. What the client still sends is dropped for a while, so that it can read the end in peace."""
-        try:
-            client.socket.shutdown(socket.SHUT_WR)
-        except OSError:
-            self._drop(client)
-            return
-        if client.wire.ended:
-            self._drop(client)
-        else:
-            client.deadline = time.monotonic() + self._linger_seconds
-            self._watch(client, selectors.EVENT_READ)
+    def _admit_all(self) -> None:
+        for door in self._doors:
+            self._admit(door)
 
-    def _watch(self, client: _Client, mask: int) -> None:
-        if mask == client.mask:
-            return
-        if not client.mask:
-            self._selector.register(client.socket, mask, client)
-        elif mask:
-            self._selector.modify(client.socket, mask, client)
-        else:
-            self._selector.unregister(client.socket)
-        client.mask = mask
+    def _teller(self, carrier: Carrier) -> Callable[[], None]:
+        """Has the carrier look at its wire; for any thread. To be told often is to be told once."""
+        told = False
 
-    def _drop(self, client: _Client) -> None:
-        if client not in self._clients:
-            return
-        self._watch(client, 0)
-        self._clients.remove(client)
-        client.socket.close()
-        client.wire.lost()
-        client.door.connected -= 1
-        if not self._stopping:
-            for door in self._doors:
-                self._admit(door)
+        def look() -> None:
+            nonlocal told
+            # Before it looks: what changes then is told again.
+            told = False
+            carrier.look()
+
+        def tell() -> None:
+            nonlocal told
+            if not told:
+                told = True
+                self._call(look)
+
+        return tell
+
+    def _announce_urgent(self) -> None:
+        """Urgent data lies unread in a socket, or just behind what is unread, whether or not its wire has room."""
+        for number, events in self._urgent.poll(0):
+            if events & select.EPOLLPRI and number in self._carriers:
+                self._carriers[number].wire.urgent_arrives()
+
+
+def _nothing() -> None:
+    """Nothing is to be done."""

@@ -1,6 +1,7 @@
 """One client's bytes on their way between its socket and the simulation, both ways, bounded."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
 __all__ = ["CAPACITY", "ClientLostError", "Wire"]
@@ -48,6 +49,8 @@ class Wire:
         self._inward_ended = self._outward_ended = False
         self._inward_full = self._outward_full = False
         self._lost = self._aborted = False
+        self._urgent_arrives = False
+        self._urgent_ends: deque[int] = deque()
 
     # The side of the socket.
 
@@ -72,15 +75,28 @@ class Wire:
             self._inward_ended |= not data
         self.tell_simulation()
 
-    def outgoing(self, limit: int) -> bytes:
-        """What the socket is to send next, `limit` bytes at most."""
+    def urgent_arrives(self) -> None:
+        """The client has sent urgent data, whose end has not arrived yet."""
         with self._lock:
-            return bytes(self._outward[:limit])
+            self._urgent_arrives = True
+        self.tell_simulation()
+
+    def outgoing(self, limit: int) -> bytes:
+        """What the socket is to send next, `limit` bytes at most, and none behind the end of urgent data."""
+        with self._lock:
+            end = min(limit, self._urgent_ends[0]) if self._urgent_ends else limit
+            return bytes(self._outward[:end])
+
+    def urgent_behind(self, count: int) -> bool:
+        """Whether the first `count` bytes of :meth:`outgoing` are to be sent as urgent data, all together."""
+        with self._lock:
+            return bool(self._urgent_ends) and self._urgent_ends[0] == count
 
     def sent(self, count: int) -> None:
         """The socket took the first `count` bytes of :meth:`outgoing`."""
         with self._lock:
             del self._outward[:count]
+            self._urgent_ends = deque(end - count for end in self._urgent_ends if end > count)
             half_empty = self._outward_full and 2 * len(self._outward) <= self._capacity
             self._outward_full &= not half_empty
         if half_empty:
@@ -103,6 +119,7 @@ class Wire:
         with self._lock:
             self._lost = True
             self._outward.clear()
+            self._urgent_ends.clear()
         self.tell_simulation()
 
     # The side of the simulation.
@@ -147,17 +164,33 @@ class Wire:
             self.tell_socket()
         return count
 
-    def give_whole(self, data: bytes) -> bool:
-        """Queue all of `data` or nothing; returns whether there was room."""
+    def give_whole(self, data: bytes, *, urgent: bool = False) -> bool:
+        """Queue all of `data` or nothing; returns whether there was room. Who found none is told as by :meth:`give`.
+
+        Parameters
+        ----------
+        data : bytes
+        urgent : bool
+            As urgent data that ends with the last byte.
+        """
         with self._lock:
             self._check()
             if len(data) > self._capacity - len(self._outward):
+                self._outward_full = True
                 return False
             first = not self._outward
             self._outward += data
+            if urgent:
+                self._urgent_ends.append(len(self._outward))
         if first:
             self.tell_socket()
         return True
+
+    def urgent(self) -> bool:
+        """Whether the client has sent urgent data since this was asked last. Its end is still to be taken."""
+        with self._lock:
+            urgent, self._urgent_arrives = self._urgent_arrives, False
+            return urgent
 
     def _check(self) -> None:
         if self._lost:
@@ -174,4 +207,5 @@ class Wire:
         with self._lock:
             self._aborted = True
             self._outward.clear()
+            self._urgent_ends.clear()
         self.tell_socket()

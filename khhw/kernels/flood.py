@@ -7,7 +7,7 @@ Arguments: ``to=`` rank; ``bytes=`` of a put; ``hint=`` bits of its headers, X+ 
 two are as short (0: the router's choice).
 """
 
-from khhw.node import Event, Node, descriptor, header, parse_options, selected, spawn
+from khhw.node import Event, Node, descriptor, header, parse_options, spawn
 from rtl.formats import PutHeader, pack
 
 COUNTER = 1
@@ -18,11 +18,8 @@ _BATCH = 8
 
 async def stopped(node: Node, stop: Event) -> None:
     """Set `stop` when the outside writes it."""
-    while not stop.is_set():
-        for packet in await node.console.receive():
-            lines = packet.payload.decode("ascii", "replace").splitlines() if packet.external else []
-            if any(selected(line, node.rank) == (True, "stop") for line in lines):
-                stop.set()
+    await node.console.told_to_stop("flood")
+    stop.set()
 
 
 async def main(node: Node, arguments: str) -> None:

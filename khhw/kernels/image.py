@@ -6,6 +6,7 @@ runs is compiled from these bytes and from nothing else.
 
 import builtins
 import struct
+import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,9 +16,11 @@ from typing import Any
 
 from khhw.kernels.modules import KernelModuleError, kernel_modules
 from khhw.node import Node
+from khhw.node.commands import controls
 
 __all__ = [
     "ALLOWED_IMPORTS", "HEADER_BYTES", "Image", "ImageError", "Main", "build_image", "image_length", "load_image",
+    "place_of",
 ]
 
 Main = Callable[[Node, str], Awaitable[None]]
@@ -33,6 +36,8 @@ _MODULE = struct.Struct(">HI")
 """Bytes of a module's name and of its source; both follow. The main module comes first."""
 _LARGEST = 1 << 20
 """Bytes of all modules together, unpacked."""
+_FILE = "<image {}>"
+"""What a module of an image is compiled as, and so named by in a traceback."""
 
 ALLOWED_IMPORTS = (
     "khhw.node", "khhw.net", "rtl.formats", "rtl.parameters", "rtl.registers",
@@ -126,7 +131,10 @@ def _unpack(data: bytes) -> dict[str, bytes]:
 
 
 def _text(field: bytes) -> str:
-    return field.rstrip(b"\0").decode("ascii")
+    try:
+        return field.rstrip(b"\0").decode()
+    except UnicodeDecodeError:
+        raise ImageError(f"The name {field!r} in the header is no UTF-8") from None
 
 
 def build_image(kernel: Path | str | ModuleType, *, entry: str = "main") -> bytes:
@@ -147,9 +155,11 @@ def build_image(kernel: Path | str | ModuleType, *, entry: str = "main") -> byte
     path = Path(str(kernel.__file__) if isinstance(kernel, ModuleType) else kernel)
     if path.name == "__init__.py":
         path = path.parent
-    name, coded = path.stem.encode("ascii", "replace"), entry.encode("ascii", "replace")
+    if controls(path.stem + entry):
+        raise ImageError(f"Kernel name {path.stem!r} or entry {entry!r} has control characters; it is said on a line")
+    name, coded = path.stem.encode(), entry.encode()
     if len(name) > 32 or len(coded) > 16:
-        raise ImageError(f"Kernel name {path.stem!r} or entry {entry!r} is longer than 32 and 16 letters")
+        raise ImageError(f"Kernel name {path.stem!r} or entry {entry!r} is longer than 32 and 16 bytes")
     try:
         body = _pack(kernel_modules(path))
     except KernelModuleError as error:
@@ -187,13 +197,22 @@ def load_image(data: bytes) -> Main:
     loaded = _Modules(image)
     try:
         module = loaded.module(next(iter(image.modules)))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ImageError(f"Kernel {image.name} does not start: {type(error).__name__}: {error}") from error
     main = module.__dict__.get(image.entry)
     if not callable(main):
         raise ImageError(f"Kernel {image.name} has no function {image.entry!r}")
     entry: Main = main
     return entry
+
+
+def place_of(error: BaseException) -> str:
+    """Where in the code of an image an exception was raised: ``, in MODULE line N``; empty if in none of it."""
+    before, after = _FILE.split("{}")
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if frame.filename.startswith(before) and frame.filename.endswith(after):
+            return f", in {frame.filename.removeprefix(before).removesuffix(after)} line {frame.lineno}"
+    return ""
 
 
 def _forbidden(*_args: object, **_keywords: object) -> None:
@@ -212,8 +231,8 @@ class _Modules:
         self._code: dict[str, CodeType] = {}
         for name, source in image.modules.items():
             try:
-                self._code[name] = compile(source, f"<image {name}>", "exec", dont_inherit=True)
-            except (SyntaxError, ValueError) as error:
+                self._code[name] = compile(source, _FILE.format(name), "exec", dont_inherit=True)
+            except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
                 raise ImageError(f"Kernel {image.name} does not compile: {error}") from None
 
     def module(self, name: str) -> ModuleType:

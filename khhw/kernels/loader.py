@@ -7,15 +7,17 @@ from outside the machine are commands; text of other nodes is not. See ``docs/co
 import zlib
 from collections.abc import Awaitable, Callable
 
-from khhw.kernels.image import HEADER_BYTES, Image, ImageError, image_length, load_image
-from khhw.kernels.session import Line, RawEnd, RawWrite, Session, raw_length
-from khhw.node import Node, NodeTransport, TreePacket, scope, selected
-from rtl.formats import Protocol
+from khhw.kernels.image import HEADER_BYTES, Image, ImageError, image_length, load_image, place_of
+from khhw.node import Command, ConsoleReader, Node, NodeTransport, TreePacket, WrongLine, scope
+from khhw.node.commands import parse_number, shortened
+from khhw.node.reader import RawEnd, RawWrite, Reading
 
 __all__ = ["RAW_TIMEOUT", "Loader", "LoaderError", "run_loader"]
 
 RAW_TIMEOUT = 20_000
-"""Cycles without a packet after which a raw write counts as truncated."""
+"""Cycles without a packet after which a raw write counts as truncated, and a line as lost."""
+_MOST_SAID = 1000
+"""Characters that are said of an exception."""
 
 _HELP = """\
 help                      this text
@@ -25,7 +27,7 @@ mrw ADDRESS LENGTH        the next LENGTH bytes of the channel go to memory at A
 crc ADDRESS LENGTH        CRC-32 of memory
 boot ADDRESS [ARGUMENTS]  run the kernel image at ADDRESS
 reset                     clear rings, counters and memory behind the console
-on NODES COMMAND          only the listed nodes obey: on 0,4-7 info"""
+on NODES COMMAND          only the listed nodes obey: on 0,4-7 info; on all info"""
 
 
 class LoaderError(ValueError):
@@ -39,15 +41,15 @@ class Loader:
     ----------
     node : Node
     raw_timeout : int
-        Cycles without a packet after which a raw write counts as truncated.
+        Cycles without a packet after which a raw write counts as truncated, and a line as lost.
     """
 
     def __init__(self, node: Node, *, raw_timeout: int = RAW_TIMEOUT) -> None:
         self._node = node
-        self._session = Session()
+        self._reader = ConsoleReader(node.rank)
         self._raw_timeout = raw_timeout
         self._pending: list[TreePacket] = []
-        self._commands: dict[str, Callable[[str, int], Awaitable[None]]] = {
+        self._commands: dict[str, Callable[[str], Awaitable[None]]] = {
             "help": self._help, "info": self._info, "echo": self._echo, "mrw": self._mrw, "crc": self._crc,
             "boot": self._boot, "reset": self._reset,
         }
@@ -56,28 +58,28 @@ class Loader:
         """Announce the node and obey commands for ever."""
         await self.say("ready, type help")
         while True:
-            self._pending = await self._node.console.receive(self._raw_timeout if self._session.raw else None)
+            self._pending = await self._node.console.receive(self._raw_timeout if self._reader.expects else None)
             if not self._pending:
-                await self._raw_end(self._session.give_up())
+                await self._obey(self._reader.give_up())
             while self._pending:
-                packet = self._pending.pop(0)
-                if packet.external and packet.protocol == Protocol.CONSOLE:
-                    await self._obey(packet)
+                for reading in self._reader.feed(self._pending.pop(0)):
+                    await self._obey(reading)
 
     async def say(self, text: str) -> None:
         """Print lines, each behind the node's prompt."""
         for line in text.splitlines():
             await self._node.console.print(f"node {self._node.rank}> {line}")
 
-    async def _obey(self, packet: TreePacket) -> None:
-        for event in self._session.feed(packet):
-            match event:
-                case RawWrite(address, data):
-                    self._node.memory[address] = data
-                case RawEnd():
-                    await self._raw_end(event)
-                case Line():
-                    await self._line(event)
+    async def _obey(self, reading: Reading) -> None:
+        match reading:
+            case RawWrite(address, data):
+                self._node.memory[address] = data
+            case RawEnd():
+                await self._raw_end(reading)
+            case WrongLine(message=message):
+                await self.say(f"error: {message}")
+            case Command(name=name, rest=rest):
+                await self._command(name, rest)
 
     async def _raw_end(self, end: RawEnd) -> None:
         if end.arrived < end.length:
@@ -87,43 +89,30 @@ class Loader:
         else:
             await self.say(f"mrw: {end.length} bytes")
 
-    async def _line(self, line: Line) -> None:
+    async def _command(self, name: str, rest: str) -> None:
         try:
-            mine, command = selected(line.text, self._node.rank)
-            name, _, rest = command.partition(" ")
-            if not mine:
-                self._skip_raw(name, rest, line.sequence)
-            elif name:
-                await self._command(name, rest.strip(), line.sequence)
+            if name not in self._commands:
+                raise LoaderError(f"unknown command {shortened(name)!r}; type help")
+            await self._commands[name](rest)
         except (LoaderError, ImageError, ValueError, IndexError) as error:
             await self.say(f"error: {error}")
 
-    async def _command(self, name: str, rest: str, sequence: int) -> None:
-        if name not in self._commands:
-            raise LoaderError(f"unknown command {name!r}; type help")
-        await self._commands[name](rest, sequence)
-
-    def _skip_raw(self, name: str, rest: str, sequence: int) -> None:
-        """Raw data that is not for this node passes here too; it is not text."""
-        words = rest.split()
-        if name == "mrw" and len(words) == 2 and (length := raw_length(words[1])):
-            self._session.skip(length, sequence)
-
     def _range(self, command: str, rest: str) -> tuple[int, int]:
-        words = rest.split()
-        try:
-            address, length = (int(word, 0) for word in words)
-        except ValueError:
-            raise LoaderError(f"{command} takes ADDRESS LENGTH, not {rest!r}") from None
-        if address < 0 or length <= 0 or address + length > len(self._node.memory):
+        numbers = [parse_number(word) for word in rest.split()]
+        match numbers:
+            case [int(address), int(length)]:
+                pass
+            case _:
+                raise LoaderError(f"{command} takes ADDRESS LENGTH, not {shortened(rest)!r}")
+        if not length or address + length > len(self._node.memory):
             raise LoaderError(
                 f"{command}: {length} bytes at {address:#x} leave the memory of {len(self._node.memory)} bytes")
         return address, length
 
-    async def _help(self, _rest: str, _sequence: int) -> None:
+    async def _help(self, _rest: str) -> None:
         await self.say(_HELP)
 
-    async def _info(self, _rest: str, _sequence: int) -> None:
+    async def _info(self, _rest: str) -> None:
         node = self._node
         x, y, z = node.shape.coordinate(node.rank)
         await self.say(
@@ -131,26 +120,22 @@ class Loader:
             f"{len(node.memory)} bytes, image {node.layout.image.base:#x}+{node.layout.image.length:#x}, "
             f"heap {node.layout.heap.base:#x}+{node.layout.heap.length:#x}")
 
-    async def _echo(self, rest: str, _sequence: int) -> None:
+    async def _echo(self, rest: str) -> None:
         await self.say(rest or " ")
 
-    async def _mrw(self, rest: str, sequence: int) -> None:
-        try:
-            address, length = self._range("mrw", rest)
-            if address < self._node.layout.image.base:
-                raise LoaderError(
-                    f"mrw: {address:#x} is in the loader's own area; {self._node.layout.image.base:#x} is the first "
-                    "free address")
-        except LoaderError:
-            self._skip_raw("mrw", rest, sequence)
-            raise
-        self._session.expect(address, length, sequence)
+    async def _mrw(self, rest: str) -> None:
+        address, length = self._range("mrw", rest)
+        if address < self._node.layout.image.base:
+            raise LoaderError(
+                f"mrw: {address:#x} is in the loader's own area; {self._node.layout.image.base:#x} is the first "
+                "free address")
+        self._reader.expect(address, length)
 
-    async def _crc(self, rest: str, _sequence: int) -> None:
+    async def _crc(self, rest: str) -> None:
         address, length = self._range("crc", rest)
         await self.say(f"crc: {zlib.crc32(self._node.memory.read(address, length)):08x}")
 
-    async def _boot(self, rest: str, _sequence: int) -> None:
+    async def _boot(self, rest: str) -> None:
         first, _, arguments = rest.partition(" ")
         address, _ = self._range("boot", f"{first} {HEADER_BYTES}")
         length = image_length(self._node.memory.read(address, HEADER_BYTES))
@@ -164,19 +149,29 @@ class Loader:
         self._pending = []
         try:
             async with scope():
-                await main(self._node, arguments.strip())
-        except Exception as error:
+                await main(self._node, arguments.strip(" "))
+        except (Exception, SystemExit) as error:
             # Foreign code: whatever it does wrong, the node comes back to its prompt.
-            await self.say(f"error: kernel {image.name} failed: {type(error).__name__}: {error}")
+            await self.say(f"error: kernel {image.name} failed: {_described(error)}{place_of(error)}")
         else:
             await self.say(f"kernel {image.name} done")
         await self._node.reset()
 
-    async def _reset(self, _rest: str, _sequence: int) -> None:
+    async def _reset(self, _rest: str) -> None:
         await self._node.reset()
         base = self._node.layout.reception.base
         self._node.memory.clear(base, len(self._node.memory) - base)
         await self.say("ready, type help")
+
+
+def _described(error: BaseException) -> str:
+    """What an exception of foreign code says, on one line."""
+    try:
+        text = str(error)
+    except Exception as another:
+        text = f"(its text cannot be had: {type(another).__name__})"
+    text = " ".join(text.split("\n"))
+    return f"{type(error).__name__}: {text[:_MOST_SAID]}{'...' if len(text) > _MOST_SAID else ''}"
 
 
 async def run_loader(transport: NodeTransport) -> None:

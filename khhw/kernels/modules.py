@@ -55,7 +55,7 @@ def _imported(kernel: str, source: bytes) -> Iterator[str]:
     """Names of all modules that code may mean, and of the packages they are in."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise KernelModuleError(f"Kernel {kernel} does not compile: {error}") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:

@@ -8,7 +8,8 @@ in which nothing arrives after which the victim ends by itself.
 
 import struct
 
-from khhw.node import Node, Packet, TreePacket, parse_options, selected
+from khhw.node import ConsoleReader, Node, Packet, TreePacket, parse_options
+from khhw.node.commands import parse_number
 from rtl.registers import Irq
 
 PUT_COUNTER, SECRET_COUNTER = 1, 2
@@ -39,6 +40,7 @@ class Victim:
     def __init__(self, node: Node) -> None:
         self.node = node
         self.table = Table(node.layout.heap.base)
+        self.reader = ConsoleReader(node.rank)
         self.entries = 0
         self.lost = 0
         self.faults = 0
@@ -66,14 +68,15 @@ class Victim:
         """Keep a memory-FIFO packet: the attacker's number is its function."""
         self.log(KIND_MESSAGE, packet.function, packet.source, int.from_bytes(packet.payload[-4:], "big"))
 
-    def console(self, packet: TreePacket) -> bool:
+    async def console(self, packet: TreePacket) -> bool:
         """Keep text of another node; True if the outside says stop."""
-        lines = packet.payload.decode("ascii", "replace").splitlines()
-        if packet.external:
-            return any(selected(line, self.node.rank) == (True, "stop") for line in lines)
-        words = lines[0].split() if lines else []
-        number = int(words[1]) if len(words) > 1 and words[1].isdigit() else 0
-        self.log(KIND_CONSOLE, number, packet.source, 0)
+        for reading in self.reader.feed(packet):
+            if await self.node.console.stops(reading, "victim"):
+                return True
+        if not packet.external:
+            words = packet.payload.decode("ascii", "replace").split()
+            number = parse_number(words[1]) if len(words) > 1 else None
+            self.log(KIND_CONSOLE, number or 0, packet.source, 0)
         return False
 
     async def step(self, quiet: int) -> bool:
@@ -85,7 +88,7 @@ class Victim:
             self.log(KIND_FAULT, fault, 0, 0)
         for packet in await node.reception.take():
             self.message(packet)
-        stops = [self.console(packet) for packet in await node.console.take()]
+        stops = [await self.console(packet) for packet in await node.console.take()]
         return bool(causes) and True not in stops
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """What is wrong with a machine file although every key of it is right."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from khhw.control.domains import DomainError
@@ -7,7 +8,11 @@ from khhw.kernels.image import ImageError, build_image
 from khhw.kernels.memcached_load.options import parse_plan
 from khhw.machine.file import DomainSection, KernelEntry, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
 from khhw.machine.lookup import find_class, find_kernel
+from khhw.machine.study import study_of
+from khhw.net import NetError
+from khhw.net.areas import Areas
 from khhw.node import ANSWER_RING, Layout, LayoutError
+from khhw.node.commands import LineError, boot_command, written
 from rtl.fabric import check_shape, check_table
 from rtl.node import check_part
 from rtl.parameters import ParameterError
@@ -23,6 +28,9 @@ _LARGEST_VALUE = 1 << 18
 _SMALLEST_SCALE = 0.001
 _STUDY_MEMORY = 1 << 21
 _LOAD = "memcached_load"
+_NUMBERS = ("seed", "epoch", "clock_hz")
+"""What is put into arguments when a kernel boots."""
+_LONGEST_NUMBER = str((1 << 64) - 1)
 
 
 def find_inconsistency(machine: MachineFile, folder: Path) -> Wrong | None:
@@ -82,10 +90,49 @@ def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | Non
         return ("console_port",), f"{machine.nodes + 1} ports from {serve.console_port} on end behind {_LAST_PORT}"
     if serve.domains is not None and serve.domains not in machine.domains:
         return ("domains",), _unknown_domains(serve.domains, machine)
+    if wrong := _wrong_clients(serve, machine):
+        return wrong
+    if unusable := _wrong_kernel(serve.kernel, machine, folder):
+        return ("kernel",), unusable
+    if unsayable := _wrong_arguments(serve.arguments, [serve.server], machine):
+        return ("arguments",), unsayable
+    return None
+
+
+def _wrong_kernel(kernel: str, machine: MachineFile, folder: Path) -> str | None:
+    """An image that cannot be made, or that memory has no room for."""
     try:
-        build_image(find_kernel(serve.kernel, folder))
+        image = build_image(find_kernel(kernel, folder))
     except (LookupError, ImageError) as error:
-        return ("kernel",), str(error)
+        return str(error)
+    room = machine.node.memory_bytes - Layout(machine.node.memory_bytes).image.base
+    if len(image) > room:
+        return f"the image of {kernel!r} has {len(image):,} bytes; node.memory_bytes leaves {room:,} for it"
+    return None
+
+
+def _wrong_arguments(arguments: str, ranks: Sequence[int], machine: MachineFile) -> str | None:
+    """Arguments that the line which boots a kernel cannot carry, whatever is put in for ``{seed}`` and the like."""
+    for name in _NUMBERS:
+        arguments = arguments.replace(f"{{{name}}}", _LONGEST_NUMBER)
+    command = boot_command(Layout(machine.node.memory_bytes).image.base, arguments)
+    try:
+        written(command, None if len(set(ranks)) == machine.nodes else ranks)
+    except LineError as error:
+        return f"arguments are a part of the line that boots a kernel: {error}"
+    return None
+
+
+def _wrong_clients(serve: Serve, machine: MachineFile) -> Wrong | None:
+    memory_bytes = machine.node.memory_bytes
+    try:
+        layout = Layout(memory_bytes)
+        Areas.plan(layout, machine.node.counters, 1)
+    except (LayoutError, NetError) as error:
+        return ("server",), f"node.memory_bytes = {memory_bytes}: {error}"
+    if serve.clients is not None and serve.clients > (room := Areas.most_connections(layout)):
+        return ("clients",), (f"nodes of {memory_bytes} bytes have room for the streams of {room} clients at a time; "
+                              "raise node.memory_bytes, or let in fewer")
     return None
 
 
@@ -108,6 +155,9 @@ def _wrong_study(study: MemcachedStudy, machine: MachineFile) -> Wrong | None:
     if machine.node.memory_bytes < _STUDY_MEMORY:
         return (), (f"a server with values of this size needs node.memory_bytes = {_STUDY_MEMORY} or more, not "
                     f"{machine.node.memory_bytes}")
+    for entry in (entry for phase in study_of(machine).phases for entry in phase.kernels):
+        if too_much := _wrong_arguments(entry.arguments, entry.ranks(machine.nodes), machine):
+            return ("clients",), too_much
     return _separated(study, machine)
 
 
@@ -166,10 +216,10 @@ def _wrong_phase(phase: Phase, machine: MachineFile, folder: Path) -> Wrong | No
             if rank in booted:
                 return ("kernels", index), f"node {rank} boots {booted[rank]!r} already; one kernel a node"
             booted[rank] = entry.kernel
-        try:
-            build_image(find_kernel(entry.kernel, folder))
-        except (LookupError, ImageError) as error:
-            return ("kernels", index), str(error)
+        if wrong := _wrong_kernel(entry.kernel, machine, folder):
+            return ("kernels", index), wrong
+        if wrong := _wrong_arguments(entry.arguments, entry.ranks(machine.nodes), machine):
+            return ("kernels", index, "arguments"), wrong
         if entry.kernel == _LOAD and (wrong := _wrong_load(entry, phase, machine.nodes)):
             return ("kernels", index), wrong
     return _wrong_measure(phase, booted, machine.nodes)

@@ -58,7 +58,8 @@ class KernelEntry(_Section):
     """Name of a kernel of khhw, or the path of a Python file, or of a folder of modules with a `/` at its end, relative
     to the machine file."""
     arguments: str = ""
-    """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run."""
+    """Text behind the address on the loader's boot line, which has at most 16,384 bytes and no control characters;
+    `{seed}` becomes the seed of the run."""
     service: bool = False
     """Booted before the others, and awaited until it says `open`; told to `stop` when the others have ended."""
 
@@ -118,9 +119,9 @@ class Serve(_Section):
     """Rank whose only program is the gateway; it connects each TCP client to the server by a stream of its own."""
     kernel: str = "memcached"
     """Name of a kernel of khhw, or the path of a Python file relative to the machine file."""
-    arguments: str = "epoch={epoch} clock_hz={clock_hz}"
+    arguments: str = "epoch={epoch} clock_hz={clock_hz} connections={connections}"
     """Text behind the address on the loader's boot line; `{seed}` becomes the seed of the run, `{epoch}` the Unix time
-    it begins at, `{clock_hz}` the host's."""
+    it begins at, `{clock_hz}` the host's, `{connections}` the streams there can be to the server at a time."""
     stream_port: int = Field(default=11211, ge=0, le=65535)
     """Port of the net that the kernel listens on."""
     port: int = Field(default=11211, ge=0, le=65535)
@@ -128,8 +129,9 @@ class Serve(_Section):
     console_port: int = Field(default=2300, ge=0, le=65535)
     """TCP port of node 0's console; the next ones are the other nodes', and the one behind them is for all nodes
     together. 0 for any that are free."""
-    clients: int = Field(default=60, ge=1, le=60)
-    """TCP clients at a time; more are let in when some have left."""
+    clients: int | None = Field(default=None, ge=1, le=1024)
+    """TCP clients at a time; more are let in when some have left. Each takes 1 KiB of three tenths of the two nodes'
+    memory at least. Without it 60, or as many as there is room for."""
     domains: str | None = None
     """Domains to change to; without it server and gateway may send to each other, and nobody else to anybody."""
 

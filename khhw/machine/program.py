@@ -174,6 +174,7 @@ class MachineProgram:
 
     def results(self, _outcome: Outcome) -> dict[str, Any]:
         """What was seen so far."""
+        self._console.flush()
         return {"record": self.record.model_dump(mode="json")}
 
     def stuck(self, read: Callable[[str], int]) -> Sequence[str]:

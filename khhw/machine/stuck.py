@@ -120,7 +120,7 @@ class _Node:
         return unit if continues or bubble is Bubble.OFF else 2 * unit
 
     def _lane_cause(self, lane: int) -> str:
-        if self._get(f"router.ejection_{lane}.allocator.busy") or self._get(f"router.ejection_{lane}.o__valid"):
+        if self._get(f"router.ejection_{lane}.allocator.busy") or self._get(f"router.ejection_{lane}.buffer.level"):
             return f"ejection lane {lane}, which another packet holds"
         return f"its turn at ejection lane {lane}"
 

@@ -7,6 +7,7 @@ from khhw.net.errors import (
     ClosedError,
     NetError,
     NoAnswerError,
+    NoRoomError,
     NotAllowedError,
     ResetError,
     WindowError,
@@ -17,6 +18,7 @@ from khhw.net.rdma import Transfer
 from khhw.net.windows import ANY, RemoteBuffer, Window
 
 __all__ = [
-    "ANY", "Buffer", "ClosedError", "Connection", "Listener", "Net", "NetError", "NoAnswerError", "NotAllowedError",
-    "RemoteBuffer", "ResetError", "Transfer", "Window", "WindowError", "rdma_get", "rdma_put", "tcp_rcv", "tcp_send",
+    "ANY", "Buffer", "ClosedError", "Connection", "Listener", "Net", "NetError", "NoAnswerError", "NoRoomError",
+    "NotAllowedError", "RemoteBuffer", "ResetError", "Transfer", "Window", "WindowError", "rdma_get", "rdma_put",
+    "tcp_rcv", "tcp_send",
 ]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from khhw.net.errors import NetError
 from khhw.net.lending import REQUEST_BYTES
+from khhw.net.segments import CONNECTIONS
 from khhw.net.transmitter import CONTROL_BYTES
 from khhw.node import Area, Layout
 from rtl.formats import DESCRIPTOR_BYTES
@@ -13,7 +14,14 @@ __all__ = ["Areas"]
 _LARGE = 512 << 10
 """Heap from which on a net takes areas of full size."""
 _LEAST_BUFFER = 1 << 10
+_CRAMPED_BUFFER = 512
+"""Of each connection if that makes room for all there shall be."""
 _MOST_BUFFER = 16 << 10
+
+
+def _share(layout: Layout) -> int:
+    """Bytes for the buffers of all connections."""
+    return 3 * layout.heap.length // 10
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,11 @@ class Areas:
     control: Area
     requests: Area
     buffers: tuple[tuple[Area, Area], ...]
+
+    @staticmethod
+    def most_connections(layout: Layout) -> int:
+        """How many connections there can be on a node with that memory, if it has room for a net."""
+        return min(CONNECTIONS, max(1, _share(layout) // (2 * _CRAMPED_BUFFER)))
 
     @classmethod
     def plan(cls, layout: Layout, counters: int, connections: int) -> "Areas":
@@ -74,8 +87,10 @@ class Areas:
         reception = cut((64 if large else 4) << 10)
         streams, puts = cut(descriptors * DESCRIPTOR_BYTES), cut(descriptors * DESCRIPTOR_BYTES)
         control, requests = cut(descriptors * CONTROL_BYTES), cut(counters * REQUEST_BYTES)
-        share = 3 * heap.length // 10
+        share = _share(layout)
         buffer = _LEAST_BUFFER
+        if 2 * _CRAMPED_BUFFER * connections <= share < 2 * _LEAST_BUFFER * connections:
+            buffer = _CRAMPED_BUFFER
         while buffer < _MOST_BUFFER and 4 * buffer * connections <= share:
             buffer *= 2
         pairs = min(connections, max(1, share // (2 * buffer)))

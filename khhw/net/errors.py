@@ -1,6 +1,9 @@
 """What can go wrong between two nodes. Every error names the direction or the window it is about."""
 
-__all__ = ["ClosedError", "NetError", "NoAnswerError", "NotAllowedError", "ResetError", "SegmentError", "WindowError"]
+__all__ = [
+    "ClosedError", "NetError", "NoAnswerError", "NoRoomError", "NotAllowedError", "ResetError", "SegmentError",
+    "WindowError",
+]
 
 
 class NetError(Exception):
@@ -17,6 +20,10 @@ class NoAnswerError(NetError):
 
 class ResetError(NetError):
     """The peer does not know the connection, refuses it or has given it up."""
+
+
+class NoRoomError(ResetError):
+    """One of the two nodes has no room for another connection; it may have when one has ended."""
 
 
 class ClosedError(NetError):

@@ -10,7 +10,7 @@ from khhw.net.buffers import Buffer
 from khhw.net.connection import Connection
 from khhw.net.diagnosis import Diagnosis
 from khhw.net.endpoint import Endpoint, State
-from khhw.net.errors import ClosedError, NetError, NoAnswerError, SegmentError
+from khhw.net.errors import ClosedError, NetError, NoAnswerError, NoRoomError, SegmentError
 from khhw.net.lending import Counters
 from khhw.net.listener import Listener
 from khhw.net.protocol import Protocol
@@ -230,7 +230,7 @@ class Net:
         self._last_port = _EPHEMERAL + (self._last_port + 1 - _EPHEMERAL) % (_PORTS - _EPHEMERAL)
         connection = self.new_connection(rank, (self._last_port, port))
         if connection is None:
-            raise NetError(f"node {self.node.rank} has no room for another connection")
+            raise NoRoomError(f"node {self.node.rank} has no room for another connection")
         begun, patience = self.node.now, _CONNECT_PATIENCE if timeout is None else timeout
         await self.protocol.greet(connection)
         connection.outgoing.due = self.node.now + connection.outgoing.patience

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from khhw.net.connection import Connection
 from khhw.net.endpoint import Endpoint, State
-from khhw.net.errors import ResetError, SegmentError
+from khhw.net.errors import NoRoomError, ResetError, SegmentError
 from khhw.net.incoming import Incoming
 from khhw.net.segments import CONNECTIONS, Kind, Segment, unwrap
 
@@ -112,10 +112,10 @@ class Protocol:
         """What comes before a connection we asked for is open."""
         port = connection.remote_port
         if segment.kind == Kind.REFUSE:
-            what = f"has no room for a connection to port {port}"
             if segment.extra == NOTHING_LISTENS:
-                what = f"refuses port {port}: nothing listens there"
-            connection.fail(ResetError(f"node {connection.peer} {what}"))
+                connection.fail(ResetError(f"node {connection.peer} refuses port {port}: nothing listens there"))
+            else:
+                connection.fail(NoRoomError(f"node {connection.peer} has no room for a connection to port {port}"))
             return True
         if segment.kind != Kind.SYN_ACK or segment.acknowledgement != (connection.first + 1) & _WORD:
             return False

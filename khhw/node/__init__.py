@@ -1,7 +1,8 @@
 """The host driver of one node: all a kernel needs, and all it may import besides the formats."""
 
 from khhw.node.arguments import parse_options
-from khhw.node.console import NodeConsole, parse_ranks, selected
+from khhw.node.commands import Command, WrongLine
+from khhw.node.console import NodeConsole
 from khhw.node.counters import InjectionCounter, ReceptionCounter
 from khhw.node.descriptors import (
     descriptor,
@@ -15,6 +16,7 @@ from khhw.node.layout import Area, Layout, LayoutError
 from khhw.node.memory import Memory
 from khhw.node.node import ANSWER_RING, OWN_COUNTER, SEND_RING, Node
 from khhw.node.packing import Packer
+from khhw.node.reader import ConsoleReader
 from khhw.node.reception import Packet, ReceptionRing
 from khhw.node.shape import Coordinate, Shape
 from khhw.node.tree_packets import Control, TreePacket, TreePacketError
@@ -24,9 +26,9 @@ from khhw.sim.sync import Event, Queue, gather, scope, spawn, timeout
 from khhw.sim.transport import BusError, NodeTransport
 
 __all__ = [
-    "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Control", "Coordinate", "Event",
-    "InjectionCounter", "InjectionRing", "Layout", "LayoutError", "Memory", "Node", "NodeConsole", "NodeTransport",
-    "Packer", "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape", "TreePacket", "TreePacketError", "Work",
-    "current_task", "descriptor", "gather", "get_descriptor", "header", "message_descriptor", "parse_options",
-    "parse_ranks", "put_descriptor", "scope", "selected", "spawn", "timeout",
+    "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Command", "ConsoleReader", "Control",
+    "Coordinate", "Event", "InjectionCounter", "InjectionRing", "Layout", "LayoutError", "Memory", "Node",
+    "NodeConsole", "NodeTransport", "Packer", "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape",
+    "TreePacket", "TreePacketError", "Work", "WrongLine", "current_task", "descriptor", "gather", "get_descriptor",
+    "header", "message_descriptor", "parse_options", "put_descriptor", "scope", "spawn", "timeout",
 ]

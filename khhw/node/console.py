@@ -3,18 +3,18 @@
 import struct
 from typing import TYPE_CHECKING
 
+from khhw.node.commands import Command, WrongLine, shortened
 from khhw.node.layout import Area
+from khhw.node.reader import ConsoleReader, Reading
 from khhw.node.tree_packets import TreePacket
+from khhw.sim.sync import Queue
 from rtl.formats import EXTERNAL, FLIT_BYTES, TREE_PAYLOAD_BYTES
 from rtl.registers import Irq
 
 if TYPE_CHECKING:
     from khhw.node.node import Node
 
-__all__ = ["NodeConsole", "parse_ranks", "selected"]
-
-_LAST_RANK = (1 << 16) - 1
-"""Node ids have 16 bits."""
+__all__ = ["NodeConsole"]
 
 
 class NodeConsole:
@@ -37,6 +37,8 @@ class NodeConsole:
         self._out = out
         self._head = 0
         self._unread: list[TreePacket] = []
+        self._turn: Queue[None] = Queue(1, "a turn to speak")
+        self._turn.put_nowait(None)
 
     async def open(self) -> None:
         """Tell the hardware where the ring is, and empty it."""
@@ -73,11 +75,46 @@ class NodeConsole:
         self._unread = packets + self._unread
 
     async def print(self, text: str) -> None:
-        """Send a line of text to the outside."""
-        await self.send((text.rstrip("\n") + "\n").encode())
+        """Send a line of text to the outside. What UTF-8 cannot say is sent as a backslash and its number."""
+        await self.send((text.rstrip("\n") + "\n").encode(errors="backslashreplace"))
+
+    async def told_to_stop(self, kernel: str) -> None:
+        """Read the console until the outside tells this node to ``stop``; see :meth:`stops`."""
+        reader = ConsoleReader(self._node.rank)
+        while True:
+            packets = await self.receive()
+            while packets:
+                for reading in reader.feed(packets.pop(0)):
+                    if await self.stops(reading, kernel):
+                        self.put_back(packets)
+                        return
+
+    async def stops(self, reading: Reading, kernel: str) -> bool:
+        """Whether a kernel that knows one command, ``stop``, is told it; what else it is told is answered by an error.
+
+        Parameters
+        ----------
+        reading : Command, WrongLine or raw data
+            Of a :class:`~khhw.node.reader.ConsoleReader`.
+        kernel : str
+            Its name.
+        """
+        match reading:
+            case Command(name="stop"):
+                return True
+            case Command(name=name):
+                await self._refuse(f"unknown command {shortened(name)!r}; {kernel} is running and knows stop")
+            case WrongLine(message=message):
+                await self._refuse(message)
+        return False
+
+    async def _refuse(self, message: str) -> None:
+        await self.print(f"node {self._node.rank}> error: {message}")
 
     async def send(self, data: bytes, *, vector: int | None = EXTERNAL) -> None:
         """Send bytes on this node's channel, at most 240 to a packet, and wait until they are sent.
+
+        What several tasks send does not mix.
 
         Parameters
         ----------
@@ -86,57 +123,20 @@ class NodeConsole:
             The outside, a rank, or None for everybody who listens.
         """
         destination = 1 << 24 if vector is None else vector
-        for at in range(0, len(data), TREE_PAYLOAD_BYTES):
-            block = data[at:at + TREE_PAYLOAD_BYTES]
+        await self._turn.get()
+        try:
+            for at in range(0, len(data), TREE_PAYLOAD_BYTES):
+                await self._send(data[at:at + TREE_PAYLOAD_BYTES], destination)
             await self._node.wait(Irq.CONSOLE_SENT)
-            self._node.memory[self._out.base] = block
-            await self._node.write("CONSOLE_TX_ADDRESS", self._out.base)
-            await self._node.write("CONSOLE_TX_DEST", destination)
-            await self._node.write("CONSOLE_TX_LENGTH", len(block))
+        finally:
+            self._turn.put_nowait(None)
+
+    async def _send(self, block: bytes, destination: int) -> None:
         await self._node.wait(Irq.CONSOLE_SENT)
+        self._node.memory[self._out.base] = block
+        await self._node.write("CONSOLE_TX_ADDRESS", self._out.base)
+        await self._node.write("CONSOLE_TX_DEST", destination)
+        await self._node.write("CONSOLE_TX_LENGTH", len(block))
 
     def _read(self, length: int) -> bytes:
         return self._node.memory.ring(self._area.base, self._area.length, self._head, length)
-
-
-def parse_ranks(text: str) -> set[int]:
-    """Ranks of a list such as ``0,2,4-7``.
-
-    Raises
-    ------
-    ValueError
-        If it is no such list, or names a rank that no machine has.
-    """
-    ranks: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        try:
-            low = int(first)
-            high = int(last) if dash else low
-        except ValueError:
-            raise ValueError(f"{text!r} is no list of nodes; write it as 0,2,4-7") from None
-        if high < low:
-            raise ValueError(f"{part!r} in a list of nodes counts down")
-        if high > _LAST_RANK:
-            raise ValueError(f"{part!r} in a list of nodes is past {_LAST_RANK}, the last a machine can have")
-        ranks |= set(range(low, high + 1))
-    return ranks
-
-
-def selected(line: str, rank: int) -> tuple[bool, str]:
-    """Split a leading ``on RANKS`` from a command.
-
-    Returns
-    -------
-    tuple of (bool, str)
-        Whether `rank` is meant, and the command itself.
-
-    Raises
-    ------
-    ValueError
-        If the list cannot be read.
-    """
-    words = line.split(None, 2)
-    if len(words) < 2 or words[0] != "on":
-        return True, line
-    return rank in parse_ranks(words[1]), words[2] if len(words) == 3 else ""

@@ -23,6 +23,8 @@ __all__ = ["CONTROL_WORDS", "Control", "TreePacket", "TreePacketError", "console
 CONTROL_WORDS = TREE_PAYLOAD_BYTES // FLIT_BYTES
 """Control words one packet can carry."""
 HEADER_BYTES = 3 * FLIT_BYTES
+_MOST_PACKETS = (1 << 8) - 1
+"""Packets of a text: `total_pkt` has 8 bits."""
 
 
 class TreePacketError(ValueError):
@@ -41,8 +43,10 @@ class TreePacket:
         Up to 240 bytes.
     vector : int or None
         Destination of a point-to-point packet: a rank, or ``EXTERNAL``. None for a broadcast.
-    dst_key, src_key, conn_id, this_pkt, total_pkt : int
+    dst_key, src_key, conn_id : int
         As in :data:`rtl.formats.LinkHeader`.
+    this_pkt, total_pkt : int
+        Place in a text of several packets, from 0, and how many it has; 0 of them: raw data, no text.
     source : int
         Stamped node id of the sender.
     external, owner : bool
@@ -60,6 +64,11 @@ class TreePacket:
     source: int = 0
     external: bool = False
     owner: bool = False
+
+    @property
+    def raw(self) -> bool:
+        """Whether it is marked as raw data."""
+        return self.total_pkt == 0
 
     def flits(self) -> list[int]:
         """The packet as 64-bit flits."""
@@ -135,16 +144,20 @@ def control_packet(words: Sequence[Control], *, vector: int | None, conn_id: int
     return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id, src_key=key)
 
 
-def console_packets(channel: int, data: bytes, sequence: int, *, vector: int | None = None) -> list[TreePacket]:
+def console_packets(
+    channel: int, data: bytes, sequence: int, *, vector: int | None = None, raw: bool = False,
+) -> list[TreePacket]:
     """Console packets of 240 bytes that carry `data` from the outside to channel id `channel`.
 
     `sequence` numbers the first one; the number travels as `conn_id` and wraps at 16 bits, so that a receiver
-    sees what it missed.
+    sees what it missed. Packets of a text are counted besides, so that a receiver sees where one begins; raw data, and
+    what takes more packets than 8 bits count, is marked as no text.
     """
     blocks = [data[at:at + TREE_PAYLOAD_BYTES] for at in range(0, len(data), TREE_PAYLOAD_BYTES)]
+    total = 0 if raw or len(blocks) > _MOST_PACKETS else len(blocks)
     return [
         TreePacket(
             protocol=Protocol.CONSOLE, payload=block, vector=vector, dst_key=channel, src_key=EXTERNAL,
-            conn_id=sequence + index & 0xFFFF)
+            conn_id=sequence + index & 0xFFFF, this_pkt=index if total else 0, total_pkt=total)
         for index, block in enumerate(blocks)
     ]

@@ -1,14 +1,20 @@
 """Pieces of HTML: everything that comes from a run is escaped here."""
 
 import base64
+import html
 from collections.abc import Iterable, Sequence
-from html import escape
 from importlib import resources
 from pathlib import Path
 
 from khhw.report.picture import Picture
+from khhw.sim.visible import visible
 
-__all__ = ["document", "facts", "figure", "section", "table", "verdict"]
+__all__ = ["document", "escape", "facts", "figure", "section", "table", "verdict"]
+
+
+def escape(text: str) -> str:
+    """Plain text as HTML: shown, never obeyed, by the browser or by a reader's eyes."""
+    return html.escape(visible(text, lines=True))
 
 
 def document(title: str, body: str, version: str) -> str:

@@ -9,8 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from khhw.machine.results import RunRecord
+from khhw.node.commands import list_ranks
+from khhw.report.show import show
+from khhw.sim.visible import visible
 
-__all__ = ["LiveView", "node_list"]
+__all__ = ["LiveView"]
 
 _PLAIN_SECONDS = 10.0
 """Between two progress lines where there is no terminal."""
@@ -49,7 +52,7 @@ class LiveView:
     def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._bar = Progress(
-                SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+                SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
                 TextColumn("left"), TimeRemainingColumn(), console=self._console, transient=True)
             self._bar.start()
             self._task = self._bar.add_task("starting", total=None)
@@ -120,8 +123,8 @@ class LiveView:
             return
         text, cycle, ranks = self._said
         self._said = None
-        who = f"{'node' if len(ranks) == 1 else 'nodes'} {node_list(ranks)}>" if ranks else "outside<"
-        self._line(f"  {cycle:>9,}  {who:<14} {text}", flush=False)
+        who = f"{'node' if len(ranks) == 1 else 'nodes'} {list_ranks(ranks)}>" if ranks else "outside<"
+        self._line(f"  {cycle:>9,}  {who:<14} {visible(text)}", flush=False)
 
     def _on_measured(self, event: dict[str, Any]) -> None:
         record = RunRecord.model_validate(event["record"])
@@ -161,7 +164,7 @@ class LiveView:
 
     def _describe(self, text: str, *, plain: bool = True) -> None:
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=text)
+            self._bar.update(self._task, description=visible(text))
             self._update()
         elif plain:
             self._line(text)
@@ -169,17 +172,4 @@ class LiveView:
     def _line(self, text: str, *, flush: bool = True) -> None:
         if flush:
             self._flush()
-        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
-
-
-def node_list(ranks: list[int]) -> str:
-    """Ranks in short: ``0,2,4-7``."""
-    parts: list[str] = []
-    ordered = sorted(ranks)
-    start = 0
-    for index, rank in enumerate(ordered):
-        if index + 1 == len(ordered) or ordered[index + 1] != rank + 1:
-            first = ordered[start]
-            parts.append(str(rank) if first == rank else f"{first}-{rank}")
-            start = index + 1
-    return ",".join(parts)
+        show(self._console, text)

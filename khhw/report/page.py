@@ -3,11 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from khhw.machine.results import Attack, ConsoleLine, RefusalRecord, Results
 from khhw.report import html
+from khhw.report.html import escape
 from khhw.report.matrix import differences
 from khhw.report.memcached.section import memcached_section
 from khhw.report.picture import Picture

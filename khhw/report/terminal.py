@@ -11,8 +11,10 @@ from rich.text import Text
 from khhw.machine.results import Attack, Matrix, Results
 from khhw.report.memcached.lines import print_memcached
 from khhw.report.page import shortcomings
+from khhw.report.show import plain, show
 from khhw.report.words import count, duration
 from khhw.report.write import run_command
+from khhw.sim.visible import visible
 
 __all__ = ["next_commands", "print_summary"]
 
@@ -65,11 +67,11 @@ def print_summary(
         console.print()
         print_memcached(console, results)
     console.print()
-    console.print(f"report  {report}", highlight=False, soft_wrap=True)
+    show(console, f"report  {report}")
     for index, (command, meaning) in enumerate(next_commands(results, source, report.parent)):
-        line = Text(("next    " if index == 0 else "        ") + command)
+        line = plain(("next    " if index == 0 else "        ") + command)
         line.append(f"   {meaning}", style="dim")
-        console.print(line, soft_wrap=True)
+        show(console, line)
 
 
 def _console() -> Console:
@@ -81,12 +83,12 @@ def _print_verdict(console: Console, results: Results) -> None:
     wrong = shortcomings(results)
     line = Text()
     line.append("FAILED" if wrong else "passed", style="bold red" if wrong else "bold green")
-    line.append(f"  {results.name}: {count(results.cycles, 'cycle')} "
+    line.append(f"  {visible(results.name)}: {count(results.cycles, 'cycle')} "
                 f"({duration(results.cycles, results.clock_hz)} at {results.clock_hz / 1e6:g} MHz) "
                 f"in {results.wall_seconds:.1f} s, {results.build} build, seed {results.seed}")
-    console.print(line, soft_wrap=True)
+    show(console, line)
     for text in wrong:
-        console.print(f"        {text}", highlight=False, markup=False, soft_wrap=True)
+        show(console, f"        {text}")
 
 
 def _matrix(phase: str, matrix: Matrix) -> Table:
@@ -95,7 +97,7 @@ def _matrix(phase: str, matrix: Matrix) -> Table:
     width = len(str(max(ranks)))
     grid = Table.grid(padding=(0, 3, 0, 0))
     head = " " * (width + 1) + " ".join(f"{rank:>{width}}" for rank in ranks)
-    grid.add_row(Text(f"{phase}, configured", style="bold"), Text("observed", style="bold"))
+    grid.add_row(plain(f"{phase}, configured", "bold"), Text("observed", style="bold"))
     grid.add_row(Text(head, style="dim"), Text(head, style="dim"))
     for source in ranks:
         wanted, seen = matrix.configured[source], matrix.observed[source]
@@ -122,6 +124,6 @@ def _attacks(attacks: Sequence[Attack]) -> Table:
     for attack in attacks:
         where = "; ".join(part for part in (attack.where, attack.expected) if part)
         result = Text("held", style="green") if attack.passed else Text("NOT HELD", style="bold red")
-        table.add_row(Text(attack.name), str(attack.tried), str(attack.refused), str(attack.delivered), Text(where),
+        table.add_row(plain(attack.name), str(attack.tried), str(attack.refused), str(attack.delivered), plain(where),
                       result)
     return table

@@ -9,7 +9,6 @@ import gc
 import importlib
 import json
 import os
-import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from khhw.sim.cpu import MODELS
 from khhw.sim.host import Host
 from khhw.sim.options import Options, Outcome
 from khhw.sim.reports import report, write_json
+from khhw.sim.visible import visible
 
 __all__ = ["Program", "Work", "requested_work"]
 
@@ -72,7 +72,7 @@ def requested_work() -> Iterator[Work]:
     try:
         yield Work(json.loads(Path(os.environ["KHHW_REQUEST"]).read_text()), results)
     except Exception as error:
-        traceback.print_exc(file=sys.stdout)
+        print(visible(traceback.format_exc(), lines=True))
         write_json(results, {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()})
         raise
 

@@ -247,7 +247,7 @@ class Task(Wait[T]):
             self._advance(value, error)
         except StopIteration as stop:
             self._finish(stop.value, None)
-        except (Exception, Cancelled) as failure:
+        except (Exception, SystemExit, Cancelled) as failure:
             self._finish(None, failure)
         finally:
             self.scheduler.current = None

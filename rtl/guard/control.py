@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.guard.checksum import TableChecksum
 from rtl.guard.counters import EPOCH_COUNTERS
+from rtl.guard.links import LinkState
 from rtl.guard.log import LogEntry
 from rtl.guard.policy import HOP_BITS, policy_signature
 from rtl.parameters import Parameters
@@ -52,6 +53,8 @@ class GuardControl(wiring.Component):
     refused : In, array of 16 counts
     epochs : In, array of 4 x 2 counts
         As :class:`~rtl.guard.counters.GuardCounters` has them.
+    links : In, array of 6 LinkState
+        As :class:`~rtl.guard.links.LinkCounters` has them.
     log_count, log_lost : In(32)
     log_clear : Out(1)
     log_index : Out(entry index)
@@ -78,6 +81,7 @@ class GuardControl(wiring.Component):
             "receive_valid": Out(parameters.receive_ids),
             "refused": In(data.ArrayLayout(32, 16)),
             "epochs": In(data.ArrayLayout(data.ArrayLayout(32, 2), len(EPOCH_COUNTERS))),
+            "links": In(data.ArrayLayout(LinkState, DIRECTIONS)),
             "log_count": In(32),
             "log_lost": In(32),
             "log_clear": Out(1),
@@ -150,8 +154,9 @@ class GuardControl(wiring.Component):
             Cat(*alike).any() & Mux(write, _who(_WRITABLE, right, owners), _who(_READABLE, right, owners))
             for right, alike in rights.items()
         ]))
-        # A log entry is four registers; they share the index of the first.
+        # A log entry is four registers, so is a cable; they share the index of the first.
         indices["LOG_NODES"] = (address - REGISTERS["LOG_NODES"].address)[4:4 + len(self.log_index)]
+        indices["LINK_SENT"] = (address - REGISTERS["LINK_SENT"].address)[4:7]
         return hits, indices, permitted
 
     def _keep(self, m, hits, indices, writes, value):
@@ -216,6 +221,8 @@ class GuardControl(wiring.Component):
     def _value(self, m, hits, indices, crc):
         """What a read answers."""
         policy, entry = self.policy, self.log_entry
+        link = Signal(LinkState)
+        m.d.comb += link.eq(self.links[indices["LINK_SENT"]])
         values = {
             "HOLD": Cat(policy.hold, policy.hold & self.unfinished),
             "GUARD_STATUS": Cat(policy.valid, policy.epoch, self.drained, policy.priority, policy.hold),
@@ -228,6 +235,11 @@ class GuardControl(wiring.Component):
             "REFUSED": self.refused[indices["REFUSED"]],
             **{name.upper(): counts[indices[name.upper()]]
                for name, counts in zip(EPOCH_COUNTERS, self.epochs, strict=True)},
+            "LINK_SENT": link.sent,
+            "LINK_RECEIVED": link.received,
+            "LINK_DAMAGED": link.damaged,
+            "LINK_ROOM": Cat(link.ends.rx.held, link.ends.tx.free, link.ends.rx.receiving, link.ends.tx.sending),
+            "LINK_UNITS": self.parameters.link_units,
             "LOG_COUNT": self.log_count,
             "LOG_LOST": self.log_lost,
             "LOG_NODES": Cat(entry.refusal.destination, entry.refusal.source),

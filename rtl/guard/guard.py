@@ -10,6 +10,7 @@ from rtl.guard.counters import GuardCounters
 from rtl.guard.drain import Drain
 from rtl.guard.egress import EgressGuard
 from rtl.guard.ingress import IngressGuard
+from rtl.guard.links import LinkCounters
 from rtl.guard.log import RefusalLog
 from rtl.guard.table import PermissionTable
 from rtl.parameters import Parameters
@@ -114,6 +115,8 @@ class Guard(wiring.Component):
             control.refused.eq(counters.refused),
             control.epochs.eq(counters.epochs),
         ]
+        m.submodules.links = links = LinkCounters()
+        m.d.comb += [links.links.eq(self.links), control.links.eq(links.states)]
 
         sources = 2 * self.parameters.lanes + 1
         m.submodules.log = log = RefusalLog(sources, self.parameters.log_entries)

@@ -66,7 +66,8 @@ class ReceptionLane(Component):
     Members
     -------
     i : In(FlitStream)
-        Always drained; waits for nothing but the memory, other lanes and, in a cycle, other clients.
+        Always drained. A packet may wait, behind its second flit, for packets of other lanes in its ring, which have
+        room; and elsewhere for nothing but the memory and, in a cycle, other clients.
     ring : Out(ring client)
     restart : In(rings)
         See :class:`~rtl.ni.ring.RingFile`.

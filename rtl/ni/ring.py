@@ -85,7 +85,8 @@ class Ring(Component):
 def ring_client(parameters: Parameters) -> wiring.Signature:
     """Hardware that fills rings, seen from itself. Rings are named by one-hot vectors.
 
-    A ring belongs to one client at a time: from a request that is accepted to `unlock`.
+    A ring belongs to one client at a time: from a request that is accepted to `unlock`. Those that wait for it get
+    it in the order of asking.
 
     Members
     -------
@@ -132,7 +133,8 @@ def ring_client(parameters: Parameters) -> wiring.Signature:
 class RingFile(Component):
     """All rings: the host's registers, room for the clients that fill rings, pointers for those that empty them.
 
-    One client is served in a cycle. A ring that reaches beyond the end of the memory goes on at address 0.
+    One client is served in a cycle; of those that want the same ring the one that asked first. A ring that reaches
+    beyond the end of the memory goes on at address 0.
 
     Parameters
     ----------
@@ -259,8 +261,11 @@ class RingFile(Component):
         m.submodules.arbiter = arbiter = RoundRobin(len(clients))
         which = Signal(len(rings))
         chunks = Signal(5)
+        late = self._queue(m, arbiter.grants)
         m.d.comb += [
-            arbiter.requests.eq(Cat(client.valid & ~(client.which & locked).any() for client in clients)),
+            arbiter.requests.eq(Cat(
+                client.valid & ~(client.which & locked).any() & ~waits
+                for client, waits in zip(clients, late, strict=True))),
             arbiter.advance.eq(arbiter.requests.any()),
             Cat(which, chunks).eq(select(arbiter.grants, [Cat(client.which, client.chunks) for client in clients])),
         ]
@@ -303,3 +308,25 @@ class RingFile(Component):
                 ring.reserve_to.eq(reduce(or_, (client.reserve_to for client in clients))),
                 ring.publish_to.eq(reduce(or_, (client.publish_to for client in clients))),
             ]
+
+    def _queue(self, m: Module, grants: Signal) -> list[Value]:
+        """For each client: whether another one asked for the same ring before it, and waits.
+
+        A round robin among those whose ring is free is not enough: who is served meanwhile with other rings moves its
+        turn on, so that a client could find its ring taken again whenever it is its turn.
+        """
+        count = len(self.clients)
+        asked = Signal(count)
+        m.d.sync += asked.eq(Cat(client.valid for client in self.clients) & ~grants)
+        late: list[Value] = []
+        for index, client in enumerate(self.clients):
+            kept = Signal(count, name=f"kept_{index}")
+            before = Signal(count, name=f"before_{index}")
+            rivals = Signal(count, name=f"rivals_{index}")
+            m.d.comb += [
+                before.eq(Mux(asked[index], kept, asked)),
+                rivals.eq(Cat((client.which & other.which).any() for other in self.clients)),
+            ]
+            m.d.sync += kept.eq(before & ~grants)
+            late.append((before & rivals).any())
+        return late

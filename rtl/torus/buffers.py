@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from rtl.formats import CHUNK_FLITS, PACKET_FLITS, Flit, Header, Straps
+from rtl.formats import CHUNK_FLITS, PACKET_FLITS, Flit, Header, Straps, VirtualChannel
 from rtl.parameters import Bubble, Parameters
-from rtl.signatures import FlitStream, TorusLink
+from rtl.signatures import FlitStream, ReceiverReport, TorusLink
 from rtl.torus.routing import CHANNELS, DIMENSION_ORDER, Arrival, Route, Routed, route
 
-__all__ = ["CreditReturn", "Injection", "LinkInput", "PacketReader", "ReadPath"]
+__all__ = ["CreditReturn", "Framing", "Injection", "LinkInput", "PacketReader", "ReadPath"]
 
 PACKET_CHUNKS = PACKET_FLITS // CHUNK_FLITS
 
@@ -43,7 +43,7 @@ class PacketReader(wiring.Component):
     o : Out(ReadPath)
         To the switch; shows nothing of condemned packets.
     discarded : Out(2)
-        A condemned packet's header is sunk in this cycle; one bit an epoch parity.
+        A condemned packet's header that is not damaged is sunk in this cycle; one bit an epoch parity.
     """
 
     def __init__(self, order: Sequence[int] = DIMENSION_ORDER) -> None:
@@ -58,13 +58,15 @@ class PacketReader(wiring.Component):
         header = data.View(Header, flit.data)
 
         condemned = Signal()
+        counts = Signal()
         sinking = Signal()
         sink = Signal()
         m.d.comb += [
             condemned.eq(self.valid & flit.first & self.routed.discard),
             sink.eq(condemned | (self.valid & sinking)),
             self.read.eq(sink | self.o.take),
-            self.discarded.eq(Cat(condemned & ~header.epoch, condemned & header.epoch)),
+            counts.eq(condemned & ~self.routed.damaged),
+            self.discarded.eq(Cat(counts & ~header.epoch, counts & header.epoch)),
         ]
         with m.If(sink):
             m.d.sync += sinking.eq(~flit.last)
@@ -137,6 +139,59 @@ class CreditReturn(wiring.Component):
         return m
 
 
+class Framing(wiring.Component):
+    """Keeps packets of a cable apart whatever the cable lost, and says what came. No latency.
+
+    What comes while no packet is open and is no header is made into a packet that is condemned, as one with a damaged
+    header is: its slot is freed. A header that comes while a packet is open is made into the end of that one, marked
+    bad, and what follows it has no header. So no packet waits for an end that will not come, unless it is the last on
+    its cable, and no flit of a packet goes where the one before it goes. What an end of a cable cannot see (flits lost
+    from the middle of a packet) the length in the header tells the network interface.
+
+    Members
+    -------
+    valid : In(1)
+        A flit came by the cable.
+    i : In(Routed)
+        That flit, having passed :class:`~rtl.torus.routing.Arrival`.
+    o : Out(Routed)
+        What to store.
+    received, receiving, damaged : Out
+        Of :data:`~rtl.signatures.ReceiverReport`.
+    """
+
+    valid: In(1)
+    i: In(Routed)
+    o: Out(Routed)
+    received: Out(2)
+    receiving: Out(1)
+    damaged: Out(1)
+
+    def elaborate(self, _platform: object) -> Module:
+        m = Module()
+        flit = self.i.flit
+        epoch = Header(flit.data).epoch
+        cut = Signal()
+        headless = Signal()
+        whole = Signal()
+        m.d.comb += [
+            cut.eq(self.receiving & flit.first),
+            headless.eq(~self.receiving & ~flit.first),
+            whole.eq(self.valid & ~self.receiving & flit.first & ~self.i.damaged),
+            self.o.eq(self.i),
+            self.o.flit.first.eq(~self.receiving),
+            self.o.flit.last.eq(flit.last | cut),
+            self.o.flit.bad.eq(flit.bad | cut),
+            self.o.discard.eq(self.i.discard | headless),
+            self.o.damaged.eq(self.i.damaged | headless),
+            self.received.eq(whole.replicate(2) & Cat(~epoch, epoch)),
+            self.damaged.eq(self.valid & ~self.receiving & self.o.damaged),
+        ]
+        with m.If(self.valid):
+            m.d.sync += self.receiving.eq(~self.o.flit.last)
+        return m
+
+
 class LinkInput(wiring.Component):
     """Receiving end of a torus cable: reads headers on arrival and buffers every virtual channel apart.
 
@@ -161,6 +216,8 @@ class LinkInput(wiring.Component):
         To the switch.
     discarded : Out(2), one a channel
         See :class:`PacketReader`.
+    report : Out(ReceiverReport)
+        What is needed to find a cable that lost something.
     idle : Out(1)
         No flit and no credit is in here.
     """
@@ -174,13 +231,23 @@ class LinkInput(wiring.Component):
             "rx": In(TorusLink),
             "o": Out(ReadPath).array(len(CHANNELS)),
             "discarded": Out(2).array(len(CHANNELS)),
+            "report": Out(ReceiverReport),
             "idle": Out(1),
         })
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.arrival = arrival = Arrival(self.port, self.order)
-        m.d.comb += [arrival.straps.eq(self.straps), arrival.i.eq(self.rx.flit)]
+        m.submodules.framing = framing = Framing()
+        m.d.comb += [
+            arrival.straps.eq(self.straps),
+            arrival.i.eq(self.rx.flit),
+            framing.valid.eq(self.rx.valid),
+            framing.i.eq(arrival.o),
+            self.report.received.eq(framing.received),
+            self.report.receiving.eq(framing.receiving),
+            self.report.damaged.eq(framing.damaged),
+        ]
 
         idle = []
         for number, channel in enumerate(CHANNELS):
@@ -192,7 +259,7 @@ class LinkInput(wiring.Component):
                 self.parameters.bubble, self.parameters.slots)
             m.d.comb += [
                 buffer.w_en.eq(self.rx.valid & (self.rx.vc == channel)),
-                buffer.w_data.eq(arrival.o),
+                buffer.w_data.eq(framing.o),
                 reader.valid.eq(buffer.r_rdy),
                 reader.routed.eq(buffer.r_data),
                 buffer.r_en.eq(reader.read),
@@ -205,8 +272,18 @@ class LinkInput(wiring.Component):
             ]
             connect(m, reader.o, flipped(self.o[number]))
             idle += [buffer.level == 0, credits.idle]
+            self._count_held(m, channel, buffer.w_en & framing.o.flit.first, credits.credit)
         m.d.comb += self.idle.eq(Cat(idle).all())
         return m
+
+    def _count_held(self, m: Module, channel: VirtualChannel, begins: Value, credit: Value) -> None:
+        """Room that what came on a channel takes, until it is given back."""
+        name = channel.name.lower()
+        held = Signal(range(self.parameters.link_units + 1), name=f"held_{name}")
+        header = Header(self.rx.flit.data)
+        units = header.size + 1 if self.parameters.bubble is Bubble.CHUNKS else 1
+        m.d.sync += held.eq(held + Mux(begins, units, 0) - credit)
+        m.d.comb += self.report.held[name].eq(held)
 
 
 class Injection(wiring.Component):
@@ -260,6 +337,7 @@ class Injection(wiring.Component):
         with m.If(self.i.ready):
             m.d.sync += valid.eq(self.i.valid)
             with m.If(self.i.valid):
-                m.d.sync += held.eq(arrival.o)
+                # Between guard and router nothing is damaged: what is condemned here counts by its epoch.
+                m.d.sync += [held.eq(arrival.o), held.damaged.eq(0)]
         connect(m, reader.o, flipped(self.o))
         return m

@@ -14,10 +14,10 @@ __all__ = ["DepositScheduler"]
 class DepositScheduler(wiring.Component):
     """Gets a deposit packet the link ahead and an ejection lane, both in the same cycle. Latency: one cycle.
 
-    One packet at a time is chosen, only while it has room ahead. New grants of its two outputs are then
-    withheld until both are free, and both go to it: nothing is ever held while the other is waited for. A
-    chosen packet that loses its room steps back. An output that has served a deposit packet serves whoever
-    else waits before the next one, so neither kind starves.
+    One packet at a time is chosen, only while it has room ahead. New grants of its lane are then withheld until that
+    is free, which it stays, and then those of its link; when both are free both go to it: nothing is ever held while
+    the other is waited for, and a link never waits for a lane. A chosen packet that loses its room steps back. An
+    output that has served a deposit packet serves whoever else waits before the next one, so neither kind starves.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class DepositScheduler(wiring.Component):
     room : In(sources)
         There is room for it ahead.
     link_busy : In(6), lane_busy : In(lanes)
-        The output cannot start a packet now.
+        The output cannot start a packet now. A lane that is withheld stays free.
     withhold_link : Out(6), withhold_lane : Out(lanes)
         The output must not grant.
     force : Out(sources)
@@ -52,6 +52,7 @@ class DepositScheduler(wiring.Component):
         m = Module()
         m.submodules.turn = turn = RoundRobin(self.sources)
         chosen = Signal(self.sources)
+        ready = Signal(self.sources)
         owed_link = Signal(DIRECTIONS)
         owed_lane = Signal(self.lanes)
         forced_link = Signal(DIRECTIONS)
@@ -63,16 +64,16 @@ class DepositScheduler(wiring.Component):
             m.d.comb += [
                 turn.request[source].eq(
                     self.want[source] & self.room[source] & ~owed_link[link] & ~owed_lane[lane]),
-                self.force[source].eq(
-                    chosen[source] & self.room[source] & ~self.link_busy[link] & ~self.lane_busy[lane]),
+                ready[source].eq(chosen[source] & ~self.lane_busy[lane]),
+                self.force[source].eq(ready[source] & self.room[source] & ~self.link_busy[link]),
             ]
         by_link = [self._of(lambda port, d=d: port ^ 1 == d) for d in range(DIRECTIONS)]
         by_lane = [self._of(lambda port, e=e: port % self.lanes == e) for e in range(self.lanes)]
-        for group, withhold, forced in (
-            (by_link, self.withhold_link, forced_link), (by_lane, self.withhold_lane, forced_lane),
+        for group, waiting, withhold, forced in (
+            (by_link, ready, self.withhold_link, forced_link), (by_lane, chosen, self.withhold_lane, forced_lane),
         ):
             for output, mask in enumerate(group):
-                m.d.comb += [withhold[output].eq((chosen & mask).any()), forced[output].eq((self.force & mask).any())]
+                m.d.comb += [withhold[output].eq((waiting & mask).any()), forced[output].eq((self.force & mask).any())]
 
         m.d.comb += turn.accept.eq(~chosen.any())
         with m.If(~chosen.any()):

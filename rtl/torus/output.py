@@ -4,12 +4,12 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import fifo, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.formats import CHUNK_FLITS, PACKET_FLITS, Flit
+from rtl.formats import PACKET_FLITS, Flit, Header
 from rtl.parameters import Bubble, Parameters
-from rtl.signatures import FlitStream, TorusLink
+from rtl.signatures import FlitStream, TorusLink, TransmitterReport
 from rtl.torus.arbiter import ChannelArbiter
 from rtl.torus.routing import CHANNELS
 
@@ -131,6 +131,8 @@ class LinkOutput(wiring.Component):
         That flit.
     tx : Out(TorusLink)
         The cable.
+    report : Out(TransmitterReport)
+        What is needed to find a cable that lost something.
     """
 
     def __init__(self, parameters: Parameters, turning: int) -> None:
@@ -143,7 +145,7 @@ class LinkOutput(wiring.Component):
             "request": In(width).array(channels), "sizes": In(3).array(sources),
             "withhold": In(1), "force": In(self.links).array(channels),
             "select": Out(sources), "busy": Out(1), "room": Out(channels),
-            "move": In(1), "flit": In(Flit), "tx": Out(TorusLink),
+            "move": In(1), "flit": In(Flit), "tx": Out(TorusLink), "report": Out(TransmitterReport),
         })
 
     def elaborate(self, _platform: object) -> Module:
@@ -169,12 +171,20 @@ class LinkOutput(wiring.Component):
                 self.tx.vc.eq(reduce(or_, [
                     Mux(used, channel, 0) for used, channel in zip(allocator.channel, CHANNELS, strict=True)])),
             ]
+        epoch = Header(self.tx.flit.data).epoch
+        sending = Signal()
+        with m.If(self.tx.valid):
+            m.d.sync += sending.eq(~self.tx.flit.last)
+        m.d.comb += [
+            self.report.sent.eq((self.tx.valid & self.tx.flit.first).replicate(2) & Cat(~epoch, epoch)),
+            self.report.sending.eq(sending),
+        ]
         return m
 
     def _count_credits(self, m: Module, allocator: Allocator, number: int) -> None:
         """Credits of one channel, and who has room by them."""
         bubble, channel = self.parameters.bubble, CHANNELS[number]
-        limit = self.parameters.slots * (PACKET_FLITS // CHUNK_FLITS if bubble is Bubble.CHUNKS else 1)
+        limit = self.parameters.link_units
         credits = Signal(range(limit + 1), init=limit, name=f"credits_{channel.name.lower()}")
         starts, spent = Signal(name=f"starts_{number}"), Signal(4, name=f"spent_{number}")
         m.d.comb += starts.eq(allocator.start & allocator.channel[number])
@@ -190,6 +200,7 @@ class LinkOutput(wiring.Component):
         else:
             m.d.comb += spent.eq(1)
         m.d.sync += credits.eq(credits + self.tx.credit[channel] - Mux(starts, spent, 0))
+        m.d.comb += self.report.free[channel.name.lower()].eq(credits)
 
         entering = 1 if bubble is Bubble.OFF else 2
         m.d.comb += self.room[number].eq(credits >= needs[0])
@@ -199,7 +210,11 @@ class LinkOutput(wiring.Component):
 
 
 class EjectionOutput(wiring.Component):
-    """An ejection lane. Latency: one cycle from the switch to the stream.
+    """An ejection lane: a register flits leave from, and room for a packet before it. Latency: one cycle.
+
+    A packet is granted only when there is room for all of it, and then every flit of it is taken in the cycle it
+    comes, whatever the guard and the network interface wait for. So a packet that has begun to move is never held
+    up by where it ends, nor is a link on which the same flits go on; only headers that were not granted wait.
 
     Parameters
     ----------
@@ -211,13 +226,11 @@ class EjectionOutput(wiring.Component):
     request : In, one a channel
         Of the ports and of the lane.
     withhold, force, select, busy
-        See :class:`Allocator`; also `busy` while the register is full, so that a granted head always moves.
+        See :class:`Allocator`; also `busy` while there is no room for a packet.
     move : In(1)
-        A flit of the selected source comes in this cycle; only while `ready`.
+        A flit of the selected source comes in this cycle.
     flit : In(Flit)
         That flit.
-    ready : Out(1)
-        A flit could come in this cycle.
     o : Out(FlitStream)
         Ejected packets.
     idle : Out(1)
@@ -231,12 +244,13 @@ class EjectionOutput(wiring.Component):
             "request": In(ports + 1).array(channels),
             "withhold": In(1), "force": In(ports).array(channels),
             "select": Out(ports * channels + 1), "busy": Out(1),
-            "move": In(1), "flit": In(Flit), "ready": Out(1), "o": Out(FlitStream), "idle": Out(1),
+            "move": In(1), "flit": In(Flit), "o": Out(FlitStream), "idle": Out(1),
         })
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.allocator = allocator = Allocator(self.ports, 0, 1)
+        m.submodules.buffer = buffer = fifo.SyncFIFO(width=Flit.size, depth=PACKET_FLITS)
         for number in range(len(CHANNELS)):
             m.d.comb += [
                 allocator.request[number].eq(self.request[number]),
@@ -244,15 +258,23 @@ class EjectionOutput(wiring.Component):
                 allocator.force[number].eq(self.force[number]),
             ]
         m.d.comb += [
-            self.ready.eq(~self.o.valid | self.o.ready),
-            allocator.withhold.eq(self.withhold | ~self.ready),
+            allocator.withhold.eq(self.withhold | buffer.r_rdy),
             allocator.done.eq(self.move & self.flit.last),
             self.select.eq(allocator.select),
-            self.busy.eq(allocator.busy | ~self.ready),
-            self.idle.eq(~allocator.busy & ~self.o.valid),
+            self.busy.eq(allocator.busy | buffer.r_rdy),
+            self.idle.eq(~allocator.busy & ~buffer.r_rdy & ~self.o.valid),
         ]
-        with m.If(self.ready):
-            m.d.sync += self.o.valid.eq(self.move)
-        with m.If(self.move):
-            m.d.sync += self.o.payload.eq(self.flit)
+
+        # What the register cannot take waits in the buffer; nothing overtakes it.
+        free = Signal()
+        m.d.comb += [
+            free.eq(~self.o.valid | self.o.ready),
+            buffer.w_data.eq(self.flit),
+            buffer.w_en.eq(self.move & (~free | buffer.r_rdy)),
+            buffer.r_en.eq(free),
+        ]
+        with m.If(free):
+            m.d.sync += self.o.valid.eq(self.move | buffer.r_rdy)
+        with m.If(free & (self.move | buffer.r_rdy)):
+            m.d.sync += self.o.payload.eq(Mux(buffer.r_rdy, buffer.r_data, self.flit))
         return m

@@ -65,6 +65,7 @@ class Router(wiring.Component):
             yield from ((f"injection_{lane}", name) for name in ("valid", "routed"))
             yield from ((f"ejection_{lane}", name) for name in ("o__valid", "o__payload"))
             yield f"ejection_{lane}.allocator", "busy"
+            yield f"ejection_{lane}.buffer", "level"
 
     def link_input(self, port: int) -> wiring.Component:
         """The receiving end of a cable; a subclass may return any other with the ports of a `LinkInput`."""
@@ -78,7 +79,7 @@ class Router(wiring.Component):
         injections = [Injection(self.order) for _ in range(lanes)]
         for port, unit in enumerate(inputs):
             m.submodules[f"input_{Direction(port).name.lower()}"] = unit
-            m.d.comb += unit.straps.eq(self.straps)
+            m.d.comb += [unit.straps.eq(self.straps), self.links[port].rx.eq(unit.report)]
             connect(m, flipped(self.rx[port]), unit.rx)
         for lane, unit in enumerate(injections):
             m.submodules[f"injection_{lane}"] = unit
@@ -115,6 +116,7 @@ class Router(wiring.Component):
             for place, source in enumerate(switch.reach[direction]):
                 m.d.comb += unit.sizes[place].eq(self._paths[source].route.size)
             m.d.comb += [
+                self.links[direction].tx.eq(unit.report),
                 unit.withhold.eq(deposit.withhold_link[direction]),
                 deposit.link_busy[direction].eq(unit.busy),
                 *(unit.force[v][0].eq(deposit.force[(direction ^ 1) * channels + v]) for v in range(channels)),
@@ -128,7 +130,6 @@ class Router(wiring.Component):
             m.d.comb += [
                 unit.withhold.eq(deposit.withhold_lane[lane]),
                 deposit.lane_busy[lane].eq(unit.busy),
-                switch.ready[lane].eq(unit.ready),
                 *(unit.force[v][place].eq(deposit.force[port * channels + v])
                   for v in range(channels) for place, port in enumerate(lane_ports[lane])),
             ]

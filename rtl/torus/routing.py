@@ -25,8 +25,9 @@ Route = data.StructLayout({"to": EJECT + 1, "size": 3, "deposit": 1, "vc": 2})
 """What the head of a packet asks for: one output (one-hot) for so many chunks plus one, and from its header
 whether it leaves copies and on which channel it wants to be injected."""
 
-Routed = data.StructLayout({"flit": Flit, "discard": 1})
-"""A flit that has passed :class:`Arrival`; `discard` counts with `first` and condemns the packet."""
+Routed = data.StructLayout({"flit": Flit, "discard": 1, "damaged": 1})
+"""A flit that has passed :class:`Arrival`; both marks count with `first`. `discard` condemns the packet; `damaged` says
+why: its header cannot be trusted, not even for its epoch."""
 
 
 def outputs_from(port: int | None, order: Sequence[int] = DIMENSION_ORDER) -> list[Direction]:
@@ -125,6 +126,7 @@ class Arrival(wiring.Component):
             new.crc.eq(header.crc ^ hint_parity(cleared)),
             self.o.flit.eq(self.i),
             self.o.flit.data.eq(Mux(self.i.first, new.as_value(), word)),
+            self.o.damaged.eq(~good),
             self.o.discard.eq(~good | (~hint.any() & ~here.all()) | (hint & (alone | 0x3F & ~legal)).any()),
         ]
         return m

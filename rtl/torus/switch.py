@@ -16,7 +16,8 @@ __all__ = ["Switch"]
 class Switch(wiring.Component):
     """Moves flits of selected sources to outputs. No latency.
 
-    A source can be selected by one output, or by a link and a lane: then both get each flit in the same cycle.
+    A source can be selected by one output, or by a link and a lane: then both get each flit in the same cycle. Outputs
+    always take what comes: a packet that has started moves as fast as its source gives it.
 
     Parameters
     ----------
@@ -35,8 +36,6 @@ class Switch(wiring.Component):
         It goes.
     select : In, one an output, links first
         One-hot choice among the sources of that output.
-    ready : In(lanes)
-        The lane can take a flit. Links always can.
     move : Out(outputs)
         A flit goes to the output.
     out : Out(Flit), one an output
@@ -46,11 +45,10 @@ class Switch(wiring.Component):
     def __init__(self, sources: int, links: Sequence[Sequence[int]], lanes: Sequence[Sequence[int]]) -> None:
         self.sources = sources
         self.reach = [*links, *lanes]
-        self.first_lane = len(links)
         super().__init__({
             "valid": In(sources), "flits": In(Flit).array(sources), "take": Out(sources),
             **{f"select_{output}": In(len(reach)) for output, reach in enumerate(self.reach)},
-            "ready": In(len(lanes)), "move": Out(len(self.reach)), "out": Out(Flit).array(len(self.reach)),
+            "move": Out(len(self.reach)), "out": Out(Flit).array(len(self.reach)),
         })
 
     def select(self, output: int) -> Signal:
@@ -60,25 +58,17 @@ class Switch(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        held: list[list[Value]] = [[] for _ in range(self.sources)]
         used: list[list[Value]] = [[] for _ in range(self.sources)]
         for output, reach in enumerate(self.reach):
             for place, source in enumerate(reach):
-                selected = self.select(output)[place]
-                used[source].append(selected)
-                if output >= self.first_lane:
-                    held[source].append(selected & ~self.ready[output - self.first_lane])
+                used[source].append(self.select(output)[place])
+        for source, outputs in enumerate(used):
+            m.d.comb += self.take[source].eq(self.valid[source] & reduce(or_, outputs))
 
-        go = [Signal(name=f"go_{source}") for source in range(self.sources)]
-        for source in range(self.sources):
-            m.d.comb += [
-                go[source].eq(self.valid[source] & ~reduce(or_, held[source])),
-                self.take[source].eq(go[source] & reduce(or_, used[source])),
-            ]
         for output, reach in enumerate(self.reach):
             chosen = [(self.select(output)[place], source) for place, source in enumerate(reach)]
             m.d.comb += [
-                self.move[output].eq(reduce(or_, (selected & go[source] for selected, source in chosen))),
+                self.move[output].eq(reduce(or_, (selected & self.valid[source] for selected, source in chosen))),
                 self.out[output].as_value().eq(reduce(or_, (
                     Mux(selected, self.flits[source].as_value(), 0) for selected, source in chosen))),
             ]

@@ -1,6 +1,7 @@
 """Both ends of a torus cable: what a neighbour sends to a router, and what it makes of what the router sends."""
 
 from collections import Counter, deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,14 +43,14 @@ class LinkSource:
         self._dut = dut
         self._valid, self._vc, self._flit, self._credit = (
             getattr(dut, f"rx__{port}__{name}") for name in ("valid", "vc", "flit", "credit"))
-        self._queue: deque[tuple[int, Packet]] = deque()
-        self._flits: deque[int] = deque()
+        self._queue: deque[tuple[int, Packet, Collection[int]]] = deque()
+        self._flits: deque[int | None] = deque()
         self._valid.value = 0
         cocotb.start_soon(self._run())
 
-    def put(self, packet: Packet, vc: int = VirtualChannel.ESCAPE) -> None:
-        """Queue a packet on a channel."""
-        self._queue.append((vc, packet))
+    def put(self, packet: Packet, vc: int = VirtualChannel.ESCAPE, *, lost: Collection[int] = ()) -> None:
+        """Queue a packet on a channel; the cable loses those of its flits whose numbers are in `lost`."""
+        self._queue.append((vc, packet, lost))
 
     @property
     def idle(self) -> bool:
@@ -67,20 +68,21 @@ class LinkSource:
                     assert self.credits[channel] <= self.limit, f"a credit too many on {channel.name}"
             self._start()
             sending = bool(self._flits) and not next(self.pauses)
-            self._valid.value = int(sending)
-            if sending:
-                self._flit.value = self._flits.popleft()
+            flit = self._flits.popleft() if sending else None
+            self._valid.value = int(flit is not None)
+            if flit is not None:
+                self._flit.value = flit
 
     def _start(self) -> None:
         """Begin the next packet, if there is room for it."""
         if self._flits or not self._queue:
             return
-        vc, packet = self._queue[0]
+        vc, packet, lost = self._queue[0]
         units = _units(packet.words[0], self._chunks)
         if self.credits[vc] >= units:
             self.credits[vc] -= units
             self._queue.popleft()
-            self._flits.extend(packet.flits())
+            self._flits.extend(None if at in lost else flit for at, flit in enumerate(packet.flits()))
             self._vc.value = int(vc)
 
 

@@ -10,7 +10,8 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from rtl.formats import Direction, Straps, pack
+from rtl.formats import Direction, Straps, pack, unpack
+from rtl.signatures import LinkReport, ReceiverReport, TransmitterReport
 from testbenches.kit.links import Arrived, LinkSink, LinkSource
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
 from testbenches.kit.torus import torus_packet
@@ -50,6 +51,8 @@ class Bench:
         self.eject = [FlitSink(dut, f"eject__{i}", PAUSES[pauses]()) for i in range(LANES)]
         self.discards: Counter[int] = Counter()
         """Packets the router said it discarded, by epoch parity."""
+        self.links: list[Counter[str]] = [Counter() for _ in Direction]
+        """What the router said of every cable: headers `sent_0` and `received_0` by epoch parity, and `damaged`."""
         self.serial = 0
 
     @classmethod
@@ -63,17 +66,28 @@ class Bench:
         size_x, size_y, size_z = bench.shape
         dut.straps.value = pack(Straps, x=x, y=y, z=z, size_x=size_x, size_y=size_y, size_z=size_z)
         dut.rst.value = 0
-        cocotb.start_soon(bench.watch_discards())
+        cocotb.start_soon(bench.watch())
         await RisingEdge(dut.clk)
         return bench
 
-    async def watch_discards(self) -> None:
-        """Count discards for ever."""
+    def ends(self, direction: int) -> tuple[dict[str, int], dict[str, int]]:
+        """What the router says of the ends of a port in this cycle, of the transmitter and the receiver."""
+        report = unpack(LinkReport, int(self.dut.links.value) >> direction * LinkReport.size)
+        return unpack(TransmitterReport, report["tx"]), unpack(ReceiverReport, report["rx"])
+
+    async def watch(self) -> None:
+        """Count discards, and what crosses cables, for ever."""
         while True:
             await RisingEdge(self.dut.clk)
             counts = int(self.dut.discards.value)
             self.discards[0] += counts & 31
             self.discards[1] += counts >> 5
+            for direction, seen in enumerate(self.links):
+                tx, rx = self.ends(direction)
+                seen["damaged"] += rx["damaged"]
+                for parity in range(2):
+                    seen[f"sent_{parity}"] += tx["sent"] >> parity & 1
+                    seen[f"received_{parity}"] += rx["received"] >> parity & 1
 
     def packet(
         self, destination: tuple[int, ...], source: tuple[int, ...] | None = None, **options: Any,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from khhw.attack import planted
 from khhw.attack.accesses import forbidden, pokes
 from khhw.attack.colours import COLOURED_NODES, colour, paint, words_of
 from khhw.attack.genome import WAYS, change, draw
@@ -68,6 +69,16 @@ def test_hostile_nodes_aim_at_foes(dice: np.random.Generator) -> None:
     rows = batch(one, 100).rows
     places = {tuple(int(take_field(rows[i:i + 1, 2], Header, axis)[0]) for axis in "xyz") for i in range(100)}
     assert places == {one.scene.shape.coordinate(rank) for rank in one.scene.honest}
+
+
+def test_copies_cross_where_the_hostile_have_a_line(dice: np.random.Generator) -> None:
+    scene = SCENES[-1]
+    for rank, far in ((2, 5), (3, 5), (4, 2), (5, 2)):
+        one = Hand(scene, rank, scene.honest, scene.hostile, hand(dice, way="crossing", near=1.0).genome, dice)
+        copies, own = (batch(one, 20, ring).rows[:, 2] for ring in (0, 3))
+        assert set(take_field(copies, Header, "x")) == {far} and take_field(copies, Header, "deposit").all()
+        assert set(take_field(own, Header, "x")) == {rank} and not take_field(own, Header, "deposit").any()
+        assert not take_field(np.concatenate([copies, own]), Header, "pid1").any()
 
 
 def test_what_a_node_must_refuse() -> None:
@@ -140,8 +151,9 @@ def test_records_end_where_no_header_is() -> None:
 
 class TestPlanted:
     def test_each_replaces_a_part(self) -> None:
-        assert len({bug.name for bug in BUGS}) == 7
-        assert {bug.part for bug in BUGS} == {"guard", "ni"}
+        assert len({bug.name for bug in BUGS}) == 8
+        assert {bug.part for bug in BUGS} == {"guard", "ni", "router"}
+        assert all(isinstance(getattr(planted, bug.replacement), type) for bug in BUGS)
 
     def test_a_replacement_that_no_longer_fits_is_named(self) -> None:
         with pytest.raises(LookupError, match=r"'no such text' is 0 times in rtl\.guard\.table, not once"):
@@ -173,6 +185,7 @@ class TestKeptResults:
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--packets", "0"], "--packets takes a number from 1"),
+    (["--lanes", "7"], "--lanes: lanes must be an integer from 1 to 6, not 7"),
     (["--show", "none.json"], "holds no results of khhw attack"),
 ])
 def test_a_wrong_request(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

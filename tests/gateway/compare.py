@@ -37,6 +37,14 @@ The same client, a TCP socket, plays the same sequences of commands to the kerne
 the RTL of two nodes, and to {version} of the distribution. What comes back is compared byte for byte; only
 uniques (`cas`) are compared by the order of their first appearance, as their numbers mean nothing. `stats` without
 words is not played: its numbers are those of another machine.
+
+A line of any command but `get` and `gets` may have 16,384 bytes with its end, the original's read buffer; a longer one
+closes the connection. The original closes it as well when it happens to meet 2,049 bytes of a line without the rest,
+which is up to how the network cuts them. Here the rest may come in any pieces; only where it stops for a second is the
+connection closed. The sequences are sent in one piece a step, and so are judged alike. A `get` or `gets` may have any
+length; here all connections together may have begun 16 MiB of them, and the next is answered by `SERVER_ERROR out of
+memory reading request` and the end. Before the end that a line of HTTP, or one too long, brings about, what was asked
+before it is answered; the original drops the answers it has not sent.
 """
 
 Ask = Callable[[bytes], bytes]

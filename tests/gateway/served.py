@@ -59,7 +59,7 @@ class Served:
             return self
         for line in self._process.stdout:
             self.lines.append(line.rstrip("\n"))
-            if line.startswith("memcached on node"):
+            if " on node" in line.partition(":")[0] and line.rpartition(":")[2].strip().isdigit():
                 self.port = int(line.rpartition(":")[2])
             elif line.startswith("console"):
                 self.consoles.append(int(line.rpartition(":")[2]))
@@ -75,6 +75,10 @@ class Served:
             self.ended = json.loads(said.splitlines()[-1])["results"]
         else:
             self.lines += said.splitlines()
+
+    def wait(self):
+        """Wait until it ends by itself."""
+        self._process.wait(PATIENCE)
 
     def connect(self, port: int | None = None, receive_buffer: int | None = None) -> socket.socket:
         """A raw TCP client, of whose answers the system keeps so many bytes if it does not read."""

@@ -6,9 +6,11 @@ import socket
 import pytest
 
 from khhw.cli import main
+from khhw.commands.serve import _failure as failure_of
 from khhw.gateway.serve import ServeError, Service
 from khhw.machine.machine import Machine
 from khhw.machine.reading import MachineFileError
+from khhw.sim.process import ProcessResult
 from tests.gateway.served import PAIR, Served
 
 
@@ -74,3 +76,41 @@ def test_a_client_whose_gateway_may_not_send_is_turned_away_with_the_reason(tmp_
     assert len(turned_away) == 1 and "node 1 -> node 0" in turned_away[0], served.lines
     assert served.lines[-1].startswith("stopped; its log is ")
     assert served.lines[-2].startswith("0 clients of 1 so far, 1 lost; 0 operations, 0/s; 0 bytes in, 0 out; ")
+
+
+MORTAL = """
+async def main(node, arguments):
+    await node.console.print(f"node {node.rank}> mortal: open")
+    await node.console.told_to_stop("mortal")
+    raise LookupError("\\x1b[2Jgone\\nnode 1> never mind")
+"""
+
+
+def test_a_server_that_fails_ends_the_serving_with_its_reason(tmp_path):
+    (tmp_path / "mortal.py").write_text(MORTAL)
+    with Served(tmp_path, f'{PAIR}\n[serve]\nkernel = "mortal.py"\n', as_json=False) as served:
+        with served.connect(served.consoles[2]) as person, person.makefile("rb") as says:
+            assert b"type help" in says.readline()
+            person.sendall(b"on all info\n")
+            heard = {says.readline().partition(b" ")[0] for _ in range(2)}
+            assert heard == {b"[0]", b"[1]"}, "a node that is told what it does not know says so"
+            person.sendall(b"on 0 stop\n")
+            while says.readline():
+                pass
+        served.wait()
+    assert served.code == 1, served.lines
+    reason = ("mortal on node 0 has ended, and what it held is gone: node 0 said 'node 0> error: kernel mortal failed: "
+              "LookupError: \\x1b[2Jgone node 1> never mind, in mortal line 5'")
+    assert reason in served.lines
+    assert any(line.startswith("[0] node 0> error: unknown command 'info'; mortal") for line in served.lines)
+    assert not any("\x1b" in line for line in served.lines)
+
+
+@pytest.mark.parametrize(("state", "message", "failure", "code"), [
+    ("interrupted", "", "", 0), ("finished", "all tasks have ended", "", 0), ("finished", "", "memcached has ended", 1),
+    ("failed", "task", "", 1), ("crashed", "interrupted", "", 0),
+])
+def test_how_a_serving_ended_is_its_exit_code(tmp_path, state, message, failure, code):
+    ended = ProcessResult(state=state, message=message, outcome={}, results={"failure": failure}, path=tmp_path,
+                          log=tmp_path, waves=None)
+    assert bool(failure_of(ended)) == bool(code)

@@ -1,70 +1,15 @@
 """Consoles by telnet, and what people and programs type, without a machine."""
 
-import socket
-import time
-from contextlib import contextmanager
+import re
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khhw.control.console import OUTSIDE, Said
-from khhw.gateway.consoles import Consoles
+from khhw.control.console import OUTSIDE
 from khhw.gateway.operations import Operations
-from khhw.gateway.sockets import Sockets
-from khhw.gateway.telnet import LINE_LIMIT, TypedLines
-from khhw.sim.scheduler import sleep
-from tests.gateway.standin import Simulation
-
-NODES = 3
-
-
-class StandInConsole:
-    """Notes what is written to it."""
-
-    def __init__(self):
-        self.lines = []
-
-    async def line(self, text, ranks):
-        await sleep(1)
-        self.lines.append((text, ranks))
-
-
-class Telnets:
-    """Consoles of three nodes, of which none says anything by itself."""
-
-    def __init__(self):
-        self.simulation, self.sockets, self.console = Simulation(), Sockets(), StandInConsole()
-        self.consoles = Consoles(self.simulation.host, self.sockets, NODES, 0)
-
-    @contextmanager
-    def running(self):
-        self.consoles.open(self.console)
-        self.sockets.start()
-        self.simulation.start()
-        try:
-            yield self
-        finally:
-            try:
-                self.simulation.stop()
-            finally:
-                self.sockets.close()
-
-    @contextmanager
-    def at(self, rank):
-        """A person at a console."""
-        with socket.create_connection(("127.0.0.1", self.consoles.ports[rank]), timeout=10) as person:
-            with person.makefile("rb") as heard:
-                assert b"type help" in heard.readline()
-                yield person, heard
-
-    def say(self, rank, text):
-        self.simulation.inbox.post(OUTSIDE, lambda: self.consoles.said(Said(1, rank, text)))
-
-    def wait_for_lines(self, count):
-        end = time.monotonic() + 10
-        while len(self.console.lines) < count:
-            assert time.monotonic() < end, self.console.lines
-            time.sleep(0.005)
+from khhw.node.commands import LINE_LIMIT
+from tests.gateway.telnets import Telnets
+from tests.report.screens import SEQUENCES, Terminal
 
 
 def test_lines_go_to_the_node_of_the_port_and_to_all():
@@ -112,22 +57,37 @@ def test_who_does_not_read_misses_lines_and_is_told_how_many():
 def test_a_line_too_long_is_refused_and_the_next_one_taken():
     with Telnets().running() as telnets, telnets.at(0) as (person, heard):
         person.sendall(b"x" * (LINE_LIMIT + 1) + b"\nhelp\n")
-        assert heard.readline() == b"error: a line has at most 1000 bytes; this one was dropped\r\n"
+        assert heard.readline() == b"error: a line has at most 16,384 bytes; this one was dropped\r\n"
         telnets.wait_for_lines(1)
         assert telnets.console.lines == [("help", [0])]
 
 
-@given(st.lists(st.binary(max_size=30).map(lambda line: line.translate(None, b"\n\r\0\xff")), max_size=5), st.data())
-def test_typed_lines_do_not_depend_on_how_they_are_cut(lines, data):
-    negotiation = [b"", b"\xff\xfd\x03", b"\xff\xfb\x18", b"\xff\xf1", b"\xff\xfa\x18\x00xterm\xff\xf0"]
-    ends = [b"\n", b"\r\n", b"\r\0\n"]
-    typed = b"".join(
-        data.draw(st.sampled_from(negotiation)) + line + data.draw(st.sampled_from(ends)) for line in lines)
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(typed)), max_size=4)))
-    typist = TypedLines()
-    heard = [line for begin, end in zip([0, *cuts], [*cuts, len(typed)], strict=True)
-             for line in typist.feed(typed[begin:end])]
-    assert heard == [line.decode("utf-8", "replace") for line in lines]
+def test_what_a_node_says_is_shown_at_every_port_and_who_said_it():
+    """Bytes that a terminal would obey leave its state, the lines around them and the stamp as they were."""
+    with Telnets().running() as telnets, telnets.at(2) as (_, two), telnets.at(None) as (_, everybody):
+        lines = ["before", *SEQUENCES, "".join(SEQUENCES), "after"]
+        for line in lines:
+            telnets.say(2, line)
+        own, all_of_it = ([heard.readline() for _ in lines] for heard in (two, everybody))
+    assert [line.removeprefix(b"[2] ") for line in all_of_it] == own
+    for line, said in zip(lines, all_of_it, strict=True):
+        text = said.decode()
+        assert re.fullmatch(r"\[2\] [^\0-\x08\n-\x1f\x7f-\x9f\u2028\u2029\u202e\u200b]*\r\n", text), line
+        terminal = Terminal(f"top\r\n{text}bottom")
+        assert terminal.rows[0] == "top" and terminal.rows[1].startswith("[2]")
+        assert terminal.rows[terminal.screen.cursor.y] == "bottom"
+        assert terminal.state == Terminal("top\r\n[2] x\r\nbottom").state
+
+
+def test_a_line_that_no_node_could_read_is_answered_at_once():
+    with Telnets().running() as telnets, telnets.at(0) as (person, heard):
+        person.sendall("e\u0301\u0301\u0301\u0301\u0301\u0301\x1b\n".encode())
+        assert b"e" + 4 * "\u0301".encode() + b"\\u0301\\u0301'" in heard.readline()
+        person.sendall(b"echo \x1b[A\n" + "echo \u2028\n".encode() + b"help\n")
+        assert heard.readline().startswith(b"error: a console line takes no control characters; '\\x1b' is in it")
+        assert heard.readline().startswith(b"error: a console line takes no control characters; '\\u2028' is in it")
+        telnets.wait_for_lines(1)
+        assert telnets.console.lines == [("help", [0])]
 
 
 COMMANDS = [b"get a\r\n", b"set a 0 0 5\r\nab\ncd\r\n", b"add b 0 0 0 noreply\r\n\r\n", b"version\n", b"nonsense\r\n",

@@ -7,6 +7,7 @@ import struct
 import subprocess
 import threading
 import time
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -21,6 +22,7 @@ from tests.memcached.record import recorded, shortened
 from tests.memcached.servers import Asker, real_memcached
 
 CLIENTS = 50
+MOST = 200
 CLOCK_HZ = 53_125_000
 LARGEST = (1 << 20) - 60
 """Bytes of the largest value with a key of one byte, as in the distribution's memcached."""
@@ -28,7 +30,7 @@ LARGEST = (1 << 20) - 60
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
-    with Served(tmp_path_factory.mktemp("serve"), PAIR) as served:
+    with Served(tmp_path_factory.mktemp("serve"), f"{PAIR}\n[serve]\nclients = {MOST}\n") as served:
         yield served
     assert served.code == 0, served.ended
     assert served.ended["state"] == "interrupted"
@@ -162,6 +164,27 @@ def test_fifty_clients_with_bad_company(served, client):
         assert slow.until(answer * 2) == answer * 2
 
 
+def test_two_hundred_clients_are_served_at_a_time_and_one_more_waits(served):
+    with ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(served)) for _ in range(MOST)]
+        for number, client in enumerate(clients):
+            client.socket.sendall(b"set k%d 0 0 5\r\nv%04d\r\n" % (number, number))
+        for client in clients:
+            assert client.until(b"\r\n") == b"STORED\r\n"
+        one_more = stack.enter_context(RawClient(served))
+        one_more.socket.sendall(b"get k7\r\n")
+        for number, client in enumerate(clients):
+            client.socket.sendall(b"get k%d\r\n" % number)
+        for number, client in enumerate(clients):
+            assert client.until(b"END\r\n") == b"VALUE k%d 0 5\r\nv%04d\r\nEND\r\n" % (number, number)
+        one_more.socket.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            one_more.until(b"END\r\n")
+        clients[7].socket.close()
+        one_more.socket.settimeout(PATIENCE)
+        assert one_more.until(b"END\r\n") == b"VALUE k7 0 5\r\nv0007\r\nEND\r\n"
+
+
 def test_a_client_that_stops_sending_gets_its_answers(served):
     with RawClient(served) as client:
         client.socket.sendall(b"set h 0 0 1\r\nx\r\nget h\r\n" + b"get nothing\r\n" * 200)
@@ -210,6 +233,20 @@ def test_consoles(served):
         assert says.readline() == b"node 1> error: unknown command 'fly'; this is the gateway and runs nothing else\r\n"
         everybody.sendall(b"on 1 help\n")
         assert all_say.readline().startswith(b"[1] node 1> info: ")
+
+
+def test_no_line_ends_what_is_served(served, client):
+    """The server has its own reader of its console, and a line that it could not read ended it once."""
+    client.set("kept", b"still")
+    lines = ["on all info", "on \u00b2 stop", f"on {'9' * 900} stop", "mrw 0 99999999999999999999", "on 0 on 0 stop",
+             "\u202e", "x" * 999, "", "on", "on 0"]
+    with served.connect(served.consoles[2]) as everybody, everybody.makefile("rb") as says:
+        everybody.sendall("".join(f"{line}\r\n" for line in lines).encode() + b"\xff\xfe\n\x1b[A\n\0\non 0 last\n")
+        heard = []
+        while b"unknown command 'last'" not in (line := says.readline()):
+            heard.append(line.decode())
+    assert sum(line.startswith("[0] node 0> error: ") for line in heard) > 6
+    assert client.get("kept") == b"still"
 
 
 def test_time_passes_as_on_the_wall_while_nobody_asks(served, client):

@@ -309,6 +309,36 @@ class TestWire:
         assert told(wire.abort) == ["out"]
         assert told(wire.lost) == ["in"]
 
+    def test_who_found_no_room_for_all_is_told_when_there_is_some(self):
+        wire, heard = Wire("somebody", capacity=10), []
+        wire.tell_simulation = lambda: heard.append("in")
+        assert wire.give_whole(b"0123456")
+        assert not wire.give_whole(b"789a")
+        wire.sent(1)
+        assert heard == []
+        wire.sent(1)
+        assert heard == ["in"]
+
+    def test_urgent_data_goes_out_in_one_piece_that_ends_with_its_last_byte(self):
+        wire = Wire("somebody")
+        wire.give(b"01")
+        wire.give_whole(b"2!", urgent=True)
+        wire.give_whole(b"!", urgent=True)
+        wire.give(b"34")
+        sent = []
+        while data := wire.outgoing(3):
+            sent.append((data, wire.urgent_behind(len(data))))
+            wire.sent(len(data))
+        assert sent == [(b"012", False), (b"!", True), (b"!", True), (b"34", False)]
+
+    def test_urgent_data_is_announced_once_and_ahead_of_its_end(self):
+        wire, heard = Wire("somebody"), []
+        wire.tell_simulation = lambda: heard.append("in")
+        assert not wire.urgent()
+        wire.urgent_arrives()
+        assert heard == ["in"]
+        assert wire.urgent() and not wire.urgent()
+
     def test_the_end_comes_behind_the_last_byte(self):
         wire = Wire("somebody")
         wire.arrived(b"last")

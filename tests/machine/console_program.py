@@ -8,6 +8,7 @@ from khhw.control.outside import Outside
 from khhw.control.owner import Owner
 from khhw.kernels.loader import RAW_TIMEOUT, run_loader
 from khhw.node import Layout, Shape
+from khhw.node.commands import LINE_LIMIT, boot_command
 from khhw.sim.host import Host
 from khhw.sim.options import Outcome
 from khhw.sim.scheduler import ROOT
@@ -15,6 +16,11 @@ from khhw.sim.scheduler import ROOT
 DOWN, UP = 1, 2
 _ANSWERED = 4000
 """Cycles in which all nodes have answered anything."""
+
+
+def numbers(length: int) -> str:
+    """A text of which no part is like another."""
+    return " ".join(map(str, range(length)))[:length]
 
 
 class Trials:
@@ -36,7 +42,8 @@ class Trials:
         await owner.release()
         await self._console.wait(self._ranks, "ready")
         trials: list[Callable[[], Coroutine[Any, Any, None]]] = [
-            self.help, self.info, self.unknown, self.truncated, self.flipped, self.exchanged, self.reset]
+            self.help, self.info, self.unknown, self.truncated, self.flipped, self.exchanged, self.arguments,
+            self.reset]
         for trial in trials:
             began = len(self._console.transcript)
             await trial()
@@ -81,6 +88,13 @@ class Trials:
         await self._console.load(self._image, self._base, self._ranks)
         self._poke(2, 0, self._other)
         await self._console.boot(self._base, "friend", self._ranks)
+
+    async def arguments(self) -> None:
+        """As many as a line has room for."""
+        await self._console.load(self._image, self._base, self._ranks)
+        line = boot_command(self._base, "")
+        mark = await self._console.boot(self._base, numbers(LINE_LIMIT - len(line) - 1), self._ranks)
+        await self._console.done("greet", self._ranks, since=mark)
 
     async def reset(self) -> None:
         """No image any more."""

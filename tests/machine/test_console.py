@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from khhw.control.console import CONTINUED
 from khhw.kernels.image import build_image
 from khhw.machine.machine import Machine
+from khhw.node.commands import LINE_LIMIT
 from khhw.sim.options import Options
 from khhw.sim.process import Request, run
+from tests.machine.console_program import numbers
 from tests.machine.machines import KERNELS, NODES, write_machine
 
 Heard = dict[str, list[list[str]]]
@@ -66,6 +69,14 @@ def test_one_flipped_bit_refuses_to_boot(heard: Heard) -> None:
 def test_what_runs_is_what_memory_holds(heard: Heard) -> None:
     greetings = [lines[-2] for lines in heard["exchanged"]]
     assert greetings == ["goodbye, friend" if rank == 2 else "greetings, friend" for rank in range(NODES)]
+
+
+def test_the_longest_arguments_arrive_whole(heard: Heard) -> None:
+    for lines in heard["arguments"]:
+        text = "".join(line.removeprefix(CONTINUED) for line in lines[-6:-1]).removeprefix("greetings, ")
+        assert LINE_LIMIT - 20 < len(text) < LINE_LIMIT
+        assert text == numbers(len(text))
+        assert lines[-1] == "kernel greet done"
 
 
 def test_a_reset_node_has_no_image(heard: Heard) -> None:

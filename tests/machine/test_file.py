@@ -1,5 +1,6 @@
 """A machine file that cannot be run is refused with its line and its mend, before anything is built."""
 
+import secrets
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,13 @@ def test_the_talks_machine_loads() -> None:
     ("[[phases]]\nname='a'\nkernels=[{kernel='nonsense'}]", 3, "no kernel 'nonsense'"),
     ("[[phases]]\nname='a'\nkernels=[{kernel='mine.py'}]", 3, "no kernel file"),
     ("[[phases]]\nname='a'\nkernels=[{kernel='mine/'}]", 3, r"no kernel file .*mine/main\.py"),
+    ("[[phases]]\nname='a'\n[[phases.kernels]]\nkernel='chat'\narguments=\"a=1\\n\"", 5,
+     r"kernels\[0\]\.arguments: .* no control characters; '\\n' is in it, behind 'boot 0x.* a=1'"),
+    ("[[phases]]\nname='a'\nkernels=[\n{nodes=[1], kernel='chat'},\n"
+     "{nodes=[2], kernel='chat', arguments=\"a\\u001bb\"}]", 5, r"no control characters; '\\x1b' is in it"),
+    ("[serve]\narguments = \"\"\"a=1\nb=2\"\"\"", 2, r"serve\.arguments: .* no control characters; '\\n'"),
+    (f"[serve]\narguments = '{'x' * 17_000}'", 2, "a console line has at most 16,384 bytes; .* would have 17,017"),
+    (f"[[phases]]\nname='a'\nkernels=[{{kernel='chat', arguments='{'{seed} ' * 1000}'}}]", 3, "would have 21,0"),
     ("[[phases]]\nname='a'\n[[phases]]\nname='a'", 2, "two phases are named 'a'"),
     ("[parts]\nrouter = 'nonsense.router:Router'", 2, "no module 'nonsense"),
     ("[parts]\nrouter = 'rtl.torus.router'", 2, 'write "module:Class"'),
@@ -87,6 +95,15 @@ def test_bad_files_are_refused_with_line_and_mend(tmp_path: Path, text: str, lin
     with pytest.raises(MachineFileError, match=words) as caught:
         load(write(tmp_path, text if "[torus]" in text else f"{text}\n[torus]\nshape = [2, 2, 2]\n"))
     assert (Path(caught.value.file).name, caught.value.line) == ("machine.toml", line)
+
+
+def test_a_kernel_that_memory_has_no_room_for_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "large.py").write_text(f"X = {secrets.token_hex(20_000)!r}\nasync def main(node, arguments): ...\n")
+    text = ("[torus]\nshape = [2,1,1]\n[node]\nmemory_bytes = 32768\n"
+            "[[phases]]\nname='a'\nkernels=[{kernel='large.py'}]")
+    with pytest.raises(MachineFileError, match=r"the image of 'large.py' has 2[0-9,]+ bytes; .* leaves 2") as caught:
+        load(write(tmp_path, text))
+    assert caught.value.line == 7
 
 
 def test_a_missing_file_is_named() -> None:

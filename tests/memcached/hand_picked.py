@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 
+from tests.memcached.hand_picked_lines import long_lines, web_pages
 from tests.memcached.steps import Steps
 
 __all__ = ["K250", "K251", "hand_picked", "set_command"]
@@ -273,6 +274,8 @@ def hand_picked() -> Iterator[Steps]:
     yield one("quit", x, _lines(b"quit", b"get a"), closes=True)
     yield one("quit_with_words", _lines(b"quit now"), closes=True)
     yield one("long_line", _lines(b"x" * 2000), _lines(b"get " + b"x" * 1000))
+    yield from long_lines(one, x)
+    yield from web_pages(one)
     yield one("line_without_end", b"x" * 2049, closes=True)
     yield one("long_get_with_too_many_spaces", b" " * 101 + b"get " + b"x" * 3000, closes=True)
 

@@ -2,12 +2,15 @@
 
 import random
 import shutil
+from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from khhw.kernels.memcached.answers import Value
+from khhw.kernels.memcached.commands import LONG_LINES
+from khhw.kernels.memcached.protocol import Session
 from khhw.node import Work
 from tests.memcached.record import recorded, shortened
 from tests.memcached.sequences import ALL, DIFFERENCES, Steps, generate, play
@@ -58,6 +61,31 @@ def test_hand_picked_sequences_do_not_depend_on_how_bytes_come(steps):
         return b"".join(here.ask(data[place:place + 1]) for place in range(len(data)))
 
     assert play(steps, ask) == play(steps, Here().ask)
+
+
+LONG = [steps for steps in ALL if steps.closes or max(map(len, steps.sends)) > 2048]
+
+
+@pytest.mark.parametrize("steps", LONG, ids=lambda steps: steps.name)
+@settings(max_examples=5)
+@given(st.integers(0, 1 << 32))
+def test_long_lines_and_the_end_do_not_depend_on_how_bytes_come(steps, cuts):
+    text, choose = b"".join(steps.sends), random.Random(cuts)
+    whole, pieces = Here(), Here()
+    at_once = whole.feed(text)
+    places = sorted(choose.choices((2048, 2049, 2050, 16_383, 16_384, choose.randrange(len(text))), k=4))
+    in_pieces = b"".join(pieces.feed(text[begin:end]) for begin, end in pairwise([0, *places, len(text) + 16_384]))
+    assert (in_pieces, pieces.session.closed) == (at_once, whole.session.closed)
+    assert (whole.session.closed or whole.session.hurried) == steps.closes
+
+
+@pytest.mark.parametrize("page", [b"POST / HTTP/1.1\r\n", b"POST /" + b"x" * 20_000 + b" HTTP/1.1\r\n"])
+def test_nothing_of_what_a_web_page_posts_is_obeyed(page):
+    here = Here()
+    posted = page + b"Host: localhost\r\n\r\nset a 0 0 1\r\nx\r\nquit\r\n"
+    assert b"".join(here.feed(posted[place:place + 1]) for place in range(len(posted))) == b""
+    assert here.session.closed
+    assert here.ask(b"get a\r\n") == b"END\r\n"
 
 
 class TestExpiry:
@@ -111,10 +139,19 @@ class TestConnection:
         assert here.store.read(value.item) == b"o" * 5000
         here.session.sent(answers)
 
-    def test_a_line_without_end_closes_before_it_fills_memory(self):
+    def test_lines_of_many_keys_fill_no_more_memory_than_all_connections_may(self):
         here = Here()
-        assert here.session.feed(b"get " + b"x " * 40_000) == []
-        assert here.session.closed
+        many = b"get " + b"x " * (LONG_LINES // 4)
+        other = Session(here.commands)
+        assert here.session.feed(many) == other.feed(many) == []
+        assert other.feed(b"x" * (16 << 10)) == []
+        assert here.session.feed(b"x" * (32 << 10)) == [b"SERVER_ERROR out of memory reading request\r\n"]
+        assert here.session.closed and not other.closed
+        here.session.lost()
+        assert Session(here.commands).feed(many) == []
+        assert other.feed(b"\r\n") == [b"CLIENT_ERROR bad command line format\r\n"]
+        other.lost()
+        assert here.commands.long_lines == len(many) - (16 << 10), "what ended, or was lost, counts no more"
 
 
 @pytest.mark.parametrize(("digits", "answer"), [

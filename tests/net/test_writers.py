@@ -1,5 +1,7 @@
 """Whose puts a window takes: on the RTL of six nodes that may all send to each other; and keys, on reference nodes."""
 
+from dataclasses import replace
+
 import pytest
 
 from khhw.bench.owned import OwnedMachine
@@ -96,7 +98,7 @@ def test_a_get_under_way_takes_nothing_of_others():
     assert late == len(offsets)
 
 
-def test_a_window_takes_puts_of_its_writer():
+def test_a_window_takes_puts_of_its_writer_with_its_key():
     six = Six()
 
     async def asks(net):
@@ -108,7 +110,7 @@ def test_a_window_takes_puts_of_its_writer():
         for name in ("serves", "stranger"):
             await six.hear(f"{name} ended")
         await net.node.sleep(500)
-        found = [net.node.memory.read(base + 64 * place, 16) for place in range(3)]
+        found = [net.node.memory.read(base + 64 * place, 32) for place in range(3)]
         return found, await net.node.read("COUNTER_DROPS")
 
     def writes(offset, content):
@@ -116,12 +118,14 @@ def test_a_window_takes_puts_of_its_writer():
             net.node.memory[net.heap.base] = content
             for place in range(3):
                 remote = RemoteBuffer.parse(await six.hear(f"window {place}"), ASKS)
-                await (await rdma_put(remote.slice(offset, 8), Buffer(net.heap.base, 8))).done()
+                here, other = Buffer(net.heap.base, 8), replace(remote, key=remote.key ^ 32)
+                await (await rdma_put(remote.slice(offset, 8), here)).done()
+                await (await rdma_put(other.slice(offset + 16, 8), here)).done()
         return program
 
     found, drops = six.run(asks=asks, serves=writes(0, b"serves.."), stranger=writes(8, b"stranger"))["asks"]
-    assert found == [b"serves.." + bytes(8), bytes(8) + b"stranger", b"serves..stranger"]
-    assert drops == 2
+    assert found == [b"serves.." + bytes(24), bytes(8) + b"stranger" + bytes(16), b"serves..stranger" + bytes(16)]
+    assert drops == 2 + 6, "two of another node, and all with another key"
 
 
 def test_a_closed_window_takes_nothing_when_its_counter_is_open_again():

@@ -21,13 +21,34 @@ from khhw.kernels.memcached.storage import Storage
 from khhw.kernels.memcached.store import Item, NoRoomError, Store, TooLargeError
 from khhw.node import Work
 
-__all__ = ["Commands"]
+__all__ = ["LONG_LINES", "Commands"]
+
+LONG_LINES = 16 << 20
+"""Bytes of lines of many keys that all connections together may have begun and not ended."""
 
 _MANY = 1 << 30
 _WORD = 1 << 64
 _COPIED = 1024
 """Bytes of a value that is put into the answer at once; a longer one is pinned, and read when its turn comes."""
-_UNKNOWN: tuple[int, int, Handler] = (1, 0, lambda _: Reply())
+_MOST_WORDS = 23
+"""Words the original tells apart; what follows them it looks at only where a command says so."""
+
+
+def _unknown(words: list[bytes]) -> Reply:
+    """No such command. Behind HTTP comes a web page that shall post no commands, so it ends the connection.
+
+    The original looks for HTTP in the last of its branches only: those for the first letters below have no such end.
+    """
+    verb = words[0] if words else b""
+    tells = len(verb) > 1 and verb[:1] not in b"gsacidt" and not (len(verb) == 2 and verb[:1] == b"m")
+    if tells and verb not in _NOT_HERE and words[:_MOST_WORDS][-1].startswith(b"HTTP/"):
+        return Reply(close=True)
+    return say(b"ERROR")
+
+
+_NOT_HERE = frozenset({b"lru_crawler", b"lru", b"watch", b"extstore", b"refresh_certs"})
+"""Commands that the original knows, and answers by an error if there is HTTP behind them."""
+_UNKNOWN: tuple[int, int, Handler] = (0, _MANY, _unknown)
 
 
 class Commands:
@@ -39,6 +60,11 @@ class Commands:
     statistics : Statistics
     more : mapping of bytes to (int, int, Handler), optional
         Further commands: fewest and most words, and what they do.
+
+    Attributes
+    ----------
+    long_lines : int
+        Bytes of long lines that have not ended, see :data:`LONG_LINES`.
     """
 
     def __init__(
@@ -47,6 +73,7 @@ class Commands:
         self.store = store
         self.statistics = statistics
         self.storage = Storage(store, statistics)
+        self.long_lines = 0
         self._handlers: dict[bytes, tuple[int, int, Handler]] = {
             **dict.fromkeys((b"set", b"add", b"replace", b"append", b"prepend"), (5, 6, self.storage.begin)),
             b"cas": (6, 7, self.storage.begin),
@@ -69,7 +96,7 @@ class Commands:
         if not fewest <= len(words) <= most:
             return say(b"ERROR")
         reply = handler(words)
-        if words[0][:1] != b"g":
+        if not words or words[0][:1] != b"g":
             self.store.work[Work.FORMAT] += sum(len(text) for text in reply.answers if isinstance(text, bytes))
         return reply
 

@@ -8,7 +8,7 @@ from khhw.kernels.memcached.remote import Remote
 from khhw.kernels.memcached.statistics import Statistics
 from khhw.kernels.memcached.store import Item, Store
 from khhw.net import ANY, ClosedError, Connection, Net, NetError, Window, WindowError, tcp_send
-from khhw.node import Node, Queue, spawn
+from khhw.node import Node, Queue, spawn, timeout
 
 __all__ = ["PORT", "Server"]
 
@@ -92,7 +92,7 @@ class Client:
     async def run(self) -> None:
         """Answer until the client has gone."""
         try:
-            while not self._session.closed and (data := await self._bytes()):
+            while not self._session.closed and (data := await self._in_time()):
                 await self._answer(self._session.feed(data))
                 while (item := self._session.landing) is not None:
                     await self._land(item)
@@ -178,6 +178,16 @@ class Client:
             self._events.put_nowait(await self._connection.receive(_AT_ONCE))
         except NetError:
             self._events.put_nowait(b"")
+
+    async def _in_time(self) -> bytes:
+        """What the client sends next; nothing if a line too long to be sent in pieces stops for a second."""
+        if not self._session.hurried:
+            return await self._bytes()
+        try:
+            async with timeout(self._server.store.clock.hz):
+                return await self._bytes()
+        except TimeoutError:
+            return b""
 
     async def _bytes(self) -> bytes:
         """What the client sends next; nothing at the end of the stream."""

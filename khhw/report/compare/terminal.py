@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from khhw.report.compare.changes import matrix_words, words
 from khhw.report.compare.pair import Pair
 from khhw.report.compare.write import verdicts
+from khhw.report.show import show
 
 __all__ = ["print_comparison"]
 
@@ -26,14 +26,14 @@ def print_comparison(pair: Pair, page: Path, *, console: Console | None = None) 
     """
     console = console or Console(highlight=False)
     for text in verdicts(pair):
-        console.print(Text(text), soft_wrap=True)
+        show(console, text)
     texts = words(pair)
     for title, lines in (("memcached", texts["memcached"]), ("latency", texts["latency"]),
                          ("matrices", matrix_words(pair))):
         if lines:
-            console.print()
-            console.print(Text(title, style="bold"))
+            show(console)
+            show(console, title, "bold")
             for line in lines:
-                console.print(Text(f"  {line}"), soft_wrap=True)
-    console.print()
-    console.print(f"report  {page}", markup=False, soft_wrap=True)
+                show(console, f"  {line}")
+    show(console)
+    show(console, f"report  {page}")

@@ -2,13 +2,13 @@
 
 import shlex
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from khhw.report import html
 from khhw.report.compare.changes import Change, latency_changes, matrix_words, memcached_changes, words
 from khhw.report.compare.pair import Pair, may_differ
 from khhw.report.compare.pictures import comparison_pictures
+from khhw.report.html import escape
 from khhw.report.memcached.phases import signed
 from khhw.report.page import shortcomings
 from khhw.report.words import count, duration, listing

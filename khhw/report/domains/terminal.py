@@ -10,6 +10,7 @@ from rich.text import Text
 
 from khhw.control.reach import DomainChange, Reach
 from khhw.report.domains.groups import Chain, Groups, ranges
+from khhw.report.show import plain, show
 from khhw.report.words import count
 
 __all__ = ["print_change", "print_relays", "print_state"]
@@ -83,12 +84,12 @@ def print_change(names: tuple[str, str], change: DomainChange, console: Console)
 
 
 def _heading(console: Console, name: str, groups: Groups, nodes: int) -> None:
-    text = Text(name, style="bold")
+    text = plain(name, "bold")
     if not groups.single:
         text.append(f"  {count(nodes, 'node')} in {count(len(groups.members), 'group')} that are treated alike",
                     style="not bold")
-    console.print()
-    console.print(text, soft_wrap=True)
+    show(console)
+    show(console, text)
 
 
 def _print_lines(

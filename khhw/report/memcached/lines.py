@@ -11,6 +11,7 @@ from khhw.report.memcached.limits import limit
 from khhw.report.memcached.summary import headline, typical
 from khhw.report.memcached.sweep import Sweep, measured
 from khhw.report.memcached.words import NAMES, circumstances, size
+from khhw.report.show import plain, show
 from khhw.report.words import duration
 
 __all__ = ["print_memcached"]
@@ -24,9 +25,9 @@ def print_memcached(console: Console, results: Results) -> None:
     sweep = typical(points)
     if sweep is not None:
         console.print(_table(sweep, points, results.clock_hz))
-        console.print(Text(circumstances(sweep.first, "value_bytes"), style="dim"), soft_wrap=True)
+        show(console, circumstances(sweep.first, "value_bytes"), "dim")
     for text in headline(results.results.memcached, results.clock_hz, medians=False):
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        show(console, text)
 
 
 def _table(sweep: Sweep, points: Sequence[MemcachedPoint], clock_hz: int) -> Table:
@@ -54,6 +55,6 @@ def _cells(
     ratio = f"{medians['tcp'] / medians['rdma']:.3g}" if len(medians) == 2 else "·"
     limits = [f"{NAMES[path]}: {what.short}" for path, point in found.items()
               if (what := limit(point, points, clock_hz))]
-    return [Text(f"{NAMES[op]} {size(next(iter(found.values())))}"),
-            *(Text(duration(medians[path], clock_hz) if path in medians else "·") for path in ("tcp", "rdma")),
-            Text(duration(wire, clock_hz)), Text(ratio), Text(", ".join(limits))]
+    return [plain(f"{NAMES[op]} {size(next(iter(found.values())))}"),
+            *(plain(duration(medians[path], clock_hz) if path in medians else "·") for path in ("tcp", "rdma")),
+            plain(duration(wire, clock_hz)), plain(ratio), plain(", ".join(limits))]

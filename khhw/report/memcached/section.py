@@ -1,11 +1,11 @@
 """memcached on the page: what was found, the pictures, and every measurement in a table."""
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from khhw.machine.results import MemcachedPoint, Results
 from khhw.report import html
+from khhw.report.html import escape
 from khhw.report.memcached.phases import changes, phase_rows, phase_text
 from khhw.report.memcached.summary import headline
 from khhw.report.memcached.sweep import measured

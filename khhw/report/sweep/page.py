@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 from khhw.report import html
+from khhw.report.html import escape
 from khhw.report.picture import Picture
 from khhw.report.words import count, listing
 from khhw.sweep.results import CurveSaturation, Row, SweepResults

@@ -10,9 +10,11 @@ from rich.progress import BarColumn, SpinnerColumn, TaskID, TextColumn, TimeElap
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from khhw.report.show import show
 from khhw.report.sweep.lines import panels
 from khhw.report.sweep.pictures import words_of_line
 from khhw.report.words import count
+from khhw.sim.visible import visible
 from khhw.sweep.results import SweepResults
 from khhw.sweep.view import Progress
 
@@ -41,8 +43,9 @@ class SweepView:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
-            self._bar = Bar(SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-                            TextColumn("{task.fields[left]}"), console=self._console, transient=True)
+            self._bar = Bar(
+                SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}", markup=False), console=self._console, transient=True)
             self._bar.start()
             self._task = self._bar.add_task("starting", total=None, left="")
         return self
@@ -55,7 +58,7 @@ class SweepView:
 
     def note(self, text: str) -> None:
         """Something has happened."""
-        self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+        show(self._console, text)
 
     def stage(self, text: str) -> None:
         """Something has begun that takes a while."""
@@ -63,7 +66,7 @@ class SweepView:
             return
         self._stage = text
         if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, description=text)
+            self._bar.update(self._task, description=visible(text))
         else:
             self.note(text)
 
@@ -94,19 +97,19 @@ def print_sweep(results: SweepResults, page: Path, *, console: Console | None = 
     line = Text()
     style = "bold green" if results.state == "done" else "bold red"
     line.append("FAILED" if results.state == "failed" else results.state, style=style)
-    line.append(f"  {results.parameters.get('name', 'sweep')}: {count(len(results.results), 'point')}, "
+    line.append(f"  {visible(str(results.parameters.get('name', 'sweep')))}: {count(len(results.results), 'point')}, "
                 f"{results.reused} of them from before, in {_time(results.wall_seconds)}")
-    console.print(line, soft_wrap=True)
+    show(console, line)
     if results.message:
-        console.print(f"        {results.message}", highlight=False, markup=False, soft_wrap=True)
+        show(console, f"        {results.message}")
     for panel in panels(results):
-        console.print()
-        console.print(Text(panel.title, style="bold"))
+        show(console)
+        show(console, panel.title, "bold")
         for each in panel.lines:
-            console.print(Text(f"  {words_of_line(each)}"), soft_wrap=True)
-    console.print()
-    console.print(f"table   {page.parent / 'sweep.parquet'}, sweep.csv", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"report  {page}", highlight=False, markup=False, soft_wrap=True)
+            show(console, f"  {words_of_line(each)}")
+    show(console)
+    show(console, f"table   {page.parent / 'sweep.parquet'}, sweep.csv")
+    show(console, f"report  {page}")
 
 
 def _time(seconds: float) -> str:

@@ -1,0 +1,56 @@
+"""Text of strangers as a terminal or a page may have it: shown, and never obeyed."""
+
+import unicodedata
+
+__all__ = ["visible"]
+
+_HIDDEN = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
+"""Categories whose characters steer a terminal, turn the direction of text, are for nothing to see, or break UTF-8."""
+_INVISIBLE = frozenset("\u115f\u1160\u17b4\u17b5\u3164\uffa0")
+"""Letters that look like nothing."""
+_MOST_MARKS = 4
+"""Marks that may stand above and below one letter."""
+
+
+def visible(text: str, *, lines: bool = False) -> str:
+    """The same text with everything that is no plain character written as Python writes it, as in ``\\x1b``.
+
+    That is: control characters of both kinds, formats (such as those that turn the direction of what follows),
+    separators, surrogates, characters that Unicode has not assigned, and marks that have no letter of this text to
+    stand on, or are too many. Bytes that are no UTF-8, as ``os.fsdecode`` keeps them, are written as bytes. Tabs stay.
+    What is already visible stays as it is.
+
+    Parameters
+    ----------
+    text : str
+    lines : bool
+        Newlines stay: the text may have several lines.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    shown = []
+    marks = _MOST_MARKS
+    for character in text:
+        if character == "\t" or (lines and character == "\n"):
+            marks = _MOST_MARKS
+        elif _is_mark(character) and character not in _INVISIBLE:
+            marks += 1
+            if marks > _MOST_MARKS:
+                character = _escaped(character)
+        elif character in _INVISIBLE or unicodedata.category(character) in _HIDDEN:
+            character, marks = _escaped(character), _MOST_MARKS
+        else:
+            marks = 0
+        shown.append(character)
+    return "".join(shown)
+
+
+def _is_mark(character: str) -> bool:
+    """Whether it joins what is in front of it: marks, and the vowels and finals of Hangul syllables in parts."""
+    return unicodedata.category(character)[0] == "M" or \
+        "\u1161" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7ff"
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code < 0xDD00 else character.encode("unicode_escape").decode()

@@ -1,0 +1,104 @@
+"""What a router makes of a cable that loses flits, and what it says of its cables."""
+
+import random
+from collections import Counter
+
+import cocotb
+from cocotb.triggers import ClockCycles
+
+from rtl.formats import Direction, VirtualChannel
+from testbenches.kit.router import CHUNKS, LANES, SLOTS, UNITS, Bench
+
+DUT = "rtl.torus.router:Router"
+PARAMETERS = [{}, {"bubble": "chunks"}]
+
+ESCAPE, PRIORITY = VirtualChannel.ESCAPE, VirtualChannel.PRIORITY
+XP, XM, YP, YM, ZP, ZM = Direction
+
+
+def through(bench, **options):
+    """A packet from X- to X+."""
+    return bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), **options)
+
+
+@cocotb.test
+async def headers_count_at_both_ends(dut):
+    """By cable and epoch parity, on either channel; an injected one counts where it leaves."""
+    bench = await Bench.start(dut)
+    dice = random.Random(5)
+    expected = [Counter() for _ in Direction]
+    for _ in range(60):
+        epoch, vc = dice.randrange(2), dice.choice((ESCAPE, PRIORITY))
+        if dice.random() < 0.7:
+            bench.rx[XM].put(through(bench, epoch=epoch, vc=vc, chunks=dice.randint(1, 8)), vc)
+            expected[XM][f"received_{epoch}"] += 1
+        else:
+            packet = bench.packet(bench.at(1, 0, 0), epoch=epoch, chunks=dice.randint(1, 8))
+            bench.inject[dice.randrange(LANES)].put(packet)
+        expected[XP][f"sent_{epoch}"] += 1
+    await bench.settle()
+    assert [+seen for seen in bench.links] == expected
+
+
+@cocotb.test
+async def what_lacks_its_header_goes(dut):
+    """Its flits are sunk and its room comes back; the packets around it pass."""
+    bench = await Bench.start(dut)
+    around = [through(bench, chunks=3) for _ in range(2)]
+    for vc in (ESCAPE, PRIORITY):
+        bench.rx[XM].put(around[0], vc)
+        # Where chunks are counted, how many come back is what the first flit that came says.
+        for chunks in () if CHUNKS else (1, 8, 2):
+            bench.rx[XM].put(through(bench, chunks=chunks), vc, lost=[0])
+        if not CHUNKS:
+            bench.rx[XM].put(through(bench, chunks=4), vc, lost=range(7))
+        bench.rx[XM].put(around[1], vc)
+        assert [arrived.packet for arrived in await bench.arrives(XP, 2)] == around
+    await bench.settle()
+    assert +bench.links[XM] == Counter(received_0=4, damaged=0 if CHUNKS else 8)
+    assert not bench.discards.total()
+
+
+@cocotb.test
+async def what_lacks_its_end_is_ended(dut):
+    """By the header of the packet behind it, marked bad; of that packet nothing goes on, and all room comes back."""
+    bench = await Bench.start(dut)
+    cut, swallowed, good = through(bench, chunks=2), through(bench, chunks=1), through(bench, chunks=1)
+    bench.rx[XM].put(cut, lost=[6, 7])
+    await ClockCycles(dut.clk, 60)
+    assert bench.ends(XM)[1]["receiving"]
+    assert bench.ends(XP)[0]["sending"]
+    assert not bench.links[XM]["damaged"]
+    bench.rx[XM].put(swallowed)
+    bench.rx[XM].put(good)
+    first, second = await bench.arrives(XP, 2)
+    assert first.packet.bad
+    assert first.packet.words[:6] == cut.words[:6]
+    assert len(first.packet.words) == 7
+    assert second.packet == good
+    assert +bench.links[XM] == Counter(received_0=2, damaged=1)
+    if not CHUNKS:
+        await bench.settle()
+        assert not bench.ends(XM)[1]["receiving"]
+        assert not bench.ends(XP)[0]["sending"]
+
+
+@cocotb.test
+async def room_is_at_one_end_or_the_other(dut):
+    """What the transmitter gave away the receiver holds, until it is given back."""
+    bench = await Bench.start(dut)
+    bench.tx[XP].hold = True
+    taken = UNITS // SLOTS
+    for vc in (ESCAPE, PRIORITY):
+        for _ in range(SLOTS + 2):
+            bench.rx[XM].put(through(bench, chunks=8), vc)
+    await ClockCycles(dut.clk, 600)
+    assert bench.ends(XP)[0]["free"] == 0
+    assert bench.ends(XM)[1]["held"] == 2 * taken * 0x81
+    bench.tx[XP].release(PRIORITY, taken)
+    await ClockCycles(dut.clk, 100)
+    assert bench.ends(XM)[1]["held"] == 2 * taken | taken << 7
+    bench.tx[XP].hold = False
+    await bench.settle()
+    assert bench.ends(XP)[0]["free"] == UNITS * 0x81
+    assert bench.ends(XM)[1]["held"] == 0
