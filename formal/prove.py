@@ -137,7 +137,7 @@ class Outcome:
 
 PROOFS = (
     Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
-    Job("formal.owner_registers", "OwnerRegisters", ("owner-registers", "owner-count")),
+    Job("formal.owner_registers", "OwnerRegisters", ("owner-registers", "owner-count", "owner-sum")),
     Job("formal.memory", "MemoryKeeps", ("memory-keeps",)),
     Job("formal.memory", "MemoryClear", ("memory-cleared", "memory-held")),
     Job("formal.drain", "DrainHarness", ("drain-exact",)),
