@@ -5,7 +5,7 @@ VENV := .venv
 KHHW := $(VENV)/bin/khhw
 PYTEST := $(VENV)/bin/python -m pytest
 
-.PHONY: help demo test lint prove attack equality docs clean system
+.PHONY: help demo test lint prove attack mutants equality docs clean system
 
 help:
 	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks, memcached; report in out/demo"
@@ -13,6 +13,7 @@ help:
 	@echo "make lint    ruff, mypy --strict, import rules"
 	@echo "make prove   proofs of the permission guards"
 	@echo "make attack  ten million packets of hostile software against the domains, and five planted bugs to be found"
+	@echo "make mutants  faults in the RTL, each of which a testbench must see"
 	@echo "make equality  a saturated 3x3x3 on cocotb and on the native engine: every link and interrupt, by cycle"
 	@echo "make docs    reference pages from the sources, and all pages as HTML in out/docs"
 	@echo "make clean   remove everything generated, .venv included"
@@ -33,6 +34,9 @@ prove: $(VENV)/ready
 
 attack: $(VENV)/ready
 	$(KHHW) attack -o docs/results/attack.json
+
+mutants: $(VENV)/ready
+	$(VENV)/bin/python -m tests.mutation
 
 equality: $(VENV)/ready
 	$(VENV)/bin/python -m tests.engine.both

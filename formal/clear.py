@@ -29,7 +29,7 @@ class ClearHarness(Harness):
         "clear-state": "from a clear of the owner's to the end of the hold REFUSED, LOG_COUNT and LOG_LOST are 0 and "
                        "no refusal waits to be logged; in the cycle after it the grant and the console keys are as "
                        "after a reset",
-        "clear-answers": "from a clear of the owner's to the first refusal after the hold, whatever the host reads of "
+        "clear-answers": "from a clear of the owner's to the first refusal after that hold, whatever the host reads of "
                          "REFUSED and the log is 0",
     }
 
@@ -55,7 +55,7 @@ class ClearHarness(Harness):
         m.d.sync += [just.eq(clears), cleared.eq(clears | (cleared & hold))]
         with m.If(clears):
             m.d.sync += unread.eq(1)
-        with m.Elif(self.peek_refuses.any() & ~hold):
+        with m.Elif(self.peek_refuses.any() & ~(cleared & hold)):
             m.d.sync += unread.eq(0)
 
         counted = Cat(self.peek_refused, self.peek_count, self.peek_lost, self.peek_waiting)

@@ -45,7 +45,7 @@ class _Unfinished:
 
 
 @cocotb.test()
-@cocotb.parametrize(seed=range(3))
+@cocotb.parametrize(seed=range(2))
 async def drained_knows_what_is_finished(dut, seed):
     """Packets, commits and hold in any order: DRAINED waits for the old tables' packets, and for none that hold cut."""
     bench = Bench(dut)
@@ -148,7 +148,7 @@ async def every_packet_is_counted_once(dut, pauses):
     await bench.load()
     interface, draw, arrived = _Interface(bench), bench.random, Counter()
     for lane in bench.lanes:
-        for _ in range(120):
+        for _ in range(240 // len(bench.lanes)):
             bench.from_ni[lane].put(packet(bench.any_header(0.02), draw))
             head = replace(Header, bench.any_header(0.02), source=draw.randrange(40), size=draw.choice((0, 0, 1, 7)))
             coming = packet(head, draw)
@@ -164,7 +164,7 @@ async def every_packet_is_counted_once(dut, pauses):
             await bench.set("HOLD", 0)
     await bench.settle()
     left = Counter(_parity(p) for sink in bench.to_router for p in sink.packets)
-    assert commits > 20
+    assert commits > 10
     for parity in range(2):
         assert await bench.get("INJECTED", parity) == left[parity] > 0
         delivered, *others = [await bench.get(name, parity) for name in ("DELIVERED", "REFUSED_IN", "DROPPED")]

@@ -220,7 +220,8 @@ async def a_clear_leaves_nothing_to_the_next_tenant(dut):
             await bench.cycles(20 * bench.parameters.log_entries)
             assert await bench.get("LOG_COUNT") == bench.parameters.log_entries and await bench.get("LOG_LOST")
         await bench.set("HOLD", 3)
-        assert dut.receive_ids.value == dut.receive_valid.value == dut.send_id.value == 0
+        await bench.cycles(1)
+        assert int(dut.receive_ids.value) == int(dut.receive_valid.value) == int(dut.send_id.value) == 0
         await _refuse_everywhere(bench, 2)
         await bench.cycles(30)
         for register in (*(REGISTERS["REFUSED"].at(index) for index in range(16)), REGISTERS["LOG_COUNT"].at(),

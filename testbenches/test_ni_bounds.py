@@ -53,7 +53,7 @@ async def messages_come_from_their_window(dut):
     await bench.start()
     bench.fill(bench.data, bench.parameters.memory_bytes - bench.data)
     sent = faults = 0
-    for _ in range(120):
+    for _ in range(80):
         draw = Window(bench)
         await draw.arm(bench, "INJECTION")
         ring = bench.random.randrange(bench.parameters.injection_rings)
@@ -68,7 +68,7 @@ async def messages_come_from_their_window(dut):
         if not draw.inside:
             assert await bench.get("LAST_FAULT") == Fault.RANGE << 8 | ring
         await draw.check(bench, "INJECTION", draw.inside)
-    assert sent > 20 < faults
+    assert sent > 15 < faults
 
 
 @cocotb.test()
@@ -77,7 +77,7 @@ async def puts_go_into_their_window(dut):
     bench = Bench(dut)
     await bench.start()
     stored = drops = 0
-    for _ in range(120):
+    for _ in range(80):
         draw = Window(bench)
         await draw.arm(bench, "RECEPTION")
         payload = bench.random.randbytes(draw.length)
@@ -90,7 +90,7 @@ async def puts_go_into_their_window(dut):
         assert bench.memory.content == model
         assert await bench.get("COUNTER_DROPS") == drops
         await draw.check(bench, "RECEPTION", draw.inside)
-    assert stored > 20 < drops
+    assert stored > 15 < drops
 
 
 @cocotb.test()
@@ -106,7 +106,7 @@ async def rings_take_only_what_is_sane(dut):
         for number, name in enumerate(("BASE", "SIZE")):
             state[number] = await bench.get(f"{kind}_{name}", ring)
     accepted = 0
-    for _ in range(600):
+    for _ in range(400):
         (kind, ring), state = draw.choice(list(rings.items()))
         number = draw.randrange(4)
         usual = (draw.randrange(0, end, 32), draw.randrange(0, end + 1, 32),
@@ -129,7 +129,7 @@ async def rings_take_only_what_is_sane(dut):
             state[2:] = state[2:] if number > 1 else (0, 0)
         for other, what in enumerate(("BASE", "SIZE", "HEAD", "TAIL")):
             assert await bench.get(f"{kind}_{what}", ring) == state[other], (name, what)
-    assert 100 < accepted < 500
+    assert 60 < accepted < 340
 
 
 @cocotb.test()

@@ -8,7 +8,7 @@ from cocotb.triggers import ClockCycles
 
 from rtl.formats import STALE_COMMITS, ControlOp, ControlWord, Protocol, unpack
 from rtl.registers import GUARD_PAGE
-from testbenches.kit.stream import PAUSES
+from testbenches.kit.stream import PAUSES, never
 from testbenches.kit.tree import control_packet, link_header, tree_header, tree_packet
 from testbenches.test_tree_endpoint import Bench, of_tree
 
@@ -124,3 +124,21 @@ async def an_access_is_made_as_it_is_written(dut: Any) -> None:
         assert tree_header(answer)["source"] == me.node
         assert [tuple(unpack(ControlWord, word).values()) for word in answer.words[3:]] == expected
         bench.registers.clear()
+
+
+@cocotb.test()
+async def answers_wait_for_the_tree(dut: Any) -> None:
+    """Answers the tree does not take wait, and the owner's accesses with them; none is lost."""
+    bench = await Bench.start(dut)
+    bench.answers.pauses = iter(lambda: True, None)
+    for number in range(10):
+        bench.tree.put(control_packet([(ControlOp.WRITE, GUARD_PAGE + 4 * i, number) for i in range(30)],
+                                      conn_id=number))
+    await ClockCycles(dut.clk, 1000)
+    assert len(bench.bus.accesses) < 300
+    bench.answers.pauses = never()
+    answers = [await bench.answers.get() for _ in range(10)]
+    await bench.settle()
+    assert [link_header(answer)["conn_id"] for answer in answers] == list(range(10))
+    assert [len(answer.words) for answer in answers] == [33] * 10
+    assert bench.bus.accesses == [(True, GUARD_PAGE + 4 * i, number) for number in range(10) for i in range(30)]

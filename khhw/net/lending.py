@@ -14,13 +14,15 @@ from rtl.formats import DESCRIPTOR_BYTES
 
 __all__ = ["REQUEST_BYTES", "Counters"]
 
+Gone = Callable[[], Awaitable[bool]]
+
 REQUEST_BYTES = 8 * DESCRIPTOR_BYTES
 """Room for the descriptors of a get, one for each reception counter."""
 _LATE = 100_000
 """Cycles a key is not used again after a get or a window that missed bytes: they may come yet. Then, as after any other
 use, the counter's other keys go first."""
 _SENT_LATER = 100_000
-"""Cycles between looks at a put that was given up and is still in its ring."""
+"""Cycles between looks at a descriptor of a transfer that was given up and is still in its ring."""
 _LANE_HOLDS = 64
 """Cycles after disarming in which memory may still be written, and bytes counted: a reception lane looks a window up at
 the head of a packet and stores up to 32 flits, about 40 cycles, by what it found."""
@@ -165,30 +167,33 @@ class Counters:
         else:
             self._keyless.add(number)
 
-    def disarm_later(self, number: int, key: int, length: int, *, late: bool) -> None:
+    def disarm_later(self, number: int, key: int, length: int, gone: Gone | None = None) -> None:
         """Close the window of a get of `length` bytes that has ended, and lend its counter again.
 
         Parameters
         ----------
         number, key, length : int
-        late : bool
-            Bytes of it may come yet.
+        gone : callable, optional
+            Of a get whose bytes may come yet: says that its request has left :meth:`request_area`.
         """
-        self._timers.at(self._node.now, partial(self._disarm, number, key, length, late))
+        self._timers.at(self._node.now, partial(self._disarm, number, key, length, gone))
 
-    async def _disarm(self, number: int, key: int, length: int, late: bool, _now: int) -> None:
+    async def _disarm(self, number: int, key: int, length: int, gone: Gone | None, _now: int) -> None:
         await self._reception[number].disarm()
-        self._give_key(number, key, late=late)
+        self._give_key(number, key, late=gone is not None)
         # A put that was looked up before may still be counted, even if all bytes have come: its sender is hostile then.
-        self._timers.at(self._node.now + _LANE_HOLDS, partial(self._lend, number, length))
+        self._timers.at(self._node.now + _LANE_HOLDS, partial(self._lend, number, length, gone))
 
-    async def _lend(self, number: int, length: int, _now: int) -> None:
+    async def _lend(self, number: int, length: int, gone: Gone | None, _now: int) -> None:
+        if gone is not None and not await gone():
+            self._timers.at(self._node.now + _SENT_LATER, partial(self._lend, number, length, gone))
+            return
         await self._node.reception_hits.clear(number)
         # The next get is often as long as the last: it finds its counter ready.
         await self._reception[number].prepare(length)
         self._give(number)
 
-    def lend_sender_later(self, number: int, gone: Callable[[], Awaitable[bool]]) -> None:
+    def lend_sender_later(self, number: int, gone: Gone) -> None:
         """Lend the counter of a put that was given up when ``gone()`` says that nothing counts on it any more."""
         self._timers.at(self._node.now, partial(self._lend_sender, number, gone))
 

@@ -112,10 +112,11 @@ class PutTransfer(Transfer):
 class GetTransfer(Transfer):
     """See :func:`khhw.net.rdma_get`."""
 
-    def __init__(self, net: "Net", peer: int, lengths: Sequence[int], counter: int, key: int) -> None:
+    def __init__(self, net: "Net", peer: int, lengths: Sequence[int], counter: int, key: int, number: int) -> None:
         super().__init__(net, peer, sum(lengths))
         self._counter = counter
         self._key = key
+        self._number = number
         self._looks = 0
         self._napped = False
         self._cycles = sum(_LANE * (length // PAYLOAD_BYTES) + length % PAYLOAD_BYTES // 8 for length in lengths)
@@ -135,7 +136,11 @@ class GetTransfer(Transfer):
 
     def give_back(self, *, came: bool) -> None:
         """Close the window; the key of bytes that have not come is used again when they cannot come any more."""
-        self._net.counters.disarm_later(self._counter, self._key, self.length, late=not came)
+        self._net.counters.disarm_later(self._counter, self._key, self.length, None if came else self._gone)
+
+    async def _gone(self) -> bool:
+        await self._net.transmitter.ring.doorbell()
+        return await self._net.transmitter.ring.left(self._number, 0)
 
     def _learn(self, taken: int) -> None:
         """Keep the least that a get of no bytes would have taken: nobody sleeps longer than needed."""
@@ -216,11 +221,11 @@ async def get(
         await counter.rearm(start, end - start, length, writer=node.shape.node_id(peer), key=key)
         await net.transmitter.ring.room(1)
     except BaseException:
-        net.counters.disarm_later(number, key, length, late=False)
+        net.counters.disarm_later(number, key, length)
         raise
-    net.transmitter.ring.push(
+    pushed = net.transmitter.ring.push(
         get_descriptor(node.shape.coordinate(peer), pairs[0][1].ring, area.base, len(pairs)))
-    transfer = GetTransfer(net, peer, [source.length for _, source in pairs], number, key)
+    transfer = GetTransfer(net, peer, [source.length for _, source in pairs], number, key, pushed)
     try:
         await net.transmitter.ring.doorbell()
     except BaseException:

@@ -44,21 +44,21 @@ class RemoteBuffer:
         The peer.
     reads, writes : int or None
         Its counters; None: the window is not open for that.
-    key : int
-        What puts to it carry.
     ring : int
         Its injection ring that answers reads.
     offset, length : int
         Place in the window.
+    key : int
+        What puts to it carry.
     """
 
     rank: int
     reads: int | None
     writes: int | None
-    key: int
     ring: int
     offset: int
     length: int
+    key: int = 0
 
     @classmethod
     def parse(cls, data: bytes, rank: int) -> "RemoteBuffer":
@@ -72,8 +72,8 @@ class RemoteBuffer:
         if len(data) != EXPORT.size:
             raise WindowError(f"an exported window has {EXPORT.size} bytes, not {len(data)}")
         reads, writes, ring, rights, length = EXPORT.unpack(data)
-        return cls(rank, reads if rights & _READS else None, writes if rights & _WRITES else None, rights >> _KEY, ring,
-                   0, length)
+        return cls(rank, reads if rights & _READS else None, writes if rights & _WRITES else None, ring, 0, length,
+                   rights >> _KEY)
 
     def slice(self, offset: int, length: int) -> "RemoteBuffer":
         """`length` bytes from `offset` on.

@@ -138,15 +138,10 @@ class GuardControl(wiring.Component):
         for register in REGISTERS.values():
             if not GUARD_PAGE <= register.address < GUARD_END:
                 continue
-            name, elements = register.name, register.elements(self.parameters)
+            name = register.name
             hits[name] = hit = Signal(name=f"hit_{name.lower()}")
-            offset = Signal(16, name=f"offset_{name.lower()}")
-            shift = register.stride.bit_length() - 1
-            m.d.comb += [
-                offset.eq(address - register.address),
-                hit.eq((offset < elements * register.stride) & (offset[:shift] == 0)),
-            ]
-            indices[name] = (offset >> shift)[:max(1, (elements - 1).bit_length())]
+            found, indices[name] = self._match(address, register)
+            m.d.comb += hit.eq(found)
             rights.setdefault((register.owner, register.host), []).append(hit)
 
         permitted = Signal()
@@ -158,6 +153,19 @@ class GuardControl(wiring.Component):
         indices["LOG_NODES"] = (address - REGISTERS["LOG_NODES"].address)[4:4 + len(self.log_index)]
         indices["LINK_SENT"] = (address - REGISTERS["LINK_SENT"].address)[4:7]
         return hits, indices, permitted
+
+    def _match(self, address, register):
+        """Whether an address is that of an element of a register, and of which: bits of it, where the base allows."""
+        elements, shift = register.elements(self.parameters), register.stride.bit_length() - 1
+        bits = (elements - 1).bit_length()
+        first = register.address >> shift
+        place = address[shift:]
+        if first % (1 << bits):
+            place = (place - first)[:len(place)]
+            first = 0
+        index = place[:bits] if bits else Const(0, 1)
+        inside = (place[bits:] == first >> bits) & (place[:bits] < elements if elements < 1 << bits else 1)
+        return inside & (address[:shift] == register.address % register.stride), index
 
     def _keep(self, m, hits, indices, writes, value):
         """What a write changes."""

@@ -179,7 +179,7 @@ class ConsoleFilter(wiring.Component):
         m.d.comb += since.eq(self.tree_epoch - began)
         with m.If(self.hold):
             m.d.sync += [began.eq(self.tree_epoch), long.eq(0)]
-        with m.Elif(since[-1]):
+        with m.Elif(since.all()):
             m.d.sync += long.eq(1)
         return long | (age <= since) | age.all()
 

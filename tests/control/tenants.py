@@ -5,7 +5,7 @@ from contextlib import suppress
 from khhw.attack.places import NODE
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from khhw.sim.transport import BusError
-from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, unpack
+from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, Writer, pack, unpack
 from rtl.registers import REGISTERS, Access, Pattern, registers_of
 
 __all__ = ["NODE", "READABLE", "dirty", "dirty_guard", "look", "shout", "stream",
@@ -19,6 +19,10 @@ _TELLING = (0x1E0, 0x20, 0x8, 0x1)
 """Values some of which every register takes, and keeps."""
 _RING, _GETS, _WINDOW, _TEXT = 0x0, 0x1000, 0x2000, 0x3000
 _EPOCH_PARITY = 2
+_OFTEN = 20
+"""Cycles between two tries: fewer than a walk takes that clears."""
+_BREATH = 100
+"""Cycles in which the tree does not take all that an endpoint stores."""
 _BROADCAST = 1 << 24
 _ERROR_RING = 3
 """Where the traffic checker takes its packets from."""
@@ -35,9 +39,9 @@ async def look(machine, rank):
     while True:
         try:
             await port.read(first)
+            break
         except BusError:
-            continue
-        break
+            await port.sleep(_OFTEN)
     memory = port.peek(0, NODE.memory_bytes)
     found = {(name, index): await port.read(address) for name, index, address in reversed(READABLE)
              if not name.startswith("TIME_")}
@@ -53,6 +57,7 @@ async def shout(machine, rank, stopped):
         while not stopped:
             if not await machine.read(rank, "CONSOLE_TX_LENGTH"):
                 await machine.write(rank, "CONSOLE_TX_LENGTH", 240)
+            await machine.outside.sleep(_BREATH)
     except BusError:
         return
 
@@ -62,7 +67,7 @@ async def stream(machine, rank, target):
     x, y, z = machine.shape.coordinate(target)
     await machine.write(rank, "TRAFFIC_CONTROL", 0)
     await machine.write(rank, "TRAFFIC_TARGET", x << 16 | y << 8 | z)
-    await machine.write(rank, "TRAFFIC_COUNT", 0)
+    await machine.write(rank, "TRAFFIC_COUNT", 1 << 31)
     await machine.write(rank, "TRAFFIC_PROBABILITY", 1 << 29)
     await machine.write(rank, "TRAFFIC_CONTROL", Pattern.TARGET << 2 | 1)
 
@@ -100,7 +105,7 @@ async def dirty_guard(machine, rank):
 async def dirty(machine, rank, friend):
     """Use everything there is: send, receive, ask, be refused, go wrong, measure; and leave no register as it was.
 
-    `friend` is a node this one may send to and hear.
+    `friend` is a node this one may send to and hear, and does the same.
     """
     place, there = machine.shape.coordinate(rank), machine.shape.coordinate(friend)
     port = machine.host.nodes[rank]
@@ -120,7 +125,7 @@ async def dirty(machine, rank, friend):
         await machine.write(rank, "RECEPTION_WINDOW", _WINDOW, counter)
         await machine.write(rank, "RECEPTION_LIMIT", 64, counter)
         await machine.write(rank, "RECEPTION_VALUE", 16, counter)
-        await machine.write(rank, "RECEPTION_ARMED", 1, counter)
+        await machine.write(rank, "RECEPTION_WRITER", pack(Writer, armed=1, any=1, node=0xFFFF), counter)
     for ring in range(NODE.reception_rings):
         await machine.write(rank, "RECEPTION_BASE", _GETS, ring)
         await machine.write(rank, "RECEPTION_SIZE", 256, ring)
@@ -136,17 +141,20 @@ async def dirty(machine, rank, friend):
             message_descriptor(place, 0, 100, ring=_ERROR_RING), message_descriptor(there, 0, 100),
             *(put_descriptor(place, counter, 0, 0, 16) for counter in counters),
             put_descriptor(place, 0, 4096, 0, 16),
-            get_descriptor(place, NODE.injection_rings - 1, 0, 32),
+            get_descriptor(place, NODE.injection_rings - 1, 0, 1),
             message_descriptor(place, 4, 16),
         ], ring)
-    # Everything that can be written once more; then nothing is where it belongs.
+    # Text, of which the other node's fills the console ring.
+    await machine.write(rank, "CONSOLE_TX_DEST", _BROADCAST)
+    for _ in range(4):
+        await machine.write(rank, "CONSOLE_TX_LENGTH", 240)
+        await machine.outside.sleep(300)
+    # What can be written and still is as after a reset.
     for name, index in _WRITABLE:
         for value in _TELLING:
-            try:
-                await machine.write(rank, name, value, index)
-            except BusError:
-                continue
-            break
+            if not await machine.read(rank, name, index):
+                with suppress(BusError):
+                    await machine.write(rank, name, value, index)
     with suppress(BusError):
         await port.read(REGISTERS["COMMIT"].at())
-    await machine.outside.sleep(200)
+    await stream(machine, rank, friend)

@@ -95,6 +95,34 @@ def test_the_answer_to_a_get_whose_wait_was_cancelled_is_dropped():
     assert run(client, nets)[0] == b"h" * 240
 
 
+def test_the_request_of_a_get_that_was_given_up_is_kept_until_it_has_left():
+    """Its descriptors lie in memory, and the next get of the counter puts its own there."""
+    nets, held = Nets(), []
+    node = nets.machine.nodes[0]
+    inject = node.inject
+
+    async def client(net, remote):
+        here = Buffer(net.heap.base, 128)
+        node.inject = held.append
+        first = await rdma_get(1, here.slice(0, 64), remote.slice(0, 64))
+        with pytest.raises(TimeoutError):
+            async with timeout(20):
+                await first.done()
+        await net.node.sleep(1000)
+        second = await rdma_get(1, here, [remote.slice(0, 64), remote.slice(64, 64)])
+        node.inject = inject
+        for ring in set(held):
+            inject(ring)
+        await second.done()
+        await net.node.sleep(LATE)
+        return first._counter != second._counter, net.node.memory.read(here.address, 128), free(net)[1]
+
+    apart, data, counters = run(client, nets)[0]
+    assert apart
+    assert data == b"w" * 128
+    assert counters == list(range(8))
+
+
 def test_a_put_that_was_too_slow_gives_its_counter_back():
     async def client(net, remote):
         before = free(net)
@@ -138,7 +166,7 @@ def test_calls_that_are_cancelled_anywhere_lose_no_counter():
 def test_a_lane_takes_33_cycles_a_packet():
     """What the wait for a get reckons with is what docs/calls.md says."""
     net = SimpleNamespace(node=SimpleNamespace(now=0))
-    assert GetTransfer(net, 1, [2400, 8], 0, 0)._cycles == 331
+    assert GetTransfer(net, 1, [2400, 8], 0, 0, 0)._cycles == 331
 
 
 def test_a_window_is_closed_when_no_packet_can_write_any_more():

@@ -170,7 +170,7 @@ def test_an_expected_put_raises_the_interrupt():
 @pytest.mark.parametrize("rights", [{"write": ANY}, {"read": 1, "write": ANY}, {"read": 1}])
 def test_a_window_for_others_gives_nothing(rights):
     async def client(net, remote):
-        stolen = RemoteBuffer(1, remote.reads or 1, remote.writes, remote.key, remote.ring, 0, LENGTH)
+        stolen = RemoteBuffer(1, remote.reads or 1, remote.writes, remote.ring, 0, LENGTH)
         net.node.memory.clear(net.heap.base, LENGTH)
         for _ in range(2):
             with pytest.raises(WindowError, match="but it is there: the window is closed, not open to node 0"):
@@ -297,7 +297,7 @@ def test_what_cannot_be_asked():
         for address, length in ((4, 8), (0, 0), (len(net.node.memory) - 8, 16)):
             with pytest.raises(WindowError, match="a window is memory of the node"):
                 await net.register(address, length, read=ANY)
-        neither = RemoteBuffer(1, None, None, 0, 1, 0, 64)
+        neither = RemoteBuffer(1, None, None, 1, 0, 64)
         with pytest.raises(WindowError, match="not open for reading"):
             await rdma_get(1, here, neither)
         with pytest.raises(WindowError, match="not open for writing"):
@@ -311,7 +311,7 @@ def test_an_export_is_eight_bytes():
         RemoteBuffer.parse(b"abc", 1)
     for offset, length in ((-1, 1), (0, -1), (60, 8)):
         with pytest.raises(ValueError, match="leave a remote buffer of 64 bytes"):
-            RemoteBuffer(1, 1, 1, 0, 1, 0, 64).slice(offset, length)
+            RemoteBuffer(1, 1, 1, 1, 0, 64).slice(offset, length)
         with pytest.raises(ValueError, match="leave a buffer of 64 bytes"):
             Buffer(0, 64).slice(offset, length)
     with pytest.raises(ValueError, match="cannot be -1 bytes"):
@@ -322,7 +322,7 @@ def test_without_a_net_there_are_no_calls():
     async def program(net):
         await net.close()
         with pytest.raises(ClosedError, match="no net is open on this node"):
-            await rdma_get(0, Buffer(0, 8), RemoteBuffer(0, 1, 1, 0, 1, 0, 8))
+            await rdma_get(0, Buffer(0, 8), RemoteBuffer(0, 1, 1, 1, 0, 8))
         with pytest.raises(ClosedError):
             await net.connect(0, 1)
 

@@ -188,12 +188,12 @@ def test_a_key_that_may_come_late_rests():
         [number] = pool._free
         used = []
         for _ in range(KEYS):
-            transfer = await rdma_get(1, Buffer(net.heap.base, 64), RemoteBuffer(1, 1, None, 0, 1, 0, 64))
+            transfer = await rdma_get(1, Buffer(net.heap.base, 64), RemoteBuffer(1, 1, None, 1, 0, 64))
             used.append(transfer._key)
             transfer.give_back(came=False)
         assert sorted(used) == list(range(KEYS)) and not keys[number]
         began = net.node.now
-        transfer = await rdma_get(1, Buffer(net.heap.base, 64), RemoteBuffer(1, 1, None, 0, 1, 0, 64))
+        transfer = await rdma_get(1, Buffer(net.heap.base, 64), RemoteBuffer(1, 1, None, 1, 0, 64))
         transfer.give_back(came=True)
         return transfer._key == used[0], net.node.now - began
 
