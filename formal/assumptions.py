@@ -36,12 +36,17 @@ ASSUMPTIONS = {
         "what is taken out",
         tests=("tests/test_scaled.py::test_the_scaled_node_has_the_same_blocks",
                "tests/test_scaled.py::test_nothing_is_changed_but_what_is_free")),
+    "one-register": Assumption(
+        "the host port selects one register of the network interface at a time, and asks for a write to memory until "
+        "it is taken",
+        properties=("host-selects", )),
     "memory-answers": Assumption(
         "the memory answers, and acknowledges, nothing it was not asked for in an earlier cycle",
         properties=("memory-keeps", )),
     "few-unfinished": Assumption(
         "at most 255 packets of a way into the network interface are unfinished at once",
-        properties=("drain-torus", "store-order")),
+        properties=("torus-retired", ),
+        trusted="in the tree a store of 256 flits holds at most 86 packets, of three flits and more"),
     "alike-at-power-up": Assumption(
         "what the output registers of a table hold before the first question is the same in both copies",
         trusted="a copy is the same node, so it starts in the same state, whatever that is"),

@@ -33,6 +33,8 @@ class HostPortHarness(Harness):
                         "until its response is offered, the network interface is at it, and at no other",
         "host-refused": "in hold the network interface is asked for nothing, and what is first offered then is SLVERR "
                         "without data",
+        "host-selects": "no access selects more than one register of the network interface, and a write to the memory "
+                        "is asked for until it is taken",
         "host-forgets": "after hold every response to an access that was begun before or in it is SLVERR without data",
     }
 
@@ -44,6 +46,10 @@ class HostPortHarness(Harness):
         hold = dut.signal("guard.hold")
         self._held = Signal(reset_less=True)
         m.d.sync += self._held.eq(hold & ~ResetSignal())
+        selected = dut.signal("ni.port.registers__select", width=None)
+        asks, waits = dut.signal("ni.port.write__request__valid"), Signal()
+        m.d.sync += waits.eq(asks & ~hold & ~dut.signal("ni.arbiter.writers__2__request__ready"))
+        self.claim(m, "host-selects", ~(selected & (selected - 1)).any() & (~waits | asks))
         for direction in DIRECTIONS:
             self._direction(m, dut, hold, *direction)
         return m

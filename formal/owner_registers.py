@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from amaranth.hdl import Const, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import In, connect, flipped
 
 from formal.harness import Harness
@@ -16,6 +16,9 @@ __all__ = ["OwnerRegisters"]
 SCALED = Parameters(table_nodes=64, log_entries=4, receive_ids=2)
 """Two words a table and two receive ids: so that which one of them is changed counts."""
 
+_SUM = {"valid": 1, "start": 1, "data": 48, "crc": 32}
+"""Ports of the generator of the checksum, and their widths."""
+
 FARTHEST = 63
 """Hops a reach can say; what is more is as much."""
 
@@ -24,12 +27,17 @@ class OwnerRegisters(Harness):
     """The guard's registers under any accesses of owner and host, beside what the register map says."""
 
     ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1), "unfinished": In(1),
-             "peek_lasting": In(1)}
-    peeks = {"peek_lasting": "dut.lasting"}
+             "peek_lasting": In(1), "peek_active": In(32),
+             **{f"peek_sum_{name}": In(width) for name, width in _SUM.items()}}
+    peeks = {"peek_lasting": "dut.lasting", "peek_active": "dut.checksum.active",
+             **{f"peek_sum_{name}": f"dut.checksum.shadow.{name}" for name in _SUM}}
     properties = {
         "owner-registers": "a write of the owner changes the register that its address names, to what its data says, "
-                           "and no other; reaches and tables in the shadow bank; what the register map does not allow "
-                           "is an error and changes nothing",
+                           "and no other, but that a clear takes grants and console keys; reaches, revision and tables "
+                           "in the shadow bank; what the register map does not allow is an error and changes nothing",
+        "owner-sum": "REVISION is read as the active one, TABLE_CRC as what the CRC generator had at the last commit, "
+                     "which is given every write of the tables and nothing else, and begins anew with a write of "
+                     "REVISION and with a commit",
         "owner-count": "the count of commits is their number since the reset, modulo 256; each flips the epoch, and "
                        "the active reaches are those of its bank",
     }
@@ -47,6 +55,7 @@ class OwnerRegisters(Harness):
         for name, state, following, init in self._registers():
             self._keeps(m, "owner-registers", name, state, following, init)
         self._count(m)
+        self._sum(m)
         self._hold(m)
         return m
 
@@ -82,17 +91,21 @@ class OwnerRegisters(Harness):
     def _registers(self) -> Iterator[tuple[str, Value, Value, int]]:
         """Name, state, its next state and what a reset makes of it."""
         dut, value = self.dut, self.owner.data
-        for name, state, init in (("HOLD", dut.hold, 1), ("GRANTS", dut.policy.priority, 0),
-                                  ("CONSOLE_SEND_ID", dut.send_id, 0), ("CONSOLE_LISTEN", dut.receive_valid, 0)):
-            yield name, state, Mux(self._wrote(name), value[:len(state)], state), init
-        for index in range(SCALED.receive_ids):
-            state = dut.receive_ids[index]
-            yield f"receive_id_{index}", state, Mux(self._wrote("CONSOLE_RECEIVE_ID", index), value, state), 0
+        yield "HOLD", dut.hold, Mux(self._wrote("HOLD"), value[0], dut.hold), 1
+        clears = self._wrote("HOLD") & value[1]
+        granted = [("GRANTS", 0, dut.policy.priority), ("CONSOLE_SEND_ID", 0, dut.send_id),
+                   ("CONSOLE_LISTEN", 0, dut.receive_valid)]
+        granted += [("CONSOLE_RECEIVE_ID", index, dut.receive_ids[index]) for index in range(SCALED.receive_ids)]
+        for name, index, state in granted:
+            written = Mux(self._wrote(name, index), value[:len(state)], state)
+            yield f"{name}_{index}", state, Mux(clears, 0, written), 0
         far = Mux(value > FARTHEST, FARTHEST, value)
         for bank, reaches in enumerate(dut.reaches):
             for index in range(REGISTERS["REACH"].elements(SCALED)):
                 writes = self._wrote("REACH", index) & (dut.policy.epoch != bank)
                 yield f"reach_{bank}_{index}", reaches[index], Mux(writes, far, reaches[index]), 0
+            writes = self._wrote("REVISION") & (dut.policy.epoch != bank)
+            yield f"revision_{bank}", dut.revisions[bank], Mux(writes, value, dut.revisions[bank]), 0
         yield "valid", dut.policy.valid, dut.policy.valid | self._wrote("COMMIT"), 0
 
     def _keeps(self, m: Module, name: str, register: str, state: Value, following: Value, init: int) -> None:
@@ -111,6 +124,22 @@ class OwnerRegisters(Harness):
         for bank, reaches in enumerate(dut.reaches):
             self.claim(m, "owner-count", (dut.policy.epoch != bank) | (
                 dut.policy.reach.as_value() == reaches.as_value()))
+
+    def _sum(self, m: Module) -> None:
+        """What the checksum is taken of, when it is kept, and what the owner reads."""
+        owner, loads, active = self.owner, Signal(), Signal(32)
+        m.d.comb += loads.eq(_any(self._wrote(name) for name in ("ROW", "COLUMN", "REACH", "REVISION")))
+        self.claim(m, "owner-sum", self.peek_sum_valid == loads)
+        self.claim(m, "owner-sum", ~loads | (self.peek_sum_data == Cat(owner.address, owner.data)))
+        self.claim(m, "owner-sum", self.peek_sum_start == (self._wrote("REVISION") | self._wrote("COMMIT")))
+        with m.If(self._wrote("COMMIT")):
+            m.d.sync += active.eq(self.peek_sum_crc)
+        reads = owner.valid & ~owner.write & owner.done & ~owner.error
+        revision = Mux(self.dut.policy.epoch, self.dut.revisions[1], self.dut.revisions[0])
+        for name, value in (("TABLE_CRC", active), ("REVISION", revision)):
+            asked = reads & (owner.address == REGISTERS[name].address)
+            self.claim(m, "owner-sum", ~asked | (owner.value == value))
+        self.help(m, self.peek_active == active)
 
     def _hold(self, m: Module) -> None:
         """Hold lasts as long as it is asked for, and then until what it cut is over."""

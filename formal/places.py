@@ -19,8 +19,8 @@ __all__ = ["PlacesHarness"]
 PARAMETERS = replace(SCALED, injection_rings=2, reception_rings=2)
 """Two rings of each kind, so that which of them a packet goes to counts."""
 
-FREE = ("status", "sent", "injection_0", "sender")
-"""What has no part in reception. Host and memory are any."""
+FREE = ("port", "status", "sent", "injection_0", "sender")
+"""What has no part in reception, and the host port: any software, which takes no time. So is the memory."""
 
 WIDE = 40
 """Bits in which addresses do not wrap."""
@@ -51,6 +51,10 @@ class PlacesHarness(Harness):
         m.submodules.dut = dut = Opened(ni, FREE)
         for parent, arbiter in (("received", "arbiter"), ("rings", "arbiter"), ("arbiter", "write_arbiter")):
             keeps_grants(m, self, dut, parent, arbiter)
+        selected = dut.signal("port.registers__select", width=None)
+        asks, waits = dut.signal("port.write__request__valid"), Signal()
+        m.d.sync += waits.eq(asks & ~dut.signal("arbiter.writers__2__request__ready"))
+        self.assume(m, "one-register", ~(selected & (selected - 1)).any() & (~waits | asks))
         self._states = {name: dut.state(LANE, name) for name in ("HEADER", "SOFTWARE", "DECIDE", "CHECK", "STORE")}
         self._packet = data.View(packet_layout(PARAMETERS), dut.signal(f"{LANE}.packet", width=None))
         self._full, self._final = (dut.signal(f"{LANE}.gather.{name}") for name in ("full", "final"))

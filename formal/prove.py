@@ -137,7 +137,7 @@ class Outcome:
 
 PROOFS = (
     Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
-    Job("formal.owner_registers", "OwnerRegisters", ("owner-registers", "owner-count")),
+    Job("formal.owner_registers", "OwnerRegisters", ("owner-registers", "owner-count", "owner-sum")),
     Job("formal.memory", "MemoryKeeps", ("memory-keeps",)),
     Job("formal.memory", "MemoryClear", ("memory-cleared", "memory-held")),
     Job("formal.drain", "DrainHarness", ("drain-exact",)),
@@ -153,7 +153,8 @@ PROOFS = (
     Job("formal.egress", "EgressHarness", ("egress-row", "egress-source")),
     Job("formal.egress", "EgressHarness", ("egress-hints",)),
     Job("formal.egress", "EgressHarness", ("egress-all",)),
-    Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets")),
+    Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets",
+                                                 "host-selects")),
     Job("formal.reception", "ReceptionHarness", (
         "reception-memory", "reception-counters", "reception-rings", "reception-interrupts", "reception-silence",
         "reception-console")),
@@ -161,6 +162,7 @@ PROOFS = (
     Job("formal.places", "PlacesHarness", ("reception-window", "reception-room", "get-stamped")),
     Job("formal.readers", "ReaderHarness", ("get-reader", "injection-window")),
     Job("formal.retired", "ReceiverRetires", ("console-retired",)),
+    Job("formal.retired", "LaneRetires", ("torus-retired", "drain-torus")),
     Job("formal.ejection", "EjectionHarness", ("ejection-flow",)),
     Job("formal.ejection", "RingHarness", ("reception-locks",)),
     Job("formal.noninterference", "TorusPair", ("refused-torus",)),
