@@ -143,6 +143,8 @@ PROOFS = (
     Job("formal.reception", "ReceptionHarness", (
         "reception-memory", "reception-counters", "reception-rings", "reception-interrupts", "reception-silence",
         "reception-console")),
+    Job("formal.ejection", "EjectionHarness", ("ejection-flow",)),
+    Job("formal.ejection", "RingHarness", ("reception-locks",)),
     Job("formal.noninterference", "TorusPair", ("refused-torus",)),
     Job("formal.two_nodes", "HostileNode", ("two-nodes-row",)),
     Job("formal.two_nodes", "Victim", ("two-nodes-column",)),

@@ -7,7 +7,7 @@ import numpy as np
 
 from khhw.attack.hostile import Hand
 from khhw.attack.places import HOSTILE, NODE
-from rtl.formats import EXTERNAL
+from rtl.formats import CHUNK_BYTES, EXTERNAL
 from rtl.registers import GUARD_END, GUARD_PAGE, MEMORY_WINDOW, REGISTERS, TRAFFIC_PAGE, Access, registers_of
 
 __all__ = ["Poke", "console_text", "forbidden", "kinds", "page", "pokes"]
@@ -108,6 +108,8 @@ def _of_way(hand: Hand, count: int) -> list[Poke]:
             return [poke for _ in range(8 + count // 4) for poke in _console(hand)]
         case "traffic":
             return [poke for _ in range(2 + count // 8) for poke in _traffic(hand)]
+        case "crossing":
+            return [_room(hand) for _ in range(24 + 2 * count)]
         case "ring" | "register" | "guard" as way:
             return _any(hand, 24 + 2 * count, way)
         case "mixed":
@@ -115,6 +117,12 @@ def _of_way(hand: Hand, count: int) -> list[Poke]:
             return some + _any(hand, count, "register")
         case _:
             return _any(hand, count, "register")
+
+
+def _room(hand: Hand) -> Poke:
+    """Room in a reception ring, without a look at what is there."""
+    head = CHUNK_BYTES * int(hand.dice.integers(HOSTILE.reception[0].length // CHUNK_BYTES))
+    return Poke(REGISTERS["RECEPTION_HEAD"].at(), head, "ring")
 
 
 def _any(hand: Hand, count: int, kind: str) -> list[Poke]:

@@ -99,8 +99,8 @@ class Attacker:
 
     def _fill(self, hand: Hand) -> None:
         """New descriptors in all rings."""
-        for area in HOSTILE.rings.values():
-            filled = batch(hand, area.length // DESCRIPTOR_BYTES)
+        for ring, area in HOSTILE.rings.items():
+            filled = batch(hand, area.length // DESCRIPTOR_BYTES, ring)
             self._poke(area.base, as_bytes(filled.rows).tobytes())
             self.tried += filled.kinds
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from khhw.attack.genome import Genome, change, draw
-from khhw.attack.places import NODE
 from khhw.attack.scene import SCENES
 from khhw.attack.scoreboard import Violation
 from khhw.attack.session import Finding, Session
@@ -17,6 +16,7 @@ from khhw.build.engine import EngineBuild, build_engine
 from khhw.sim.engine import Engine
 from khhw.sim.engine.bridge import drive
 from khhw.sim.options import Options, Outcome, State
+from rtl.parameters import Parameters
 
 __all__ = ["Campaign", "Findings", "attack"]
 
@@ -145,9 +145,12 @@ class Campaign:
 
 
 def attack(
-    parts: Mapping[str, str] | None = None, *, seed: int, packets: int,
+    node: Parameters, parts: Mapping[str, str] | None = None, *, seed: int, packets: int,
     tell: Callable[[Findings], None] | None = None,
 ) -> Findings:
-    """Build the machine, with other parts if asked for, and attack it; see :class:`Campaign`."""
-    build = build_engine(NODE.as_dict(), dict(parts or {}))
+    """Build a machine of such nodes, with other parts if asked for, and attack it; see :class:`Campaign`.
+
+    `node` is :data:`~khhw.attack.places.NODE`, or that with other `lanes`.
+    """
+    build = build_engine(node.as_dict(), dict(parts or {}))
     return Campaign(build, seed=seed, packets=packets, tell=tell).run()

@@ -11,7 +11,7 @@ __all__ = ["Genome", "MEANWHILE", "NO_TABLE", "TABLES", "WAYS", "change", "draw"
 
 WAYS = (
     "message", "put", "get", "deposit", "hint", "channel", "range", "source", "descriptor", "ring", "register", "guard",
-    "console", "traffic", "mixed",
+    "console", "traffic", "crossing", "mixed",
 )
 """What hostile software does in a round; :mod:`khhw.attack.hostile` says what each is."""
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,16 @@ from khhw.attack.genome import Genome
 from khhw.attack.packing import DESCRIPTOR_WORDS, descriptors, pack_all, take_field
 from khhw.attack.places import HONEST, HOSTILE, NODE
 from khhw.attack.scene import Scene
-from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Descriptor, FifoHeader, Header, PutHeader
+from rtl.formats import (
+    DESCRIPTOR_BYTES,
+    PAYLOAD_BYTES,
+    Descriptor,
+    Direction,
+    FifoHeader,
+    Header,
+    PutHeader,
+    VirtualChannel,
+)
 
 __all__ = ["Batch", "Hand", "batch", "carried"]
 
@@ -119,6 +129,25 @@ def _hint(hand: Hand, fields: Fields) -> None:
     fields["deposit"] = hand.below(len(fields["x"]), 2)
 
 
+def _crossing(hand: Hand, fields: Fields, ring: int) -> None:
+    """Copies along the longest line of friends from one ring, messages to itself from the others: all end in one ring.
+
+    On a line the streams of both ends cross in the nodes between, on two lanes, while a third is busy with messages.
+    """
+    shape, me = hand.scene.shape, hand.rank
+    # No further than half of the ring, which is how far a packet goes.
+    lines = [list(takewhile(hand.friends.__contains__, islice(shape.line(me, way), shape.sizes[way // 2] // 2)))
+             for way in Direction]
+    target = max([me], *lines, key=len)[-1]
+    copies = ring == min(HOSTILE.rings)
+    for axis, place in zip("xyz", shape.coordinate(target if copies else me), strict=True):
+        fields[axis][:] = place
+    fields["deposit"][:] = copies
+    fields["dma"][:] = fields["pid1"][:] = fields["dynamic"][:] = 0
+    fields["vc"][:] = VirtualChannel.ESCAPE
+    fields["length"] = PAYLOAD_BYTES - 8 * hand.below(len(fields["x"]), 8)
+
+
 def _channel(hand: Hand, fields: Fields) -> None:
     fields["dynamic"], fields["vc"] = hand.below(len(fields["x"]), 2), hand.below(len(fields["x"]), 4)
 
@@ -178,23 +207,25 @@ class Batch:
     kinds: Counter[str]
 
 
-def _one_way(hand: Hand, way: str, count: int) -> Words:
+def _one_way(hand: Hand, way: str, count: int, ring: int) -> Words:
     fields = hand.aimed(count)
-    if way in _SHAPERS:
+    if way == "crossing":
+        _crossing(hand, fields, ring)
+    elif way in _SHAPERS:
         _SHAPERS[way](hand, fields)
     rows = _rows(fields)
     wrong = 1.0 if way == "descriptor" else 1 - hand.genome.near
     return np.where(hand.some(count, wrong)[:, None], _spoiled(hand, rows), rows)
 
 
-def batch(hand: Hand, count: int) -> Batch:
-    """`count` descriptors of the round's way; ways that need no descriptors are accompanied by all kinds of them."""
+def batch(hand: Hand, count: int, ring: int = 0) -> Batch:
+    """`count` descriptors of the round's way for a ring; ways that need none are accompanied by all kinds of them."""
     way = hand.genome.way
-    if way in _SHAPERS or way == "descriptor":
-        return Batch(_one_way(hand, way, count), Counter({way: count}))
+    if way in _SHAPERS or way in ("descriptor", "crossing"):
+        return Batch(_one_way(hand, way, count, ring), Counter({way: count}))
     ways = (*_SHAPERS, "descriptor")
     shares = hand.dice.multinomial(count, [1 / len(ways)] * len(ways))
-    rows = np.concatenate([_one_way(hand, one, int(share)) for one, share in zip(ways, shares, strict=True)])
+    rows = np.concatenate([_one_way(hand, one, int(share), ring) for one, share in zip(ways, shares, strict=True)])
     hand.dice.shuffle(rows)
     return Batch(rows, Counter({one: int(share) for one, share in zip(ways, shares, strict=True)}))
 

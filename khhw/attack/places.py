@@ -6,7 +6,8 @@ from rtl.parameters import Parameters
 __all__ = ["HONEST", "HOSTILE", "Honest", "Hostile", "NODE"]
 
 NODE = Parameters(traffic=True)
-"""Of every node: with a traffic generator, which is one more thing hostile software has."""
+"""Of every node; a campaign may have other `lanes`. With a traffic generator, which is one more thing hostile software
+has."""
 
 _KIB = 1 << 10
 

@@ -1,4 +1,4 @@
-"""Guards and network interfaces with a fault in them: what the campaign must find.
+"""Guards, network interfaces and routers with a fault in them: what the campaign must find.
 
 Each is the real part with one replacement in the source of one of its modules, made in a copy of that module while a
 machine with the part is built. The design itself stays as it is.
@@ -24,12 +24,15 @@ class Bug:
         What goes wrong.
     part, replacement : str
         What :func:`khhw.build.engine.build_engine` is told.
+    lanes : int
+        Fewest lanes of a machine in which it does harm.
     """
 
     name: str
     what: str
     part: str
     replacement: str
+    lanes: int = 1
 
     @property
     def parts(self) -> dict[str, str]:
@@ -94,10 +97,23 @@ def _reader_not_asked() -> Any:
     return _copy("rtl.ni.ni", InjectionLane=injection.InjectionLane).NI
 
 
+def _ejection_waits() -> Any:
+    switch = _copy(
+        "rtl.torus.switch",
+        ('"valid": In(sources),', '"valid": In(sources), "held": In(sources),'),
+        ("self.valid[source] & reduce(or_, outputs)", "self.valid[source] & ~self.held[source] & reduce(or_, outputs)"),
+        ("selected & self.valid[source] for", "selected & self.valid[source] & ~self.held[source] for"))
+    return _copy("rtl.torus.router", (
+        "deposit.lane_busy[lane].eq(unit.busy),",
+        "deposit.lane_busy[lane].eq(unit.busy | unit.o.valid & ~unit.o.ready), *(switch.held[source].eq("
+        "unit.select[place] & unit.o.valid & ~unit.o.ready) for place, source in enumerate("
+        "switch.reach[DIRECTIONS + lane])),"), Switch=switch.Switch).Router
+
+
 _MADE_BY = {
     "DestinationLookedUp": _destination_looked_up, "KeptSource": _kept_source,
     "EveryOtherDescriptor": _every_other_descriptor, "ConsoleNotLookedUp": _console_not_looked_up,
-    "ReaderNotAsked": _reader_not_asked,
+    "ReaderNotAsked": _reader_not_asked, "EjectionWaits": _ejection_waits,
 }
 
 BUGS = (
@@ -109,6 +125,8 @@ BUGS = (
     Bug("console not looked up", "console packets are accepted whatever the column says", "guard",
         "ConsoleNotLookedUp"),
     Bug("reader not asked", "a remote get may read any window, whoever its reader is", "ni", "ReaderNotAsked"),
+    Bug("ejection waits", "a packet that is ejected, and its copy on the link, waits for the guard flit by flit",
+        "router", "EjectionWaits", lanes=3),
 )
 """Faults in different places, of different kinds."""
 

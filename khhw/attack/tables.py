@@ -16,7 +16,7 @@ def tables(report: Mapping[str, Any]) -> str:
         What ``khhw attack --json`` prints.
     """
     design, planted = report["results"]["design"], report["results"]["planted"]
-    parts = [_summary(report["seed"], design)]
+    parts = [_summary(report, design)]
     parts.append("\n".join(_table(("tried", "number"), design["tried"].items())))
     parts.append("\n".join(_table(("refused, at any node, by reason", "packets"), design["refused"].items())))
     parts.append("\n".join(_table(
@@ -29,9 +29,11 @@ def tables(report: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _summary(seed: int, found: Mapping[str, Any]) -> str:
+def _summary(report: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    lanes = report["parameters"]["lanes"]
     return (f"{found['packets']:,} packets of hostile nodes in {found['rounds']:,} rounds on {found['machines']:,} "
-            f"machines, {found['cycles']:,} cycles, seed {seed}: {len(found['violations'])} leaks. "
+            f"machines of {lanes} lanes, {found['cycles']:,} cycles, seed {report['seed']}: "
+            f"{len(found['violations'])} leaks. "
             f"{found['cover_points']:,} cover points were reached, and {found['kept']:,} rounds kept because they "
             f"reached a new one. It took {found['seconds']:,.0f} s, {found['packets_per_second']:,} packets a second.")
 

@@ -11,15 +11,18 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from khhw.attack.campaign import Findings
+    from rtl.parameters import Parameters
 
 __all__ = ["add_arguments", "run"]
 
 _PACKETS, _BUG_PACKETS = 10_000_000, 2_000_000
+_LANES = 2
 _SECONDS = 5.0
 _INTERRUPTED = 130
 
@@ -28,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``khhw attack``."""
     parser.add_argument("--packets", metavar="N", type=int, default=_PACKETS,
                         help=f"packets of hostile nodes to try (default: {_PACKETS:,})")
+    parser.add_argument("--lanes", metavar="N", type=int, default=_LANES,
+                        help=f"injection and ejection lanes of every node, 1 to 6 (default: {_LANES}); a planted bug "
+                             "that needs more gets them")
     parser.add_argument("--seed", metavar="N", type=int, default=1, help="everything follows from it (default: 1)")
     parser.add_argument("--bug-packets", metavar="N", type=int, default=_BUG_PACKETS,
                         help=f"packets within which a planted bug must be found; 0 plants none (default: "
@@ -40,15 +46,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Attack; 0 if the design held and the planted bugs were found."""
+    from khhw.attack.places import NODE
     from khhw.attack.tables import tables
     from khhw.build.cache import write_atomically
     from khhw.build.errors import RequestError
+    from rtl.parameters import ParameterError
 
     if arguments.show is not None:
         return _show(arguments.show)
     if arguments.packets < 1 or arguments.bug_packets < 0:
         raise RequestError("--packets takes a number from 1, --bug-packets one from 0")
-    report = _attack(arguments)
+    try:
+        node = replace(NODE, lanes=arguments.lanes)
+    except ParameterError as error:
+        raise RequestError(f"--lanes: {error}") from error
+    report = _attack(arguments, node)
     text = json.dumps(report, indent=1) + "\n"
     if arguments.file is not None:
         arguments.file.parent.mkdir(parents=True, exist_ok=True)
@@ -78,21 +90,21 @@ def _show(file: Path) -> int:
     return 0
 
 
-def _attack(arguments: argparse.Namespace) -> dict[str, Any]:
+def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]:
     from khhw.attack.campaign import attack
-    from khhw.attack.places import NODE
     from khhw.attack.planted import BUGS
     from khhw.commands.output import report
 
-    design = attack(seed=arguments.seed, packets=arguments.packets, tell=_teller("the design"))
+    design = attack(node, seed=arguments.seed, packets=arguments.packets, tell=_teller("the design"))
     planted: list[dict[str, Any]] = []
     for bug in BUGS if arguments.bug_packets else ():
         if design.interrupted or (planted and planted[-1]["findings"]["interrupted"]):
             break
-        found = attack(bug.parts, seed=arguments.seed, packets=arguments.bug_packets, tell=_teller(bug.name))
-        planted.append({
-            "name": bug.name, "what": bug.what, "found": bool(found.violations), "findings": found.as_dict()})
-    return report({"design": design.as_dict(), "planted": planted}, seed=arguments.seed, parameters=NODE.as_dict(),
+        wide = replace(node, lanes=max(node.lanes, bug.lanes))
+        found = attack(wide, bug.parts, seed=arguments.seed, packets=arguments.bug_packets, tell=_teller(bug.name))
+        planted.append({"name": bug.name, "what": bug.what, "lanes": wide.lanes, "found": bool(found.violations),
+                        "findings": found.as_dict()})
+    return report({"design": design.as_dict(), "planted": planted}, seed=arguments.seed, parameters=node.as_dict(),
                   build="fast")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from khhw.attack import planted
 from khhw.attack.accesses import forbidden, pokes
 from khhw.attack.colours import COLOURED_NODES, colour, paint, words_of
 from khhw.attack.genome import WAYS, change, draw
@@ -70,6 +71,16 @@ def test_hostile_nodes_aim_at_foes(dice: np.random.Generator) -> None:
     assert places == {one.scene.shape.coordinate(rank) for rank in one.scene.honest}
 
 
+def test_copies_cross_where_the_hostile_have_a_line(dice: np.random.Generator) -> None:
+    scene = SCENES[-1]
+    for rank, far in ((0, 3), (1, 3), (2, 0), (3, 0)):
+        one = Hand(scene, rank, scene.honest, scene.hostile, hand(dice, way="crossing", near=1.0).genome, dice)
+        copies, own = (batch(one, 20, ring).rows[:, 2] for ring in (0, 3))
+        assert set(take_field(copies, Header, "x")) == {far} and take_field(copies, Header, "deposit").all()
+        assert set(take_field(own, Header, "x")) == {rank} and not take_field(own, Header, "deposit").any()
+        assert not take_field(np.concatenate([copies, own]), Header, "pid1").any()
+
+
 def test_what_a_node_must_refuse() -> None:
     assert all(forbidden(REGISTERS[name].at(), write=True) for name in ("HOLD", "COMMIT", "ROW", "RANK", "REFUSED"))
     assert forbidden(REGISTERS["ROW"].at(), write=False)
@@ -122,6 +133,7 @@ class TestLaw:
 
     @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
     def test_matrices_keep_the_hostile_from_all_but_one(self, scene) -> None:
+        assert 0 in scene.hostile, "zeros would be taken for its secrets"
         for name in MATRICES:
             across = scene.matrix(name)[np.ix_(scene.hostile, scene.honest)]
             assert across.sum() == (name in ("relay", "way in"))
@@ -140,8 +152,9 @@ def test_records_end_where_no_header_is() -> None:
 
 class TestPlanted:
     def test_each_replaces_a_part(self) -> None:
-        assert len({bug.name for bug in BUGS}) == 5
-        assert {bug.part for bug in BUGS} == {"guard", "ni"}
+        assert len({bug.name for bug in BUGS}) == 6
+        assert {bug.part for bug in BUGS} == {"guard", "ni", "router"}
+        assert all(isinstance(getattr(planted, bug.replacement), type) for bug in BUGS)
 
     def test_a_replacement_that_no_longer_fits_is_named(self) -> None:
         with pytest.raises(LookupError, match=r"'no such text' is 0 times in rtl\.guard\.table, not once"):
@@ -173,6 +186,7 @@ class TestKeptResults:
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (["--packets", "0"], "--packets takes a number from 1"),
+    (["--lanes", "7"], "--lanes: lanes must be an integer from 1 to 6, not 7"),
     (["--show", "none.json"], "holds no results of khhw attack"),
 ])
 def test_a_wrong_request(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
