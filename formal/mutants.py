@@ -100,6 +100,8 @@ MUTANTS = (
     Mutant("egress-source", "the source is what software wrote if it wrote any",
            "rtl.guard.egress", "stamped.source.eq(self.node_id)",
            "stamped.source.eq(Mux(header.source == 0, self.node_id, header.source))"),
+    Mutant("egress-length", "a packet is as long as software makes it",
+           "rtl.guard.egress", "i.payload.last | tail", "i.payload.last", 40),
     Mutant("ingress-column", "the destination is looked up, not the source",
            "rtl.guard.ingress", "table.id.eq(header.source)", "table.id.eq(packer.id)"),
     Mutant("ingress-column", "hold does not stop what is on the way",
