@@ -44,7 +44,7 @@ class TreePair(Harness):
         m.submodules.other = other = Opened(ends[1], FREE, like=one)
         for name in ("filter.console", "filter.control", "tree_passed", "unfinished"):
             self.claim(m, "refused-tree", one.equal(other, name))
-        for name in ("index", "external", "other", "tree_source"):
+        for name in ("index", "external", "other", "tree_source", "began", "long"):
             self.help(m, one.equal(other, f"filter.{name}"))
         self.help(m, one.signal("filter.external") == self._external)
         index = one.signal("filter.index", width=2)

@@ -74,7 +74,7 @@ def test_hostile_nodes_aim_at_foes(dice: np.random.Generator) -> None:
 def test_copies_cross_where_the_hostile_have_a_line(dice: np.random.Generator) -> None:
     scene = SCENES[-1]
     for rank, far in ((2, 5), (3, 5), (4, 2), (5, 2)):
-        one = Hand(scene, rank, scene.honest, scene.hostile, hand(dice, way="crossing", near=1.0).genome, dice)
+        one = Hand(scene, rank, scene.honest, scene.hostile, 5, hand(dice, way="crossing", near=1.0).genome, dice)
         copies, own = (batch(one, 20, ring).rows[:, 2] for ring in (0, 3))
         assert set(take_field(copies, Header, "x")) == {far} and take_field(copies, Header, "deposit").all()
         assert set(take_field(own, Header, "x")) == {rank} and not take_field(own, Header, "deposit").any()
