@@ -20,7 +20,8 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
-from formal.mutants import MUTANTS, Mutant, imported
+from formal.mutants import MUTANTS
+from formal.mutation import Mutant, imported
 from formal.reachability import Claim, conversion, decide
 
 __all__ = ["PROOFS", "Job", "Outcome", "jobs", "main", "run"]
@@ -252,8 +253,8 @@ def _smtbmc(folder: Path, solver: str, depth: int, *options: str) -> "subprocess
 def _tool(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     """Run a tool that is installed beside the interpreter."""
     try:
-        return subprocess.run(command, cwd=folder, env={**os.environ, "PATH": _path()}, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False)
+        return subprocess.run(command, cwd=folder, env={**os.environ, "PATH": _path()}, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     except FileNotFoundError:
         raise SystemExit(f"{command[0]} is not installed here; the extra `formal` brings it") from None
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from amaranth.hdl import Fragment
 
 from formal.assumptions import ASSUMPTIONS, Assumption
-from formal.mutants import MUTANTS, imported
+from formal.mutants import MUTANTS
+from formal.mutation import imported
 from formal.prove import PROOFS
 
 __all__ = ["PAGE", "assumptions_of", "faults", "inserted", "table"]
