@@ -62,6 +62,10 @@ ASSUMPTIONS = {
     "tree-receivers": Assumption(
         "a receiver gives a tree router only headers with a source and stamps that have come by its cable",
         properties=("tree-receiver", )),
+    "whole-packets": Assumption(
+        "a packet in a torus router ends with its 32nd flit at the latest",
+        properties=("egress-length", ),
+        trusted="a packet comes from a guard, and routers change no framing; the router's testbench compares flits"),
     "hostile-torus": Assumption(
         "torus headers the victim gets bear the id of the hostile node",
         properties=("egress-source", "torus-source")),

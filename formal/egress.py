@@ -5,7 +5,7 @@ from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formal.harness import PARAMETERS, Harness, Mirror, Ring, packed_id, policy_port
-from rtl.formats import Flit, Header, Reason
+from rtl.formats import PACKET_FLITS, Flit, Header, Reason
 from rtl.guard.egress import EgressGuard
 from rtl.signatures import FlitStream
 from rtl.torus.header import hardware_crc
@@ -24,6 +24,7 @@ class EgressHarness(Harness):
         "egress-hints": "what the guard makes of hints is what the hint rule says, for every torus, node and "
                         "destination",
         "egress-source": "the source that leaves is the node's id, packed from the straps",
+        "egress-length": "a packet that leaves ends with its 32nd flit at the latest, whatever comes in, and in hold",
     }
 
     def elaborate(self, platform):
@@ -52,6 +53,8 @@ class EgressHarness(Harness):
         if "egress-hints" in self.prove:
             self._hint_rule(m, straps, header, inside)
 
+        if "egress-length" in self.prove:
+            self._length(m, dut)
         self.claim(m, "egress-source", ~dut.o.valid | ~dut.o.payload.first | (leaving.source == me))
         if "egress-source" in self.prove:
             self.help(m, ~dut.gate.full | ~dut.gate.flit.first | (data.View(Header, dut.gate.flit.data).source == me))
@@ -70,6 +73,19 @@ class EgressHarness(Harness):
         self.help(m, ~gate.passing | gate.inside | gate.full)
         self.help(m, ~gate.passing | ~(gate.full & gate.flit.first))
         self.help(m, ~gate.fresh | (gate.full & gate.flit.first))
+
+    def _length(self, m, dut):
+        """Flits of a packet that have left before the one that is offered."""
+        gate, left = dut.gate, Signal(range(PACKET_FLITS + 1))
+        with m.If(dut.o.valid & self.o.ready):
+            m.d.sync += left.eq(Mux(dut.o.payload.first, 1, left + 1))
+        ends = dut.o.payload.first | (left < PACKET_FLITS - 1) | dut.o.payload.last
+        self.claim(m, "egress-length", ~dut.o.valid | ((left < PACKET_FLITS) | dut.o.payload.first) & ends)
+        # Behind the flit in the stage, if there is one, at most `remaining` and one more are to come.
+        entered = Mux(gate.full, Mux(gate.flit.first, 1, left + 1), left)
+        self.help(m, ~gate.passing | ~gate.full | (left < PACKET_FLITS))
+        self.help(m, ~gate.inside | ~(gate.passing | (gate.full & gate.flit.first)) | (
+            entered + dut.remaining + 1 <= PACKET_FLITS))
 
     def _everything(self, m, dut, straps, header, inside, row):
         """A second guard, without a pipeline, that says what must be on the way out."""

@@ -34,9 +34,9 @@ class EpochCounters(Harness):
     properties = {
         "count-injected": "INJECTED counts every packet whose header goes to the router once, by the parity the header "
                           "bears, when it goes or is offered",
-        "count-ejected": "every packet from the router that is no copy counts once when its tail has left the guard, by "
-                         "the parity its header bears: DELIVERED if the tail went to the network interface, else "
-                         "REFUSED_IN if the column refused it, else DROPPED, where the router's discards count as well",
+        "count-ejected": "every packet from the router that is no copy counts once when its tail has left the guard, "
+                         "by the parity its header bears: DELIVERED if the tail went to the network interface, else "
+                         "REFUSED_IN if the column refused it, else DROPPED, where the router's discards count too",
     }
 
     def elaborate(self, platform):

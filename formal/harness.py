@@ -46,7 +46,7 @@ class Harness(wiring.Component):
     constructed: tuple[str, ...] = ()
     """What is assumed by how the harness is made, by names in :data:`~formal.assumptions.ASSUMPTIONS`."""
     solver = "yices"
-    """What decides."""
+    """What decides: the one that is faster here."""
     parts = 1
     """What is claimed is shown in so many parts, one after the other: some solvers take long for all at once."""
 

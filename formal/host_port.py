@@ -80,7 +80,7 @@ class HostPortHarness(Harness):
         self.claim(m, "host-answers", ~taken.all() | valid | mine)
         self.claim(m, "host-answers", ~mine | self._held | hold | lately.all())
         for channel in requests:
-            asks, takes_it = (dut.signal(path) for path in (f"gate.ni__{channel}valid", f"ni.port.host__{channel}ready"))
+            asks, takes_it = dut.signal(f"gate.ni__{channel}valid"), dut.signal(f"ni.port.host__{channel}ready")
             passes = getattr(self.host, f"{channel}valid") & getattr(self.host, f"{channel}ready")
             self.claim(m, "host-answers", ~(asks & takes_it) | passes)
             self.claim(m, "host-refused", ~hold | ~asks)

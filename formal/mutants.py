@@ -1,88 +1,11 @@
 """Deliberate faults: each makes a property false, and shows that the property says something.
 
-A mutant is one replacement in the source of one module of the design, made while it is imported for a proof and
-nowhere else.
+They are made while the design is imported for a proof, and nowhere else.
 """
 
-import importlib
-import importlib.util
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from types import ModuleType
+from formal.mutation import Mutant
 
-__all__ = ["MUTANTS", "Mutant", "imported"]
-
-
-@dataclass(frozen=True)
-class Mutant:
-    """A fault and the property it breaks.
-
-    Parameters
-    ----------
-    breaks : str
-        The property.
-    what : str
-        What goes wrong.
-    module, old, new : str
-        In the source of `module`, `old` (it must be there exactly once) becomes `new`.
-    depth : int
-        Cycles within which the property must be seen to fail.
-    """
-
-    breaks: str
-    what: str
-    module: str
-    old: str
-    new: str
-    depth: int = 4
-
-    def load(self) -> ModuleType:
-        """Import the module with the fault in it, in the place of the module.
-
-        Raises
-        ------
-        LookupError
-            If the source has changed so that the replacement no longer fits.
-        """
-        spec = importlib.util.find_spec(self.module)
-        if spec is None or spec.origin is None:
-            raise LookupError(f"mutant {self.what!r}: there is no module {self.module}")
-        with open(spec.origin, encoding="utf-8") as file:
-            source = file.read()
-        if source.count(self.old) != 1:
-            raise LookupError(f"mutant {self.what!r}: {self.old!r} is {source.count(self.old)} times in {self.module}, "
-                              "not once; adapt formal/mutants.py to the design")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[self.module] = module
-        exec(compile(source.replace(self.old, self.new), spec.origin, "exec"), module.__dict__)
-        return module
-
-
-@contextmanager
-def imported(name: str, mutant: Mutant | None) -> Iterator[ModuleType]:
-    """A harness module, with everything it imports of the design imported anew, and a fault in it if asked for.
-
-    Parameters
-    ----------
-    name : str
-        Of the harness module.
-    mutant : Mutant, optional
-    """
-    def ours() -> list[str]:
-        return [m for m in sys.modules if m.split(".")[0] == "rtl" or (m.startswith("formal.") and m != __name__)]
-
-    saved = {m: sys.modules.pop(m) for m in ours()}
-    try:
-        if mutant is not None:
-            mutant.load()
-        yield importlib.import_module(name)
-    finally:
-        for module in ours():
-            del sys.modules[module]
-        sys.modules.update(saved)
-
+__all__ = ["MUTANTS"]
 
 MUTANTS = (
     Mutant("egress-row", "the table answers from the shadow bank",
@@ -100,6 +23,8 @@ MUTANTS = (
     Mutant("egress-source", "the source is what software wrote if it wrote any",
            "rtl.guard.egress", "stamped.source.eq(self.node_id)",
            "stamped.source.eq(Mux(header.source == 0, self.node_id, header.source))"),
+    Mutant("egress-length", "a packet is as long as software makes it",
+           "rtl.guard.egress", "i.payload.last | tail", "i.payload.last", 40),
     Mutant("ingress-column", "the destination is looked up, not the source",
            "rtl.guard.ingress", "table.id.eq(header.source)", "table.id.eq(packer.id)"),
     Mutant("ingress-column", "hold does not stop what is on the way",
@@ -125,7 +50,8 @@ MUTANTS = (
     Mutant("owner-commit", "a commit does not wait for the drain",
            "rtl.guard.control", "~permitted | (hits[\"COMMIT\"] & ~self.drained)", "~permitted"),
     Mutant("owner-registers", "a write of REACH goes into the active bank",
-           "rtl.guard.control", "writes & hits[\"REACH\"] & (epoch != bank)", "writes & hits[\"REACH\"] & (epoch == bank)"),
+           "rtl.guard.control", "writes & hits[\"REACH\"] & (epoch != bank)",
+           "writes & hits[\"REACH\"] & (epoch == bank)"),
     Mutant("owner-registers", "a reach above the largest wraps",
            "rtl.guard.control", "Mux(value[HOP_BITS:].any(), (1 << HOP_BITS) - 1, value)", "value"),
     Mutant("owner-registers", "every receive id is the first one",
@@ -165,14 +91,15 @@ MUTANTS = (
     Mutant("drain-exact", "what a hold cut is waited for",
            "rtl.guard.drain", "m.d.sync += [outstanding.eq(0), old.eq(0)]", "pass", 8),
     Mutant("drain-exact", "packets of both sides of the commit count it down",
-           "rtl.guard.drain", "with m.Elif(self.retired & (old != 0)):", "with m.Elif((self.retired | self.passed) & (old != 0)):",
-           8),
+           "rtl.guard.drain", "with m.Elif(self.retired & (old != 0)):",
+           "with m.Elif((self.retired | self.passed) & (old != 0)):", 8),
     Mutant("count-injected", "INJECTED counts by the parity of the cycle",
            "rtl.guard.egress", "self.sent_epoch.eq(held.epoch)", "self.sent_epoch.eq(policy.epoch)", 6),
     Mutant("count-injected", "a packet that waits counts every cycle",
            "rtl.guard.egress", "self.sent.eq(gate.passed)", "self.sent.eq(gate.o.valid & gate.o.payload.first)", 6),
     Mutant("count-injected", "two packets in one cycle count once",
-           "rtl.guard.counters", "counter.eq(counter + sum(seen) + more)", "counter.eq(counter + seen.any() + more)", 6),
+           "rtl.guard.counters", "counter.eq(counter + sum(seen) + more)",
+           "counter.eq(counter + seen.any() + more)", 6),
     Mutant("count-ejected", "packets count by the parity of the one behind them",
            "rtl.guard.ingress", "self.ended_epoch.eq(epoch)", "self.ended_epoch.eq(header.epoch)", 6),
     Mutant("count-ejected", "copies count",
@@ -225,7 +152,8 @@ MUTANTS = (
     Mutant("console-column", "console packets are not looked up",
            "rtl.tree.console", "mine & (external | (self.tree_allowed & fresh))", "mine", 6),
     Mutant("host-stable", "what was offered becomes an error as hold rises",
-           "rtl.host_gate", "Mux(offered & self.hold, kept, Const(_SLVERR, len(said)))", "Const(_SLVERR, len(said))", 12),
+           "rtl.host_gate", "Mux(offered & self.hold, kept, Const(_SLVERR, len(said)))",
+           "Const(_SLVERR, len(said))", 12),
     Mutant("host-answers", "an access that hold cut is forgotten when hold ends",
            "rtl.host_gate", "m.d.sync += cut.eq(reduce(or_, started))", "pass", 12),
     Mutant("host-answers", "a second address is taken in hold before the first access is answered",
@@ -313,12 +241,13 @@ MUTANTS = (
     Mutant("injection-window", "the limit of a window is not checked by injection",
            "rtl.ni.descriptor", "(end > limit) | (start", "(start", 14),
     Mutant("injection-window", "a message that is not aligned is read a word too far",
-           "rtl.ni.reader", "(self.address[:2] + count + WORD_FLITS - 1) >> 2", "(self.address[:2] + count + WORD_FLITS) >> 2",
-           14),
+           "rtl.ni.reader", "(self.address[:2] + count + WORD_FLITS - 1) >> 2",
+           "(self.address[:2] + count + WORD_FLITS) >> 2", 14),
     Mutant("torus-retired", "a packet retires when its last word is taken, and again when it is acknowledged",
            "rtl.ni.reception", "self.retired.eq(gather.settle)", "self.retired.eq(gather.settle | gather.finish)", 14),
     Mutant("torus-retired", "a header that waits in the guard is counted in every cycle",
-           "rtl.guard.gate", "self.passed.eq(full & flit.first & self.fresh &", "self.passed.eq(full & flit.first &", 14),
+           "rtl.guard.gate", "self.passed.eq(full & flit.first & self.fresh &",
+           "self.passed.eq(full & flit.first &", 14),
     Mutant("drain-torus", "DRAINED follows the packets of after the commit",
            "rtl.guard.drain", "m.d.sync += old.eq(now)", "m.d.sync += old.eq(0)", 14),
     Mutant("drain-torus", "a packet retires when its last word is taken",

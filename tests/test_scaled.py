@@ -7,7 +7,7 @@ from amaranth.hdl import Fragment
 from amaranth.hdl._mem import MemoryInstance
 
 from formal import prove
-from formal.mutants import imported
+from formal.mutation import imported
 from formal.opened import Opened
 from formal.reception import FREE
 from formal.reception_lanes import SCALED

