@@ -12,7 +12,7 @@ help:
 	@echo "make test    lint and all tests"
 	@echo "make lint    ruff, mypy --strict, import rules"
 	@echo "make prove   proofs of the permission guards"
-	@echo "make attack  ten million packets of hostile software against the domains, and five planted bugs to be found"
+	@echo "make attack  ten million packets of hostile software against the domains, and planted bugs to be found"
 	@echo "make mutants  faults in the RTL, each of which a testbench must see"
 	@echo "make equality  a saturated 3x3x3 on cocotb and on the native engine: every link and interrupt, by cycle"
 	@echo "make docs    reference pages from the sources, and all pages as HTML in out/docs"
