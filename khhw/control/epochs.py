@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
 from khhw.control.links import CableState, CableWatch
-from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write, named
+from khhw.control.owner import ConsoleKeys, Owner, OwnerError, RefusedError, Write, named
 from khhw.control.tables import REVISIONS, table_crc, table_writes
 from khhw.node.tree_packets import Control
 from rtl.formats import STALE_COMMITS, ControlOp
@@ -179,6 +179,7 @@ class EpochControl:
         alone = Domains(apart)
 
         started = self._owner.outside.now
+        await self._check_room(keys)
         await self._owner.write_each({
             rank: [Write("HOLD", _HOLD | _CLEAR), *(keys[rank].writes if rank in keys else ())] for rank in taken})
         await self._settle()
@@ -256,6 +257,16 @@ class EpochControl:
             for key in (given.send, *given.receive):
                 if not 0 <= key < _MODULUS:
                     raise DomainError(("keys", rank), f"a channel id has 32 bits, and {key} has not")
+
+    async def _check_room(self, keys: Mapping[int, ConsoleKeys]) -> None:
+        """Ask nodes, before anything is done, whether they can hear so many channels."""
+        for rank, given in keys.items():
+            if not given.receive:
+                continue
+            try:
+                await self._owner.read(rank, "CONSOLE_RECEIVE_ID", [len(given.receive) - 1])
+            except RefusedError:
+                raise DomainError(("keys", rank), f"{len(given.receive)} channels; node {rank} hears less") from None
 
     def _known(self) -> Domains:
         """What is surely allowed now."""

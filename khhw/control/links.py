@@ -159,6 +159,8 @@ class CableWatch:
     @property
     def words(self) -> str:
         """The same for people."""
+        if not self.states:
+            return "torus cables have not been compared yet"
         if self.faulty:
             return "; ".join(map(str, self.faulty))
         busy = sum(not state.still for state in self.states)

@@ -10,7 +10,7 @@ from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from rtl.formats import ControlOp, TreeChannel
 from rtl.registers import LARGEST, REGISTERS, registers_of
 
-__all__ = ["ANSWER_LIMIT", "ConsoleKeys", "Owner", "OwnerError", "Write", "named", "register_name"]
+__all__ = ["ANSWER_LIMIT", "ConsoleKeys", "Owner", "OwnerError", "RefusedError", "Write", "named", "register_name"]
 
 ANSWER_LIMIT = 100_000
 """Cycles within which every node must have answered."""
@@ -19,6 +19,10 @@ _KEY = (1 << 32) - 1
 
 class OwnerError(RuntimeError):
     """A node did not do what its owner asked."""
+
+
+class RefusedError(OwnerError):
+    """A node has no such register, or not for this."""
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,7 @@ class Owner:
         for asked, got in zip(words, answer, strict=False):
             if got.failed:
                 what = f"write of {asked.data:#x} to" if asked.op == ControlOp.WRITE else "read of"
-                raise OwnerError(f"Node {node} refused the {what} {register_name(asked.address)}")
+                raise RefusedError(f"Node {node} refused the {what} {register_name(asked.address)}")
             if got.address != asked.address or got.op != asked.op:
                 raise OwnerError(f"Node {node} answered for {got.address:#x}, not for {register_name(asked.address)}")
         return answer[:len(words)]

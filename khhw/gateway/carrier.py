@@ -14,6 +14,8 @@ _CHUNK = 16 << 10
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _URGENT_AGAIN_SECONDS = 0.05
 _scratch = bytearray(_CHUNK)
+_PIECES = 64
+"""How many are sent before it is the turn of other connections."""
 """What is read goes on to the wire before anything else is read."""
 
 
@@ -136,10 +138,15 @@ class Carrier(asyncio.BufferedProtocol):
     def _send(self) -> None:
         """Give the transport what there is, a piece at a time; end when all that will ever come has left."""
         transport = self._transport
+        pieces = 0
         while transport is not None and not transport.is_closing() and not self._leaving:
             data = self.wire.outgoing(_CHUNK)
             if not data:
                 break
+            pieces += 1
+            if pieces > _PIECES:
+                self._later(0, self._send)
+                return
             if self.wire.urgent_behind(len(data)):
                 if not self._send_urgent(data):
                     return

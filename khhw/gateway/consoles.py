@@ -10,7 +10,7 @@ from khhw.gateway.telnet import Line, Reply, Telnet, TooLong, WebPage, printed
 from khhw.gateway.wire import ClientLostError, Wire
 from khhw.node.commands import LINE_LIMIT, LineError, written
 from khhw.sim.host import Host
-from khhw.sim.scheduler import ROOT
+from khhw.sim.scheduler import ROOT, sleep
 from khhw.sim.sync import Queue
 from khhw.sim.visible import visible
 
@@ -125,6 +125,8 @@ class Consoles:
                         return
                 if client.urgent():
                     telnet.synchronize()
+            # Who sends without end takes turns with everything else that the machine does.
+            await sleep(1)
 
     async def _type(self, listener: "_Listener", line: str, ranks: Sequence[int] | None) -> None:
         """A line was typed: nodes get what they can read, and a person hears at once what they cannot."""

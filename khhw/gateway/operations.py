@@ -1,9 +1,10 @@
 """Counting the commands of memcached's text protocol as they pass."""
 
+from khhw.kernels.memcached.protocol import LINE_BYTES
+
 __all__ = ["Operations"]
 
 _STORAGE = (b"set", b"add", b"replace", b"append", b"prepend", b"cas")
-_LONGEST_LINE = 2048
 _LARGEST_VALUE = (1 << 31) - 3
 """A line that announces more is refused, and nothing follows it."""
 
@@ -33,7 +34,7 @@ class Operations:
                 self.count += not self._value
                 continue
             end = data.find(b"\n", at)
-            self._line += data[at:end if end >= 0 else len(data)][:_LONGEST_LINE - len(self._line)]
+            self._line += data[at:end if end >= 0 else len(data)][:LINE_BYTES - len(self._line)]
             if end < 0:
                 return
             at = end + 1

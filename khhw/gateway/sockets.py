@@ -16,6 +16,8 @@ __all__ = ["LOCALHOST", "Door", "PortError", "Sockets"]
 LOCALHOST = "127.0.0.1"
 _BACKLOG = 1024
 """Clients that wait in front of a door, if the system lets as many."""
+_AGAIN_SECONDS = 1.0
+"""When a door is tried again that found no file, where no client of ours holds one."""
 _KERNEL_BUFFER = 64 << 10
 """Bytes the operating system keeps of a connection each way. It would take megabytes, and hide who reads slowly."""
 
@@ -183,8 +185,10 @@ class Sockets:
         except (BlockingIOError, ConnectionError):
             return
         except OSError:
-            # No files left. One is free when a client has gone, of whatever door.
+            # No files left. One is free when a client has gone, of whatever door; or of something else.
             self._shut(door)
+            if not self._carriers:
+                self._loop.call_later(_AGAIN_SECONDS, self._admit_all)
             return
         accepted.setblocking(False)
         door.connected += 1

@@ -50,7 +50,9 @@ class Wire:
         self._inward_full = self._outward_full = False
         self._lost = self._aborted = False
         self._urgent_arrives = False
+        # Ends of urgent data, counted from the first byte ever given, and how many of those the socket has taken.
         self._urgent_ends: deque[int] = deque()
+        self._gone = 0
 
     # The side of the socket.
 
@@ -84,19 +86,21 @@ class Wire:
     def outgoing(self, limit: int) -> bytes:
         """What the socket is to send next, `limit` bytes at most, and none behind the end of urgent data."""
         with self._lock:
-            end = min(limit, self._urgent_ends[0]) if self._urgent_ends else limit
+            end = min(limit, self._urgent_ends[0] - self._gone) if self._urgent_ends else limit
             return bytes(self._outward[:end])
 
     def urgent_behind(self, count: int) -> bool:
         """Whether the first `count` bytes of :meth:`outgoing` are to be sent as urgent data, all together."""
         with self._lock:
-            return bool(self._urgent_ends) and self._urgent_ends[0] == count
+            return bool(self._urgent_ends) and self._urgent_ends[0] - self._gone == count
 
     def sent(self, count: int) -> None:
         """The socket took the first `count` bytes of :meth:`outgoing`."""
         with self._lock:
             del self._outward[:count]
-            self._urgent_ends = deque(end - count for end in self._urgent_ends if end > count)
+            self._gone += count
+            while self._urgent_ends and self._urgent_ends[0] <= self._gone:
+                self._urgent_ends.popleft()
             half_empty = self._outward_full and 2 * len(self._outward) <= self._capacity
             self._outward_full &= not half_empty
         if half_empty:
@@ -181,7 +185,7 @@ class Wire:
             first = not self._outward
             self._outward += data
             if urgent:
-                self._urgent_ends.append(len(self._outward))
+                self._urgent_ends.append(self._gone + len(self._outward))
         if first:
             self.tell_socket()
         return True

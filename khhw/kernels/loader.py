@@ -170,7 +170,7 @@ def _described(error: BaseException) -> str:
         text = str(error)
     except Exception as another:
         text = f"(its text cannot be had: {type(another).__name__})"
-    text = " ".join(text.split("\n"))
+    text = " ".join(text.splitlines())
     return f"{type(error).__name__}: {text[:_MOST_SAID]}{'...' if len(text) > _MOST_SAID else ''}"
 
 

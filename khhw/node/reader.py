@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from khhw.node.commands import LINE_LIMIT, Command, WrongLine, parse_line, parse_number
+from khhw.node.commands import LINE_LIMIT, Command, WrongLine, parse_line
 from khhw.node.lines import LineCutter
 from khhw.node.tree_packets import TreePacket
 from rtl.formats import TREE_PAYLOAD_BYTES, Protocol
@@ -51,8 +51,8 @@ class ConsoleReader:
 
     Raw data comes in packets of 240 bytes, the last one shorter, numbered on from the packet that ended the
     announcing line. So the number says where each packet belongs: a lost one leaves a hole and shifts nothing.
-    Packets of a raw write that is not wanted, or not any more, are recognised by their mark, or by number and length,
-    and dropped.
+    Packets of a raw write that is not wanted, or not any more, are recognised by their mark and dropped; text ends a
+    raw write.
 
     Parameters
     ----------
@@ -67,7 +67,6 @@ class ConsoleReader:
         self._torn = self._unfinished = False
         self._next: int | None = None
         self._address = self._length = self._first = self._arrived = 0
-        self._unwanted: tuple[int, int] | None = None
 
     @property
     def expects(self) -> bool:
@@ -82,7 +81,6 @@ class ConsoleReader:
         """Take the `length` bytes behind the command that was just read as raw data for `address`."""
         self._address, self._length, self._arrived = address, length, 0
         self._first = self._next or 0
-        self._unwanted = None
 
     def give_up(self) -> Reading:
         """Stop waiting for what is expected; what still comes of it is dropped."""
@@ -91,7 +89,6 @@ class ConsoleReader:
             self._torn = True
             return _lost()
         end = RawEnd(self._arrived, self._length, 0)
-        self._unwanted = (self._first, self._length)
         self._length = 0
         return end
 
@@ -104,28 +101,16 @@ class ConsoleReader:
             return
         if self._raw:
             index = (packet.conn_id - self._first) % _SEQUENCE
-            if index < self._packets:
+            if packet.raw and index < self._packets:
                 yield from self._feed_raw(packet, index)
                 return
             yield self.give_up()
-        if not self._is_unwanted(packet):
+        if not packet.raw:
             yield from self._feed_text(packet)
 
     @property
     def _packets(self) -> int:
         return -(-self._length // TREE_PAYLOAD_BYTES)
-
-    def _is_unwanted(self, packet: TreePacket) -> bool:
-        if packet.raw:
-            return True
-        if self._unwanted is None:
-            return False
-        first, length = self._unwanted
-        left = length - (packet.conn_id - first) % _SEQUENCE * TREE_PAYLOAD_BYTES
-        if left > 0 and len(packet.payload) == min(left, TREE_PAYLOAD_BYTES):
-            return True
-        self._unwanted = None
-        return False
 
     def _feed_text(self, packet: TreePacket) -> Iterator[Reading]:
         if packet.conn_id != self._next:
@@ -151,12 +136,6 @@ class ConsoleReader:
 
     def _line(self, text: str) -> Iterator[Reading]:
         line = parse_line(text)
-        if isinstance(line, Command) and line.name == "mrw":
-            # Its raw data is no text, whoever it is for.
-            words = line.rest.split()
-            length = parse_number(words[1]) if len(words) == 2 else None
-            if length:
-                self._unwanted = (self._next or 0, length)
         if self._rank in line.nodes and not (isinstance(line, Command) and not line.name):
             yield line
 

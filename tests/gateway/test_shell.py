@@ -35,7 +35,8 @@ def obeyed(*pieces):
     """What the gateway says to some lines and blocks of raw data."""
     packets: list[TreePacket] = []
     for piece in pieces:
-        packets += [replace(packet, external=True) for packet in console_packets(1, piece, len(packets))]
+        raw = len(piece.splitlines()) > 1
+        packets += [replace(packet, external=True) for packet in console_packets(1, piece, len(packets), raw=raw)]
     console = StandInConsole(packets)
     with pytest.raises(EndedError):
         asyncio.run(Shell(SimpleNamespace(rank=0, console=console), lambda: "nobody").run())

@@ -116,7 +116,7 @@ def test_a_wrong_command_is_answered_and_forgotten(rig, command, message):
 def test_mrw_does_not_overwrite_the_loader(rig):
     async def program():
         mark = await rig.console.line("mrw 0x100 500")
-        await rig.console.write(b"help\n" * 100)
+        await rig.console.write(b"help\n" * 100, raw=True)
         await rig.console.wait(rig.ranks, "error: mrw: 0x100 is in the loader's own area", since=mark, refuse=None)
 
     rig.run(program())
@@ -128,7 +128,7 @@ def test_a_truncated_image_is_noticed_after_a_while(rig, image):
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} {len(image) + 1000}")
         began = rig.machine.now
-        await rig.console.write(image)
+        await rig.console.write(image, raw=True)
         await rig.console.wait(
             rig.ranks, f"error: mrw: {len(image)} of {len(image) + 1000} bytes arrived, the image is truncated",
             since=mark, refuse=None)
@@ -141,9 +141,9 @@ def test_a_truncated_image_is_noticed_after_a_while(rig, image):
 def test_the_late_rest_of_a_truncated_image_is_not_taken_for_text(rig):
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} 720")
-        await rig.console.write(b"x" * 240)
+        await rig.console.write(b"x" * 240, raw=True)
         await rig.console.wait(rig.ranks, "truncated", since=mark, refuse=None)
-        await rig.console.write(b"help\n" * 96)
+        await rig.console.write(b"help\n" * 96, raw=True)
 
     rig.run(program())
     at_prompt(rig)
@@ -160,7 +160,7 @@ def test_a_lost_packet_leaves_a_hole_and_shifts_nothing(rig):
 
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} {len(data)}")
-        await rig.console.write(data)
+        await rig.console.write(data, raw=True)
         await rig.console.wait(rig.ranks, "720 of 960 bytes arrived", since=mark, refuse=None)
 
     rig.machine.lose = lose
@@ -175,7 +175,7 @@ def test_a_lost_last_packet_is_noticed_by_the_next_command(rig):
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} {len(data)}")
         rig.machine.lose = lambda packet: packet.conn_id == 2
-        await rig.console.write(data)
+        await rig.console.write(data, raw=True)
         await rig.outside.sleep(500)
         rig.machine.lose = lambda _packet: False
         await rig.console.line("echo next")
@@ -188,7 +188,7 @@ def test_a_lost_last_packet_is_noticed_by_the_next_command(rig):
 def test_more_data_than_announced_is_dropped_and_said(rig):
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} 8")
-        await rig.console.write(b"12345678help\n")
+        await rig.console.write(b"12345678help\n", raw=True)
         await rig.console.wait(rig.ranks, "error: mrw: 5 bytes more than the 8 announced", since=mark, refuse=None)
 
     rig.run(program())
@@ -331,7 +331,7 @@ def test_places_in_a_transcript_of_which_little_is_kept_stay_right(rig):
 def test_a_raw_write_for_others_is_nothing_to_this_node(rig, length):
     async def program():
         await rig.console.line(f"mrw {base(rig):#x} {length}", [1])
-        await rig.console.write(b"echo stray\n" * 27 + b"xyz" if length == "0x12c" else b"")
+        await rig.console.write(b"echo stray\n" * 27 + b"xyz" if length == "0x12c" else b"", raw=True)
         await rig.outside.sleep(50_000)
 
     rig.run(program())

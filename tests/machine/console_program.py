@@ -73,7 +73,7 @@ class Trials:
     async def truncated(self) -> None:
         """Half of an image."""
         await self._console.line(f"mrw {self._base:#x} {len(self._image)}")
-        await self._console.write(self._image[:240])
+        await self._console.write(self._image[:240], raw=True)
         await self._outside.sleep(RAW_TIMEOUT)
 
     async def flipped(self) -> None:

@@ -19,6 +19,7 @@ from khhw.node.commands import (
 from khhw.node.lines import LineCutter
 from khhw.node.reader import ConsoleReader, RawEnd, RawWrite
 from khhw.node.tree_packets import TreePacket, console_packets
+from rtl.formats import TREE_PAYLOAD_BYTES
 
 ANY_LINE = st.text() | st.tuples(
     st.sampled_from(["on", "mrw", "boot", "crc", "info", "", "on all", "on 0"]),
@@ -156,12 +157,31 @@ def test_an_image_whose_announcement_was_lost_is_no_text():
 def test_raw_data_goes_where_its_numbers_say():
     reader = ConsoleReader(0)
     said = []
-    for packet in packets(b"mrw 0x10 250\n", b"z" * 250, b"info\n"):
+    sent = [*packets(b"mrw 0x10 250\n"), *packets(b"z" * 250, start=1, raw=True), *packets(b"info\n", start=3)]
+    for packet in sent:
         for reading in reader.feed(packet):
             if reading == Command("mrw", "0x10 250"):
                 reader.expect(16, 250)
             said.append(reading)
     assert said[1:] == [RawWrite(16, b"z" * 240), RawWrite(256, b"z" * 10), RawEnd(250, 250, 0), Command("info")]
+
+
+@pytest.mark.parametrize("announced", ["on 5 mrw 0x10000 1000000", "on 5 mrw 0 99999999999999", "mrw 0 250"])
+def test_a_raw_write_that_is_only_typed_takes_no_text(announced):
+    text = "x" * (TREE_PAYLOAD_BYTES - len("echo \n"))
+    said = read(f"{announced}\n".encode(), f"echo {text}\n".encode(), b"echo " + b"y" * 600 + b"\n", rank=0)
+    assert said[-2:] == [Command("echo", text), Command("echo", "y" * 600)]
+
+
+def test_text_ends_a_raw_write():
+    reader = ConsoleReader(0)
+    said = []
+    for packet in packets(b"mrw 0x10 250\n", b"info\n"):
+        for reading in reader.feed(packet):
+            if reading == Command("mrw", "0x10 250"):
+                reader.expect(16, 250)
+            said.append(reading)
+    assert said[1:] == [RawEnd(0, 250, 0), Command("info")]
 
 
 def test_other_nodes_are_not_obeyed():

@@ -16,7 +16,7 @@ Answer = bytes | Value
 
 _PROMPT = 2048
 """Bytes without a newline that the original takes of any command; of more it wants the rest at once."""
-_LINE = 16384
+LINE_BYTES = 16384
 """Bytes of a line, its end included, that the original takes of any command if it comes at once: its read buffer."""
 _SPACES = 100
 """Spaces before a longer line, which is a ``get`` of many keys or the end of the connection."""
@@ -102,11 +102,11 @@ class Session:
         """What the next line leads to; None if it has not all come."""
         end = self._buffer.find(b"\n", self._searched)
         length = end + 1 if end >= 0 else len(self._buffer) + 1
-        if length > _LINE and not self._many_keys():
+        if length > LINE_BYTES and not self._many_keys():
             return Reply(close=True)
         if end < 0:
             self._searched = len(self._buffer)
-            return None if self._borrow(self._searched - _LINE) else Reply([_NO_MEMORY], close=True)
+            return None if self._borrow(self._searched - LINE_BYTES) else Reply([_NO_MEMORY], close=True)
         line = bytes(self._buffer[:end])
         del self._buffer[:end + 1]
         self._searched = 0
