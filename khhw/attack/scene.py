@@ -25,7 +25,7 @@ class Scene:
     name : str
     shape : Shape
     hostile : tuple of int
-        Ranks.
+        Ranks. 0 is one of them: its colour is that of zeros, which are everywhere.
     """
 
     name: str
@@ -69,7 +69,7 @@ SCENES = (
     Scene("ring of eight", Shape(8, 1, 1), (0, 2, 5, 7)),
     Scene("4x2, mixed", Shape(4, 2, 1), (0, 2, 5, 7)),
     Scene("cube, halves", Shape(2, 2, 2), (0, 1, 2, 3)),
-    Scene("ring of eight, halves", Shape(8, 1, 1), (2, 3, 4, 5)),
+    Scene("ring of eight, halves", Shape(8, 1, 1), (0, 1, 2, 3)),
 )
 """In lines of four and eight a packet of the hostile passes honest nodes, and copies of it could stay there. In the
 last the hostile have a line to themselves, on which their own copies cross."""
