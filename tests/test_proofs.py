@@ -67,8 +67,15 @@ def test_nothing_is_assumed_without_a_name():
         assert len(uses) == (file.name == "harness.py"), file
 
 
-def test_the_page_has_the_table():
-    assert table.PAGE.read_text() == table.inserted(table.PAGE.read_text()), "run: python -m formal.table"
+def test_the_page_has_the_table_and_counts_right():
+    page = table.PAGE.read_text()
+    assert page == table.inserted(page), "run: python -m formal.table"
+    covers = sum("cover" in name for job in prove.PROOFS for name in job.properties)
+    proved = sum(len(job.properties) for job in prove.PROOFS) - covers
+    words = (f"proved {proved} properties for any number of cycles, reached {covers} covers, "
+             f"caught {len(MUTANTS)} mutants")
+    assert words in " ".join(page.split())
+    assert f"proves {proved} properties" in (table.ROOT / "README.md").read_text()
 
 
 @given(st.data())
