@@ -1,5 +1,7 @@
 """What the harnesses share: labelled properties, constants, and the torus rules written a second time."""
 
+from collections.abc import Iterable
+
 from amaranth.hdl import Assert, Assume, Cat, Const, Module, Mux, Signal, Value
 from amaranth.hdl._ast import AnyConst  # has no public name in Amaranth 0.5
 from amaranth.lib import data, memory, wiring
@@ -10,7 +12,7 @@ from rtl.formats import Straps
 from rtl.guard.policy import policy_signature
 from rtl.parameters import Parameters
 
-__all__ = ["PARAMETERS", "Harness", "Mirror", "Ring"]
+__all__ = ["PARAMETERS", "Harness", "Mirror", "Ring", "any_of"]
 
 PARAMETERS = Parameters(lanes=1, table_nodes=64, log_entries=4, receive_ids=1)
 """What the proofs are made for. Nothing else is scaled: flits, headers and packets are the real ones."""
@@ -93,6 +95,14 @@ class Harness(wiring.Component):
             self.assume(m, "any-place", (size >= 1) & (size <= 64) & (straps[axis] < size))
         self.assume(m, "any-place", bits <= 16)
         return straps
+
+
+def any_of(conditions: Iterable[Value]) -> Value:
+    """The disjunction of conditions."""
+    result = Value.cast(0)
+    for condition in conditions:
+        result = result | condition
+    return result
 
 
 def ring_bits(size: Value) -> Value:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import In, connect, flipped
 
-from formal.harness import Harness
+from formal.harness import Harness, any_of
 from rtl.guard.control import GuardControl
 from rtl.parameters import Parameters
 from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access, registers_of
@@ -64,12 +64,12 @@ class OwnerRegisters(Harness):
         register, owner = REGISTERS[name], self.owner
         elements = range(register.elements(SCALED)) if index is None else [index]
         named = [owner.address == register.at(element) for element in elements]
-        return owner.valid & owner.write & owner.done & ~owner.error & _any(named)
+        return owner.valid & owner.write & owner.done & ~owner.error & any_of(named)
 
     def _errors(self, m: Module) -> None:
         """Which writes are answered with an error."""
         owner = self.owner
-        legal = _any(owner.address == address for register, _, address in registers_of(SCALED)
+        legal = any_of(owner.address == address for register, _, address in registers_of(SCALED)
                      if GUARD_PAGE <= address < GUARD_END and register.owner in (Access.RW, Access.WO, Access.W1C))
         early = (owner.address == REGISTERS["COMMIT"].address) & ~self.drained
         bare = (owner.address == REGISTERS["HOLD"].address) & (owner.data[:2] == 0b10)
@@ -128,7 +128,7 @@ class OwnerRegisters(Harness):
     def _sum(self, m: Module) -> None:
         """What the checksum is taken of, when it is kept, and what the owner reads."""
         owner, loads, active = self.owner, Signal(), Signal(32)
-        m.d.comb += loads.eq(_any(self._wrote(name) for name in ("ROW", "COLUMN", "REACH", "REVISION")))
+        m.d.comb += loads.eq(any_of(self._wrote(name) for name in ("ROW", "COLUMN", "REACH", "REVISION")))
         self.claim(m, "owner-sum", self.peek_sum_valid == loads)
         self.claim(m, "owner-sum", ~loads | (self.peek_sum_data == Cat(owner.address, owner.data)))
         self.claim(m, "owner-sum", self.peek_sum_start == (self._wrote("REVISION") | self._wrote("COMMIT")))
@@ -147,11 +147,3 @@ class OwnerRegisters(Harness):
         m.d.sync += held.eq(self.dut.policy.hold)
         self.claim(m, "owner-registers", self.dut.policy.hold == (self.dut.hold | (held & self.unfinished)))
         self.help(m, self.peek_lasting == held)
-
-
-def _any(conditions) -> Value:
-    """The disjunction of conditions."""
-    result = Value.cast(0)
-    for condition in conditions:
-        result = result | condition
-    return result

@@ -5,7 +5,7 @@ from amaranth.hdl._ast import AnyConst  # has no public name in Amaranth 0.5
 from amaranth.lib import data
 from amaranth.lib.wiring import In, connect, flipped
 
-from formal.harness import Harness
+from formal.harness import Harness, any_of
 from formal.opened import Opened
 from formal.reception_lanes import SCALED, ConsoleLane, TorusLane, keeps_grants, same
 from rtl.ni.injection import Report
@@ -84,7 +84,7 @@ class ReceptionHarness(Harness):
     def _only(self, m: Module, name: str, state: Value, *causes: Value, rises: bool = False) -> None:
         """Claim that state changes, or a bit of it rises, only in a cycle in which there is a cause."""
         before, caused = Signal(len(Value.cast(state)), reset_less=True), Signal(reset_less=True)
-        m.d.sync += [before.eq(state), caused.eq(_any(causes))]
+        m.d.sync += [before.eq(state), caused.eq(any_of(causes))]
         kept = ~Value.cast(state).any() | before.any() if rises else same(state, before)
         self.claim(m, name, self._held | caused | kept)
 
@@ -108,7 +108,7 @@ class ReceptionHarness(Harness):
         zeros = data.View(self._request, payload).data == 0
         self.claim(m, "reception-memory", ~valid | ~held | (ordered & zeros))
         self.help(m, ordered | ~dut.signal("memory_gate.clearing"))
-        self.claim(m, "reception-memory", ~valid | held | (asks & writing & same(payload, host)) | _any([
+        self.claim(m, "reception-memory", ~valid | held | (asks & writing & same(payload, host)) | any_of([
             lane.write.valid & lane.current & same(payload, lane.write.payload)
             for lane in (self._torus, self._console)]))
         self.help(m, dut.state("ni.port", "IDLE") | (writing == dut.signal("ni.port.write")))
@@ -156,7 +156,7 @@ class ReceptionHarness(Harness):
 
     def _published(self, ring: int) -> Value:
         """A packet whose bit was 1 has been stored, and is shown in a ring."""
-        return _any(lane.publish[ring] & colour for lane, colour in (
+        return any_of(lane.publish[ring] & colour for lane, colour in (
             (self._torus, self._torus.settling), (self._console, self._console.current)))
 
     def _interrupts(self, m: Module, dut: Opened) -> None:
@@ -187,11 +187,3 @@ class ReceptionHarness(Harness):
                 self.claim(m, "reception-silence", stirred | (register == register.init))
         for wire in ("memory__write__valid", "memory__read__valid", "irq"):
             self.claim(m, "reception-silence", stirred | ~dut.signal(f"ni.{wire}"))
-
-
-def _any(conditions) -> Value:
-    """The disjunction of conditions."""
-    result = Value.cast(0)
-    for condition in conditions:
-        result = result | condition
-    return result

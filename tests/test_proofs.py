@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from amaranth.hdl import Fragment, Module
+from amaranth.hdl import Fragment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -57,7 +57,7 @@ def test_an_assumption_no_property_needs_is_found(assumed, monkeypatch):
 def test_nothing_is_assumed_without_a_name():
     class Hopeful(Harness):
         def elaborate(self, platform):
-            self.assume(Module(), "all-is-well", 1)
+            self.assume(None, "all-is-well", 1)
 
     with pytest.raises(KeyError, match=r"formal/assumptions\.py"):
         Fragment.get(Hopeful(()), None)
@@ -67,8 +67,15 @@ def test_nothing_is_assumed_without_a_name():
         assert len(uses) == (file.name == "harness.py"), file
 
 
-def test_the_page_has_the_table():
-    assert table.PAGE.read_text() == table.inserted(table.PAGE.read_text()), "run: python -m formal.table"
+def test_the_page_has_the_table_and_counts_right():
+    page = table.PAGE.read_text()
+    assert page == table.inserted(page), "run: python -m formal.table"
+    covers = sum("cover" in name for job in prove.PROOFS for name in job.properties)
+    proved = sum(len(job.properties) for job in prove.PROOFS) - covers
+    words = (f"proved {proved} properties for any number of cycles, reached {covers} covers, "
+             f"caught {len(MUTANTS)} mutants")
+    assert words in " ".join(page.split())
+    assert f"proves {proved} properties" in (table.ROOT / "README.md").read_text()
 
 
 @given(st.data())
