@@ -19,6 +19,9 @@ CYCLES = 90_000
 ANSWERED = 0
 LEFT, RIGHT = 0, 2
 """Servers."""
+NOTED = 400
+"""Cycles in which the client's software may still note an answer that had arrived: half of what an operation takes, nearly
+all of which is software."""
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,8 @@ def test_node_3_gets_nothing_of_a_server_it_may_not_ask(seen: dict[str, Any]) ->
     away, home = seen["changes"]
     answered = [(end, server) for _, end, server, outcome in operations(seen, 3) if outcome == ANSWERED]
     for end, server in answered:
-        assert server == (RIGHT if away["refused"] < end <= home["refused"] else LEFT)
+        if not any(0 < end - change["refused"] <= NOTED for change in (away, home)):
+            assert server == (RIGHT if away["refused"] < end <= home["refused"] else LEFT)
     # And it works at both places, before and after.
     for since, until, server in ((0, away["started"], LEFT), (away["finished"], home["started"], RIGHT),
                                  (home["finished"], seen["start"] + CYCLES, LEFT)):
