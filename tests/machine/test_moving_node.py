@@ -20,8 +20,7 @@ ANSWERED = 0
 LEFT, RIGHT = 0, 2
 """Servers."""
 NOTED = 400
-"""Cycles in which the client's software may still note an answer that had arrived: half of what an operation takes, nearly
-all of which is software."""
+"""Cycles in which the client's software may still note an answer that had arrived: half of what an operation takes."""
 
 
 @pytest.fixture(scope="module")
