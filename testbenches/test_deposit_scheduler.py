@@ -27,10 +27,10 @@ class Outputs:
         self.of = of
         """The output of a source."""
         self._busy, self._withhold = getattr(dut, f"{kind}_busy"), getattr(dut, f"withhold_{kind}")
-        self.busy = self.owes = set()
+        self.busy = self.owes = self.kept = set()
 
     def drive(self, share):
-        self.busy = bits(sum((random() < share) << number for number in range(len(self._busy))))
+        self.busy = bits(sum((random() < share) << number for number in range(len(self._busy)))) - self.kept
         self._busy.value = sum(1 << number for number in self.busy)
 
     def check(self, forced):
@@ -55,7 +55,7 @@ async def one_at_a_time_and_others_between(dut, share):
     dut.rst.value = 0
     links = Outputs(dut, "link", lambda source: source // len(CHANNELS) ^ 1)
     lanes = Outputs(dut, "lane", lambda source: source // len(CHANNELS) % len(dut.lane_busy))
-    want, served = set(), dict.fromkeys(range(SOURCES), 0)
+    want, served, lost = set(), dict.fromkeys(range(SOURCES), 0), False
     for cycle in range(3000):
         if cycle % 32 == 0:
             # All ports, or one that has all its outputs to itself.
@@ -71,8 +71,13 @@ async def one_at_a_time_and_others_between(dut, share):
         forced = bits(int(dut.force.value))
         assert len(forced) <= 1 and forced <= room & want
         held = links.check(forced), lanes.check(forced)
-        assert [len(withheld) for withheld in held] in ([0, 0], [1, 1])
-        assert any(held == ({links.of(source)}, {lanes.of(source)}) for source in want) or not held[0]
+        # The lane first; the link when the lane is free, which it then stays.
+        lanes.kept = held[1] - lanes.busy if not forced else set()
+        assert (not held[1] and not held[0]) or any(
+            held == ({links.of(source)} if held[1] - lanes.busy else set(), {lanes.of(source)}) for source in want)
+        # Who has lost its room has stepped back a cycle later.
+        assert not (lost and held[1])
+        lost = held[1] and not any(lanes.of(source) in held[1] for source in room & want)
         for source in forced:
             served[source] += 1
         want -= forced

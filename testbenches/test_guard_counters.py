@@ -24,6 +24,7 @@ POSSIBLE = {"egress": set(Reason) - {Reason.NONE, Reason.COLUMN} - TREE, "ingres
 @cocotb.test()
 async def every_event_of_a_cycle(dut):
     """Whatever all lanes, the tree and the router report in one cycle is added at once, modulo 2^32."""
+    dut.clear.value = 0
     inputs = ["tree_refused", "tree_stale", "discards", *EPOCH_COUNTERS]
     inputs += [f"{side}_{what}" for side in POSSIBLE for what in ("refused", "reasons")]
     for name in inputs:

@@ -24,15 +24,12 @@ class Bug:
         What goes wrong.
     part, replacement : str
         What :func:`khhw.build.engine.build_engine` is told.
-    lanes : int
-        Fewest lanes of a machine in which it does harm.
     """
 
     name: str
     what: str
     part: str
     replacement: str
-    lanes: int = 1
 
     @property
     def parts(self) -> dict[str, str]:
@@ -111,24 +108,10 @@ def _any_key() -> Any:
     return _admits(" & (writer.key == key)", "")
 
 
-def _ejection_waits() -> Any:
-    switch = _copy(
-        "rtl.torus.switch",
-        ('"valid": In(sources),', '"valid": In(sources), "held": In(sources),'),
-        ("self.valid[source] & reduce(or_, outputs)", "self.valid[source] & ~self.held[source] & reduce(or_, outputs)"),
-        ("selected & self.valid[source] for", "selected & self.valid[source] & ~self.held[source] for"))
-    return _copy("rtl.torus.router", (
-        "deposit.lane_busy[lane].eq(unit.busy),",
-        "deposit.lane_busy[lane].eq(unit.busy | unit.o.valid & ~unit.o.ready), *(switch.held[source].eq("
-        "unit.select[place] & unit.o.valid & ~unit.o.ready) for place, source in enumerate("
-        "switch.reach[DIRECTIONS + lane])),"), Switch=switch.Switch).Router
-
-
 _MADE_BY = {
     "DestinationLookedUp": _destination_looked_up, "KeptSource": _kept_source,
     "EveryOtherDescriptor": _every_other_descriptor, "ConsoleNotLookedUp": _console_not_looked_up,
     "ReaderNotAsked": _reader_not_asked, "AnyWriter": _any_writer, "AnyKey": _any_key,
-    "EjectionWaits": _ejection_waits,
 }
 
 BUGS = (
@@ -142,8 +125,6 @@ BUGS = (
     Bug("reader not asked", "a remote get may read any window, whoever its reader is", "ni", "ReaderNotAsked"),
     Bug("any writer", "a window takes puts of any permitted node, whoever its writer is", "ni", "AnyWriter"),
     Bug("any key", "a window takes puts with any key", "ni", "AnyKey"),
-    Bug("ejection waits", "a packet that is ejected, and its copy on the link, waits for the guard flit by flit",
-        "router", "EjectionWaits", lanes=3),
 )
 """Faults in different places, of different kinds."""
 

@@ -32,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--packets", metavar="N", type=int, default=_PACKETS,
                         help=f"packets of hostile nodes to try (default: {_PACKETS:,})")
     parser.add_argument("--lanes", metavar="N", type=int, default=_LANES,
-                        help=f"injection and ejection lanes of every node, 1 to 6 (default: {_LANES}); a planted bug "
-                             "that needs more gets them")
+                        help=f"injection and ejection lanes of every node, 1 to 6 (default: {_LANES})")
     parser.add_argument("--seed", metavar="N", type=int, default=1, help="everything follows from it (default: 1)")
     parser.add_argument("--bug-packets", metavar="N", type=int, default=_BUG_PACKETS,
                         help=f"packets within which a planted bug must be found; 0 plants none (default: "
@@ -101,9 +100,8 @@ def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]
     for bug in BUGS if arguments.bug_packets else ():
         if design.interrupted or (planted and planted[-1]["findings"]["interrupted"]):
             break
-        wide = replace(node, lanes=max(node.lanes, bug.lanes))
-        found = attack(wide, bug.parts, seed=arguments.seed, packets=arguments.bug_packets, tell=_teller(bug.name))
-        planted.append({"name": bug.name, "what": bug.what, "lanes": wide.lanes, "found": bool(found.violations),
+        found = attack(node, bug.parts, seed=arguments.seed, packets=arguments.bug_packets, tell=_teller(bug.name))
+        planted.append({"name": bug.name, "what": bug.what, "found": bool(found.violations),
                         "findings": found.as_dict()})
     return report({"design": design.as_dict(), "planted": planted}, seed=arguments.seed, parameters=node.as_dict(),
                   build="fast")
