@@ -85,6 +85,73 @@ async def what_lacks_its_end_is_ended(dut):
 
 
 @cocotb.test
+async def an_end_that_is_lost_holds_up_its_channel_only(dut):
+    """A packet of the other channel ends it, and is lost in its place; both channels go on, with all their room."""
+    bench = await Bench.start(dut)
+    for vc, other in ((ESCAPE, PRIORITY), (PRIORITY, ESCAPE)):
+        cut, after = through(bench, chunks=2), [through(bench, chunks=3) for _ in range(2)]
+        bench.rx[XM].put(cut, vc, lost=[6, 7])
+        bench.rx[XM].put(through(bench, chunks=2), other)
+        bench.rx[XM].put(after[0], vc)
+        bench.rx[XM].put(after[1], other)
+        first, *rest = sorted(await bench.arrives(XP, 3), key=lambda arrived: not arrived.packet.bad)
+        assert (first.vc, first.packet.bad, first.packet.words[:6]) == (vc, True, cut.words[:6])
+        assert len(first.packet.words) == 7
+        assert {(arrived.vc, arrived.packet) for arrived in rest} == {(vc, after[0]), (other, after[1])}
+        assert not any(arrived.packet.bad for arrived in rest)
+    assert bench.links[XM]["damaged"] == 2
+    if not CHUNKS:
+        await bench.settle()
+
+
+@cocotb.test
+async def no_packet_is_longer_than_its_header_says(dut):
+    """The end and the header behind it are lost: what is left of the second packet does not lengthen the first."""
+    bench = await Bench.start(dut)
+    for vc in (ESCAPE, PRIORITY):
+        for chunks, lost in ((1, 1), (4, 3), (8, 20)):
+            cut, good = through(bench, chunks=chunks), through(bench, chunks=2)
+            kept = 4 * chunks - min(lost, 4 * chunks - 1)
+            bench.rx[XM].put(cut, vc, lost=range(kept, 4 * chunks))
+            bench.rx[XM].put(through(bench, chunks=8), vc, lost=[0])
+            bench.rx[XM].put(good, vc)
+            first, second = await bench.arrives(XP, 2)
+            assert first.packet.bad
+            assert first.packet.words[:kept] == cut.words[:kept]
+            assert len(first.packet.words) == 4 * chunks
+            assert second.packet == good
+    if not CHUNKS:
+        await bench.settle()
+
+
+@cocotb.test
+async def a_condemned_packet_ends_too(dut):
+    """Headers lost one after another: what remains is sunk a packet's length at a time; what is behind it passes."""
+    bench = await Bench.start(dut)
+    good = through(bench, chunks=2)
+    bench.rx[XM].put(through(bench, chunks=8), lost=[0, 31])
+    bench.rx[XM].put(through(bench, chunks=8), lost=[0])
+    bench.rx[XM].put(good)
+    (arrived,) = await bench.arrives(XP)
+    assert arrived.packet == good
+    assert bench.links[XM]["damaged"] == 2
+    if not CHUNKS:
+        await bench.settle()
+
+
+@cocotb.test
+async def what_lacks_its_middle_is_bad(dut):
+    """Whatever is missing, the end comes before it is due."""
+    bench = await Bench.start(dut)
+    for lost in ([5], range(1, 11)):
+        packet = through(bench, chunks=3)
+        bench.rx[XM].put(packet, lost=lost)
+        (arrived,) = await bench.arrives(XP)
+        assert arrived.packet == Packet(tuple(w for at, w in enumerate(packet.words) if at not in lost), bad=True)
+    await bench.settle()
+
+
+@cocotb.test
 async def room_is_at_one_end_or_the_other(dut):
     """What the transmitter gave away the receiver holds, until it is given back."""
     bench = await Bench.start(dut)

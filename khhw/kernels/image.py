@@ -197,7 +197,9 @@ def load_image(data: bytes) -> Main:
     loaded = _Modules(image)
     try:
         module = loaded.module(next(iter(image.modules)))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ImageError(f"Kernel {image.name} does not start: {type(error).__name__}: {error}") from error
     main = module.__dict__.get(image.entry)
     if not callable(main):

@@ -8,7 +8,16 @@ import zlib
 from collections.abc import Awaitable, Callable
 
 from khhw.kernels.image import HEADER_BYTES, Image, ImageError, image_length, load_image, place_of
-from khhw.node import Command, ConsoleReader, Node, NodeTransport, TreePacket, WrongLine, scope
+from khhw.node import (
+    Command,
+    ConsoleReader,
+    Node,
+    NodeTransport,
+    TreePacket,
+    WrongLine,
+    current_task,
+    scope,
+)
 from khhw.node.commands import parse_number, shortened
 from khhw.node.reader import RawEnd, RawWrite, Reading
 
@@ -150,7 +159,11 @@ class Loader:
         try:
             async with scope():
                 await main(self._node, arguments.strip(" "))
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            if not isinstance(error, Exception | SystemExit) and (await current_task()).cancelling:
+                raise
             # Foreign code: whatever it does wrong, the node comes back to its prompt.
             await self.say(f"error: kernel {image.name} failed: {_described(error)}{place_of(error)}")
         else:

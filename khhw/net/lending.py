@@ -10,9 +10,9 @@ from khhw.net.pool import Pool
 from khhw.net.timers import Timers
 from khhw.net.windows import Anybody, Window
 from khhw.node import OWN_COUNTER, Area, InjectionCounter, Node, ReceptionCounter
-from rtl.formats import DESCRIPTOR_BYTES
+from rtl.formats import DESCRIPTOR_BYTES, PACKET_BYTES, PACKET_FLITS, WORD_BYTES
 
-__all__ = ["REQUEST_BYTES", "Counters"]
+__all__ = ["REQUEST_BYTES", "Counters", "lane_holds"]
 
 Gone = Callable[[], Awaitable[bool]]
 
@@ -23,9 +23,24 @@ _LATE = 100_000
 use, the counter's other keys go first."""
 _SENT_LATER = 100_000
 """Cycles between looks at a descriptor of a transfer that was given up and is still in its ring."""
-_LANE_HOLDS = 64
-"""Cycles after disarming in which memory may still be written, and bytes counted: a reception lane looks a window up at
-the head of a packet and stores up to 32 flits, about 40 cycles, by what it found."""
+_PACKET_WORDS = PACKET_BYTES // WORD_BYTES + 1
+"""Words of memory a packet's payload lies in, at most."""
+
+
+def lane_holds(lanes: int) -> int:
+    """Cycles after disarming in which memory may still be written, and bytes counted.
+
+    A reception lane looks a window up at the head of a packet and stores the rest by what it found. The flits come one
+    a cycle, but for each word every other client of a memory may come first, where it is read and where it is written
+    (``readers`` and ``writers`` of :class:`~rtl.ni.arbiter.MemoryArbiter`); and it takes a few cycles on the way.
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes of a node, all nodes of a machine being equal.
+    """
+    readers, writers = 2 * lanes + 2, lanes + 2
+    return PACKET_FLITS + _PACKET_WORDS * (readers + writers) + 8
 
 
 class Counters:
@@ -37,6 +52,8 @@ class Counters:
     timers : Timers
     counters : int
         Of each side.
+    lanes : int
+        Of the node.
     answers : bool
         Whether the node has an injection ring for remote gets.
     requests : Area
@@ -48,10 +65,13 @@ class Counters:
         Free ones.
     """
 
-    def __init__(self, node: Node, timers: Timers, counters: int, *, answers: bool, requests: Area) -> None:
+    def __init__(
+        self, node: Node, timers: Timers, counters: int, *, lanes: int, answers: bool, requests: Area,
+    ) -> None:
         self._node = node
         self._timers = timers
         self._answers = answers
+        self._lane_holds = lane_holds(lanes)
         self._answering = False
         self._requests = requests
         self._reception = [ReceptionCounter(node, number) for number in range(counters)]
@@ -118,7 +138,7 @@ class Counters:
             self.injection_pool.give(reads)
         if writes is not None:
             await self._reception[writes].disarm()
-            await self._node.sleep(_LANE_HOLDS)
+            await self._node.sleep(self._lane_holds)
             await self._node.reception_hits.clear(writes)
             self._give_key(writes, key, late=late)
             self._give(writes)
@@ -182,7 +202,7 @@ class Counters:
         await self._reception[number].disarm()
         self._give_key(number, key, late=gone is not None)
         # A put that was looked up before may still be counted, even if all bytes have come: its sender is hostile then.
-        self._timers.at(self._node.now + _LANE_HOLDS, partial(self._lend, number, length, gone))
+        self._timers.at(self._node.now + self._lane_holds, partial(self._lend, number, length, gone))
 
     async def _lend(self, number: int, length: int, gone: Gone | None, _now: int) -> None:
         if gone is not None and not await gone():
@@ -208,6 +228,6 @@ class Counters:
         """Close all windows."""
         for landing in self._reception:
             await landing.disarm()
-        await self._node.sleep(_LANE_HOLDS)
+        await self._node.sleep(self._lane_holds)
         for source in self._injection[OWN_COUNTER + 1:]:
             await source.close()

@@ -82,7 +82,9 @@ class Net:
         Segments that cannot be their sender's, that belong to no connection, that were refused; and those sent again.
     """
 
-    def __init__(self, node: Node, areas: Areas, rings: tuple[int, int], counters: int, keepalive: int) -> None:
+    def __init__(
+        self, node: Node, areas: Areas, rings: tuple[int, int], lanes: int, counters: int, keepalive: int,
+    ) -> None:
         injection_rings, reception_rings = rings
         self.node = node
         self.heap = areas.heap
@@ -106,7 +108,7 @@ class Net:
             self._own_rings.append(self.put_ring)
         self.transmitter = Transmitter(node, stream_ring, areas.control, self.ring)
         self.counters = Counters(
-            node, self.timers, counters, answers=injection_rings > ANSWER_RING, requests=areas.requests)
+            node, self.timers, counters, lanes=lanes, answers=injection_rings > ANSWER_RING, requests=areas.requests)
         self.round_trips: dict[int, int] = {}
         self.most_unanswered = max(1, len(areas.buffers) // _UNANSWERED_SHARE)
         self._buffers = deque((pair, 0) for pair in areas.buffers)
@@ -136,8 +138,8 @@ class Net:
         """
         resources = await node.read("RESOURCES")
         counters = resources >> 12 & 0xFFF
-        rings = resources >> 4 & 0xF, resources & 0xF
-        net = cls(node, Areas.plan(node.layout, counters, connections), rings, counters, keepalive)
+        rings, lanes = (resources >> 4 & 0xF, resources & 0xF), resources >> 8 & 0xF
+        net = cls(node, Areas.plan(node.layout, counters, connections), rings, lanes, counters, keepalive)
         for ring in net._own_rings:
             await ring.open()
         await net.reception.open()

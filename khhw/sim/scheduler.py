@@ -247,7 +247,9 @@ class Task(Wait[T]):
             self._advance(value, error)
         except StopIteration as stop:
             self._finish(stop.value, None)
-        except (Exception, SystemExit, Cancelled) as failure:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as failure:
             self._finish(None, failure)
         finally:
             self.scheduler.current = None

@@ -86,6 +86,10 @@ class ChannelArbiter(wiring.Component):
         The output could take a packet of this channel now.
     accept : In(1)
         `choice` gets it.
+    forced : In(1)
+        A continuing packet that is not among the requests gets it.
+    yielding : Out(1)
+        Only entering packets may get it.
     """
 
     def __init__(self, continuing: int, turning: int, injecting: int) -> None:
@@ -95,7 +99,7 @@ class ChannelArbiter(wiring.Component):
         self.width = continuing + turning + injecting
         super().__init__({
             "request": In(self.width), "able": In(self.width), "choice": Out(self.width),
-            "open": In(1), "accept": In(1),
+            "open": In(1), "accept": In(1), "forced": In(1), "yielding": Out(1),
         })
 
     def elaborate(self, _platform: object) -> Module:
@@ -105,7 +109,7 @@ class ChannelArbiter(wiring.Component):
         m.submodules.entering = entering = RoundRobin(self.turning + self.injecting)
 
         # `entering` also serves injected packets alone, outside of yielding.
-        yielding = Signal()
+        yielding = self.yielding
         m.d.comb += [
             through.request.eq(Mux(yielding, 0, self.able[:links])),
             entering.request[:self.turning].eq(Mux(yielding, self.able[self.continuing:links], 0)),
@@ -123,7 +127,7 @@ class ChannelArbiter(wiring.Component):
         waiting = Signal()
         patience = Signal(range(LONGEST_YIELD))
         limit = Signal(range(LONGEST_YIELD), init=YIELD_CYCLES - 1)
-        m.d.comb += waiting.eq((self.request & ~self.choice)[self.continuing:].any())
+        m.d.comb += waiting.eq((self.request & ~Mux(self.accept, self.choice, 0))[self.continuing:].any())
         with m.If(yielding):
             with m.If(self.accept):
                 m.d.sync += [yielding.eq(0), passed.eq(0), limit.eq(YIELD_CYCLES - 1)]
@@ -131,7 +135,7 @@ class ChannelArbiter(wiring.Component):
                 m.d.sync += [yielding.eq(0), passed.eq(0), limit.eq(Cat(C(1, 1), limit))]
             with m.Elif(self.open):
                 m.d.sync += patience.eq(patience - 1)
-        with m.Elif(self.accept):
+        with m.Elif(self.accept | self.forced):
             m.d.sync += passed.eq(Mux(waiting, passed + 1, 0))
             with m.If(waiting & (passed == THROUGH_GRANTS - 1)):
                 m.d.sync += [yielding.eq(1), patience.eq(limit)]

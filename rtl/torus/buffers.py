@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -143,26 +143,34 @@ class Framing(wiring.Component):
     """Keeps packets of a cable apart whatever the cable lost, and says what came. No latency.
 
     What comes while no packet is open and is no header is made into a packet that is condemned, as one with a damaged
-    header is: its slot is freed. A header that comes while a packet is open is made into the end of that one, marked
-    bad, and what follows it has no header. So no packet waits for an end that will not come, unless it is the last on
-    its cable, and no flit of a packet goes where the one before it goes. What an end of a cable cannot see (flits lost
-    from the middle of a packet) the length in the header tells the network interface.
+    header is: its slot is freed. A packet ends with the flit its header's `size` makes the last, and a condemned one
+    with the last of the longest there is. A header that comes before that, or a flit of another channel, is made into
+    the end of the open packet, and what follows it has no header. Each end that is not the one due is marked bad. So
+    no packet waits for an end that will not come, unless it is the last on its cable, none is longer than its buffer
+    has room for, and no flit of a packet goes where the one before it goes. What an end of a cable cannot see: the
+    middle of a packet lost together with a whole header behind it, so that the length is right.
 
     Members
     -------
     valid : In(1)
         A flit came by the cable.
+    vc : In(2)
+        Its channel.
     i : In(Routed)
         That flit, having passed :class:`~rtl.torus.routing.Arrival`.
     o : Out(Routed)
         What to store.
+    channel : Out(2)
+        In the buffer of which channel.
     received, receiving, damaged : Out
         Of :data:`~rtl.signatures.ReceiverReport`.
     """
 
     valid: In(1)
+    vc: In(2)
     i: In(Routed)
     o: Out(Routed)
+    channel: Out(2)
     received: Out(2)
     receiving: Out(1)
     damaged: Out(1)
@@ -170,23 +178,34 @@ class Framing(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         flit = self.i.flit
-        epoch = Header(flit.data).epoch
+        header = Header(flit.data)
+        channel = Signal(2)
+        left = Signal(range(PACKET_FLITS - 1))
         cut = Signal()
+        due = Signal()
         headless = Signal()
         whole = Signal()
         m.d.comb += [
-            cut.eq(self.receiving & flit.first),
+            cut.eq(self.receiving & (flit.first | (self.vc != channel))),
+            due.eq(self.receiving & (left == 0)),
             headless.eq(~self.receiving & ~flit.first),
             whole.eq(self.valid & ~self.receiving & flit.first & ~self.i.damaged),
+            self.channel.eq(Mux(self.receiving, channel, self.vc)),
             self.o.eq(self.i),
             self.o.flit.first.eq(~self.receiving),
-            self.o.flit.last.eq(flit.last | cut),
-            self.o.flit.bad.eq(flit.bad | cut),
+            self.o.flit.last.eq(flit.last | cut | due),
+            self.o.flit.bad.eq(flit.bad | cut | (flit.last ^ due)),
             self.o.discard.eq(self.i.discard | headless),
             self.o.damaged.eq(self.i.damaged | headless),
-            self.received.eq(whole.replicate(2) & Cat(~epoch, epoch)),
+            self.received.eq(whole.replicate(2) & Cat(~header.epoch, header.epoch)),
             self.damaged.eq(self.valid & ~self.receiving & self.o.damaged),
         ]
+        # Between the first flit and the last one that is due; a header that cannot be trusted says nothing of it.
+        with m.If(self.valid & ~self.receiving):
+            size = Mux(whole, header.size, PACKET_CHUNKS - 1)
+            m.d.sync += [channel.eq(self.vc), left.eq(Cat(C(CHUNK_FLITS - 2, range(CHUNK_FLITS)), size))]
+        with m.Elif(self.valid):
+            m.d.sync += left.eq(left - 1)
         with m.If(self.valid):
             m.d.sync += self.receiving.eq(~self.o.flit.last)
         return m
@@ -243,6 +262,7 @@ class LinkInput(wiring.Component):
             arrival.straps.eq(self.straps),
             arrival.i.eq(self.rx.flit),
             framing.valid.eq(self.rx.valid),
+            framing.vc.eq(self.rx.vc),
             framing.i.eq(arrival.o),
             self.report.received.eq(framing.received),
             self.report.receiving.eq(framing.receiving),
@@ -258,7 +278,7 @@ class LinkInput(wiring.Component):
             m.submodules[f"credits_{channel.name.lower()}"] = credits = CreditReturn(
                 self.parameters.bubble, self.parameters.slots)
             m.d.comb += [
-                buffer.w_en.eq(self.rx.valid & (self.rx.vc == channel)),
+                buffer.w_en.eq(self.rx.valid & (framing.channel == channel)),
                 buffer.w_data.eq(framing.o),
                 reader.valid.eq(buffer.r_rdy),
                 reader.routed.eq(buffer.r_data),

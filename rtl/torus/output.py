@@ -34,6 +34,8 @@ class Allocator(wiring.Component):
         Grant nothing of the requests in this cycle.
     force : In, one a channel
         One-hot: this link source gets the output in this cycle; only while not `busy` and with `withhold`.
+    yielding : Out(channels)
+        Only entering packets may have it; a packet that does not enter is not to be forced.
     done : In(1)
         The tail passes in this cycle.
     select : Out
@@ -54,7 +56,8 @@ class Allocator(wiring.Component):
         width, channels = self.links + injecting, len(CHANNELS)
         super().__init__({
             "request": In(width).array(channels), "able": In(width).array(channels),
-            "withhold": In(1), "force": In(self.links).array(channels), "done": In(1),
+            "withhold": In(1), "force": In(self.links).array(channels),
+            "yielding": Out(channels), "done": In(1),
             "select": Out(self.links * channels + injecting), "channel": Out(channels),
             "start": Out(1), "busy": Out(1),
         })
@@ -74,6 +77,8 @@ class Allocator(wiring.Component):
                 arbiter.able.eq(self.able[number]),
                 arbiter.open.eq(free),
                 arbiter.accept.eq(free & arbiter.choice.any()),
+                arbiter.forced.eq(self.force[number].any()),
+                self.yielding[number].eq(arbiter.yielding),
                 grant.eq(Mux(free, arbiter.choice, 0)),
             ]
             left = Signal(name=f"left_by_{channel.name.lower()}")
@@ -124,7 +129,7 @@ class LinkOutput(wiring.Component):
     withhold, force, select, busy
         See :class:`Allocator`.
     room : Out(channels)
-        There is room for the packet at the head of the continuing source.
+        There is room for the packet at the head of the continuing source, and it need not let others enter first.
     move : In(1)
         A flit of the selected source comes in this cycle.
     flit : In(Flit)
@@ -203,9 +208,10 @@ class LinkOutput(wiring.Component):
         m.d.comb += self.report.free[channel.name.lower()].eq(credits)
 
         entering = 1 if bubble is Bubble.OFF else 2
-        m.d.comb += self.room[number].eq(credits >= needs[0])
+        fits = Signal(name=f"fits_{number}")
+        m.d.comb += [fits.eq(credits >= needs[0]), self.room[number].eq(fits & ~allocator.yielding[number])]
         for index, need in enumerate(needs):
-            enough = self.room[number] if index == 0 else credits >= need * entering
+            enough = fits if index == 0 else credits >= need * entering
             m.d.comb += allocator.able[number][index].eq(self.request[number][index] & enough)
 
 

@@ -17,15 +17,19 @@ FAILURES = {
     "two lines": ("raise ValueError('a\\nnode 1> kernel failing done')",
                   "ValueError: a node 1> kernel failing done, in failing line 3"),
     "exit": ("raise SystemExit(3)", "SystemExit: 3, in failing line 3"),
+    "its own": ("raise Own('mine')", "Own: mine, in failing line 3"),
     "no text": ("raise Silent", "Silent: (its text cannot be had: RuntimeError), in failing line 3"),
     "surrogates": ("raise ValueError('\\udc80')", r"ValueError: \udc80, in failing line 3"),
     "long": ("raise ValueError('x' * 5000)", f"ValueError: {'x' * 1000}..., in failing line 3"),
     "elsewhere": ("await node.console.send(7)", "TypeError: object of type 'int' has no len(), in failing line 3"),
-    "in a task": ("await spawn(leave())\n    await node.sleep(10)", "SystemExit: 4, in failing line 13"),
+    "in a task": ("await spawn(leave())\n    await node.sleep(10)", "SystemExit: 4, in failing line 16"),
 }
 FAILING_ANYHOW = """
 async def main(node, arguments):
     {}
+
+class Own(BaseException):
+    pass
 
 class Silent(Exception):
     def __str__(self):
