@@ -27,7 +27,7 @@ test: lint
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
-	$(PYTEST) -q tests/test_imports.py
+	$(PYTEST) -q tests/structure
 
 prove: $(VENV)/ready
 	$(VENV)/bin/python -m formal.prove

@@ -21,8 +21,8 @@ from khhw.build import toolchain
 from khhw.build.cache import build_once, build_root, digest
 from khhw.build.design import convert
 from khhw.build.engine import EngineBuild, VerilatedRecipe, build_engine
-from khhw.control.opening import open_up
 from khhw.sim.engine import Engine
+from khhw.sim.engine.opening import open_up
 from khhw.traffic.measure import set_generating, start_traffic
 from rtl.fabric import check_shape
 from rtl.parameters import Parameters

@@ -1,8 +1,8 @@
 """khhw: communication domains in hardware, on a torus in RTL, driven from Python."""
 
-__all__ = ["Machine", "__version__"]
+from khhw._version import __version__
 
-__version__ = "0.1.0"
+__all__ = ["Machine", "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -11,7 +11,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from khhw import __version__
+from khhw._version import __version__
 
 __all__ = ["COMMANDS", "main"]
 
@@ -45,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments`; return the exit code."""
     chosen = _parser().parse_args(arguments)
-    from khhw.build.errors import BuildError, RequestError
-    from khhw.sim.visible import visible
+    from khhw.errors import BuildError, RequestError
+    from khhw.visible import visible
 
     def say(problem: object) -> None:
         # What is wrong is often wrong in a file or a name that somebody else made.

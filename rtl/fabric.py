@@ -13,9 +13,9 @@ from amaranth.lib.wiring import In, Out, connect
 
 from rtl.clone import clone
 from rtl.formats import Direction, Straps
+from rtl.misr import CABLES, NodeSignature
 from rtl.node import PARTS, Node
 from rtl.parameters import ParameterError, Parameters
-from rtl.signature import CABLES, NodeSignature
 from rtl.signatures import AxiLite, TreeStream
 from rtl.tree.port import RootPort
 
@@ -106,7 +106,7 @@ class Fabric(wiring.Component):
     parts : dict, optional
         Replacements for parts of the node, see :class:`~rtl.node.Node`.
     signatures : bool
-        With a :class:`~rtl.signature.NodeSignature` beside every node.
+        With a :class:`~rtl.misr.NodeSignature` beside every node.
 
     Members
     -------

@@ -25,7 +25,7 @@ from rtl.signatures import (
     router_signature,
 )
 from rtl.torus.router import Router
-from rtl.traffic import Traffic
+from rtl.traffic.traffic import Traffic
 from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.router import TreeRouter
 

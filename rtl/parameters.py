@@ -56,7 +56,7 @@ class Parameters:
     bubble : Bubble
         Rule of the deadlock-free rings; anything but ``Bubble.SLOTS`` is for experiments.
     traffic : bool
-        The node has a traffic generator and checker (``rtl/traffic.py``). Packets with `pid` 3 and `dma` 0 are
+        The node has a traffic generator and checker (``rtl/traffic``). Packets with `pid` 3 and `dma` 0 are
         then the generator's: reception ring 3 gets none.
 
     Raises

@@ -10,7 +10,7 @@ from rtl.registers import Pattern
 from testbenches.traffic_bench import Bench
 from testbenches.traffic_model import destination_of, traffic_packet
 
-DUT = "rtl.traffic:Traffic"
+DUT = "rtl.traffic.traffic:Traffic"
 PARAMETERS = [{"lanes": 6, "table_nodes": 256}, {"lanes": 1}]
 
 ALWAYS = 0xFFFFFFFF

@@ -11,7 +11,7 @@ from testbenches.kit.stream import Packet
 from testbenches.traffic_bench import Bench
 from testbenches.traffic_model import bin_of, traffic_packet
 
-DUT = "rtl.traffic:Traffic"
+DUT = "rtl.traffic.traffic:Traffic"
 PARAMETERS = [{"lanes": 6, "table_nodes": 256}, {"lanes": 1}]
 
 ESCAPE = {"dynamic": 0, "vc": 2}

@@ -8,8 +8,8 @@ from cocotb.triggers import ClockCycles, RisingEdge
 
 from rtl.formats import CHUNK_FLITS
 from rtl.registers import REGISTERS, TrafficError
-from rtl.traffic_lane import Received
-from rtl.traffic_totals import WIDE, Sent
+from rtl.traffic.lane import Received
+from rtl.traffic.totals import WIDE, Sent
 from testbenches.kit.registerbus import RegisterInitiator
 from testbenches.worn_designs import start_of
 

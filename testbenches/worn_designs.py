@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, connect, flipped
 from rtl.guard.counters import GuardCounters
 from rtl.parameters import Parameters
 from rtl.signatures import RegisterBus
-from rtl.traffic_registers import TrafficRegisters
-from rtl.traffic_totals import WIDE, Totals, TotalsPort
+from rtl.traffic.registers import TrafficRegisters
+from rtl.traffic.totals import WIDE, Totals, TotalsPort
 
 __all__ = ["START", "TrafficCounts", "guard_counters", "start_of"]
 
@@ -40,9 +40,9 @@ class TrafficCounts(wiring.Component):
     Members
     -------
     bus
-        Of :class:`~rtl.traffic_registers.TrafficRegisters`.
+        Of :class:`~rtl.traffic.registers.TrafficRegisters`.
     others
-        The events of :class:`~rtl.traffic_totals.Totals`, for two lanes and banks.
+        The events of :class:`~rtl.traffic.totals.Totals`, for two lanes and banks.
     """
 
     def __init__(self, parameters: Parameters) -> None:

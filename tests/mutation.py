@@ -93,9 +93,9 @@ MUTANTS = (
     Mutant("ni_host.console_packets_are_recorded", "the console retires in every cycle",
            "rtl.ni.ni", "self.console_retired.eq(receiver.retired)", "self.console_retired.eq(1)"),
     Mutant("traffic_counts.halves_belong_together", "the high half of a total has 16 bits",
-           "rtl.traffic_registers", "Cat(value, high).eq(count)", "Cat(value, high[:16]).eq(count)"),
+           "rtl.traffic.registers", "Cat(value, high).eq(count)", "Cat(value, high[:16]).eq(count)"),
     Mutant("traffic_counts.halves_belong_together", "totals do not carry into their high half",
-           "rtl.traffic_totals", "count.eq(count + packets)", "count[:32].eq(count + packets)"),
+           "rtl.traffic.totals", "count.eq(count + packets)", "count[:32].eq(count + packets)"),
 )
 """Faults the testbenches did not see before they had the case each `breaks`."""
 

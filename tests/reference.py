@@ -11,12 +11,12 @@ from collections.abc import Callable
 from khhw.control.console import Console
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
 from khhw.kernels.loader import run_loader
 from khhw.node import Shape
 from khhw.node.layout import Layout
 from khhw.node.tree_packets import TreePacket
-from khhw.sim.host import Host
-from khhw.sim.scheduler import ROOT
 from rtl.formats import EXTERNAL, TreeChannel, TreeHeader, pack, unpack
 from rtl.parameters import Parameters
 from tests.reference_node import ReferenceNode, RefusedError

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from khhw.build.headers import ENUMS, c_header, fields_of, register_fields, snake, sv_package
 from khhw.build.toolchain import find_verilator
+from khhw.export.headers import ENUMS, c_header, fields_of, register_fields, snake, sv_package
 from rtl.formats import FIELDS, FLIT_BITS, FORMATS, pack, unpack
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, registers_of

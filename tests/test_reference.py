@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from khhw.build.diagram import bit_diagram
 from khhw.commands.reference import pages
+from khhw.export.diagram import bit_diagram
 from khhw.machine.reading import load
 from khhw.machine.results import Results
 from rtl.formats import FORMATS

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from khhw.build import synthesis
 from khhw.build.design import Design, convert
-from khhw.build.errors import BuildError
-from khhw.build.synthesis import synthesise
+from khhw.errors import BuildError
+from khhw.export import synthesis
+from khhw.export.synthesis import synthesise
 
 
 def design_of(folder, text):
@@ -25,7 +25,7 @@ def own_cache(request, tmp_path, monkeypatch):
 
 @pytest.mark.timeout(1800)
 def test_node():
-    found = synthesise(convert("khhw.build.tops:node"))
+    found = synthesise(convert("khhw.export.tops:node"))
     assert not found.unmapped
     assert found.lut4 > 1000
     assert found.flip_flops > 1000

@@ -6,10 +6,10 @@ import subprocess
 
 import pytest
 
-from khhw.build.errors import BuildError, RequestError
-from khhw.build.netlist import read_modules
-from khhw.build.package import TOPS, WAIVERS, lint, parse_values, write_package
 from khhw.cli import main
+from khhw.errors import BuildError, RequestError
+from khhw.export.netlist import read_modules
+from khhw.export.package import TOPS, WAIVERS, lint, parse_values, write_package
 from rtl.fabric import straps_of
 from rtl.formats import Straps
 from rtl.parameters import Parameters

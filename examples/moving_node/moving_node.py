@@ -17,8 +17,8 @@ from moving_client import ANSWERED, OUTCOMES
 from moving_plot import picture
 
 from khhw import Machine
-from khhw.build.errors import BuildError, RequestError
 from khhw.commands.output import report
+from khhw.errors import BuildError, RequestError
 from khhw.sim.process import run
 
 HERE = Path(__file__).resolve().parent

@@ -16,13 +16,13 @@ from khhw.control.epochs import Change, EpochControl
 from khhw.control.log import read_logs
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
 from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile
 from khhw.machine.stuck import stuck_packets
 from khhw.node import Layout, Shape
-from khhw.sim.host import Host
 from khhw.sim.options import Outcome
-from khhw.sim.scheduler import ROOT
 
 DOWN, UP = 1, 2
 """Console channels: what the nodes hear, and what they speak on."""

@@ -9,8 +9,8 @@ from khhw.attack.colours import Bytes, paint
 from khhw.attack.hostile import Hand, batch, carried
 from khhw.attack.packing import as_bytes
 from khhw.attack.places import HOSTILE, NODE
-from khhw.sim.host import Host
-from khhw.sim.transport import BusError
+from khhw.host.ports import Host
+from khhw.host.transport import BusError
 from rtl.formats import DESCRIPTOR_BYTES, Writer, pack
 from rtl.registers import MEMORY_WINDOW, REGISTERS
 

@@ -9,10 +9,10 @@ import numpy as np
 from khhw.attack.colours import Bytes, paint
 from khhw.attack.places import HONEST, NODE
 from khhw.attack.scene import Matrix, Scene
+from khhw.host.ports import Host
 from khhw.net.keys import KEYS
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from khhw.node.packing import Packer
-from khhw.sim.host import Host
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Writer
 from rtl.registers import REGISTERS, TRAFFIC_PAGE, Access, registers_of
 

@@ -20,12 +20,12 @@ from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write
 from khhw.control.tables import table_writes
+from khhw.host.ports import Host
+from khhw.host.sync import gather
+from khhw.host.transport import BusError
 from khhw.net.keys import KEYS
 from khhw.node.tree_packets import TreePacket
 from khhw.sim.engine import Engine
-from khhw.sim.host import Host
-from khhw.sim.sync import gather
-from khhw.sim.transport import BusError
 from rtl.formats import Reason
 from rtl.registers import REGISTERS, Fault
 

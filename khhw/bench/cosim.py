@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from khhw.build.errors import BuildError
 from khhw.build.simulator import Simulation, SimulationBuild
+from khhw.errors import BuildError
 from khhw.machine.design import design_of
 from khhw.machine.machine import Machine
 from khhw.machine.results import RunRecord

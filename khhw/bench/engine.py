@@ -17,10 +17,10 @@ import numpy as np
 
 from khhw.bench.cosim import spread
 from khhw.build.design import convert
-from khhw.build.errors import BuildError
 from khhw.build.simulator import BuildTime, Simulation
-from khhw.control.opening import open_up
+from khhw.errors import BuildError
 from khhw.sim.engine import Engine
+from khhw.sim.engine.opening import open_up
 from khhw.sim.options import Options
 from khhw.sim.process import Request, run
 from khhw.traffic.measure import set_generating, start_traffic

@@ -14,14 +14,14 @@ import numpy.typing as npt
 
 from khhw.bench.engine import settle
 from khhw.bench.guard_cost import SIZES, cost
-from khhw.control.opening import open_up
 from khhw.sim.engine import Engine
+from khhw.sim.engine.opening import open_up
 from khhw.traffic.measure import WrongPacketsError, measure_on
 from khhw.traffic.point import Build, Point
 from rtl.fabric import Shape, coordinate_of
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern
-from rtl.traffic_source import LENGTHS
+from rtl.traffic.source import LENGTHS
 
 __all__ = ["CASES", "DRAIN", "GUARDS", "MEASURES", "SAMPLES", "SHAPE", "SIZES", "WARM_UP", "Case", "hops", "measure",
            "node_parameters"]

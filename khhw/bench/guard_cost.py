@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from khhw.build.design import Design, convert
-from khhw.build.synthesis import synthesise
+from khhw.export.synthesis import synthesise
 from rtl.parameters import Parameters
 
 __all__ = ["DESIGNS", "SIZES", "cost", "table_bits"]

@@ -14,9 +14,9 @@ import numpy as np
 
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
+from khhw.host.sync import Event, spawn
 from khhw.node import Node
 from khhw.node.descriptors import message_descriptor
-from khhw.sim.sync import Event, spawn
 from khhw.traffic.histogram import BINS, quantile
 from rtl.formats import PAYLOAD_BYTES
 from rtl.parameters import Parameters

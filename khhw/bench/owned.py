@@ -3,18 +3,18 @@
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from khhw.build.errors import BuildError
 from khhw.control.domains import Domains
 from khhw.control.epochs import Change, EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.errors import BuildError
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
+from khhw.host.sync import gather
 from khhw.node import Shape
 from khhw.sim.engine import Engine
 from khhw.sim.engine.bridge import drive
-from khhw.sim.host import Host
 from khhw.sim.options import Options, State
-from khhw.sim.scheduler import ROOT
-from khhw.sim.sync import gather
 from rtl.formats import FLIT_BITS, VirtualChannel
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern

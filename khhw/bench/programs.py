@@ -11,10 +11,10 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.host.ports import Host, NodePort
 from khhw.machine.file import MachineFile, Phase
 from khhw.machine.program import MachineProgram, program
 from khhw.node import Shape
-from khhw.sim.host import Host, NodePort
 from khhw.sim.options import Outcome
 from khhw.traffic.measure import start_traffic
 from khhw.traffic.point import Point

@@ -13,8 +13,8 @@ import numpy as np
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
 from khhw.control.epochs import Change, Moment
+from khhw.host.sync import spawn
 from khhw.node import Shape
-from khhw.sim.sync import spawn
 from rtl.parameters import Parameters
 from rtl.registers import TrafficError
 

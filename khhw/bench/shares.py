@@ -10,7 +10,7 @@ import numpy as np
 
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
-from khhw.sim.sync import Event, spawn
+from khhw.host.sync import Event, spawn
 from rtl.formats import PAYLOAD_BYTES, VirtualChannel
 from rtl.parameters import Parameters
 

@@ -1,9 +1,9 @@
 """RTL to Verilog to something that runs."""
 
 from khhw.build.design import Design, PublicSignal, convert
-from khhw.build.errors import BuildError, RequestError
 from khhw.build.results import CaseResult, RunResult
 from khhw.build.simulator import Simulation, SimulationBuild
+from khhw.errors import BuildError, RequestError
 
 __all__ = [
     "BuildError", "CaseResult", "Design", "PublicSignal", "RequestError", "RunResult", "Simulation",

@@ -11,7 +11,7 @@ from typing import Any
 
 from amaranth.hdl import _ir, _nir
 
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 
 __all__ = ["next_of", "next_values_shown"]
 

@@ -17,8 +17,8 @@ from cocotb_tools.runner import Verilator as StockVerilator
 from khhw.build import toolchain
 from khhw.build.cache import COMPLETE, build_once, build_root, digest
 from khhw.build.design import Design
-from khhw.build.errors import BuildError, RequestError
 from khhw.build.runners import LeanVerilator, TimedIcarus, TimedRunner
+from khhw.errors import BuildError, RequestError
 
 __all__ = ["VARIANTS", "Backend", "IcarusBackend", "LeanBackend", "StockBackend", "Variant", "control_file"]
 

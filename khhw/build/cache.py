@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 
 __all__ = ["COMPLETE", "build_once", "build_root", "checkout", "claim_folder", "digest", "file_digest", "lock",
            "refuse_full_disk", "write_atomically"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from khhw.build.cache import build_once, build_root, digest, file_digest, lock, write_atomically
-from khhw.build.errors import BuildError, RequestError
+from khhw.errors import BuildError, RequestError
 
 __all__ = ["Design", "Port", "PublicSignal", "convert"]
 

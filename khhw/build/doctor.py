@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from khhw import __version__
+from khhw._version import __version__
 from khhw.build import toolchain
 from khhw.build.cache import build_root
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 
 __all__ = ["Tool", "examine"]
 

@@ -21,9 +21,9 @@ from amaranth.hdl import Shape
 from amaranth.lib import wiring
 
 from khhw.build.ahead import next_values_shown
-from khhw.build.errors import RequestError
 from khhw.build.memories import large_memories_uninitialised
 from khhw.build.mend import wake_constants
+from khhw.errors import RequestError
 from rtl.parameters import ParameterError, Parameters
 
 __all__ = ["construct", "describe", "main", "module_name"]

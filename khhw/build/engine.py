@@ -9,12 +9,12 @@ from khhw.build import toolchain
 from khhw.build.backends import VARIANTS
 from khhw.build.cache import build_once, build_root, digest, file_digest
 from khhw.build.design import Design, convert
-from khhw.build.errors import RequestError
 from khhw.build.lanes.demands import require_lanes
 from khhw.build.lanes.recipe import LanesRecipe
 from khhw.build.places import write_places
 from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe
 from khhw.build.simulator import BuildTime, timed
+from khhw.errors import RequestError
 from rtl.parameters import Parameters
 
 __all__ = ["CORE", "EVALUATORS", "LIBRARY", "EngineBuild", "VerilatedRecipe", "build_engine"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khhw.build.design import PublicSignal
-from khhw.build.errors import BuildError
+from khhw.errors import BuildError
 from rtl.formats import Flit, TreeChannel
 from rtl.signatures import TreeFlit
 

@@ -13,8 +13,8 @@ from khhw.build import backends, places, toolchain
 from khhw.build.backends import VARIANTS, VERILATOR_OPTIONS, control_file
 from khhw.build.cache import file_digest, refuse_full_disk
 from khhw.build.design import Design
-from khhw.build.errors import BuildError
 from khhw.build.places import formats_text
+from khhw.errors import BuildError
 
 __all__ = ["CORE", "LIBRARY", "LIBRARY_DIGEST", "Recipe", "run_logged"]
 

@@ -11,8 +11,8 @@ from typing import Any, TextIO
 from cocotb_tools.runner import SUPPORTED_RUNNERS, Icarus, Runner
 from cocotb_tools.runner import Verilator as StockVerilator
 
-from khhw.build.errors import BuildError
 from khhw.build.toolchain import Verilator
+from khhw.errors import BuildError
 
 __all__ = ["LeanVerilator", "TimedIcarus", "TimedRunner", "run_followed"]
 

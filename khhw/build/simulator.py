@@ -13,8 +13,8 @@ from khhw.build import backends, runners, toolchain
 from khhw.build.backends import VARIANTS, Backend, IcarusBackend, LeanBackend, StockBackend, control_file
 from khhw.build.cache import build_once, build_root, claim_folder, digest, file_digest
 from khhw.build.design import Design
-from khhw.build.errors import RequestError
 from khhw.build.results import RunResult, read_results
+from khhw.errors import RequestError
 
 __all__ = ["SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
 

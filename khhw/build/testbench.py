@@ -17,9 +17,9 @@ from typing import Any
 
 from khhw.build.cache import checkout
 from khhw.build.design import convert
-from khhw.build.errors import RequestError
 from khhw.build.results import RunResult
 from khhw.build.simulator import SIMULATORS, Simulation
+from khhw.errors import RequestError
 
 __all__ = ["Options", "Testbench", "choose_variants", "environment_options", "find_testbenches", "last_packets",
            "read_testbench", "run_testbench", "variant_id"]

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import find_libpython
 
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 
 __all__ = ["MINIMUM_GXX", "MINIMUM_VERILATOR", "Verilator", "compiles", "find_verilator", "gxx_version",
            "has_fst_headers", "libpython", "run_for_version", "require_tools", "wheel_root"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from khhw.build.cache import refuse_full_disk
-from khhw.build.errors import BuildError, RequestError
+from khhw.errors import BuildError, RequestError
 
 __all__ = ["has_yosys", "run_yosys", "yosys_version"]
 

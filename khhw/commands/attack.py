@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.attack.places import NODE
     from khhw.attack.tables import tables
     from khhw.build.cache import write_atomically
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from rtl.parameters import ParameterError
 
     if arguments.show is not None:
@@ -78,8 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(file: Path) -> int:
     from khhw.attack.tables import tables
-    from khhw.build.errors import RequestError
-    from khhw.sim.visible import visible
+    from khhw.errors import RequestError
+    from khhw.visible import visible
 
     try:
         report = json.loads(file.read_text())

@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
 def cosim(arguments: argparse.Namespace) -> int:
     """``khhw bench cosim``."""
     from khhw.bench.cosim import LOADS, measure
-    from khhw.build.errors import RequestError
     from khhw.commands.output import report
+    from khhw.errors import RequestError
     from khhw.machine.machine import Machine
     from khhw.machine.reading import MachineFileError
 
@@ -88,9 +88,9 @@ def cosim(arguments: argparse.Namespace) -> int:
 def engine(arguments: argparse.Namespace) -> int:
     """``khhw bench engine``."""
     from khhw.bench.engine import SHAPES, measure, node_parameters
-    from khhw.build.errors import RequestError
     from khhw.build.lanes.demands import missing_for_lanes
     from khhw.commands.output import report
+    from khhw.errors import RequestError
 
     if arguments.repeat < 1 or not 0 < arguments.seconds < 3600 or arguments.threads < 1:
         raise RequestError("--repeat and --threads take a number from 1, --seconds one above 0")

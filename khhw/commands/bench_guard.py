@@ -27,8 +27,8 @@ def add_guard(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def guard(arguments: argparse.Namespace) -> int:
     """``khhw bench guard``."""
     from khhw.bench.guard import DRAIN, MEASURES, SAMPLES, SIZES, WARM_UP, measure, node_parameters
-    from khhw.build.errors import RequestError
     from khhw.commands.output import report
+    from khhw.errors import RequestError
     from rtl.parameters import ParameterError, Parameters
 
     sizes = arguments.sizes or SIZES

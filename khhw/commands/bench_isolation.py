@@ -25,9 +25,9 @@ def add_isolation(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParse
 def isolation(arguments: argparse.Namespace) -> int:
     """``khhw bench isolation``; 1 if a packet was lost, damaged or came too late."""
     from khhw.bench.isolation import SHAPES, measure, node_parameters
-    from khhw.build.errors import RequestError
     from khhw.commands.output import report
     from khhw.commands.shapes import shape_of
+    from khhw.errors import RequestError
 
     shapes = SHAPES if arguments.nodes is None else tuple(shape_of(text) for text in arguments.nodes)
     if odd := [text for text, shape in zip(arguments.nodes or (), shapes, strict=False) if shape[0] % 2]:

@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List them, or run one; 0 if it showed what it should."""
-    from khhw.build.errors import RequestError
     from khhw.commands.output import report
+    from khhw.errors import RequestError
 
     known = demonstrations()
     if arguments.name == "list":

@@ -36,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Show them; 0 when done."""
-    from khhw.build.errors import RequestError
     from khhw.control.domains import Domains
     from khhw.control.reach import DomainChange, Reach
+    from khhw.errors import RequestError
 
     if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
         raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(arguments: argparse.Namespace) -> "MachineFile":
     """The machine file; all names that are asked for are in it."""
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from khhw.machine.reading import MachineFileError, load
 
     try:

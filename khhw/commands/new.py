@@ -71,7 +71,7 @@ def write_skeleton(kind: str, name: str, folder: Path) -> list[Path]:
     RequestError
         If the name cannot be one, or a file is there already; nothing is written then.
     """
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
 
     _check_name(kind, name)
     texts = {folder / source.name.replace(_WORD, name): _renamed(source.read_text(encoding="utf-8"), name)
@@ -89,7 +89,7 @@ def write_skeleton(kind: str, name: str, folder: Path) -> list[Path]:
 
 
 def _check_name(kind: str, name: str) -> None:
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise RequestError(f"{name!r} cannot be a name: lower-case letters, digits and _, a letter first, no keyword")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from khhw import __version__
+from khhw._version import __version__
 
 __all__ = ["in_ascii", "report"]
 

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def pages() -> dict[str, str]:
     """Text of every page by file name."""
-    from khhw.build.reference import formats_reference, registers_reference
+    from khhw.export.reference import formats_reference, registers_reference
     from khhw.report.schemas import machine_file_reference, results_reference
 
     return {"formats.md": formats_reference(), "registers.md": registers_reference(),
@@ -32,8 +32,8 @@ def pages() -> dict[str, str]:
 def run(arguments: argparse.Namespace) -> int:
     """Write or compare the pages; 1 if a comparison fails."""
     from khhw.build.cache import checkout
-    from khhw.build.errors import RequestError
     from khhw.commands.output import report
+    from khhw.errors import RequestError
 
     root = checkout()
     folder = arguments.folder or (root / "docs" if root else None)

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Draw it; 0 when the page is written."""
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
 
     if len(arguments.runs) > 2:
         raise RequestError(f"khhw report takes one folder, or two to compare; not {len(arguments.runs)}")
@@ -48,7 +48,7 @@ def _read(path: Path) -> "Results":
     """Results of a folder, or of the file itself."""
     from pydantic import ValidationError
 
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from khhw.machine.results import Results
 
     file = path / "results.json" if path.is_dir() else path
@@ -84,8 +84,8 @@ def _one(results: "Results", arguments: argparse.Namespace) -> int:
 def _sweep(arguments: argparse.Namespace) -> int:
     from pydantic import ValidationError
 
-    from khhw.build.errors import RequestError
     from khhw.commands.output import in_ascii
+    from khhw.errors import RequestError
     from khhw.report.sweep import print_sweep, write_sweep
     from khhw.sweep.results import FILE, SweepResults
 
@@ -106,8 +106,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _two(first: "Results", second: "Results", arguments: argparse.Namespace) -> int:
-    from khhw.build.errors import RequestError
     from khhw.commands.output import report
+    from khhw.errors import RequestError
     from khhw.report.compare import MismatchError, Pair, write_comparison
     from khhw.report.compare.terminal import print_comparison
     from khhw.report.compare.write import command_of

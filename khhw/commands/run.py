@@ -74,8 +74,8 @@ def run_machine(
     int
         Exit code: 0 if everything was as it should be.
     """
-    from khhw.build.errors import RequestError
     from khhw.commands.output import in_ascii
+    from khhw.errors import RequestError
     from khhw.machine.machine import Machine
     from khhw.machine.reading import MachineFileError
 
@@ -102,7 +102,7 @@ def run_machine(
 
 
 def _parts(given: list[str]) -> dict[str, str]:
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from rtl.node import PARTS
 
     parts = dict(part.partition("=")[::2] for part in given)
@@ -146,7 +146,7 @@ def _last_build() -> float:
 
 def _report(results: "Results", folder: Path, source: str) -> None:
     from khhw.report import print_summary, write_report
-    from khhw.sim.visible import visible
+    from khhw.visible import visible
 
     page = write_report(results, folder, source=source)
     print()

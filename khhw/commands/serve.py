@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from khhw.sim.visible import visible
+from khhw.visible import visible
 
 if TYPE_CHECKING:
     from khhw.gateway.serve import Service
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped; 0 if it was, 1 if the machine or its server failed."""
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from khhw.gateway.limits import FilesError
     from khhw.gateway.serve import ServeError, Service
     from khhw.gateway.sockets import PortError

@@ -11,7 +11,7 @@ def shape_of(text: str) -> tuple[int, int, int]:
     RequestError
         If it is none.
     """
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from rtl.fabric import check_shape
     from rtl.parameters import ParameterError
 

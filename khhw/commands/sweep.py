@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Sweep; 0 if every point was measured."""
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from khhw.sweep.cluster import check_installed
     from khhw.sweep.reading import SweepSpecError, load
     from khhw.sweep.spec import schema

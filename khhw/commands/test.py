@@ -54,8 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run_one(bench: "Testbench", values: Mapping[str, Any], options: "Options", *, show: bool) -> dict[str, Any]:
-    from khhw.build.errors import BuildError
     from khhw.build.testbench import run_testbench, variant_id
+    from khhw.errors import BuildError
 
     if show:
         print(f"{bench.block} [{variant_id(values)}]", flush=True)
@@ -74,8 +74,8 @@ def _run_one(bench: "Testbench", values: Mapping[str, Any], options: "Options", 
 def _options(arguments: argparse.Namespace) -> "Options":
     from dataclasses import replace
 
-    from khhw.build.errors import RequestError
     from khhw.build.testbench import environment_options
+    from khhw.errors import RequestError
 
     if arguments.stock and arguments.sim != "verilator":
         raise RequestError("--stock means cocotb's Verilator runner; leave out --sim or --stock")
@@ -97,8 +97,8 @@ def _print_result(bench: "Testbench", values: Mapping[str, Any], result: "RunRes
 
 def failure_text(bench: "Testbench", values: Mapping[str, Any], result: "RunResult", options: "Options") -> str:
     """What somebody needs who has to mend a failure: why, where the packets were, how to see it."""
-    from khhw.build.errors import BuildError
     from khhw.build.testbench import last_packets
+    from khhw.errors import BuildError
 
     failures = [case for case in result.cases if not case.passed]
     lines = []

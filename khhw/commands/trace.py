@@ -40,10 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """List or follow; 0 unless the request was wrong."""
-    from khhw.build.errors import RequestError
-    from khhw.sim.visible import visible
+    from khhw.errors import RequestError
     from khhw.trace.entries import entries
     from khhw.trace.run import Run
+    from khhw.visible import visible
 
     if (arguments.at is None) != (arguments.node is None):
         raise RequestError("--at and --node go together: the cycle and the rank a packet left")
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _chosen(found: "list[Entry]", arguments: argparse.Namespace) -> "Entry":
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
 
     if arguments.packet is not None:
         number: int = arguments.packet
@@ -97,7 +97,7 @@ def _list(traced: "Run", found: "list[Entry]", arguments: argparse.Namespace) ->
 
 
 def _gets(traced: "Run", found: "list[Entry]", number: int | None) -> tuple[list[str], dict[str, Any]]:
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
     from khhw.trace.gets import find_gets
     from khhw.trace.streams import Streams
     from khhw.trace.text import get_object, get_text, gets_text

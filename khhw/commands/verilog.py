@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from khhw.build.package import Package
-    from khhw.build.synthesis import Synthesis
+    from khhw.export.package import Package
+    from khhw.export.synthesis import Synthesis
 
 __all__ = ["add_arguments", "run"]
 
@@ -31,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write it; 0 if that was possible."""
-    from khhw.build.package import lint, parse_values, write_package
-    from khhw.build.synthesis import synthesise
+    from khhw.export.package import lint, parse_values, write_package
+    from khhw.export.synthesis import synthesise
 
     shape = _shape(arguments.nodes) if arguments.nodes else None
     package = write_package(arguments.folder, arguments.top, values=parse_values(arguments.values), shape=shape)
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _shape(text: str) -> tuple[int, int, int]:
-    from khhw.build.errors import RequestError
+    from khhw.errors import RequestError
 
     try:
         x, y, z = map(int, text.lower().split("x"))

@@ -7,11 +7,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 
 from khhw.control.outside import Outside
+from khhw.host.sync import Event, timeout
 from khhw.node.commands import boot_command, written
 from khhw.node.lines import LineCutter, Piece
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import TreePacket, console_packets
-from khhw.sim.sync import Event, timeout
 from rtl.formats import Protocol, TreeChannel
 
 __all__ = ["CONTINUED", "OUTSIDE", "TEXT_LIMIT", "Console", "ConsoleError", "LoadTime", "Said"]

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
+from khhw.host.sync import Queue, spawn, timeout
+from khhw.host.transport import RootTransport
 from khhw.node.tree_packets import TreePacket, TreePacketError
-from khhw.sim.sync import Queue, spawn, timeout
-from khhw.sim.transport import RootTransport
 from rtl.formats import Protocol, TreeChannel
 
 __all__ = ["Outside"]

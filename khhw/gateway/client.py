@@ -1,8 +1,8 @@
 """The simulation's end of a wire: what a task awaits."""
 
 from khhw.gateway.wire import ClientLostError, Wire
-from khhw.sim.inbox import Inbox
-from khhw.sim.sync import Event
+from khhw.host.inbox import Inbox
+from khhw.host.sync import Event
 
 __all__ = ["Client"]
 

@@ -8,11 +8,11 @@ from khhw.gateway.client import Client
 from khhw.gateway.sockets import Door, Sockets
 from khhw.gateway.telnet import Line, Reply, Telnet, TooLong, WebPage, printed
 from khhw.gateway.wire import ClientLostError, Wire
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT, sleep
+from khhw.host.sync import Queue
 from khhw.node.commands import LINE_LIMIT, LineError, written
-from khhw.sim.host import Host
-from khhw.sim.scheduler import ROOT, sleep
-from khhw.sim.sync import Queue
-from khhw.sim.visible import visible
+from khhw.visible import visible
 
 __all__ = ["CLIENTS", "Consoles"]
 

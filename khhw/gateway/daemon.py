@@ -11,11 +11,11 @@ from khhw.gateway.client import Client
 from khhw.gateway.forward import forward
 from khhw.gateway.operations import Operations
 from khhw.gateway.shell import Shell
+from khhw.host.ports import NodePort
+from khhw.host.sync import Queue, spawn
 from khhw.net import Connection, Net, NetError, NoRoomError
 from khhw.node import Node
-from khhw.sim.host import NodePort
 from khhw.sim.reports import report
-from khhw.sim.sync import Queue, spawn
 
 __all__ = ["Daemon", "Traffic"]
 

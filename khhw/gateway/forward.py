@@ -6,8 +6,8 @@ from typing import Protocol
 
 from khhw.gateway.client import Client
 from khhw.gateway.wire import ClientLostError
+from khhw.host.sync import gather
 from khhw.net import NetError
-from khhw.sim.sync import gather
 
 __all__ = ["Stream", "forward"]
 

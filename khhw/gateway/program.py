@@ -14,15 +14,15 @@ from khhw.gateway.daemon import Daemon
 from khhw.gateway.limits import Room, allow_files, files_needed
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
+from khhw.host.inbox import Inbox
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
 from khhw.kernels.image import Image
 from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile, Serve
 from khhw.machine.program import MachineProgram
-from khhw.sim.host import Host
-from khhw.sim.inbox import Inbox
 from khhw.sim.options import Outcome
 from khhw.sim.reports import report
-from khhw.sim.scheduler import ROOT
 
 __all__ = ["ServingProgram", "program"]
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from khhw import __version__
+from khhw._version import __version__
 from khhw.build.cache import build_root
 from khhw.build.engine import build_engine
-from khhw.build.errors import RequestError
 from khhw.build.simulator import Simulation
+from khhw.errors import RequestError
 from khhw.kernels.image import build_image
 from khhw.machine.design import design_of, search_path
 from khhw.machine.file import MachineFile

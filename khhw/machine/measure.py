@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from khhw.control.attacks import judge_attacks
 from khhw.control.log import RefusalLog
+from khhw.host.ports import Host
 from khhw.kernels.results import Peek, ResultError, latency_samples, observed_matrix
 from khhw.machine.file import Phase
 from khhw.machine.memcached import LOAD, Circumstances, memcached_points
 from khhw.machine.results import Attack, LatencySample, Matrix, RunRecord
 from khhw.node import Layout, Shape
-from khhw.sim.host import Host
 
 __all__ = ["MEASURES", "Observer"]
 

@@ -16,6 +16,9 @@ from khhw.control.epochs import EpochControl
 from khhw.control.log import RefusalLog, clear_logs, read_logs
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.host.cpu import MODELS, CpuModel
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
 from khhw.kernels.image import Image
 from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile, Phase
@@ -23,11 +26,8 @@ from khhw.machine.measure import MEASURES, Observer
 from khhw.machine.results import ConsoleLine, Load, RefusalRecord, RunRecord
 from khhw.machine.stuck import stuck_packets
 from khhw.node import Layout, Shape
-from khhw.sim.cpu import MODELS, CpuModel
-from khhw.sim.host import Host
 from khhw.sim.options import Outcome
 from khhw.sim.reports import report
-from khhw.sim.scheduler import ROOT
 
 __all__ = ["MachineProgram", "program"]
 

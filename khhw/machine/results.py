@@ -238,7 +238,7 @@ class Results(_Model):
     wall_seconds: float
     """Time the simulator ran."""
     signature: str = ""
-    """Of all that nodes sent, and of their interrupts, by cycle: 16 hex digits a node (``rtl/signature.py``)."""
+    """Of all that nodes sent, and of their interrupts, by cycle: 16 hex digits a node (``rtl/misr.py``)."""
     results: RunRecord = RunRecord()
     """What was seen."""
 

@@ -1,11 +1,12 @@
 """One end of a reliable byte stream."""
 
 from khhw.net.buffers import ALIGN, Buffer
-from khhw.net.endpoint import LINGER, Endpoint, State
+from khhw.net.endpoint import LINGER, Endpoint
 from khhw.net.errors import ClosedError, ResetError
 from khhw.net.incoming import Reader
 from khhw.net.outgoing import Chunk
 from khhw.net.segments import PREFIX_BYTES, PREFIX_PAYLOAD, Kind
+from khhw.net.table import ConnectionTable, State
 from khhw.node import Work
 from rtl.formats import PAYLOAD_BYTES
 
@@ -26,6 +27,17 @@ class Connection(Endpoint):
         Rank of the other end.
     local_port, remote_port : int
     """
+
+    @classmethod
+    def begin(cls, table: "ConnectionTable[Connection]", peer: int, ports: tuple[int, int]) -> "Connection | None":
+        """A connection with a number and buffers of a table; None if there are none left."""
+        place = table.take()
+        if place is None:
+            return None
+        number, areas = place
+        first = (table.node.now * 64 + number) & 0x7FFFFFFF
+        connection = table.connections[number] = cls(table, number, peer, ports, areas, first)
+        return connection
 
     @property
     def segment_bytes(self) -> int:
@@ -101,7 +113,7 @@ class Connection(Endpoint):
         self.check()
 
     async def _send_chunk(self, chunk: Chunk) -> None:
-        ring = self._net.transmitter.ring
+        ring = self._transmitter.ring
         try:
             if chunk.kind == Kind.DATA and self.incoming.unacknowledged:
                 await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
@@ -173,10 +185,10 @@ class Connection(Endpoint):
     async def _window_update(self) -> None:
         if self.incoming.wants_update and self.state == State.OPEN and not self.incoming.ended:
             await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
-            await self._net.transmitter.ring.room(1)
+            await self._transmitter.ring.room(1)
             if self.state == State.OPEN:
                 self._push_acknowledgement()
-                await self._net.transmitter.ring.doorbell()
+                await self._transmitter.ring.doorbell()
 
     async def finish(self) -> None:
         """Send all that was taken, then the end of the stream; what the peer still sends can be received.
@@ -244,8 +256,8 @@ class Connection(Endpoint):
         if self.incoming.ended:
             if self.incoming.urgent or self.incoming.unacknowledged:
                 await self._control(Kind.ACK)
-                await self._net.transmitter.ring.doorbell()
-            self._net.forget(self)
+                await self._transmitter.ring.doorbell()
+            self._table.forget(self)
         else:
             self._lingers_until = self._node.now + LINGER
             self.schedule(self._lingers_until)

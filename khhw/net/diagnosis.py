@@ -1,14 +1,10 @@
 """Which direction is closed: found out after a call got no answer, from what a node may know itself."""
 
-from typing import TYPE_CHECKING
-
 from khhw.net.errors import NetError, NoAnswerError, NotAllowedError, WindowError
 from khhw.net.segments import Kind
-from khhw.node import Event, timeout
+from khhw.net.transmitter import Transmitter
+from khhw.node import Event, Node, timeout
 from rtl.formats import Reason
-
-if TYPE_CHECKING:
-    from khhw.net.net import Net
 
 __all__ = ["Diagnosis"]
 
@@ -23,25 +19,28 @@ class Diagnosis:
 
     Parameters
     ----------
-    net : Net
+    node : Node
+    transmitter : Transmitter
+        What echoes leave by.
     """
 
-    def __init__(self, net: "Net") -> None:
-        self._net = net
+    def __init__(self, node: Node, transmitter: Transmitter) -> None:
+        self._node = node
+        self._transmitter = transmitter
         self._refused = 0
         self._marks: dict[tuple[int, int], Event] = {}
         self._next_mark = 0
 
     async def open(self) -> None:
         """Take note of what has been refused before."""
-        self._refused = await self._net.node.read("REFUSED", Reason.ROW)
+        self._refused = await self._node.read("REFUSED", Reason.ROW)
 
     async def _refusals(self) -> int:
-        return sum([await self._net.node.read("REFUSED", reason) for reason in _OWN_REASONS])
+        return sum([await self._node.read("REFUSED", reason) for reason in _OWN_REASONS])
 
     async def check_refusals(self, peer: int, since: int) -> None:
         """Raise NotAllowedError if packets to `peer` were refused here since cycle `since`. One access if none were."""
-        refused = await self._net.node.read("REFUSED", Reason.ROW)
+        refused = await self._node.read("REFUSED", Reason.ROW)
         if refused != self._refused:
             self._refused = refused
             if await self.refused_here(peer, since):
@@ -49,7 +48,7 @@ class Diagnosis:
 
     async def refused_here(self, peer: int, since: int = 0) -> bool:
         """Whether this node's guard refuses packets to `peer`: its log tells, or when that is full, a trial."""
-        node = self._net.node
+        node = self._node
         wanted = node.node_id << 16 | node.shape.node_id(peer)
         for index in range(await node.read("LOG_COUNT")):
             if await node.read("LOG_NODES", index) != wanted:
@@ -60,17 +59,17 @@ class Diagnosis:
         if not await node.read("LOG_LOST"):
             return False
         before = await self._refusals()
-        await self._net.transmitter.control(peer, Kind.ECHO, 0, 0, 0)
+        await self._transmitter.control(peer, Kind.ECHO, 0, 0, 0)
         await node.sleep(_REFUSAL_CYCLES)
         return await self._refusals() != before
 
     async def reaches(self, peer: int) -> bool:
         """Whether the net of `peer` answers."""
         self._next_mark = (self._next_mark + 1) % (1 << 14)
-        key = self._net.node.shape.node_id(peer), self._next_mark
+        key = self._node.shape.node_id(peer), self._next_mark
         answered = self._marks[key] = Event(f"an echo of node {peer}")
         try:
-            await self._net.transmitter.control(peer, Kind.ECHO, 0, self._next_mark, 0)
+            await self._transmitter.control(peer, Kind.ECHO, 0, self._next_mark, 0)
             async with timeout(_ECHO_PATIENCE):
                 await answered.wait()
         except TimeoutError:
@@ -86,7 +85,7 @@ class Diagnosis:
 
     def not_allowed(self, peer: int) -> NotAllowedError:
         """The error when this node may not send to `peer`."""
-        rank = self._net.node.rank
+        rank = self._node.rank
         return NotAllowedError(f"node {rank} -> node {peer} is not allowed: the guard of node {rank} refuses packets")
 
     async def of_connect(self, peer: int, since: int, waited: int) -> NetError:
@@ -94,12 +93,12 @@ class Diagnosis:
         if await self.refused_here(peer, since):
             return self.not_allowed(peer)
         return NoAnswerError(
-            f"node {peer} did not answer within {waited} cycles: node {peer} -> node {self._net.node.rank} is not "
+            f"node {peer} did not answer within {waited} cycles: node {peer} -> node {self._node.rank} is not "
             f"allowed, or node {peer} is held or runs no net")
 
     async def of_get(self, peer: int, since: int, waited: int) -> NetError:
         """Why a get was not answered."""
-        rank = self._net.node.rank
+        rank = self._node.rank
         if await self.refused_here(peer, since):
             return self.not_allowed(peer)
         if await self.reaches(peer):

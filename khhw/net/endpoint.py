@@ -1,20 +1,17 @@
-"""What a connection is to the net that serves it: numbers, acknowledgements, deadlines."""
+"""What a connection is to the tasks that serve it: numbers, acknowledgements, deadlines."""
 
-import enum
-from typing import TYPE_CHECKING
+from typing import Any
 
 from khhw.net.buffers import ALIGN
 from khhw.net.errors import ClosedError, NetError, NoAnswerError
 from khhw.net.incoming import Incoming
 from khhw.net.outgoing import Chunk, Outgoing
 from khhw.net.segments import PREFIX, PREFIX_BYTES, PUSH, Kind
+from khhw.net.table import ConnectionTable, Entry, State
 from khhw.node import Area, Event, Queue, Work
 from khhw.node import timeout as time_limit
 
-if TYPE_CHECKING:
-    from khhw.net.net import Net
-
-__all__ = ["Endpoint", "State"]
+__all__ = ["Endpoint"]
 
 MOST_TRIES = 6
 """Time-outs in a row after which the peer counts as dead."""
@@ -28,24 +25,12 @@ _LONGEST_SILENCE = 1 << 32
 """Cycles after which a peer that is only silent is asked whether it is there, at the latest: more than a minute."""
 
 
-class State(enum.Enum):
-    """How far a connection has come."""
-
-    ASKED = enum.auto()
-    """SYN sent."""
-    ANSWERED = enum.auto()
-    """SYN_ACK sent."""
-    OPEN = enum.auto()
-    GONE = enum.auto()
-    """Its number and buffers belong to others."""
-
-
-class Endpoint:
+class Endpoint(Entry):
     """One end of a stream: two halves, and what keeps them going.
 
     Parameters
     ----------
-    net : Net
+    table : ConnectionTable
     number : int
         This node's number of the connection.
     peer : int
@@ -59,27 +44,24 @@ class Endpoint:
     """
 
     def __init__(
-        self, net: "Net", number: int, peer: int, ports: tuple[int, int], areas: tuple[Area, Area], first: int
+        self, table: ConnectionTable[Any], number: int, peer: int, ports: tuple[int, int], areas: tuple[Area, Area],
+        first: int,
     ) -> None:
-        self.peer = peer
-        self.local_port, self.remote_port = ports
-        self.number = number
-        self.peer_id = net.node.shape.node_id(peer)
-        self.remote_number = 0
+        node = table.node
+        super().__init__(number, peer, node.shape.node_id(peer), ports, areas)
         self.remote_first = 0
-        self.state = State.ASKED
         self.error: NetError | None = None
-        self.areas = areas
         self.first = first
         self.opened = Event(f"an answer of node {peer}")
         self.outgoing = Outgoing(areas[0], first + 1)
-        self.incoming = Incoming(net.node.memory, areas[1], 0)
-        self._net = net
-        self._node = net.node
+        self.incoming = Incoming(node.memory, areas[1], 0)
+        self._table = table
+        self._transmitter = table.transmitter
+        self._node = node
         self._turn: Queue[None] = Queue(name="a turn to send")
         self._turn.put_nowait(None)
         self._again: tuple[int, int] | None = None
-        self._heard = self._read_at = net.node.now
+        self._heard = self._read_at = node.now
         self._probes = 0
         self._wakes_at: int | None = None
         self._acknowledge_at: int | None = None
@@ -100,6 +82,15 @@ class Endpoint:
         """Whether nobody here reads any more."""
         return self._closing
 
+    async def greet(self) -> None:
+        """Send SYN or SYN_ACK, first or again."""
+        asking = self.state == State.ASKED
+        extra = self.remote_port << 16 | self.local_port
+        await self._transmitter.control(
+            self.peer, Kind.SYN if asking else Kind.SYN_ACK, 0 if asking else self.remote_number,
+            self.number, self.first & 0xFFFFFFFF, window=self.areas[1].length, extra=extra,
+            acknowledgement=0 if asking else self.incoming.next)
+
     async def established(self, within: int) -> bool:
         """Wait until the peer has answered; False if that lasts longer than `within` cycles."""
         try:
@@ -117,7 +108,7 @@ class Endpoint:
         if self.state == State.GONE:
             return
         self.error = self.error or error
-        self._net.forget(self)
+        self._table.forget(self)
         self.outgoing.moved.set()
         self.opened.set()
         self.incoming.wake()
@@ -127,7 +118,7 @@ class Endpoint:
         if self.state == State.GONE:
             return
         self.fail(ClosedError(f"the connection to node {self.peer} was reset here"))
-        await self._net.transmitter.control(
+        await self._transmitter.control(
             self.peer, Kind.RESET, self.remote_number, 0, self.outgoing.next & 0xFFFFFFFF,
             acknowledgement=self.incoming.next)
 
@@ -148,17 +139,17 @@ class Endpoint:
             incoming.told()
         prefix = 0 if chunk.kind == Kind.DATA else PREFIX_BYTES
         push = PUSH if chunk.push and end == chunk.end else 0
-        self._net.transmitter.push(
+        self._transmitter.push(
             self.peer, chunk.kind | push, self.remote_number, start + length, start, address, prefix + length)
 
     def _push_acknowledgement(self, kind: Kind = Kind.ACK) -> None:
         incoming = self.incoming
-        self._net.transmitter.push_control(
+        self._transmitter.push_control(
             self.peer, kind, self.remote_number, 0, self.outgoing.next & 0xFFFFFFFF,
             acknowledgement=incoming.next, window=incoming.window, gap=incoming.gap)
         incoming.told()
 
-    # What the peer does. Called by the net's receive task.
+    # What the peer does. Called by the receive task.
 
     def heard(self) -> None:
         """The peer is alive."""
@@ -181,27 +172,27 @@ class Endpoint:
             return
         if incoming.urgent or incoming.unacknowledged >= self.areas[1].length // 4:
             await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
-            await self._net.transmitter.ring.room(1)
+            await self._transmitter.ring.room(1)
             if self.state == State.OPEN and (incoming.urgent or incoming.unacknowledged):
                 self._push_acknowledgement()
         elif incoming.unacknowledged and self._acknowledge_at is None:
             self._acknowledge_at = self._node.now + ACK_DELAY
             self.schedule(self._acknowledge_at)
         if self._lingers_until is not None and incoming.ended:
-            await self._net.transmitter.ring.doorbell()
-            self._net.forget(self)
+            await self._transmitter.ring.doorbell()
+            self._table.forget(self)
 
     async def _send_again(self, start: int, end: int) -> None:
         for chunk, first, behind in list(self.outgoing.pieces(start, end)):
             await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
-            await self._net.transmitter.ring.room(1)
+            await self._transmitter.ring.room(1)
             if self.state == State.GONE:
                 return
             if chunk.end > self.outgoing.first:
                 self._push_chunk(chunk, first, behind)
                 chunk.sent_at = self._node.now
                 chunk.again += 1
-                self._net.resent += 1
+                self._table.resent += 1
 
     # Time.
 
@@ -209,7 +200,7 @@ class Endpoint:
         """Look at the deadlines in `cycle`."""
         if cycle is not None and (self._wakes_at is None or cycle < self._wakes_at):
             self._wakes_at = cycle
-            self._net.timers.at(cycle, self._due)
+            self._table.timers.at(cycle, self._due)
 
     def _watch_peer(self) -> None:
         self._heard = self._read_at = self._node.now
@@ -226,13 +217,13 @@ class Endpoint:
                 deadlines.append(self._probe_at)
             if deadlines:
                 self.schedule(max(now + 1, min(deadlines)))
-        await self._net.transmitter.ring.doorbell()
+        await self._transmitter.ring.doorbell()
 
     @property
     def _probe_at(self) -> int:
         """When to ask a peer that is only silent, less and less often: as long again as it has been silent."""
         silence = min(self._heard - self._read_at, _LONGEST_SILENCE)
-        return self._heard + max(self._net.keepalive, silence) + self._probes * _PROBE_PATIENCE
+        return self._heard + max(self._table.keepalive, silence) + self._probes * _PROBE_PATIENCE
 
     async def _look(self, now: int) -> None:
         if self._acknowledge_at is not None and now >= self._acknowledge_at:
@@ -252,14 +243,14 @@ class Endpoint:
 
     async def _control(self, kind: Kind) -> None:
         await self._node.work_all({Work.SEGMENT: 1, Work.DESCRIPTOR: 1})
-        await self._net.transmitter.ring.room(1)
+        await self._transmitter.ring.room(1)
         if self.state == State.OPEN:
             self._push_acknowledgement(kind)
 
     async def _time_out(self, now: int) -> None:
         if self.incoming.ended and self._closing and self.outgoing.tries >= _FAREWELL_TRIES:
             # All data has arrived both ways; the peer may be gone before it could acknowledge the end.
-            self._net.forget(self)
+            self._table.forget(self)
             self.outgoing.moved.set()
             return
         if self.outgoing.tries >= MOST_TRIES and self.state != State.ASKED:
@@ -267,7 +258,7 @@ class Endpoint:
             return
         again = self.outgoing.timed_out(now)
         if self.state in (State.ASKED, State.ANSWERED):
-            await self._net.protocol.greet(self)
+            await self.greet()
         elif again is not None:
             await self._send_again(*again)
         elif self.outgoing.allowance < ALIGN:

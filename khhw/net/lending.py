@@ -74,8 +74,8 @@ class Counters:
         self._lane_holds = lane_holds(lanes)
         self._answering = False
         self._requests = requests
-        self._reception = [ReceptionCounter(node, number) for number in range(counters)]
-        self._injection = [InjectionCounter(node, number) for number in range(counters)]
+        self._reception = [node.reception_counter(number) for number in range(counters)]
+        self._injection = [node.injection_counter(number) for number in range(counters)]
         self._whole_memory: set[int] = set()
         self._keys = [Keys(node.now) for _ in range(counters)]
         self._keyless: set[int] = set()
@@ -105,7 +105,8 @@ class Counters:
             key = self.key(writes)
             await self._reception[writes].arm(
                 buffer.address, buffer.length, 0, writer=writer, anybody=writer is None, key=key)
-        return Window(self, buffer, reads, writes, key, self._node)
+        counter = None if writes is None else self._reception[writes]
+        return Window(self._node, buffer, reads, counter, key, partial(self._unregister, reads, writes, key))
 
     def _peer(self, right: str, who: Anybody | int | None) -> int | None:
         """Node id of the only one with a right; None for anybody, or nobody."""
@@ -131,7 +132,7 @@ class Counters:
             raise WindowError(f"node {self._node.rank} has no {side} counter left for another window; close one")
         return number
 
-    async def unregister(self, reads: int | None, writes: int | None, key: int, *, late: bool) -> None:
+    async def _unregister(self, reads: int | None, writes: int | None, key: int, late: bool) -> None:
         """Close the window of these counters, and `key`; `late`: bytes for it may come yet."""
         if reads is not None:
             await self._injection[reads].close()

@@ -1,13 +1,10 @@
 """Waiting for connections to a port."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from khhw.net.connection import Connection
 from khhw.net.errors import ClosedError
 from khhw.node import Event
-
-if TYPE_CHECKING:
-    from khhw.net.net import Net
 
 __all__ = ["Listener"]
 
@@ -18,15 +15,19 @@ BACKLOG = 64
 class Listener:
     """A port others connect to. Made by :meth:`Net.listen`.
 
-    Attributes
+    Parameters
     ----------
     port : int
+    pending : callable () -> int
+        Connections to it that are begun.
+    closed : callable ()
+        The port is free again.
     """
 
-    def __init__(self, net: "Net", port: int) -> None:
+    def __init__(self, port: int, pending: Callable[[], int], closed: Callable[[], object]) -> None:
         self.port = port
-        self.pending = 0
-        self._net = net
+        self._pending = pending
+        self._when_closed = closed
         self._open: list[Connection] = []
         self._came = Event(f"a connection to port {port}")
         self._closed = False
@@ -34,11 +35,10 @@ class Listener:
     @property
     def full(self) -> bool:
         """Whether no more connections are begun."""
-        return self.pending + len(self._open) >= BACKLOG
+        return self._pending() + len(self._open) >= BACKLOG
 
     def opened(self, connection: Connection) -> None:
         """A connection is there to be accepted."""
-        self.pending -= 1
         self._open.append(connection)
         self._came.set()
 
@@ -61,7 +61,7 @@ class Listener:
     async def close(self) -> None:
         """Take no more connections; those that wait to be accepted are reset."""
         self._closed = True
-        self._net.listeners.pop(self.port, None)
+        self._when_closed()
         self._came.set()
         waiting, self._open = self._open, []
         for connection in waiting:

@@ -1,7 +1,8 @@
 """The network of one node: connections, windows, and the tasks that serve them."""
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -9,12 +10,12 @@ from khhw.net.areas import Areas
 from khhw.net.buffers import Buffer
 from khhw.net.connection import Connection
 from khhw.net.diagnosis import Diagnosis
-from khhw.net.endpoint import Endpoint, State
 from khhw.net.errors import ClosedError, NetError, NoAnswerError, NoRoomError, SegmentError
 from khhw.net.lending import Counters
 from khhw.net.listener import Listener
 from khhw.net.protocol import Protocol
-from khhw.net.segments import CONNECTIONS, Kind, Segment
+from khhw.net.segments import Segment
+from khhw.net.table import ConnectionTable, State
 from khhw.net.timers import Timers
 from khhw.net.transmitter import Transmitter
 from khhw.net.windows import Anybody, Window
@@ -35,8 +36,6 @@ __all__ = ["KEEPALIVE", "Net", "net_of_this_node"]
 
 KEEPALIVE = 1_000_000
 """Cycles a task waits for bytes before the peer is asked whether it is there."""
-_UNANSWERED_SHARE = 4
-"""Part of all connections one peer may have begun and not confirmed: a fourth."""
 _STREAM_RING, _PUT_RING = 2, 3
 _CONNECT_PATIENCE = 300_000
 _DRAIN_PATIENCE = 200_000
@@ -74,12 +73,10 @@ class Net:
         Node memory that is left for the kernel.
     counters : Counters
         Windows and transfers share them.
-    keepalive : int
-        Cycles, see :data:`KEEPALIVE`.
-    most_unanswered : int
-        Connections one peer may have begun and not confirmed.
-    bad_segments, strays, refused, resent : int
-        Segments that cannot be their sender's, that belong to no connection, that were refused; and those sent again.
+    table : ConnectionTable
+        Its connections.
+    listeners : dict
+        By port.
     """
 
     def __init__(
@@ -88,14 +85,8 @@ class Net:
         injection_rings, reception_rings = rings
         self.node = node
         self.heap = areas.heap
-        self.keepalive = keepalive
-        self.connections: dict[int, Connection] = {}
-        self.by_peer: dict[tuple[int, int], Connection] = {}
         self.listeners: dict[int, Listener] = {}
-        self.bad_segments = self.strays = self.refused = self.resent = 0
         self.timers = Timers(node)
-        self.protocol = Protocol(self)
-        self.diagnosis = Diagnosis(self)
         self.ring = min(1, reception_rings - 1)
         self.reception = ReceptionRing(node, self.ring, areas.reception)
         stream_ring = self.put_ring = node.sender
@@ -109,14 +100,13 @@ class Net:
         self.transmitter = Transmitter(node, stream_ring, areas.control, self.ring)
         self.counters = Counters(
             node, self.timers, counters, lanes=lanes, answers=injection_rings > ANSWER_RING, requests=areas.requests)
+        self.table: ConnectionTable[Connection] = ConnectionTable(
+            node, self.transmitter, self.timers, areas.buffers, keepalive)
+        self.diagnosis = Diagnosis(node, self.transmitter)
+        self._protocol = Protocol(self.table, self.listeners, self.diagnosis)
         self.round_trips: dict[int, int] = {}
-        self.most_unanswered = max(1, len(areas.buffers) // _UNANSWERED_SHARE)
-        self._buffers = deque((pair, 0) for pair in areas.buffers)
-        self._numbers = deque(range(CONNECTIONS))
         self._last_port = _EPHEMERAL
-        self._later: list[tuple[int, Kind, int, int]] = []
         self._tasks: list[Any] = []
-        self._closed = False
         self._owner: tuple[Any, int] | None = None
 
     @classmethod
@@ -153,9 +143,9 @@ class Net:
 
     async def close(self) -> None:
         """Reset all connections, close all windows and give back what was taken."""
-        if self._closed:
+        if self.table.closed:
             return
-        for connection in list(self.connections.values()):
+        for connection in list(self.table.connections.values()):
             await connection.reset()
         for listener in list(self.listeners.values()):
             await listener.close()
@@ -171,10 +161,10 @@ class Net:
             await self.node.reception.open()
 
     def _end(self, error: NetError) -> None:
-        self._closed = True
+        self.table.closed = True
         if self._owner is not None:
             _open_nets.get(self._owner[0], {}).pop(self._owner[1], None)
-        for connection in list(self.connections.values()):
+        for connection in list(self.table.connections.values()):
             connection.fail(error)
         for task in self._tasks:
             task.cancel()
@@ -186,7 +176,7 @@ class Net:
         except BusError:
             pass
         finally:
-            if not self._closed:
+            if not self.table.closed:
                 self._end(NoAnswerError(f"node {self.node.rank} itself is held or was reset"))
 
     # Connections.
@@ -203,7 +193,8 @@ class Net:
             raise ValueError(f"Ports have 16 bits: {port}")
         if port in self.listeners:
             raise NetError(f"port {port} of node {self.node.rank} is taken")
-        listener = self.listeners[port] = Listener(self, port)
+        listener = self.listeners[port] = Listener(
+            port, partial(self.table.unanswered, port=port), partial(self.listeners.pop, port, None))
         return listener
 
     async def connect(self, rank: int, port: int, timeout: int | None = None) -> Connection:
@@ -228,13 +219,13 @@ class Net:
             raise ValueError(f"Ports have 16 bits: {port}")
         self._check()
         await self.node.work(Work.CALL)
-        await self.room()
+        await self.table.room()
         self._last_port = _EPHEMERAL + (self._last_port + 1 - _EPHEMERAL) % (_PORTS - _EPHEMERAL)
-        connection = self.new_connection(rank, (self._last_port, port))
+        connection = Connection.begin(self.table, rank, (self._last_port, port))
         if connection is None:
             raise NoRoomError(f"node {self.node.rank} has no room for another connection")
         begun, patience = self.node.now, _CONNECT_PATIENCE if timeout is None else timeout
-        await self.protocol.greet(connection)
+        await connection.greet()
         connection.outgoing.due = self.node.now + connection.outgoing.patience
         connection.schedule(connection.outgoing.due)
         try:
@@ -247,65 +238,11 @@ class Net:
             raise await self.diagnosis.of_connect(rank, begun, patience)
         except BaseException:
             if connection.state == State.ASKED:
-                self.forget(connection)
+                self.table.forget(connection)
             raise
 
-    async def room(self) -> None:
-        """Wait until the hardware is through with the send buffer that is given next: it may still send from it."""
-        ring = self.transmitter.ring
-        while self._buffers and (behind := self._buffers[0][1]) > ring.taken:
-            await ring.doorbell()
-            await ring.left(behind - 1)
-
-    def unanswered(self, peer: int) -> int:
-        """Connections this peer has begun and not confirmed."""
-        return sum(one.state == State.ANSWERED and one.peer == peer for one in self.connections.values())
-
-    def new_connection(self, peer: int, ports: tuple[int, int]) -> Connection | None:
-        """A connection with a number and buffers; None if there are none left."""
-        if not self._buffers or not self._numbers or self._closed:
-            return None
-        number = self._numbers.popleft()
-        first = (self.node.now * 64 + number) & 0x7FFFFFFF
-        connection = Connection(self, number, peer, ports, self._buffers.popleft()[0], first)
-        self.connections[number] = connection
-        return connection
-
-    def met(self, connection: Connection) -> None:
-        """The peer's number of a connection is known."""
-        self.by_peer[connection.peer_id, connection.remote_number] = connection
-
-    def accepted(self, connection: Connection) -> None:
-        """The peer has acknowledged what a listener answered."""
-        listener = self.listeners.get(connection.local_port)
-        if listener is not None:
-            listener.opened(connection)
-        else:
-            connection.fail(ClosedError(f"port {connection.local_port} was closed"))
-
-    def forget(self, connection: Endpoint) -> None:
-        """A connection is over: its number and buffers are free."""
-        if connection.state == State.GONE:
-            return
-        if connection.state == State.ANSWERED and connection.local_port in self.listeners:
-            self.listeners[connection.local_port].pending -= 1
-        connection.state = State.GONE
-        del self.connections[connection.number]
-        if self.by_peer.get((connection.peer_id, connection.remote_number)) is connection:
-            del self.by_peer[connection.peer_id, connection.remote_number]
-        self._numbers.append(connection.number)
-        self._buffers.append((connection.areas, self.transmitter.ring.pushed))
-
-    def later(self, peer: int, kind: Kind, connection: int, sequence: int) -> None:
-        """Send a control segment when the packets that are here have been looked at."""
-        self._later.append((peer, kind, connection, sequence & 0xFFFFFFFF))
-
-    def echoed(self, source: int, mark: int) -> None:
-        """An echo came back."""
-        self.diagnosis.echoed(source, mark)
-
     def _check(self) -> None:
-        if self._closed:
+        if self.table.closed:
             raise ClosedError("the net is closed")
 
     async def _receive(self) -> None:
@@ -325,9 +262,7 @@ class Net:
             await ring.release()
             for connection in touched:
                 await connection.respond()
-            later, self._later = self._later, []
-            for peer, kind, number, sequence in later:
-                await self.transmitter.control(peer, kind, number, 0, sequence)
+            await self._protocol.send_later()
             await self.transmitter.ring.doorbell()
             if len(records) == 1:
                 await node.wait(Irq.RECEPTION + self.ring)
@@ -336,13 +271,13 @@ class Net:
         try:
             segment = Segment.parse(record)
         except SegmentError:
-            self.bad_segments += 1
+            self.table.bad_segments += 1
             await self.node.work(Work.PACKET)
             return
         await self.node.work_all({Work.PACKET: 1, Work.SEGMENT: int(segment.ends)})
-        connection = self.connections.get(segment.connection)
+        connection = self.table.connections.get(segment.connection)
         before = connection.incoming.copied if connection is not None else 0
-        touches = await self.protocol.arrived(segment)
+        touches = await self._protocol.arrived(segment)
         if touches is not None:
             touched[touches] = None
             await self.node.work(Work.COPY, max(0, touches.incoming.copied - before))
@@ -377,5 +312,5 @@ class Net:
     def statistics(self) -> Counter[str]:
         """Segments by what became of them."""
         return Counter(
-            sent=self.transmitter.sent, resent=self.resent, bad=self.bad_segments, stray=self.strays,
-            refused=self.refused)
+            sent=self.transmitter.sent, resent=self.table.resent, bad=self.table.bad_segments,
+            stray=self.table.strays, refused=self.table.refused)

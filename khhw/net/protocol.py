@@ -1,15 +1,14 @@
 """What a node answers to the segments of others. Whoever sends them may lie; only the source is certain."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from khhw.net.connection import Connection
-from khhw.net.endpoint import Endpoint, State
-from khhw.net.errors import NoRoomError, ResetError, SegmentError
+from khhw.net.diagnosis import Diagnosis
+from khhw.net.errors import ClosedError, NoRoomError, ResetError, SegmentError
 from khhw.net.incoming import Incoming
+from khhw.net.listener import Listener
 from khhw.net.segments import CONNECTIONS, Kind, Segment, unwrap
-
-if TYPE_CHECKING:
-    from khhw.net.net import Net
+from khhw.net.table import ConnectionTable, State
 
 __all__ = ["NOTHING_LISTENS", "NO_ROOM", "Protocol"]
 
@@ -25,11 +24,22 @@ class Protocol:
 
     Parameters
     ----------
-    net : Net
+    table : ConnectionTable
+    listeners : mapping
+        By port.
+    diagnosis : Diagnosis
+        Who waits for echoes.
     """
 
-    def __init__(self, net: "Net") -> None:
-        self._net = net
+    def __init__(
+        self, table: ConnectionTable[Connection], listeners: Mapping[int, Listener], diagnosis: Diagnosis,
+    ) -> None:
+        self._table = table
+        self._listeners = listeners
+        self._diagnosis = diagnosis
+        self._node = table.node
+        self._transmitter = table.transmitter
+        self._later: list[tuple[int, Kind, int, int]] = []
 
     async def arrived(self, segment: Segment) -> Connection | None:
         """Take one segment; the connection that has something to say now."""
@@ -39,25 +49,31 @@ class Protocol:
             case Kind.UNKNOWN:
                 self._unknown(segment)
             case Kind.ECHO:
-                rank = self._net.node.shape.rank_of_id(segment.source)
-                await self._net.transmitter.control(rank, Kind.ECHO_REPLY, 0, segment.mark, 0)
+                rank = self._node.shape.rank_of_id(segment.source)
+                await self._transmitter.control(rank, Kind.ECHO_REPLY, 0, segment.mark, 0)
             case Kind.ECHO_REPLY:
-                self._net.echoed(segment.source, segment.mark)
+                self._diagnosis.echoed(segment.source, segment.mark)
             case _:
                 return await self._to_connection(segment)
         return None
 
+    async def send_later(self) -> None:
+        """Send what is to be said when the packets that are here have been looked at."""
+        later, self._later = self._later, []
+        for peer, kind, number, sequence in later:
+            await self._transmitter.control(peer, kind, number, 0, sequence)
+
     async def _to_connection(self, segment: Segment) -> Connection | None:
-        connection = self._net.connections.get(segment.connection)
+        connection = self._table.connections.get(segment.connection)
         if connection is None or connection.peer_id != segment.source:
-            self._net.strays += 1
+            self._table.strays += 1
             if segment.kind in _CALLS:
-                rank = self._net.node.shape.rank_of_id(segment.source)
-                await self._net.transmitter.control(
+                rank = self._node.shape.rank_of_id(segment.source)
+                await self._transmitter.control(
                     rank, Kind.UNKNOWN, 0, segment.connection, segment.sequence)
             return None
         if not self.handle(connection, segment):
-            self._net.bad_segments += 1
+            self._table.bad_segments += 1
         return connection
 
     def handle(self, connection: Connection, segment: Segment) -> bool:
@@ -76,7 +92,7 @@ class Protocol:
         return self._open(connection, segment)
 
     def _open(self, connection: Connection, segment: Segment) -> bool:
-        incoming, now = connection.incoming, self._net.node.now
+        incoming, now = connection.incoming, self._node.now
         sequence = unwrap(segment.sequence, incoming.next)
         if segment.kind != Kind.DATA:
             try:
@@ -88,7 +104,8 @@ class Protocol:
         if segment.kind in (Kind.DATA, Kind.DATA_ACK) and segment.payload:
             if connection.silent and sequence + len(segment.payload) > incoming.next:
                 connection.fail(ResetError(f"node {connection.peer} sent more after the connection was closed here"))
-                self._net.later(connection.peer, Kind.RESET, connection.remote_number, connection.outgoing.next)
+                self._later.append(
+                    (connection.peer, Kind.RESET, connection.remote_number, connection.outgoing.next & _WORD))
                 return True
             if not incoming.take(sequence, segment.payload):
                 return False
@@ -106,7 +123,15 @@ class Protocol:
             connection.state = State.OPEN
             connection.outgoing.due = None
             connection.outgoing.tries = 0
-            self._net.accepted(connection)
+            self._accepted(connection)
+
+    def _accepted(self, connection: Connection) -> None:
+        """The peer has acknowledged what a listener answered."""
+        listener = self._listeners.get(connection.local_port)
+        if listener is not None:
+            listener.opened(connection)
+        else:
+            connection.fail(ClosedError(f"port {connection.local_port} was closed"))
 
     def _answered(self, connection: Connection, segment: Segment) -> bool:
         """What comes before a connection we asked for is open."""
@@ -132,9 +157,9 @@ class Protocol:
         """Numbers the peer has chosen."""
         connection.remote_number = segment.mark % CONNECTIONS
         connection.remote_first = segment.sequence
-        connection.incoming = Incoming(self._net.node.memory, connection.areas[1], segment.sequence + 1)
+        connection.incoming = Incoming(self._node.memory, connection.areas[1], segment.sequence + 1)
         connection.outgoing.edge = connection.outgoing.first + segment.window
-        self._net.met(connection)
+        self._table.met(connection)
 
     def _reset(self, connection: Connection, segment: Segment) -> bool:
         incoming = connection.incoming
@@ -146,57 +171,47 @@ class Protocol:
 
     def _unknown(self, segment: Segment) -> None:
         """The peer has no such connection: it was closed, or the node was reset."""
-        connection = self._net.by_peer.get((segment.source, segment.mark % CONNECTIONS))
+        connection = self._table.by_peer.get((segment.source, segment.mark % CONNECTIONS))
         if connection is None:
-            self._net.strays += 1
+            self._table.strays += 1
             return
         outgoing = connection.outgoing
         if not outgoing.first - 1 <= unwrap(segment.sequence, outgoing.first) <= outgoing.next:
-            self._net.bad_segments += 1
+            self._table.bad_segments += 1
             return
         connection.fail(ResetError(
             f"node {connection.peer} does not know the connection any more: it was closed there, or the node was "
             "reset"))
 
-    async def greet(self, connection: Endpoint) -> None:
-        """Send SYN or SYN_ACK, first or again."""
-        asking = connection.state == State.ASKED
-        extra = connection.remote_port << 16 | connection.local_port
-        await self._net.transmitter.control(
-            connection.peer, Kind.SYN if asking else Kind.SYN_ACK, 0 if asking else connection.remote_number,
-            connection.number, connection.first & _WORD, window=connection.areas[1].length, extra=extra,
-            acknowledgement=0 if asking else connection.incoming.next)
-
     async def _syn(self, segment: Segment) -> None:
-        node = self._net.node
+        node = self._node
         peer, number = node.shape.rank_of_id(segment.source), segment.mark % CONNECTIONS
-        known = self._net.by_peer.get((segment.source, number))
+        known = self._table.by_peer.get((segment.source, number))
         if known is not None and known.remote_first == segment.sequence:
             if known.state == State.ANSWERED:
-                await self.greet(known)
+                await known.greet()
             return
         if known is not None:
             known.fail(ResetError(f"node {peer} began anew: it was reset"))
-        await self._net.room()
-        listener = self._net.listeners.get(segment.extra >> 16)
+        await self._table.room()
+        listener = self._listeners.get(segment.extra >> 16)
         if listener is None or listener.full:
             if listener is None:
                 await self._refuse(peer, number, NOTHING_LISTENS)
             return
-        if self._net.unanswered(peer) >= self._net.most_unanswered:
+        if self._table.unanswered(peer=peer) >= self._table.most_unanswered:
             # As with a full backlog: a peer that means it asks again.
             return
-        connection = self._net.new_connection(peer, (segment.extra >> 16, segment.extra & 0xFFFF))
+        connection = Connection.begin(self._table, peer, (segment.extra >> 16, segment.extra & 0xFFFF))
         if connection is None:
             await self._refuse(peer, number, NO_ROOM)
             return
-        listener.pending += 1
         connection.state = State.ANSWERED
         self._meet(connection, segment)
         connection.outgoing.due = node.now + connection.outgoing.patience
         connection.schedule(connection.outgoing.due)
-        await self.greet(connection)
+        await connection.greet()
 
     async def _refuse(self, peer: int, number: int, reason: int) -> None:
-        self._net.refused += 1
-        await self._net.transmitter.control(peer, Kind.REFUSE, number, 0, 0, extra=reason)
+        self._table.refused += 1
+        await self._transmitter.control(peer, Kind.REFUSE, number, 0, 0, extra=reason)

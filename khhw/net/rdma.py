@@ -1,16 +1,13 @@
 """Memory to memory: puts, and gets that cost the target no instruction."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from khhw.net.buffers import ALIGN, Buffer
 from khhw.net.errors import ClosedError, NetError, WindowError
+from khhw.net.net import Net
 from khhw.net.windows import RemoteBuffer
 from khhw.node import Event, Packer, Work, descriptor, get_descriptor, header, put_descriptor
 from rtl.formats import PAYLOAD_BYTES, PutHeader
-
-if TYPE_CHECKING:
-    from khhw.net.net import Net
 
 __all__ = ["GetTransfer", "PutTransfer", "Transfer", "get", "put"]
 
@@ -29,7 +26,7 @@ _PATIENCE = 200_000
 class Transfer:
     """A put or a get that is under way. Await :meth:`done`, also when the result does not matter."""
 
-    def __init__(self, net: "Net", peer: int, length: int) -> None:
+    def __init__(self, net: Net, peer: int, length: int) -> None:
         self.peer = peer
         self.length = length
         self._net = net
@@ -82,7 +79,7 @@ class Transfer:
 class PutTransfer(Transfer):
     """See :func:`khhw.net.rdma_put`."""
 
-    def __init__(self, net: "Net", peer: int, length: int, counter: int, number: int) -> None:
+    def __init__(self, net: Net, peer: int, length: int, counter: int, number: int) -> None:
         super().__init__(net, peer, length)
         self._counter = counter
         self._number = number
@@ -112,7 +109,7 @@ class PutTransfer(Transfer):
 class GetTransfer(Transfer):
     """See :func:`khhw.net.rdma_get`."""
 
-    def __init__(self, net: "Net", peer: int, lengths: Sequence[int], counter: int, key: int, number: int) -> None:
+    def __init__(self, net: Net, peer: int, lengths: Sequence[int], counter: int, key: int, number: int) -> None:
         super().__init__(net, peer, sum(lengths))
         self._counter = counter
         self._key = key
@@ -170,7 +167,7 @@ class GetTransfer(Transfer):
         return False
 
 
-async def put(net: "Net", to: RemoteBuffer, source: Buffer) -> Transfer:
+async def put(net: Net, to: RemoteBuffer, source: Buffer) -> Transfer:
     """See :func:`khhw.net.rdma_put`."""
     node = net.node
     if to.writes is None:
@@ -201,7 +198,7 @@ async def put(net: "Net", to: RemoteBuffer, source: Buffer) -> Transfer:
 
 
 async def get(
-    net: "Net", peer: int, into: Buffer | Sequence[Buffer], sources: RemoteBuffer | Sequence[RemoteBuffer]
+    net: Net, peer: int, into: Buffer | Sequence[Buffer], sources: RemoteBuffer | Sequence[RemoteBuffer]
 ) -> Transfer:
     """See :func:`khhw.net.rdma_get`."""
     node = net.node

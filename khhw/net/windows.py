@@ -2,15 +2,13 @@
 
 import enum
 import struct
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 from khhw.net.buffers import Buffer
 from khhw.net.errors import WindowError
-from khhw.node import ANSWER_RING, Node
-
-if TYPE_CHECKING:
-    from khhw.net.lending import Counters
+from khhw.node import ANSWER_RING, Node, ReceptionCounter
 
 __all__ = ["ANY", "Anybody", "RemoteBuffer", "Window"]
 
@@ -91,23 +89,30 @@ class RemoteBuffer:
 class Window:
     """Registered memory of this node. Made by :meth:`Net.register`.
 
-    Attributes
+    Parameters
     ----------
+    node : Node
     buffer : Buffer
-    reads, writes : int or None
-        Counters it uses.
+    reads : int or None
+        Injection counter that reads.
+    writes : ReceptionCounter or None
+        Counter that writes.
     key : int
         What puts to it must carry.
+    closing : callable (bool)
+        Takes the window from the hardware, and its counters back; told whether bytes may come yet.
     """
 
     def __init__(
-        self, counters: "Counters", buffer: Buffer, reads: int | None, writes: int | None, key: int, node: Node
+        self, node: Node, buffer: Buffer, reads: int | None, writes: ReceptionCounter | None, key: int,
+        closing: Callable[[bool], Coroutine[Any, Any, None]],
     ) -> None:
         self.buffer = buffer
         self.reads = reads
-        self.writes = writes
+        self.writes = None if writes is None else writes.number
         self.key = key
-        self._counters = counters
+        self._counter = writes
+        self._closing = closing
         self._node = node
         self._expected = 0
         self._complete = False
@@ -120,7 +125,7 @@ class Window:
 
     async def expect(self, length: int) -> None:
         """Count anew, and raise the interrupt after `length` bytes. To be called while no put is under way."""
-        await self._counters.reception_counter(self._writes()).expect(length)
+        await self._writes().expect(length)
         self._expected = length
         self._complete = False
 
@@ -145,7 +150,7 @@ class Window:
         WindowError
             If the window is not open for writing.
         """
-        counter = self._counters.reception_counter(self._writes())
+        counter = self._writes()
         if length == self._expected and length:
             self._complete = await counter.wait(timeout)
             return self._complete
@@ -161,13 +166,13 @@ class Window:
                 return False
             await self._node.sleep(nap)
 
-    def _writes(self) -> int:
-        if self.writes is None or not self._open:
+    def _writes(self) -> ReceptionCounter:
+        if self._counter is None or not self._open:
             raise WindowError("the window is not open for writing")
-        return self.writes
+        return self._counter
 
     async def close(self) -> None:
         """Let nobody write any more, and nobody begin to read."""
         if self._open:
             self._open = False
-            await self._counters.unregister(self.reads, self.writes, self.key, late=not self._complete)
+            await self._closing(not self._complete)

@@ -1,5 +1,9 @@
 """The host driver of one node: all a kernel needs, and all it may import besides the formats."""
 
+from khhw.host.cpu import Work
+from khhw.host.scheduler import current_task
+from khhw.host.sync import Event, Queue, gather, scope, spawn, timeout
+from khhw.host.transport import BusError, NodeTransport
 from khhw.node.arguments import parse_options
 from khhw.node.commands import Command, WrongLine
 from khhw.node.console import NodeConsole
@@ -20,10 +24,6 @@ from khhw.node.reader import ConsoleReader
 from khhw.node.reception import Packet, ReceptionRing
 from khhw.node.shape import Coordinate, Shape
 from khhw.node.tree_packets import Control, TreePacket, TreePacketError
-from khhw.sim.cpu import Work
-from khhw.sim.scheduler import current_task
-from khhw.sim.sync import Event, Queue, gather, scope, spawn, timeout
-from khhw.sim.transport import BusError, NodeTransport
 
 __all__ = [
     "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Command", "ConsoleReader", "Control",

@@ -1,18 +1,15 @@
 """The console line of a node: packets in through a memory ring, text out through the transmitter."""
 
 import struct
-from typing import TYPE_CHECKING
 
+from khhw.host.sync import Queue
+from khhw.node.access import RegisterAccess
 from khhw.node.commands import Command, WrongLine, shortened
 from khhw.node.layout import Area
 from khhw.node.reader import ConsoleReader, Reading
 from khhw.node.tree_packets import TreePacket
-from khhw.sim.sync import Queue
 from rtl.formats import EXTERNAL, FLIT_BYTES, TREE_PAYLOAD_BYTES
 from rtl.registers import Irq
-
-if TYPE_CHECKING:
-    from khhw.node.node import Node
 
 __all__ = ["NodeConsole"]
 
@@ -24,14 +21,14 @@ class NodeConsole:
 
     Parameters
     ----------
-    node : Node
+    node : RegisterAccess
     area : Area
         Console ring.
     out : Area
         Where text waits while it is sent, 240 bytes at least.
     """
 
-    def __init__(self, node: "Node", area: Area, out: Area) -> None:
+    def __init__(self, node: RegisterAccess, area: Area, out: Area) -> None:
         self._node = node
         self._area = area
         self._out = out

@@ -1,17 +1,15 @@
 """Byte counters: windows for puts and remote gets."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from khhw.host.scheduler import Task
+from khhw.host.sync import Event, spawn
+from khhw.host.sync import timeout as time_limit
+from khhw.host.transport import BusError
+from khhw.node.access import RegisterAccess
 from khhw.node.packing import Packer
-from khhw.sim.scheduler import Task
-from khhw.sim.sync import Event, spawn
-from khhw.sim.sync import timeout as time_limit
-from khhw.sim.transport import BusError
 from rtl.formats import Writer
 from rtl.registers import Irq
-
-if TYPE_CHECKING:
-    from khhw.node.node import Node
 
 __all__ = ["CounterHits", "InjectionCounter", "ReceptionCounter"]
 
@@ -24,7 +22,7 @@ class CounterHits:
 
     Parameters
     ----------
-    node : Node
+    node : RegisterAccess
     side : str
         ``"INJECTION"`` or ``"RECEPTION"``.
 
@@ -34,7 +32,7 @@ class CounterHits:
         Counters that have reached zero and were not waited for yet.
     """
 
-    def __init__(self, node: "Node", side: str) -> None:
+    def __init__(self, node: RegisterAccess, side: str) -> None:
         self._node = node
         self._side = side
         self._waiting: dict[int, Event] = {}
@@ -127,12 +125,15 @@ class ReceptionCounter:
 
     Parameters
     ----------
-    node : Node
+    node : RegisterAccess
+    hits : CounterHits
+        Of its side.
     number : int
     """
 
-    def __init__(self, node: "Node", number: int) -> None:
+    def __init__(self, node: RegisterAccess, hits: CounterHits, number: int) -> None:
         self._node = node
+        self._hits = hits
         self._place: tuple[int, int] | None = None
         self._prepared: int | None = None
         self.number = number
@@ -165,7 +166,7 @@ class ReceptionCounter:
         """
         admitted = _admitted(writer, anybody, key)
         await self.disarm()
-        await self._node.reception_hits.clear(self.number)
+        await self._hits.clear(self.number)
         self._place = self._prepared = None
         await self._rearm(window, limit, value, admitted)
 
@@ -174,7 +175,7 @@ class ReceptionCounter:
         await self._rearm(window, limit, value, _admitted(writer, False, key))
 
     async def _rearm(self, window: int, limit: int, value: int, admitted: int) -> None:
-        self._node.reception_hits.kept.discard(self.number)
+        self._hits.kept.discard(self.number)
         # Whoever is cancelled between the writes leaves nothing that counts as written.
         place, self._place = self._place, None
         prepared, self._prepared = self._prepared, None
@@ -202,12 +203,12 @@ class ReceptionCounter:
     async def expect(self, value: int) -> None:
         """Count `value` bytes from now on; what comes meanwhile is lost count of."""
         self._prepared = None
-        await self._node.reception_hits.clear(self.number)
+        await self._hits.clear(self.number)
         await self._node.write("RECEPTION_VALUE", value, self.number)
 
     async def wait(self, timeout: int | None = None) -> bool:
         """Sleep until the counter has reached zero; False if that lasts longer than `timeout` cycles."""
-        return await self._node.reception_hits.wait(self.number, timeout)
+        return await self._hits.wait(self.number, timeout)
 
 
 class InjectionCounter:
@@ -215,12 +216,15 @@ class InjectionCounter:
 
     Parameters
     ----------
-    node : Node
+    node : RegisterAccess
+    hits : CounterHits
+        Of its side.
     number : int
     """
 
-    def __init__(self, node: "Node", number: int) -> None:
+    def __init__(self, node: RegisterAccess, hits: CounterHits, number: int) -> None:
         self._node = node
+        self._hits = hits
         self.number = number
 
     async def open(self, window: int, limit: int, *, reader: int | None = None, anybody: bool = False) -> None:
@@ -247,9 +251,9 @@ class InjectionCounter:
 
     async def count(self, value: int) -> None:
         """Let :meth:`wait` end when `value` bytes have left memory."""
-        self._node.injection_hits.kept.discard(self.number)
+        self._hits.kept.discard(self.number)
         await self._node.write("INJECTION_VALUE", value, self.number)
 
     async def wait(self, timeout: int | None = None) -> bool:
         """Sleep until the counter has reached zero; False if that lasts longer than `timeout` cycles."""
-        return await self._node.injection_hits.wait(self.number, timeout)
+        return await self._hits.wait(self.number, timeout)

@@ -2,15 +2,12 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
+from khhw.host.cpu import Work
+from khhw.host.sync import Event, Queue
+from khhw.node.access import RegisterAccess
 from khhw.node.layout import Area
-from khhw.sim.cpu import Work
-from khhw.sim.sync import Event, Queue
 from rtl.formats import DESCRIPTOR_BYTES, FLIT_BYTES, PACKET_FLITS, PAYLOAD_BYTES, Descriptor
-
-if TYPE_CHECKING:
-    from khhw.node.node import Node
 
 __all__ = ["InjectionRing"]
 
@@ -34,7 +31,7 @@ class InjectionRing:
 
     Parameters
     ----------
-    node : Node
+    node : RegisterAccess
     ring : int
         Number.
     area : Area
@@ -43,7 +40,7 @@ class InjectionRing:
         Where :meth:`send` copies to.
     """
 
-    def __init__(self, node: "Node", ring: int, area: Area, staging: Area) -> None:
+    def __init__(self, node: RegisterAccess, ring: int, area: Area, staging: Area) -> None:
         self._node = node
         self._ring = ring
         self._area = area

@@ -1,14 +1,12 @@
 """The interrupt of a node, shared by all its tasks."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
+from typing import Any
 
-from khhw.sim.scheduler import Task
-from khhw.sim.sync import Event, spawn
-from khhw.sim.sync import timeout as time_limit
-from khhw.sim.transport import BusError, NodeTransport
-
-if TYPE_CHECKING:
-    from khhw.node.node import Node
+from khhw.host.scheduler import Task
+from khhw.host.sync import Event, spawn
+from khhw.host.sync import timeout as time_limit
+from khhw.host.transport import BusError, NodeTransport
 
 __all__ = ["Interrupts"]
 
@@ -32,8 +30,9 @@ class Interrupts:
 
     Parameters
     ----------
-    node : Node
     transport : NodeTransport
+    read, write : callables
+        Read and write a register by name.
 
     Attributes
     ----------
@@ -41,9 +40,13 @@ class Interrupts:
         Cycle in which the last interrupt reached software.
     """
 
-    def __init__(self, node: "Node", transport: NodeTransport) -> None:
-        self._node = node
+    def __init__(
+        self, transport: NodeTransport, read: Callable[[str], Awaitable[int]],
+        write: Callable[[str, int], Awaitable[None]],
+    ) -> None:
         self._transport = transport
+        self._read = read
+        self._write = write
         self._waiters: list[_Waiter] = []
         self._enabled = -1
         self._joined = Event("a task that waits for an interrupt")
@@ -52,7 +55,7 @@ class Interrupts:
 
     async def wait(self, causes: tuple[int, ...], timeout: int | None) -> frozenset[int]:
         """Sleep until one of `causes` is up; see :meth:`khhw.node.Node.wait`."""
-        end = None if timeout is None else self._node.now + timeout
+        end = None if timeout is None else self._transport.now + timeout
         waiter = _Waiter(causes)
         self._waiters.append(waiter)
         try:
@@ -75,7 +78,7 @@ class Interrupts:
             await waiter.event.wait()
         else:
             try:
-                async with time_limit(max(0, end - self._node.now)):
+                async with time_limit(max(0, end - self._transport.now)):
                     await waiter.event.wait()
             except TimeoutError:
                 return False
@@ -89,7 +92,7 @@ class Interrupts:
             enable |= waiter.mask()
         if enable != self._enabled:
             self._enabled = enable
-            await self._node.write("IRQ_ENABLE", enable)
+            await self._write("IRQ_ENABLE", enable)
 
     async def _serve(self) -> None:
         try:
@@ -99,8 +102,8 @@ class Interrupts:
                     await self._joined.wait()
                     continue
                 await self._transport.interrupt()
-                self.taken_at = self._node.now
-                status = await self._node.read("IRQ_STATUS")
+                self.taken_at = self._transport.now
+                status = await self._read("IRQ_STATUS")
                 if self._deliver(status):
                     # Whoever was woken lowers its cause. Till then the level says nothing to the others.
                     await self._returned()

@@ -1,20 +1,19 @@
 """The driver of one node: registers by name, memory, interrupts, and what is built on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from khhw.host.transport import BusError, NodeTransport
+from khhw.node.access import RegisterAccess
 from khhw.node.console import NodeConsole
 from khhw.node.counters import CounterHits, InjectionCounter, ReceptionCounter
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from khhw.node.injection import InjectionRing
-from khhw.node.interrupts import Interrupts
 from khhw.node.layout import Layout
 from khhw.node.memory import Memory
 from khhw.node.reception import ReceptionRing
 from khhw.node.shape import Shape
-from khhw.sim.cpu import Work
-from khhw.sim.transport import BusError, NodeTransport
 from rtl.formats import DESCRIPTOR_BYTES
-from rtl.registers import MAGIC, REGISTERS, Irq
+from rtl.registers import MAGIC, Irq
 
 __all__ = ["ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Node"]
 
@@ -30,7 +29,7 @@ _RELEASE_CHECK = 100
 """Cycles between looks at a node whose host port answers although it is held."""
 
 
-class Node:
+class Node(RegisterAccess):
     """A node and nothing but this node: what a kernel is given.
 
     Made by :meth:`open`; until then size and place are not known.
@@ -62,19 +61,15 @@ class Node:
         Counters that have reached zero.
     """
 
-    memory: Memory
     layout: Layout
     console: NodeConsole
     sender: InjectionRing
     reception: ReceptionRing
 
     def __init__(self, transport: NodeTransport) -> None:
-        self._transport = transport
-        self._interrupts = Interrupts(self, transport)
+        super().__init__(transport)
         self.injection_hits = CounterHits(self, "INJECTION")
         self.reception_hits = CounterHits(self, "RECEPTION")
-        self.accesses = 0
-        self.rank = 0
         self.node_id = 0
         self.shape = Shape(1, 1, 1)
 
@@ -112,8 +107,8 @@ class Node:
         """Put rings and counters back to how a kernel finds them; the console goes on."""
         resources = await self.read("RESOURCES")
         for counter in range(resources >> 12 & 0xFFF):
-            await ReceptionCounter(self, counter).disarm()
-            await InjectionCounter(self, counter).close()
+            await self.reception_counter(counter).disarm()
+            await self.injection_counter(counter).close()
         for hits in (self.injection_hits, self.reception_hits):
             await hits.clear_all(resources >> 12 & 0xFFF)
         for ring in range(resources >> 4 & 0xF):
@@ -122,88 +117,9 @@ class Node:
             await self.write("RECEPTION_SIZE", 0, ring)
         self.sender = InjectionRing(self, SEND_RING, self.layout.injection, self.layout.staging)
         self.reception = ReceptionRing(self, 0, self.layout.reception)
-        await InjectionCounter(self, OWN_COUNTER).open(0, len(self.memory))
+        await self.injection_counter(OWN_COUNTER).open(0, len(self.memory))
         await self.sender.open()
         await self.reception.open()
-
-    @property
-    def now(self) -> int:
-        """Cycles since the machine started."""
-        return self._transport.now
-
-    async def read(self, register: str, index: int = 0) -> int:
-        """Read a register by name.
-
-        Parameters
-        ----------
-        register : str
-            Name in :data:`rtl.registers.REGISTERS`.
-        index : int
-            Element of an array.
-
-        Raises
-        ------
-        BusError
-            If a tenant may not.
-        """
-        self.accesses += 1
-        return await self._transport.read(REGISTERS[register].at(index))
-
-    async def write(self, register: str, value: int, index: int = 0) -> None:
-        """Write a register by name; see :meth:`read`."""
-        self.accesses += 1
-        await self._transport.write(REGISTERS[register].at(index), value)
-
-    async def read_address(self, address: int) -> int:
-        """Read any bus address, mapped or not."""
-        return await self._transport.read(address)
-
-    async def write_address(self, address: int, value: int) -> None:
-        """Write any bus address, mapped or not."""
-        await self._transport.write(address, value)
-
-    async def sleep(self, cycles: int) -> None:
-        """Do nothing for `cycles` cycles."""
-        await self._transport.sleep(cycles)
-
-    async def compute(self, nanoseconds: float) -> None:
-        """Charge software time to the CPU model."""
-        await self._transport.compute(nanoseconds)
-
-    async def work(self, kind: Work, units: int = 1) -> None:
-        """Charge `units` of a kind of work to the CPU model."""
-        await self._transport.work(kind, units)
-
-    async def work_all(self, work: Mapping[Work, int]) -> None:
-        """Charge several kinds of work, units by kind, in one wait."""
-        await self._transport.work_all(work)
-
-    @property
-    def busy_ns(self) -> float:
-        """Nanoseconds of software time charged to this node's processor so far."""
-        return self._transport.busy_ns
-
-    async def wait(self, *causes: int, timeout: int | None = None) -> frozenset[int]:
-        """Sleep until the interrupt is up for one of `causes`. Any number of tasks may wait.
-
-        Parameters
-        ----------
-        *causes : int
-            Bits of :class:`rtl.registers.Irq`.
-        timeout : int or None
-            Cycles to wait at most.
-
-        Returns
-        -------
-        frozenset of int
-            The causes that are up; empty after a time-out.
-        """
-        return await self._interrupts.wait(causes, timeout)
-
-    @property
-    def interrupted_at(self) -> int:
-        """Cycle in which the last interrupt reached software."""
-        return self._interrupts.taken_at
 
     async def send(self, destination: int, data: bytes, *, function: int = 0, ring: int = 0) -> int:
         """Send a memory-FIFO message and wait until it has left memory.
@@ -249,11 +165,11 @@ class Node:
 
     def reception_counter(self, number: int) -> ReceptionCounter:
         """Reception counter `number`."""
-        return ReceptionCounter(self, number)
+        return ReceptionCounter(self, self.reception_hits, number)
 
     def injection_counter(self, number: int) -> InjectionCounter:
         """Injection counter `number`; 0 is the driver's own."""
-        return InjectionCounter(self, number)
+        return InjectionCounter(self, self.injection_hits, number)
 
     async def faults(self) -> tuple[int, int]:
         """Descriptors skipped so far, and the :class:`rtl.registers.Fault` of the last one."""

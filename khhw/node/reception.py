@@ -1,16 +1,13 @@
 """Reception rings: memory-FIFO packets into node memory."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from khhw.host.cpu import Work
+from khhw.node.access import RegisterAccess
 from khhw.node.layout import Area
 from khhw.node.packing import Packer
-from khhw.sim.cpu import Work
 from rtl.formats import CHUNK_BYTES, FLIT_BYTES, FifoHeader, Header
 from rtl.registers import Irq
-
-if TYPE_CHECKING:
-    from khhw.node.node import Node
 
 __all__ = ["Packet", "ReceptionRing"]
 
@@ -60,14 +57,14 @@ class ReceptionRing:
 
     Parameters
     ----------
-    node : Node
+    node : RegisterAccess
     ring : int
         Number.
     area : Area
         Where it is.
     """
 
-    def __init__(self, node: "Node", ring: int, area: Area) -> None:
+    def __init__(self, node: RegisterAccess, ring: int, area: Area) -> None:
         self._node = node
         self._ring = ring
         self._area = area

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from khhw.report.picture import Picture
-from khhw.sim.visible import visible
+from khhw.visible import visible
 
 __all__ = ["document", "escape", "facts", "figure", "section", "table", "verdict"]
 

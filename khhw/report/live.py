@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from khhw.machine.results import RunRecord
 from khhw.node.commands import list_ranks
 from khhw.report.show import show
-from khhw.sim.visible import visible
+from khhw.visible import visible
 
 __all__ = ["LiveView"]
 

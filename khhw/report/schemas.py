@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from khhw.build.reference import GENERATED, table
+from khhw.export.reference import GENERATED, table
 from khhw.machine.results import Results
 from rtl.parameters import Bubble, Parameters
 

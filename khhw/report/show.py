@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from khhw.sim.visible import visible
+from khhw.visible import visible
 
 __all__ = ["plain", "show"]
 

@@ -14,7 +14,7 @@ from khhw.report.page import shortcomings
 from khhw.report.show import plain, show
 from khhw.report.words import count, duration
 from khhw.report.write import run_command
-from khhw.sim.visible import visible
+from khhw.visible import visible
 
 __all__ = ["next_commands", "print_summary"]
 

@@ -1,1 +1,1 @@
-"""Running a machine: the host scheduler, the transport host code is written against, and back ends."""
+"""Running a machine: the back ends that simulate it, and the process they run in."""

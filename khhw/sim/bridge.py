@@ -8,11 +8,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 
-from khhw.sim.host import Access, Host
-from khhw.sim.inbox import Inbox
+from khhw.host.inbox import Inbox
+from khhw.host.ports import Access, Host
+from khhw.host.scheduler import TaskError
 from khhw.sim.options import Options, Outcome, State
 from khhw.sim.pace import Pace
-from khhw.sim.scheduler import TaskError
 
 __all__ = ["LOOK_CYCLES", "RESET_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
 

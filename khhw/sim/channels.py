@@ -2,7 +2,7 @@
 
 from cocotb.handle import HierarchyObject
 
-from khhw.sim.host import Access, Host, Packet, ranks_in
+from khhw.host.ports import Access, Host, Packet, ranks_in
 from khhw.sim.signals import Vector
 from rtl.formats import Flit
 from rtl.signatures import HOST_ADDRESS_BITS, TreeFlit

@@ -14,10 +14,10 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ReadWrite, RisingEdge, Timer
 
+from khhw.host.ports import Access, Host
 from khhw.sim.bridge import RESET_CYCLES, SHORTEST_JUMP, Bridge, Stuck
 from khhw.sim.channels import HostBuses, OwnerPort
 from khhw.sim.either import Either
-from khhw.sim.host import Access, Host
 from khhw.sim.options import Options, Outcome, State
 from khhw.sim.pace import Pace, Progress
 from khhw.sim.signals import Backdoor, Vector, reader

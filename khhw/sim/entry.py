@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from khhw.sim.cpu import MODELS
-from khhw.sim.host import Host
+from khhw.host.cpu import MODELS
+from khhw.host.ports import Host
 from khhw.sim.options import Options, Outcome
 from khhw.sim.reports import report, write_json
-from khhw.sim.visible import visible
+from khhw.visible import visible
 
 __all__ = ["Program", "Work", "requested_work"]
 

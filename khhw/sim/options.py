@@ -22,7 +22,7 @@ class Options:
     progress_seconds : float
         Wall time between two progress reports.
     sign_every, sign_from : int
-        Cycles from one sample of all nodes' signatures (``rtl/signature.py``) to the next, and the cycle of the first.
+        Cycles from one sample of all nodes' signatures (``rtl/misr.py``) to the next, and the cycle of the first.
         0: only those at the end are kept.
     """
 

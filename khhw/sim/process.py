@@ -11,7 +11,7 @@ from types import FrameType
 from typing import Any
 
 from khhw.build.simulator import SimulationBuild
-from khhw.sim.cpu import CLOCK_HZ, IDEAL, MODELS
+from khhw.host.cpu import CLOCK_HZ, IDEAL, MODELS
 from khhw.sim.engine.process import NativeMachine
 from khhw.sim.options import Options, State
 from khhw.sim.reports import parse, write_json

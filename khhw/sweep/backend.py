@@ -40,7 +40,7 @@ class OtherHardwareError(RuntimeError):
 
 
 def _check(backend: Backend, build: Build, identity: str) -> None:
-    from khhw import __version__
+    from khhw._version import __version__
 
     own = identify(backend, build)
     if own != identity:

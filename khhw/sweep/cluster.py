@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any
 
-from khhw.build.errors import BuildError, RequestError
+from khhw.errors import BuildError, RequestError
 
 if TYPE_CHECKING:
     from distributed import Client, Future

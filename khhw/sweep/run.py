@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from khhw import __version__
+from khhw._version import __version__
 from khhw.sweep.backend import ENGINE, Backend, identify, measured
 from khhw.sweep.builds import Builds, reason_of
 from khhw.sweep.cluster import Cluster, ClusterGoneError, Done, Lost

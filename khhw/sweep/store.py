@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from khhw.build.errors import BuildError, RequestError
+from khhw.errors import BuildError, RequestError
 from khhw.traffic.measurement import Measurement
 from khhw.traffic.point import Point
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 from khhw.machine.file import MachineFile
 from khhw.node import Shape
 from khhw.trace.accesses import host_writes, owner_writes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 from rtl.fabric import Fabric
 
 __all__ = ["Steps", "Wave", "Waves", "find_waves"]

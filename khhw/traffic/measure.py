@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from khhw.control.opening import open_up
 from khhw.sim.engine import Engine
+from khhw.sim.engine.opening import open_up
 from khhw.traffic.capacity import FLITS, packets_a_cycle
 from khhw.traffic.histogram import BINS, low_edges, quantile
 from khhw.traffic.measurement import Batch, Measurement

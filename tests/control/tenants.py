@@ -3,8 +3,8 @@
 from contextlib import suppress
 
 from khhw.attack.places import NODE
+from khhw.host.transport import BusError
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
-from khhw.sim.transport import BusError
 from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, Writer, pack, unpack
 from rtl.registers import REGISTERS, Access, Pattern, registers_of
 

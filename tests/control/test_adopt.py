@@ -9,7 +9,7 @@ from khhw.control.epochs import AdoptError, EpochControl, EpochError
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner, Write
 from khhw.control.tables import table_crc, table_writes
-from khhw.sim.sync import timeout
+from khhw.host.sync import timeout
 from rtl.formats import STALE_COMMITS
 from tests.control.stopped import StoppedError, stop_after
 from tests.reference import ReferenceMachine, Rig

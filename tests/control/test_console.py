@@ -6,11 +6,11 @@ import pytest
 
 from khhw.control.console import CONTINUED, TEXT_LIMIT, Console
 from khhw.control.outside import Outside
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
 from khhw.node.commands import LineError
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import TreePacket
-from khhw.sim.host import Host
-from khhw.sim.scheduler import ROOT
 from rtl.formats import Protocol, TreeChannel
 
 LISTEN = 2

@@ -13,7 +13,7 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import AdoptError, EpochControl, Moment
 from khhw.control.log import read_logs
 from khhw.control.owner import ConsoleKeys, Owner
-from khhw.sim.sync import spawn
+from khhw.host.sync import spawn
 from rtl.formats import STALE_COMMITS, Reason
 from tests.control.stopped import StoppedError, stop_after
 from tests.control.tenants import NODE, READABLE, dirty, dirty_guard, look, shout, stream, texts_from

@@ -12,13 +12,13 @@ from khhw.control.epochs import EpochControl, EpochError
 from khhw.control.links import Cable, CableState, read_cables
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
+from khhw.host.sync import spawn
 from khhw.node import Node, Shape
 from khhw.sim.engine import Engine
 from khhw.sim.engine.bridge import drive
-from khhw.sim.host import Host
 from khhw.sim.options import Options, State
-from khhw.sim.scheduler import ROOT
-from khhw.sim.sync import spawn
 from rtl.formats import Direction, VirtualChannel
 from rtl.parameters import Parameters
 from tests.control.faulty_cable import Loss

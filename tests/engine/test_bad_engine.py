@@ -13,10 +13,10 @@ import pytest
 from khhw.build import cache
 from khhw.build.cache import build_once
 from khhw.build.engine import LIBRARY, EngineBuild, build_engine
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
+from khhw.host.transport import BusError
 from khhw.machine.machine import Machine
 from khhw.sim.engine import Engine
-from khhw.sim.transport import BusError
 from rtl.parameters import Parameters
 
 ROOT = Path(__file__).parents[2]

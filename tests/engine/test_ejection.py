@@ -8,8 +8,8 @@ by flit, each of the two packets could get the ring of one node and wait for tha
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
 from khhw.control.epochs import Change, EpochControl
+from khhw.host.sync import gather
 from khhw.node.descriptors import descriptor, header
-from khhw.sim.sync import gather
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, FifoHeader, pack
 from rtl.parameters import Parameters
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from khhw.build.engine import EngineBuild, build_engine
-from khhw.control.opening import open_up
 from khhw.sim.engine import Engine, Reason
+from khhw.sim.engine.opening import open_up
 from rtl.registers import MAGIC, REGISTERS
 
 SHAPE = (3, 2, 2)

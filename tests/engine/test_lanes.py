@@ -9,14 +9,14 @@ import pytest
 
 from khhw.bench.engine import SHAPES, node_parameters
 from khhw.build.engine import EVALUATORS, EngineBuild, build_engine
-from khhw.build.errors import RequestError
 from khhw.build.lanes.demands import lacking_instructions
-from khhw.control.opening import open_up
 from khhw.control.owner import Write
+from khhw.errors import RequestError
+from khhw.host.transport import BusError
 from khhw.node.tree_packets import control_packet
 from khhw.sim.engine import Engine, Reason
 from khhw.sim.engine.engine import ENOUGH_FOR_LANES, evaluator_for
-from khhw.sim.transport import BusError
+from khhw.sim.engine.opening import open_up
 from rtl.fabric import Shape
 from rtl.formats import TreeHeader, pack
 from rtl.registers import REGISTERS

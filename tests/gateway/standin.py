@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from khhw.gateway.client import Client
 from khhw.gateway.forward import forward
 from khhw.gateway.sockets import Sockets
+from khhw.host.inbox import Inbox
+from khhw.host.ports import Host
+from khhw.host.sync import Event, Queue
 from khhw.net import NetError
-from khhw.sim.host import Host
-from khhw.sim.inbox import Inbox
-from khhw.sim.sync import Event, Queue
 
 RANK = 0
 

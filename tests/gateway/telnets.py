@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from khhw.control.console import OUTSIDE, Said
 from khhw.gateway.consoles import Consoles
 from khhw.gateway.sockets import Sockets
-from khhw.sim.scheduler import sleep
-from khhw.sim.sync import Event
+from khhw.host.scheduler import sleep
+from khhw.host.sync import Event
 from tests.gateway.standin import Simulation
 
 NODES = 3

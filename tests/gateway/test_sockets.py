@@ -12,8 +12,8 @@ import pytest
 from khhw.gateway.client import Client
 from khhw.gateway.sockets import PortError, Sockets
 from khhw.gateway.wire import CAPACITY, ClientLostError, Wire
-from khhw.sim.inbox import Inbox
-from khhw.sim.scheduler import Scheduler
+from khhw.host.inbox import Inbox
+from khhw.host.scheduler import Scheduler
 from tests.gateway.standin import Gateway, echo
 
 PATIENCE = 20

@@ -69,7 +69,8 @@ def test_bytes_behind_an_image_do_not_matter():
     assert load_image(IMAGE + bytes(100)).__name__ == "main"
 
 
-@pytest.mark.parametrize("name", ["cocotb", "asyncio", "os", "sys", "khhw.sim.transport", "khhw.kernels.probe", "khhw"])
+@pytest.mark.parametrize(
+    "name", ["cocotb", "asyncio", "os", "sys", "khhw.host.transport", "khhw.kernels.probe", "khhw"])
 @pytest.mark.parametrize("form", ["import {}", "from {} import anything", "class C:\n    import {}"])
 def test_imports_that_are_not_a_kernels(tmp_path, name, form):
     path = written(tmp_path, CODE + form.format(name) + "\n")

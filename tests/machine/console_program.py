@@ -6,12 +6,12 @@ from typing import Any
 from khhw.control.console import OUTSIDE, Console
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
 from khhw.kernels.loader import RAW_TIMEOUT, run_loader
 from khhw.node import Layout, Shape
 from khhw.node.commands import LINE_LIMIT, boot_command
-from khhw.sim.host import Host
 from khhw.sim.options import Outcome
-from khhw.sim.scheduler import ROOT
 
 DOWN, UP = 1, 2
 _ANSWERED = 4000

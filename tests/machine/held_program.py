@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from khhw.control.domains import Domains
+from khhw.host.ports import Host
+from khhw.host.scheduler import ROOT
 from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile
 from khhw.machine.program import DOWN, UP, MachineProgram
-from khhw.sim.host import Host
 from khhw.sim.options import Outcome
-from khhw.sim.scheduler import ROOT
 
 SERVER, CLIENT = 0, 1
 

@@ -2,10 +2,10 @@
 
 from types import SimpleNamespace
 
+from khhw.host.scheduler import Scheduler, sleep
 from khhw.kernels.memcached.remote import Remote
 from khhw.kernels.memcached.server import Client
 from khhw.node import Event, Queue
-from khhw.sim.scheduler import Scheduler, sleep
 from tests.memcached.servers import Here
 
 RANK = 0

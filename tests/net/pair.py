@@ -4,9 +4,9 @@ import random
 
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
+from khhw.host.sync import scope
 from khhw.net import Net
 from khhw.node import Node
-from khhw.sim.sync import scope
 from tests.reference import Rig
 
 PORT = 7

@@ -6,6 +6,7 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
+from khhw.host.scheduler import sleep
 from khhw.net import (
     ANY,
     Buffer,
@@ -17,7 +18,6 @@ from khhw.net import (
     tcp_send,
 )
 from khhw.node import Area, Node, ReceptionRing, Shape
-from khhw.sim.scheduler import sleep
 
 SHAPE = Shape(2, 1, 1)
 OPTIONS = {"get": [4096], "put": [65536], "stream": [65536], "exchange": [64], "repeat": [2], "settle": [3000]}
@@ -137,7 +137,7 @@ class Pair:
         connection = await net.connect(1, LOSSY)
         await connection.receive_exactly(5)
         await tcp_send(connection, BYTES)
-        self.found["resent"] = net.resent
+        self.found["resent"] = net.table.resent
         await connection.close()
 
         idle = await net.connect(1, IDLE)

@@ -2,10 +2,10 @@
 
 import pytest
 
+from khhw.host.scheduler import sleep
 from khhw.net import ClosedError, NetError, NoAnswerError, NotAllowedError, ResetError, tcp_send
 from khhw.net.endpoint import MOST_TRIES
 from khhw.net.segments import CONNECTIONS
-from khhw.sim.scheduler import sleep
 from tests.net.pair import PORT, Nets, accept, connect
 
 
@@ -53,7 +53,7 @@ def test_numbers_and_buffers_are_used_again():
             await tcp_send(connection, await connection.receive(1))
             assert await connection.receive(1) == b""
             await connection.close()
-        return len(net._numbers), len(net._buffers)
+        return len(net.table._numbers), len(net.table._buffers)
 
     assert Nets().run(client, server, connections=2)[1] == (CONNECTIONS, 2)
 
@@ -102,7 +102,8 @@ def test_a_peer_without_room_refuses():
 
     async def server(net):
         listener = await net.listen(PORT)
-        net._buffers = type(net._buffers)(list(net._buffers)[:2])
+        while len(net.table._buffers) > 2:
+            net.table.take()
         for connection in [await listener.accept(), await listener.accept()]:
             await connection.receive(1)
             await connection.close()
@@ -129,12 +130,12 @@ def test_a_one_way_pair_names_the_direction(rules, error, message):
     async def client(net):
         with pytest.raises(error, match=message):
             await connect(net)
-        return len(net.connections)
+        return len(net.table.connections)
 
     async def server(net):
         listener = await net.listen(PORT)
         await net.node.sleep(1_500_000)
-        return listener.pending, len(net.connections)
+        return net.table.unanswered(port=listener.port), len(net.table.connections)
 
     assert Nets(*rules).run(client, server) == [0, (0, 0)]
 
@@ -234,8 +235,8 @@ def test_a_peer_that_began_anew_does_not_know_the_stream():
         connection = await accept(net)
         await connection.receive(1)
         # Forget all, as a reset does.
-        net.connections.clear()
-        net.by_peer.clear()
+        net.table.connections.clear()
+        net.table.by_peer.clear()
         listener = net.listeners[PORT]
         again = await listener.accept()
         assert await again.receive(1) == b"y"

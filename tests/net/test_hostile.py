@@ -153,7 +153,7 @@ def test_one_peer_does_not_take_all_connections():
     async def server(net):
         connection = await (await net.listen(PORT)).accept()
         got = await connection.receive_exactly(5)
-        peers = [one.peer for one in net.connections.values()]
+        peers = [one.peer for one in net.table.connections.values()]
         await connection.close()
         return got, peers.count(2)
 
@@ -185,7 +185,7 @@ def test_noise_disturbs_no_stream():
         await tcp_send(connection, got[::-1])
         end = await connection.receive(1)
         await connection.close()
-        return net.bad_segments + net.strays, end
+        return net.table.bad_segments + net.table.strays, end
 
     async def noise(net):
         dice, node = random.Random(5), net.node
@@ -244,7 +244,7 @@ def test_only_the_peer_is_heard():
         net.transmitter.push(1, Kind.DATA, number, incoming.next + 8, incoming.next, net.heap.base, 8)
         await net.transmitter.ring.doorbell()
         await net.node.sleep(3000)
-        return net.strays
+        return net.table.strays
 
     assert Nets(sizes=(2, 2, 1)).run(client, server, thief)[:2] == [b"second", b"firstthird"]
 
@@ -269,7 +269,7 @@ def test_the_peer_itself_may_lie():
         connection = await (await net.listen(PORT)).accept()
         got = await connection.receive_exactly(10)
         await connection.close()
-        return got, net.bad_segments
+        return got, net.table.bad_segments
 
     got, bad = Nets().run(client, server)[1]
     assert got == b"still here"

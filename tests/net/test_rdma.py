@@ -5,6 +5,7 @@ from itertools import accumulate
 
 import pytest
 
+from khhw.host.sync import Event, gather
 from khhw.net import (
     ANY,
     Buffer,
@@ -16,7 +17,6 @@ from khhw.net import (
     rdma_get,
     rdma_put,
 )
-from khhw.sim.sync import Event, gather
 from tests.net.pair import Nets
 
 LENGTH = 10_000

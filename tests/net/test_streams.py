@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from khhw.net import Buffer, tcp_rcv, tcp_send
-from khhw.sim.sync import gather
+from khhw.host.sync import gather
+from khhw.net import Buffer, Connection, tcp_rcv, tcp_send
 from tests.net.pair import PORT, Nets, accept, connect
 
 
@@ -27,7 +27,7 @@ def test_bytes_go_both_ways_and_the_stream_ends():
         await tcp_send(connection, b"world")
         end = await connection.receive(100)
         await connection.close()
-        return connection.peer, connection.local_port, heard, end, len(net.connections)
+        return connection.peer, connection.local_port, heard, end, len(net.table.connections)
 
     assert Nets().run(client, server) == [(1, PORT, b"world"), (0, PORT, b"hello", b"", 0)]
 
@@ -85,14 +85,14 @@ def test_a_bad_torus_changes_no_byte(spoil, seed):
         connection = await connect(net)
         got = await talk(connection, there, len(back), random.Random(seed))
         await connection.close()
-        return got, net.resent
+        return got, net.table.resent
 
     async def server(net):
         connection = await accept(net)
         got = await talk(connection, back, len(there), random.Random(seed + 1))
         end = await connection.receive(1)
         await connection.close()
-        return got + end, net.resent
+        return got + end, net.table.resent
 
     nets = Nets()
     nets.spoil(seed, **spoil)
@@ -101,19 +101,18 @@ def test_a_bad_torus_changes_no_byte(spoil, seed):
     assert resent + also > 0 or not spoil.get("lose")
 
 
-def test_sequence_numbers_wrap():
-    data = text(9000)
+def test_sequence_numbers_wrap(monkeypatch):
+    data, begin = text(9000), Connection.begin
+
+    def late(table, peer, ports):
+        connection = begin(table, peer, ports)
+        connection.first = (0xFFFFF000, 0xFFFFFF00)[table.node.rank]
+        connection.outgoing.__init__(connection.areas[0], connection.first + 1)
+        return connection
+
+    monkeypatch.setattr(Connection, "begin", late)
 
     async def client(net):
-        make, net.new_connection = net.new_connection, None
-
-        def late(peer, ports):
-            connection = make(peer, ports)
-            connection.first = 0xFFFFF000
-            connection.outgoing.__init__(connection.areas[0], connection.first + 1)
-            return connection
-
-        net.new_connection = late
         connection = await connect(net)
         await tcp_send(connection, data)
         got = await connection.receive_exactly(len(data))
@@ -121,15 +120,6 @@ def test_sequence_numbers_wrap():
         return got
 
     async def server(net):
-        make, net.new_connection = net.new_connection, None
-
-        def late(peer, ports):
-            connection = make(peer, ports)
-            connection.first = 0xFFFFFF00
-            connection.outgoing.__init__(connection.areas[0], connection.first + 1)
-            return connection
-
-        net.new_connection = late
         connection = await accept(net)
         got = await connection.receive_exactly(len(data))
         await tcp_send(connection, got[::-1])
@@ -175,7 +165,7 @@ def test_sixty_four_connections_at_once():
             await connection.close()
 
         await gather(*(one(number) for number in range(64)))
-        with_room = len(net.connections)
+        with_room = len(net.table.connections)
         return with_room
 
     async def server(net):
@@ -188,7 +178,7 @@ def test_sixty_four_connections_at_once():
             await connection.close()
 
         await gather(*(one() for _ in range(64)))
-        return len(net.connections)
+        return len(net.table.connections)
 
     assert Nets().run(client, server) == [0, 0]
 

@@ -6,11 +6,11 @@ import pytest
 
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
+from khhw.host.scheduler import sleep
+from khhw.host.sync import scope
 from khhw.net import ANY, Buffer, Net, RemoteBuffer, rdma_get, rdma_put
 from khhw.net.keys import KEYS, Keys
 from khhw.node import Node, put_descriptor
-from khhw.sim.scheduler import sleep
-from khhw.sim.sync import scope
 from rtl.formats import Reason
 from rtl.parameters import Parameters
 from tests.net.pair import Nets

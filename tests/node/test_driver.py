@@ -7,8 +7,8 @@ import pytest
 
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
+from khhw.host.sync import gather
 from khhw.node import BusError, Layout, LayoutError, Node, Packer, descriptor, header, parse_options, put_descriptor
-from khhw.sim.sync import gather
 from rtl.formats import FORMATS, PutHeader, Writer, pack, unpack
 from rtl.registers import Fault, Irq
 from tests.reference import Rig

@@ -6,8 +6,8 @@ import pytest
 
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
+from khhw.host.sync import gather, spawn
 from khhw.node import BusError, InjectionRing, Node, message_descriptor, put_descriptor
-from khhw.sim.sync import gather, spawn
 from rtl.registers import Irq
 from tests.reference import Rig
 from tests.reference_node import RefusedError

@@ -18,7 +18,7 @@ from khhw.machine.results import Attack, ConsoleLine
 from khhw.report import print_summary
 from khhw.report.live import LiveView
 from khhw.report.page import page
-from khhw.sim.visible import visible
+from khhw.visible import visible
 from tests.report.screens import COLUMNS, HOSTILE, SEQUENCES, Terminal, check
 from tests.report.synthetic import synthetic_results
 

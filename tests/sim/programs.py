@@ -4,11 +4,11 @@ import random
 import threading
 import time
 
+from khhw.host.inbox import Inbox
+from khhw.host.sync import Event, timeout
+from khhw.host.transport import NodeTransport, RootTransport
 from khhw.node import BusError
-from khhw.sim.inbox import Inbox
 from khhw.sim.reports import report
-from khhw.sim.sync import Event, timeout
-from khhw.sim.transport import NodeTransport, RootTransport
 
 SCRATCH, DELAY, CLEAR, TIME, NOWHERE = 0, 4, 8, 12, 16
 

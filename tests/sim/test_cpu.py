@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from khhw.host.cpu import IDEAL, MODELS, PPC450, CpuModel, Processor, Work
+from khhw.host.ports import Host
 from khhw.machine.file import Host as HostSection
-from khhw.sim.cpu import IDEAL, MODELS, PPC450, CpuModel, Processor, Work
-from khhw.sim.host import Host
 
 MEGAHERTZ = 1_000_000
 DOCS = Path(__file__).parents[2] / "docs"

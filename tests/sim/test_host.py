@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
-from khhw.sim.cpu import IDEAL, CpuModel, Processor
-from khhw.sim.host import Host
-from khhw.sim.sync import gather, timeout
-from khhw.sim.transport import BusError
+from khhw.host.cpu import IDEAL, CpuModel, Processor
+from khhw.host.ports import Host
+from khhw.host.sync import gather, timeout
+from khhw.host.transport import BusError
 
 MEGAHERTZ = 10**6
 

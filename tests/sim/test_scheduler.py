@@ -2,8 +2,8 @@
 
 import pytest
 
-from khhw.sim.scheduler import Cancelled, Scheduler, TaskError, current_task, sleep
-from khhw.sim.sync import Event, Queue, gather, spawn, timeout
+from khhw.host.scheduler import Cancelled, Scheduler, TaskError, current_task, sleep
+from khhw.host.sync import Event, Queue, gather, spawn, timeout
 
 
 def run(scheduler, until=1_000_000):

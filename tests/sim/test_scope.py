@@ -2,8 +2,8 @@
 
 import pytest
 
-from khhw.sim.scheduler import Scheduler, current_task, sleep
-from khhw.sim.sync import Event, scope, spawn, timeout
+from khhw.host.scheduler import Scheduler, current_task, sleep
+from khhw.host.sync import Event, scope, spawn, timeout
 
 
 def result(coroutine):

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 from khhw.sweep.grid import curves
 from khhw.sweep.reading import load
 from khhw.sweep.store import Record, Store, WriteError, write_whole

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from khhw.build.errors import RequestError
 from khhw.cli import main
+from khhw.errors import RequestError
 from khhw.trace.flits import cable, stream, transfers
 from khhw.trace.ports import members
 from khhw.trace.waves import Waves, find_waves

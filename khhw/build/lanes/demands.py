@@ -3,8 +3,8 @@
 import functools
 from pathlib import Path
 
-from khhw.build.errors import RequestError
 from khhw.build.yosys import has_yosys
+from khhw.errors import RequestError
 
 __all__ = ["COMPILER_OPTIONS", "lacking_instructions", "missing_for_lanes", "require_lanes"]
 

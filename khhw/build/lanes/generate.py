@@ -6,12 +6,12 @@ A process of its own, as compilers are: it takes its time and its memory.
 import sys
 from pathlib import Path
 
-from khhw.build.errors import RequestError
 from khhw.build.lanes.assembly import write_assembly
 from khhw.build.lanes.netlist import read_netlist
 from khhw.build.lanes.schedule import make_schedule
 from khhw.build.lanes.simplify import select_ports, simplify
 from khhw.build.lanes.tables import OUTPUTS, TIED, VISIBLE, write_tables
+from khhw.errors import RequestError
 
 __all__ = ["ASSEMBLY", "REASON", "TABLES", "generate", "main"]
 

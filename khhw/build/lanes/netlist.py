@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from khhw.build.errors import RequestError
+from khhw.errors import RequestError
 
 __all__ = ["ONE", "ZERO", "FlipFlop", "Lut", "Memory", "Netlist", "Port", "ReadPort", "read_netlist"]
 

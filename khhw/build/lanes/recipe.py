@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khhw.build.design import Design
-from khhw.build.errors import BuildError, RequestError
 from khhw.build.lanes.demands import COMPILER_OPTIONS
 from khhw.build.lanes.generate import ASSEMBLY, REASON
 from khhw.build.lanes.look_ups import NETLIST, look_ups
 from khhw.build.recipe import CORE, Recipe, run_logged
 from khhw.build.yosys import yosys_version
+from khhw.errors import BuildError, RequestError
 from rtl.fabric import NODE_MODULE
 
 __all__ = ["LANES", "LanesRecipe"]

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from khhw.build.errors import RequestError
 from khhw.build.lanes.assembly import SLOT_BIAS
 from khhw.build.lanes.netlist import Memory, Netlist
 from khhw.build.lanes.schedule import Place, Schedule
+from khhw.errors import RequestError
 
 __all__ = ["OUTPUTS", "TIED", "VISIBLE", "write_tables"]
 

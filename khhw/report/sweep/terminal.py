@@ -14,9 +14,9 @@ from khhw.report.show import show
 from khhw.report.sweep.lines import panels
 from khhw.report.sweep.pictures import words_of_line
 from khhw.report.words import count
-from khhw.sim.visible import visible
 from khhw.sweep.results import SweepResults
 from khhw.sweep.view import Progress
+from khhw.visible import visible
 
 __all__ = ["SweepView", "print_sweep"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from khhw.host.ports import Access, Host, Packet
 from khhw.sim.bridge import SHORTEST_JUMP, Bridge, Stuck
 from khhw.sim.engine.engine import PIECE_NODE_CYCLES, Engine, Vector
 from khhw.sim.engine.library import Reason
-from khhw.sim.host import Access, Host, Packet
 from khhw.sim.options import Options, Outcome, State
 from khhw.sim.pace import Pace, Progress
 

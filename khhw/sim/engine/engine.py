@@ -14,12 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from khhw.build.engine import EngineBuild, build_engine
-from khhw.build.errors import RequestError
 from khhw.build.lanes.demands import missing_for_lanes
+from khhw.errors import RequestError
+from khhw.host.transport import BusError
 from khhw.sim.bridge import RESET_CYCLES
 from khhw.sim.engine.back_door import BackDoor
 from khhw.sim.engine.library import Condition, Ranks, Reason, load_library, pointer, view
-from khhw.sim.transport import BusError
 from rtl.fabric import cables, check_shape, check_table, straps_of
 from rtl.formats import Straps, pack
 from rtl.parameters import ParameterError, Parameters

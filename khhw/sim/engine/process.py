@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from khhw.build.engine import EngineBuild
-from khhw.build.errors import BuildError
 from khhw.build.runners import run_followed
+from khhw.errors import BuildError
 
 __all__ = ["NativeMachine"]
 

@@ -80,7 +80,7 @@ void khhw_poke(khhw_engine *engine, int count, const int32_t *ranks, const uint6
 /* Registers by name, most significant byte first. Returns the number of bits, or -1 if there is no such thing. */
 int khhw_read_name(khhw_engine *engine, int rank, const char *name, size_t row, uint8_t *to, size_t limit);
 
-/* Signatures of all links and interrupts (rtl/signature.py), one word a node; computed while on. */
+/* Signatures of all links and interrupts (rtl/misr.py), one word a node; computed while on. */
 void khhw_sign(khhw_engine *engine, int on);
 const uint64_t *khhw_signatures(khhw_engine *engine);
 

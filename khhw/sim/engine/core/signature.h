@@ -1,4 +1,4 @@
-// One number for all that a node has sent and asked for, as rtl/signature.py computes it in a fabric.
+// One number for all that a node has sent and asked for, as rtl/misr.py computes it in a fabric.
 #pragma once
 
 #include <bit>

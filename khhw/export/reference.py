@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from amaranth.lib import data
 
-from khhw.build.diagram import bit_diagram
-from khhw.build.documented import constant_docs, member_docs
-from khhw.build.headers import fields_of, register_fields
+from khhw.export.diagram import bit_diagram
+from khhw.export.documented import constant_docs, member_docs
+from khhw.export.headers import fields_of, register_fields
 from rtl import formats, registers
 from rtl.formats import FIELDS, FORMATS, Flit, Straps
 from rtl.parameters import Parameters

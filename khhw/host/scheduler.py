@@ -121,7 +121,7 @@ async def current_task() -> "Task[Any]":
 
 
 class Scope(Protocol):
-    """What takes care of the tasks that were started within it; see ``khhw.sim.sync.scope``."""
+    """What takes care of the tasks that were started within it; see ``khhw.host.sync.scope``."""
 
     def failed(self, task: "Task[Any]", error: BaseException) -> None:
         """A task of the scope failed, and nobody awaited it."""

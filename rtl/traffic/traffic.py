@@ -7,11 +7,11 @@ from rtl.formats import Straps
 from rtl.parameters import Parameters
 from rtl.registers import TRAFFIC_PAGE
 from rtl.signatures import FlitStream, RegisterBus
-from rtl.traffic_lane import Ejection, Injection
-from rtl.traffic_measure import LANES_A_BANK, Bank
-from rtl.traffic_registers import TrafficRegisters
-from rtl.traffic_source import PacketSource
-from rtl.traffic_totals import Totals
+from rtl.traffic.lane import Ejection, Injection
+from rtl.traffic.measure import LANES_A_BANK, Bank
+from rtl.traffic.registers import TrafficRegisters
+from rtl.traffic.source import PacketSource
+from rtl.traffic.totals import Totals
 
 __all__ = ["Traffic"]
 

@@ -1,17 +1,23 @@
 """Data flows one way: who may import whom, checked from the sources."""
 
 import ast
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = (
-    "rtl", "khhw.build", "khhw.sim", "khhw.node", "khhw.net", "khhw.kernels", "khhw.control", "khhw.machine",
-    "khhw.gateway", "khhw.trace", "khhw.traffic", "khhw.sweep", "khhw.attack", "khhw.report", "khhw.bench",
-    "khhw.templates", "khhw.commands", "khhw.cli", "khhw.__main__",
+    "rtl", "khhw._version", "khhw.errors", "khhw.visible", "khhw.host", "khhw.node", "khhw.net", "khhw.kernels",
+    "khhw.control", "khhw.build", "khhw.export", "khhw.sim", "khhw.machine", "khhw.gateway", "khhw.trace",
+    "khhw.traffic", "khhw.sweep", "khhw.attack", "khhw.report", "khhw.bench", "khhw.templates", "khhw.commands",
+    "khhw.cli", "khhw.__main__",
 )
 """A module imports from its own layer and from those before it. The package khhw itself holds the version only."""
+
+HOST_CODE = ("khhw.host", "khhw.node", "khhw.net", "khhw.kernels", "khhw.control")
+"""What runs against any hardware: it knows neither what simulates nor what builds simulators."""
+SIMULATION = ("khhw.sim", "khhw.build")
 
 DEFINITIONS = ("rtl.formats", "rtl.registers", "rtl.parameters")
 SIMULATOR_ONLY = ("cocotb", "asyncio")
@@ -54,6 +60,48 @@ def forbidden(name: str, text: str, packages: tuple[str, ...]) -> list[str]:
     return [f"{name} imports {other}" for other in imports(name, text) if any(within(other, p) for p in packages)]
 
 
+def circles(sources: Mapping[str, str]) -> list[str]:
+    """Circles of imports among modules, the shortest through each of their modules' names first in the alphabet."""
+    graph = {name: sorted({target for other in imports(name, text) if (target := module_of(other, sources)) != name}
+                          - {None}) for name, text in sources.items()}
+    found, known = [], set[str]()
+    for start in sorted(graph):
+        way = None if start in known else shortest_way_back(start, graph)
+        if way is not None:
+            known.update(way)
+            found.append(" -> ".join(way))
+    return found
+
+
+def module_of(name: str, sources: Mapping[str, str]) -> str | None:
+    """The module that is imported: of a name in it, the module itself."""
+    return name if name in sources else name.rpartition(".")[0] if name.rpartition(".")[0] in sources else None
+
+
+def shortest_way_back(start: str, graph: Mapping[str, list[str]]) -> list[str] | None:
+    """Modules from `start` to itself along imports."""
+    ways = deque([[start]])
+    seen = set[str]()
+    while ways:
+        way = ways.popleft()
+        for other in graph[way[-1]]:
+            if other == start:
+                return [*way, start]
+            if other not in seen:
+                seen.add(other)
+                ways.append([*way, other])
+    return None
+
+
+def test_no_circles():
+    assert circles(dict(modules("rtl", "khhw", "formal", "testbenches"))) == []
+
+
+def test_host_code_runs_against_any_hardware():
+    assert [fault for package in HOST_CODE for name, text in modules(package.replace(".", "/"))
+            for fault in forbidden(name, text, SIMULATION)] == []
+
+
 def test_nothing_imports_upwards():
     assert [fault for name, text in modules("rtl", "khhw") for fault in upward(name, text)] == []
 
@@ -94,6 +142,12 @@ class TestTheRules:
 
     def test_downward_import(self):
         assert upward("khhw.control.owner", "from khhw.node import ring\nimport rtl.formats") == []
+
+    def test_circle(self):
+        sources = {"a": "from p import b", "p.b": "def f():\n    import c", "c": "import p.b", "p": "", "d": "import a"}
+        assert circles(sources) == ["c -> p.b -> c"]
+        assert circles({"p.a": "from p.b import f", "p.b": "from p.a import g"}) == ["p.a -> p.b -> p.a"]
+        assert circles({"a": "import b", "b": "import d"}) == []
 
     def test_forbidden_import(self):
         assert forbidden("khhw.kernels.probe", "import asyncio.queues", SIMULATOR_ONLY)

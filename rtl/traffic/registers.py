@@ -8,9 +8,9 @@ from amaranth.lib.wiring import Component, In, Out
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern, TrafficError
 from rtl.signatures import RegisterBus
-from rtl.traffic_measure import BINS
-from rtl.traffic_source import LENGTHS, SettingsPort
-from rtl.traffic_totals import WIDE, TotalsPort
+from rtl.traffic.measure import BINS
+from rtl.traffic.source import LENGTHS, SettingsPort
+from rtl.traffic.totals import WIDE, TotalsPort
 
 __all__ = ["TrafficRegisters"]
 
@@ -31,7 +31,7 @@ class TrafficRegisters(Component):
     settings : Out(SettingsPort)
     reseed, recount, forget : Out(1)
     count : Out(32)
-        See :class:`~rtl.traffic_source.PacketSource`.
+        See :class:`~rtl.traffic.source.PacketSource`.
     clear : Out(1)
         Everything measured is being cleared, places of memories one a cycle.
     clear_start : Out(1)

@@ -9,11 +9,11 @@ from fractions import Fraction
 from functools import partial
 from typing import Any, Protocol
 
-from khhw.sim.cpu import CLOCK_HZ, IDEAL, CpuModel, Processor, Work
-from khhw.sim.inbox import Inbox
-from khhw.sim.scheduler import ROOT, Observer, Scheduler, Sleep, Task, Wait
-from khhw.sim.sync import Queue, scope
-from khhw.sim.transport import BusError
+from khhw.host.cpu import CLOCK_HZ, IDEAL, CpuModel, Processor, Work
+from khhw.host.inbox import Inbox
+from khhw.host.scheduler import ROOT, Observer, Scheduler, Sleep, Task, Wait
+from khhw.host.sync import Queue, scope
+from khhw.host.transport import BusError
 
 __all__ = ["Access", "Firmware", "Host", "Memory", "NodePort", "Packet", "RootPort", "ranks_in"]
 
@@ -329,7 +329,7 @@ class Host:
     clock_hz : int
         Frequency of the simulated clock.
     observer : callable or None
-        See :class:`~khhw.sim.scheduler.Scheduler`.
+        See :class:`~khhw.host.scheduler.Scheduler`.
 
     Attributes
     ----------

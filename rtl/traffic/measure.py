@@ -8,7 +8,7 @@ from amaranth.lib.wiring import Component, In, Out
 from rtl.ni.arbiter import RoundRobin
 from rtl.parameters import Parameters
 from rtl.registers import TrafficError
-from rtl.traffic_lane import Origin, Received
+from rtl.traffic.lane import Origin, Received
 
 __all__ = ["BINS", "LANES_A_BANK", "Bank", "bin_of"]
 

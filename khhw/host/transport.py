@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from khhw.sim.cpu import Work
+from khhw.host.cpu import Work
 
 __all__ = ["BusError", "NodeTransport", "RootTransport"]
 

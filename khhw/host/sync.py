@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from khhw.sim.scheduler import Scope, Task, Timer, Wait, current_task
+from khhw.host.scheduler import Scope, Task, Timer, Wait, current_task
 
 __all__ = ["Event", "Queue", "gather", "scope", "spawn", "timeout"]
 

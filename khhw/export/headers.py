@@ -9,7 +9,7 @@ from typing import Any
 from amaranth.hdl import Shape
 from amaranth.lib import data
 
-from khhw.build.documented import constant_docs, member_docs
+from khhw.export.documented import constant_docs, member_docs
 from rtl import formats, registers
 from rtl.formats import FIELDS, FLIT_BITS, FORMATS
 from rtl.parameters import Parameters

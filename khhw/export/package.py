@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import khhw
+from khhw._version import __version__
 from khhw.build.design import Design, convert
-from khhw.build.errors import BuildError, RequestError
-from khhw.build.headers import c_header, fields_of, sv_package
-from khhw.build.netlist import read_modules
 from khhw.build.toolchain import find_verilator
+from khhw.errors import BuildError, RequestError
+from khhw.export.headers import c_header, fields_of, sv_package
+from khhw.export.netlist import read_modules
 from rtl.fabric import NODE_MODULE, check_shape, check_table, coordinate_of, straps_of
 from rtl.formats import Straps
 from rtl.parameters import ParameterError, Parameters
@@ -119,7 +119,7 @@ def write_package(
     arguments: dict[str, Any] = {name: value for name, value in parameters.as_dict().items() if name in (values or {})}
     if top == "fabric":
         arguments["shape"] = list(_checked_shape(shape or (2, 2, 2), parameters))
-    design = convert(f"khhw.build.tops:{top}", arguments)
+    design = convert(f"khhw.export.tops:{top}", arguments)
     texts = _texts(design, top, parameters, tuple(arguments.get("shape", ())))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -187,7 +187,7 @@ def _core(design: Design, top: str, verilog: Sequence[str]) -> str:
     return f"""\
 CAPI=2:
 
-name: khhw:rtl:{design.top}:{khhw.__version__}
+name: khhw:rtl:{design.top}:{__version__}
 description: "khhw: {TOPS[top]}"
 
 filesets:
@@ -236,7 +236,7 @@ def _names(
     """What a program needs to find its way: ports, parameters, modules, instances, memories."""
     modules = read_modules("".join(verilog.values()))
     names: dict[str, Any] = {
-        "khhw": khhw.__version__, "top": top, "module": design.top,
+        "khhw": __version__, "top": top, "module": design.top,
         "hash": design.sources[0].parent.name.rpartition("-")[2],
         "parameters": parameters.as_dict(), "clock": "clk", "reset": "rst",
         "ports": [{"name": port.name, "direction": "input" if port.is_input else "output", "width": port.width}

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import Component, In, Out
 
 from rtl.formats import CHUNK_FLITS
 from rtl.registers import TrafficError
-from rtl.traffic_lane import Received
+from rtl.traffic.lane import Received
 
 __all__ = ["Sent", "Totals", "TotalsPort", "WIDE"]
 
@@ -41,12 +41,12 @@ class Totals(Component):
     now : In(64)
     record, clear : In(1)
     generated, overrun, omitted : In(1)
-        See :class:`~rtl.traffic_source.PacketSource`.
+        See :class:`~rtl.traffic.source.PacketSource`.
     generated_size : In(3)
     omitted_recorded : In(1)
     sent : In(Sent), array of `lanes`
     counted, packet : In, arrays of `banks`
-        See :class:`~rtl.traffic_measure.Bank`.
+        See :class:`~rtl.traffic.measure.Bank`.
     totals : Out(TotalsPort)
     """
 

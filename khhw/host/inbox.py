@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
-from khhw.sim.scheduler import Scheduler
+from khhw.host.scheduler import Scheduler
 
 __all__ = ["Inbox"]
 

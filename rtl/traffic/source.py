@@ -6,8 +6,8 @@ from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import Component, In, Out
 
 from rtl.formats import FLIT_BITS, Header, Straps, TrafficHeader, VirtualChannel
-from rtl.traffic_lane import xorshift
-from rtl.traffic_pattern import Destination, PatternDraw, Place
+from rtl.traffic.lane import xorshift
+from rtl.traffic.pattern import Destination, PatternDraw, Place
 
 __all__ = ["LENGTHS", "QUEUE", "SEEDING", "PacketSource", "SettingsPort"]
 
@@ -47,7 +47,7 @@ class PacketSource(Component):
     count : In(32)
         With `recount`: packets to generate, 0 for no limit.
     walk, walk_start : In(1)
-        See :class:`~rtl.traffic_pattern.PatternDraw`. Nothing is generated meanwhile.
+        See :class:`~rtl.traffic.pattern.PatternDraw`. Nothing is generated meanwhile.
     packet : Out(stream of Header)
         Its first flit.
     software : Out(TrafficHeader)

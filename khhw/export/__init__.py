@@ -1,0 +1,1 @@
+"""What is written for others: Verilog packages, headers, reference pages, and what a design takes of an FPGA."""

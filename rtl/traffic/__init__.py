@@ -1,0 +1,1 @@
+"""The traffic generator and checker of a node."""
