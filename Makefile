@@ -36,10 +36,10 @@ attack: $(VENV)/ready
 	$(KHHW) attack -o docs/results/attack.json
 
 mutants: $(VENV)/ready
-	$(VENV)/bin/python -m tests.mutation
+	$(VENV)/bin/python -m tests.rtl.mutation
 
 equality: $(VENV)/ready
-	$(VENV)/bin/python -m tests.engine.both
+	$(VENV)/bin/python -m tests.sim.engine.both
 
 docs: $(VENV)/ready
 	$(KHHW) reference

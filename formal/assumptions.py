@@ -30,12 +30,12 @@ class Assumption:
 ASSUMPTIONS = {
     "any-place": Assumption(
         "the straps are constant, and those of a node of a torus of 1 to 64 nodes a dimension whose ids fit 16 bits",
-        tests=("tests/test_proofs.py::test_the_straps_of_every_machine_are_a_place", )),
+        tests=("tests/formal/test_proofs.py::test_the_straps_of_every_machine_are_a_place", )),
     "scaled-node": Assumption(
         "the smallest node stands for every node of one lane: the same blocks, in other sizes, and nothing changed but "
         "what is taken out",
-        tests=("tests/test_scaled.py::test_the_scaled_node_has_the_same_blocks",
-               "tests/test_scaled.py::test_nothing_is_changed_but_what_is_free")),
+        tests=("tests/formal/test_scaled.py::test_the_scaled_node_has_the_same_blocks",
+               "tests/formal/test_scaled.py::test_nothing_is_changed_but_what_is_free")),
     "one-register": Assumption(
         "the host port selects one register of the network interface at a time, and asks for a write to memory until "
         "it is taken",

@@ -40,5 +40,5 @@ def python() -> str:
     """The interpreter, to start processes with."""
     return sys.executable
 
-collect_ignore_glob = ["projects/*"]
+collect_ignore_glob = ["build/projects/*"]
 """Projects that tests run khhw on; their test modules are cocotb's."""

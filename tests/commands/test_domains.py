@@ -12,7 +12,7 @@ import khhw
 from khhw.cli import main
 from khhw.report.domains.groups import ranges
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TALK = str(ROOT / "examples" / "talk.toml")
 DOCS = ROOT / "docs" / "domains.md"
 LARGE = """

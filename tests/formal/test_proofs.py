@@ -40,7 +40,7 @@ def test_everything_assumed_is_guaranteed_and_everything_proved_catches_a_mutant
 @pytest.mark.parametrize(("change", "words"), [
     ({"properties": (), "tests": (), "trusted": ""}, "nobody guarantees it"),
     ({"properties": ("torus-receivre", )}, "there is no property torus-receivre"),
-    ({"tests": ("tests/test_scaled.py::test_nothing", )}, "there is no test tests/test_scaled.py::test_nothing"),
+    ({"tests": ("tests/formal/test_scaled.py::test_not", )}, "there is no test tests/formal/test_scaled.py::test_not"),
     ({"properties": ("torus-source", )}, "guaranteed by itself"),
 ])
 def test_an_assumption_nobody_guarantees_is_found(assumed, monkeypatch, change, words):

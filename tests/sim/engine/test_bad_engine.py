@@ -19,7 +19,7 @@ from khhw.machine.machine import Machine
 from khhw.sim.engine import Engine
 from rtl.parameters import Parameters
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAIR = ROOT / "examples" / "pair.toml"
 
 

@@ -24,7 +24,7 @@ TESTBENCH = PROJECT / "test_running_sum.py"
 
 def khhw(*arguments: object, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a user does."""
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     return subprocess.run(
         [sys.executable, "-m", "khhw", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, check=False,
         env={**os.environ, "PYTHONPATH": root, **environment})

@@ -39,7 +39,7 @@ def folder_without(tmp_path):
 
 
 def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    root = str(Path(__file__).parents[1])
+    root = str(Path(__file__).parents[2])
     return subprocess.run([sys.executable, "-m", "khhw", "doctor", *arguments], capture_output=True, text=True,
                           check=False, env={**os.environ, "PYTHONPATH": root, **environment})
 

@@ -1,10 +1,10 @@
-"""The list of faults that testbenches must see; ``python -m tests.mutation`` tries them."""
+"""The list of faults that testbenches must see; ``python -m tests.rtl.mutation`` tries them."""
 
 import pytest
 
 from formal.mutation import imported
 from khhw.build.testbench import find_testbenches
-from tests.mutation import MUTANTS, fails
+from tests.rtl.mutation import MUTANTS, fails
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.what.replace(" ", "-").replace(",", ""))

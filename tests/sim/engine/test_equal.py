@@ -9,9 +9,9 @@ import pytest
 
 from khhw.machine.machine import Machine
 from khhw.machine.results import Results
-from tests.engine.both import first_difference, saturated
 from tests.machine.machines import TALK, domains, phase, run_once, write_pair
 from tests.machine.test_stuck import run as run_flooded
+from tests.sim.engine.both import first_difference, saturated
 
 WORDS_THAT_MAY_DIFFER = {"wall_seconds", "engine"}
 

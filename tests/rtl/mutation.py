@@ -1,4 +1,4 @@
-"""Faults in the RTL that a testbench must see: ``python -m tests.mutation [WORD...]``.
+"""Faults in the RTL that a testbench must see: ``python -m tests.rtl.mutation [WORD...]``.
 
 Each is a :class:`~formal.mutation.Mutant`, one replacement in one module, that `breaks` a case of a testbench:
 ``block.case``. The case runs on Verilator with the fault in the design under test and must fail. With words only the

@@ -1,6 +1,6 @@
 """One machine on both engines: the same run twice, and where two runs begin to differ.
 
-``python -m tests.engine.both`` compares the long ones that the tests leave out, and keeps what it found in
+``python -m tests.sim.engine.both`` compares the long ones that the tests leave out, and keeps what it found in
 docs/results/engine-equality.json.
 """
 
@@ -20,7 +20,7 @@ from khhw.build.simulator import Simulation
 from khhw.sim.engine.process import NativeMachine
 from khhw.sim.process import ProcessResult, Request, Simulator, run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results" / "engine-equality.json"
 WINDOW = 4096
 """Cycles between two looks while a difference is searched for."""
@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "engine-equality")
     asked = parser.parse_args()
     found = saturated(asked.shape, asked.folder, packets=asked.packets, tell=lambda text: print(text, file=sys.stderr))
-    RESULTS.write_text(json.dumps({"version": khhw.__version__, "command": "python -m tests.engine.both", **found},
+    RESULTS.write_text(json.dumps({"version": khhw.__version__, "command": "python -m tests.sim.engine.both", **found},
                                   indent=1) + "\n")
     print(json.dumps(found, indent=1))
 

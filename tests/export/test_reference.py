@@ -14,7 +14,7 @@ from rtl.formats import FORMATS
 from rtl.registers import REGISTERS
 from tests.report.synthetic import synthetic_results
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 PAGES = pages()
 
 
