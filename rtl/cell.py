@@ -61,7 +61,7 @@ class Cell(wiring.Component):
         for path, member, value in self.original.signature.flatten(self.original):
             yield "__".join(map(str, path)), path, member, Value.cast(value)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         reset = Signal(init=1, reset_less=True)
         m.d.sync += reset.eq(ResetSignal())

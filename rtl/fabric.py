@@ -171,7 +171,7 @@ class Fabric(wiring.Component):
             "owner_in": In(TreeStream), "owner_out": Out(TreeStream),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         # The reset reaches every next-state function. From a register, it does not make all of them functions of an
         # input, which a simulator would evaluate at every change of any input and at both edges of the clock.
         m = Module()

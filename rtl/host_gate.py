@@ -4,7 +4,8 @@ from functools import reduce
 from operator import and_, or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.signatures import AxiLite
 
@@ -13,7 +14,7 @@ __all__ = ["HostGate"]
 _SLVERR = 2
 
 
-class HostGate(Component):
+class HostGate(wiring.Component):
     """Answers every access that `hold` cuts, or that comes while it lasts, with SLVERR.
 
     The network interface is in reset then and forgets what it was asked: without this a host would wait for ever
@@ -39,7 +40,7 @@ class HostGate(Component):
     ni: Out(AxiLite)
     busy: Out(1)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         host, ni = self.host, self.ni
         m.d.comb += [

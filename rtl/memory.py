@@ -1,8 +1,8 @@
 """Node memory as synthesizable RAM."""
 
 from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, MemoryData
-from amaranth.lib.wiring import Component
 
 from rtl.formats import WORD_BITS
 from rtl.parameters import Parameters
@@ -11,7 +11,7 @@ from rtl.signatures import memory_signature
 __all__ = ["NodeMemory"]
 
 
-class NodeMemory(Component):
+class NodeMemory(wiring.Component):
     """Node memory in dual-port block RAM: 256-bit words, byte enables, a read and a write every cycle.
 
     An answer follows its request by one cycle, or waits as long as it is not taken; a write can be read, and
@@ -33,7 +33,7 @@ class NodeMemory(Component):
         self._words = parameters.memory_words
         super().__init__(memory_signature(parameters))
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.ram = ram = Memory(MemoryData(shape=WORD_BITS, depth=self._words, init=[]))
         read = ram.read_port()

@@ -1,7 +1,8 @@
 """Between network interface and memory: ends what a tenant reset cuts, and clears the memory for the next tenant."""
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.parameters import Parameters
 from rtl.signatures import memory_signature
@@ -11,7 +12,7 @@ __all__ = ["MemoryGate"]
 _PENDING_BITS = 8
 
 
-class MemoryGate(Component):
+class MemoryGate(wiring.Component):
     """Passes the memory port through, combinationally and unchanged; in `hold` takes it over.
 
     The network interface forgets in `hold` what it asked the memory. Its answers are taken here, so that none meets the
@@ -47,7 +48,7 @@ class MemoryGate(Component):
             "unfinished": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         ni, memory = self.ni, self.memory
         reads = Signal(_PENDING_BITS)

@@ -53,7 +53,7 @@ class NodeSignature(wiring.Component):
             "child_tx": In(tree_seen).array(2), "child_rx": In(tree_seen).array(2),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         torus = [(tx.valid, tx.vc, tx.flit, rx.credit) for tx, rx in zip(self.tx, self.rx, strict=True)]
         tree = [(tx.valid, tx.channel, tx.flit, rx.credit) for tx, rx in (

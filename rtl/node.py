@@ -115,7 +115,7 @@ class Node(wiring.Component):
                 for submodule, variable in offered(self.parameters):
                     yield f"{name}.{submodule}", variable
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.guard = guard = self.parts["guard"](self.parameters)
         m.submodules.router = router = self.parts["router"](self.parameters)

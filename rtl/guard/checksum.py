@@ -1,8 +1,9 @@
 """What the owner has loaded: a checksum over the writes of a node's tables."""
 
 from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 __all__ = ["TableChecksum"]
 
@@ -10,7 +11,7 @@ _ADDRESS_BITS = 16
 _DATA_BITS = 32
 
 
-class TableChecksum(Component):
+class TableChecksum(wiring.Component):
     """CRC-32, as of Ethernet and zlib, over the writes to the shadow since the last commit, or since a restart.
 
     A write is six bytes: the register's address and the value, each with its least significant byte first.
@@ -36,7 +37,7 @@ class TableChecksum(Component):
     commit: In(1)
     crc: Out(32)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.shadow = shadow = CRC32_ISO_HDLC(data_width=_ADDRESS_BITS + _DATA_BITS).create()
         active = Signal(32)

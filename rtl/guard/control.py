@@ -94,7 +94,7 @@ class GuardControl(wiring.Component):
         self.reaches = [Signal(data.ArrayLayout(HOP_BITS, DIRECTIONS), name=f"reach_{bank}") for bank in range(2)]
         self.revisions = [Signal(32, name=f"revision_{bank}") for bank in range(2)]
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         owner, host = self.owner, self.host
 

@@ -53,7 +53,7 @@ class GuardCounters(wiring.Component):
             "epochs": Out(data.ArrayLayout(data.ArrayLayout(32, 2), len(EPOCH_COUNTERS))),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         lanes = range(self.parameters.lanes)
 

@@ -33,7 +33,7 @@ class Drain(wiring.Component):
     forget: In(1)
     drained: Out(1)
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         outstanding = Signal(8)
         now = Signal(8)

@@ -75,7 +75,7 @@ class EgressGuard(wiring.Component):
         self.destination = Signal(16)
         self.remaining = Signal(5)
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.gate = gate = self.gate
         m.submodules.table = table = self.table

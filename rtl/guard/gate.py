@@ -74,7 +74,7 @@ class Gate(wiring.Component):
         self.passing = Signal()
         self.refusing = Signal()
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         flit = self.flit
         full = self.full

@@ -42,7 +42,7 @@ class Guard(wiring.Component):
         self.egress = [EgressGuard(parameters) for _ in range(parameters.lanes)]
         self.ingress = [IngressGuard(parameters) for _ in range(parameters.lanes)]
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         lanes = range(self.parameters.lanes)
         m.submodules.control = control = self.control

@@ -78,7 +78,7 @@ class IngressGuard(wiring.Component):
         self.source = Signal(16)
         self.requester = Signal(data.StructLayout({"x": 6, "y": 6, "z": 6}))
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.gate = gate = self.gate
         m.submodules.table = table = self.table

@@ -31,7 +31,7 @@ class LinkCounters(wiring.Component):
     links: In(data.ArrayLayout(LinkReport, DIRECTIONS))
     states: Out(data.ArrayLayout(LinkState, DIRECTIONS))
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         for direction, link, state in zip(Direction, self.links, self.states, strict=True):
             def count(event: Value, name: str, port: str = direction.name.lower()) -> Signal:

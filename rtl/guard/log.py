@@ -68,7 +68,7 @@ class RefusalLog(wiring.Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.ram = ram = memory.Memory(shape=LogEntry, depth=self.entries, init=[])
         read = ram.read_port()

@@ -48,7 +48,7 @@ class PermissionTable(wiring.Component):
         self.bit = Signal(5)
         self.covered = Signal()
 
-    def elaborate(self, platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.ram = self.ram
         read = self.ram.read_port()

@@ -7,7 +7,7 @@ from operator import or_
 from amaranth.hdl import Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import WORD_BITS, WORD_BYTES
 from rtl.parameters import Parameters
@@ -22,7 +22,7 @@ def select(grants: Value, values: Sequence[ValueLike]) -> Value:
     return reduce(or_, masked)
 
 
-class RoundRobin(Component):
+class RoundRobin(wiring.Component):
     """Grants one of several requests; who was served last comes last. No latency.
 
     A request must last until it is served. A grant lasts until it is used: what waits at a shared port
@@ -45,7 +45,7 @@ class RoundRobin(Component):
     def __init__(self, count: int) -> None:
         super().__init__({"requests": In(count), "grants": Out(count), "advance": In(1)})
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         count = len(self.requests)
         behind = Signal(count)
@@ -103,7 +103,7 @@ def write_client(parameters: Parameters) -> wiring.Signature:
     })
 
 
-class MemoryArbiter(Component):
+class MemoryArbiter(wiring.Component):
     """Shares the memory port: round robin among readers and, apart from them, among writers.
 
     A request passes without latency; so does an answer. Up to `depth` requests of each kind may be
@@ -137,7 +137,7 @@ class MemoryArbiter(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         read_tags = self._share(m, "read", self.readers, self.memory.read)
         write_tags = self._share(m, "write", self.writers, self.memory.write)

@@ -1,8 +1,8 @@
 """The console: packets of the tree into a ring, text from memory onto the tree."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib import data
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.formats import CHUNK_FLITS, TREE_PAYLOAD_BYTES, LinkHeader, Protocol, TreeClass, TreeHeader
 from rtl.ni.arbiter import read_client, write_client
@@ -18,7 +18,7 @@ __all__ = ["ConsoleReceiver", "ConsoleSender"]
 LINK_FLITS = 2
 
 
-class ConsoleReceiver(Component):
+class ConsoleReceiver(wiring.Component):
     """Stores tree packets in the console ring, each padded with zeros to 32 bytes.
 
     Parameters
@@ -52,7 +52,7 @@ class ConsoleReceiver(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.gather = gather = WordGather(self._parameters)
         connect(m, flipped(self.write), gather.write)
@@ -150,7 +150,7 @@ class ConsoleReceiver(Component):
         return m
 
 
-class ConsoleSender(Component):
+class ConsoleSender(wiring.Component):
     """Sends up to 240 bytes of text as one console packet; the endpoint overwrites stamp, source and keys.
 
     Parameters
@@ -179,7 +179,7 @@ class ConsoleSender(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.reader = reader = MessageReader(self._parameters, depth=2)
         connect(m, flipped(self.read), reader.read)

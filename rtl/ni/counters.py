@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.memory import Memory, MemoryData
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.ni.arbiter import RoundRobin, select
 from rtl.ni.decode import register_port
@@ -75,7 +75,7 @@ def counter_client(rights: data.StructLayout) -> wiring.Signature:
 Request = data.StructLayout({"operation": Operation, "index": 8, "amount": 8})
 
 
-class CounterFile(Component):
+class CounterFile(wiring.Component):
     """Counters of one side. Serves one request a cycle, clients and host in turn, without latency.
 
     Counting is modulo 2^32; only a count that ends at exactly zero sets the hit bit. After a reset the
@@ -119,7 +119,7 @@ class CounterFile(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         host, fields = self.host, self.fields
         on_hits = host.select[f"{self._side}_HITS"]

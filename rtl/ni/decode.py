@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.parameters import Parameters
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, Register
@@ -57,7 +57,7 @@ def _pattern(register: Register, elements: int) -> str:
     return bits[:16 - low - index_bits] + "-" * index_bits + bits[16 - low:]
 
 
-class RegisterDecoder(Component):
+class RegisterDecoder(wiring.Component):
     """Says which register of the network interface an address means. No latency.
 
     Parameters
@@ -84,7 +84,7 @@ class RegisterDecoder(Component):
             "index": Out(8),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         with m.Switch(self.address):
             for register in NI_REGISTERS:

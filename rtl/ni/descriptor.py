@@ -1,8 +1,8 @@
 """Fetching and checking injection descriptors."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import DESCRIPTOR_BYTES, Descriptor, Header, PutHeader
 from rtl.ni.arbiter import RoundRobin, read_client, select
@@ -31,7 +31,7 @@ def message_layout(parameters: Parameters, rings: int) -> data.StructLayout:
     })
 
 
-class DescriptorFetch(Component):
+class DescriptorFetch(wiring.Component):
     """Takes descriptors from the rings of one lane, in turn, and checks each against its counter's window.
 
     The descriptors of a ring for remote gets were not written by this node's software; what they may read is
@@ -79,7 +79,7 @@ class DescriptorFetch(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.arbiter = arbiter = RoundRobin(self._rings)
         ring = Signal(self._rings)

@@ -1,7 +1,8 @@
 """Gathering flits into memory words."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import FLIT_BITS, FLIT_BYTES, WORD_BITS, WORD_BYTES, WORD_FLITS
 from rtl.ni.arbiter import write_client
@@ -10,7 +11,7 @@ from rtl.parameters import Parameters
 __all__ = ["WordGather"]
 
 
-class WordGather(Component):
+class WordGather(wiring.Component):
     """Puts flits in their places in a word and writes the word with the mask of the bytes it was given.
 
     A word is requested in the cycle after it is closed; the next flit may come in the cycle it is taken.
@@ -77,7 +78,7 @@ class WordGather(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         request = self.write.request
         mask = Signal(WORD_BYTES)

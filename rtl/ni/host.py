@@ -1,7 +1,8 @@
 """The host port: from AXI4-Lite to registers, the guard's page and the node memory."""
 
 from amaranth.hdl import Module, Mux, Signal
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import WORD_BYTES
 from rtl.ni.arbiter import read_client, write_client
@@ -15,7 +16,7 @@ __all__ = ["HostPort"]
 SLVERR = 2
 
 
-class HostPort(Component):
+class HostPort(wiring.Component):
     """Serves one host access at a time: four cycles for a register, and the latency of what it reaches.
 
     What the register map does not allow, an address that is not a multiple of 4, and a register write that
@@ -52,7 +53,7 @@ class HostPort(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         host = self.host
         m.submodules.decoder = decoder = RegisterDecoder(self._parameters)

@@ -1,8 +1,8 @@
 """An injection lane: from descriptors to packets."""
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import data
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.formats import CHUNK_BYTES, CHUNK_FLITS, PACKET_FLITS, PAYLOAD_BYTES, Header, PutHeader
 from rtl.ni.arbiter import read_client
@@ -21,7 +21,7 @@ Report = data.StructLayout({"valid": 1, "fault": Fault, "ring": 8})
 HEADER_FLITS = 2
 
 
-class InjectionLane(Component):
+class InjectionLane(wiring.Component):
     """Cuts the messages of some rings in packets and sends them, one flit a cycle.
 
     A message is cut in packets of 240 bytes and a rest. Hardware sets `size`, counts `put_offset` up by 240 a
@@ -70,7 +70,7 @@ class InjectionLane(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.descriptor = fetch = DescriptorFetch(self._parameters, len(self._rings))
         m.submodules.reader = reader = MessageReader(self._parameters)

@@ -5,7 +5,8 @@ from functools import reduce
 from operator import or_
 
 from amaranth.hdl import Cat, Module, Value
-from amaranth.lib.wiring import Component, connect, flipped
+from amaranth.lib import wiring
+from amaranth.lib.wiring import connect, flipped
 
 from rtl.formats import Writer
 from rtl.ni.arbiter import MemoryArbiter
@@ -23,7 +24,7 @@ from rtl.signatures import ni_signature
 __all__ = ["NI"]
 
 
-class NI(Component):
+class NI(wiring.Component):
     """Moves messages between node memory and torus, console text between node memory and tree.
 
     Injection ring ``r`` is sent on lane ``r mod lanes``. Software reaches all through the registers of
@@ -51,7 +52,7 @@ class NI(Component):
         for ring in range(parameters.injection_rings):
             yield from ((f"rings.ring_{ring}", name) for name in ("base", "size", "head", "tail"))
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         lanes = self._parameters.lanes
         rings_of = {lane: list(range(lane, self._parameters.injection_rings, lanes)) for lane in range(lanes)}

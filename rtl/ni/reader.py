@@ -1,9 +1,9 @@
 """Reading a message from memory as a stream of flits."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream
+from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import FLIT_BITS, FLIT_BYTES, WORD_BITS, WORD_FLITS
 from rtl.ni.arbiter import read_client
@@ -12,7 +12,7 @@ from rtl.parameters import Parameters
 __all__ = ["MessageReader"]
 
 
-class MessageReader(Component):
+class MessageReader(wiring.Component):
     """Streams a message of any length from any multiple of 8. One flit a cycle while the memory keeps up.
 
     Words are read ahead, `depth` at most. The first flit follows `start` by two cycles and the latency of
@@ -51,7 +51,7 @@ class MessageReader(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.words = words = SyncFIFO(width=WORD_BITS, depth=self._depth)
         flits = Signal(range(self._parameters.memory_bytes // FLIT_BYTES + 1))

@@ -1,8 +1,8 @@
 """A reception lane: what becomes of packets that arrive."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, enum
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import data, enum, wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.formats import CHUNK_BYTES, CHUNK_FLITS, FLIT_BITS, PACKET_FLITS, WORD_FLITS, Header, PutHeader, Writer
 from rtl.ni.arbiter import write_client
@@ -47,7 +47,7 @@ def packet_layout(parameters: Parameters) -> data.StructLayout:
     })
 
 
-class ReceptionLane(Component):
+class ReceptionLane(wiring.Component):
     """Stores memory-FIFO packets, puts and remote gets as they arrive. A put loses one cycle, others two.
 
     A packet that needs a ring owns it from the reservation to its last write request, so the packets of two
@@ -97,7 +97,7 @@ class ReceptionLane(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.gather = gather = WordGather(self._parameters)
         connect(m, flipped(self.write), gather.write)

@@ -5,7 +5,7 @@ from operator import or_
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import CHUNK_BYTES
 from rtl.ni.arbiter import RoundRobin, select
@@ -20,7 +20,7 @@ def ring_count(parameters: Parameters) -> int:
     return parameters.injection_rings + parameters.reception_rings + 1
 
 
-class Ring(Component):
+class Ring(wiring.Component):
     """Pointers of one ring, in memory words (32 bytes). Every change is visible in the next cycle.
 
     Four offsets run round the ring: `head` to `tail` is full; hardware that fills a ring has promised the
@@ -58,7 +58,7 @@ class Ring(Component):
             "remote": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         for advance, pointer in ((self.take, self.fetch), (self.retire, self.head)):
             following = Signal(len(self.data), name=f"after_{pointer.name}")
@@ -130,7 +130,7 @@ def ring_client(parameters: Parameters) -> wiring.Signature:
     })
 
 
-class RingFile(Component):
+class RingFile(wiring.Component):
     """All rings: the host's registers, room for the clients that fill rings, pointers for those that empty them.
 
     One client is served in a cycle; of those that want the same ring the one that asked first. A ring that reaches
@@ -183,7 +183,7 @@ class RingFile(Component):
             "filled": Out(rings),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         rings = [Ring(self._parameters.memory_words) for _ in range(ring_count(self._parameters))]
         for index, ring in enumerate(rings):

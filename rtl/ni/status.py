@@ -1,7 +1,8 @@
 """Identification, interrupt, faults and drops."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import Straps
 from rtl.ni.decode import register_port
@@ -23,7 +24,7 @@ def _pack(register: str, **values: Value | int) -> Value:
     return Cat((Value.cast(values.get(name, 0)) | Const(0, width))[:width] for name, width in fields)
 
 
-class StatusFile(Component):
+class StatusFile(wiring.Component):
     """Registers that say what there is and what happened. Answers in the cycle of the access.
 
     Parameters
@@ -73,7 +74,7 @@ class StatusFile(Component):
             "irq": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         host = self.host
         time_high = Signal(32)

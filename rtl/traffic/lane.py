@@ -1,8 +1,8 @@
 """One lane of the traffic generator: sending packets beside the network interface's, and checking what arrives."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data, stream
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import CHUNK_FLITS, FLIT_BITS, PACKET_FLITS, Header, Straps, TrafficHeader
 from rtl.registers import TrafficError
@@ -34,7 +34,7 @@ def xorshift(m: Module, value: Value, name: str) -> Signal:
     return out
 
 
-class Injection(Component):
+class Injection(wiring.Component):
     """Sends one packet after the other without a gap, and takes turns with the network interface between packets.
 
     The payload is an xorshift sequence that starts from the software header mixed with destination and source.
@@ -67,7 +67,7 @@ class Injection(Component):
     recorded: Out(1)
     busy: Out(1)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         word = Signal(FLIT_BITS)
         follow = Signal(FLIT_BITS)
@@ -116,7 +116,7 @@ class Injection(Component):
         return m
 
 
-class Ejection(Component):
+class Ejection(wiring.Component):
     """Takes the generator's packets out of an ejection lane and checks them; all others go on without latency.
 
     Packets must finish in order: one of the generator waits, at most, until the network interface has finished those
@@ -149,7 +149,7 @@ class Ejection(Component):
     received: Out(stream.Signature(Received))
     origin: Out(Origin)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         i, flit = self.i, self.i.payload
         header = Header(flit.data)

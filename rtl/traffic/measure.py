@@ -1,9 +1,9 @@
 """What the traffic checker measures of received packets: latencies, their histogram, order, errors."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
-from amaranth.lib import data, stream
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, MemoryData
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.ni.arbiter import RoundRobin
 from rtl.parameters import Parameters
@@ -35,7 +35,7 @@ def bin_of(m: Module, latency: Value) -> Signal:
     return found
 
 
-class Bank(Component):
+class Bank(wiring.Component):
     """Counts the packets of some lanes, one a cycle: histogram, and the newest packet of every source.
 
     Parameters
@@ -70,7 +70,7 @@ class Bank(Component):
             "counted": Out(1), "packet": Out(Received), "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         chosen = Signal(Received)
         chosen_valid = Signal()

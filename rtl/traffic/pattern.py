@@ -1,8 +1,8 @@
 """Where generated packets go: the patterns on coordinates of a torus of any shape."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import data
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import FLIT_BITS, Straps
 from rtl.registers import Pattern
@@ -18,7 +18,7 @@ Destination = data.StructLayout({"place": Place, "here": 1})
 """What a pattern gives; with `here` it is this node, and nothing is to be sent."""
 
 
-class PatternDraw(Component):
+class PatternDraw(wiring.Component):
     """Holds the destination of the next packet, drawn in advance.
 
     The definitions are those of Dally and Towles, "Principles and Practices of Interconnection Networks" (2004),
@@ -65,7 +65,7 @@ class PatternDraw(Component):
     destination: Out(Destination)
     take: In(1)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         places = [(axis, self.straps[axis], self.straps[f"size_{axis}"]) for axis in "xyz"]
         transposed = self._transpose(m, places)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern, TrafficError
@@ -15,7 +16,7 @@ from rtl.traffic.totals import WIDE, TotalsPort
 __all__ = ["TrafficRegisters"]
 
 
-class TrafficRegisters(Component):
+class TrafficRegisters(wiring.Component):
     """Serves the host's accesses, one in two cycles, and walks through what is to be cleared.
 
     Parameters
@@ -62,7 +63,7 @@ class TrafficRegisters(Component):
             "busy": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         bus = self.bus
         begins = Signal()

@@ -3,7 +3,7 @@
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import FLIT_BITS, Header, Straps, TrafficHeader, VirtualChannel
 from rtl.traffic.lane import xorshift
@@ -30,7 +30,7 @@ SettingsPort = wiring.Signature({
 Waiting = data.StructLayout({"time": 32, "recorded": 1, "size": 3})
 
 
-class PacketSource(Component):
+class PacketSource(wiring.Component):
     """Generates packets by a Bernoulli trial a cycle and gives them to lanes one after the other.
 
     The trial does not know of the network (open loop): what cannot be sent waits, and its latency counts from the
@@ -86,7 +86,7 @@ class PacketSource(Component):
     active: Out(1)
     busy: Out(1)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         settings = self.settings
         m.submodules.queue = queue = SyncFIFOBuffered(width=Waiting.size, depth=QUEUE)

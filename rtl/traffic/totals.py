@@ -5,7 +5,7 @@ from operator import or_
 
 from amaranth.hdl import Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import Component, In, Out
+from amaranth.lib.wiring import In, Out
 
 from rtl.formats import CHUNK_FLITS
 from rtl.registers import TrafficError
@@ -28,7 +28,7 @@ TotalsPort = wiring.Signature({
 """Registers by name; the window is closed plus, while it is open, the time since its start."""
 
 
-class Totals(Component):
+class Totals(wiring.Component):
     """Adds up what the source, the lanes and the banks report.
 
     Parameters
@@ -59,7 +59,7 @@ class Totals(Component):
             "totals": Out(TotalsPort),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         totals = self.totals
         with m.If(self.generated & self.record):

@@ -1,7 +1,8 @@
 """A synthesizable traffic generator and checker, between the network interface and the guard of a node."""
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib.wiring import Component, In, Out, connect, flipped
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.formats import Straps
 from rtl.parameters import Parameters
@@ -16,7 +17,7 @@ from rtl.traffic.totals import Totals
 __all__ = ["Traffic"]
 
 
-class Traffic(Component):
+class Traffic(wiring.Component):
     """Generates packets by a pattern, checks those of other generators, and measures both.
 
     It stands on the tenant's side of the guard: its packets are stamped and need permission like software's. A
@@ -60,7 +61,7 @@ class Traffic(Component):
             "quiescent": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         lanes = self._parameters.lanes
         m.submodules.registers = registers = TrafficRegisters(self._parameters)

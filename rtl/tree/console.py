@@ -38,7 +38,7 @@ class ConsoleStamp(wiring.Component):
     i: In(FlitStream)
     o: Out(FlitStream)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         position = Signal(2)
         index = Signal(2)
@@ -121,7 +121,7 @@ class ConsoleFilter(wiring.Component):
             "control": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         header = data.View(TreeHeader, self.flit.data)
         index = Signal(2)
@@ -207,7 +207,7 @@ class ConsoleDrain(wiring.Component):
     i: In(FlitStream)
     o: Out(FlitStream)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         sink = Signal()
         inside = Signal()

@@ -38,7 +38,7 @@ class ControlExecutor(wiring.Component):
     o: Out(FlitStream)
     owner: Out(RegisterBus)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         index = Signal(2)
         answer = Signal(FLIT_BITS)

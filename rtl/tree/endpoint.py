@@ -80,7 +80,7 @@ class TreeEndpoint(wiring.Component):
             "quiescent": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         # Room for all that credits allow: two packets of each channel, or of the owner's alone.
         m.submodules.console = console = PacketStore(256)

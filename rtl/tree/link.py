@@ -37,7 +37,7 @@ class LinkReceiver(wiring.Component):
     o: Out(FlitStream).array(CHANNELS)
     empty: Out(1)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         levels = []
         for channel, o in zip(TreeChannel, self.o, strict=True):
@@ -76,7 +76,7 @@ class Credits(wiring.Component):
     room: Out(CHANNELS)
     home: Out(1)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         counts = [Signal(range(LINK_PACKETS + 1), init=LINK_PACKETS, name=f"{channel.name.lower()}_credits")
                   for channel in TreeChannel]

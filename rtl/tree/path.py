@@ -57,7 +57,7 @@ class Mover(wiring.Component):
             "o": Out(FlitStream),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.d.comb += [
             self.o.valid.eq((self.select & Cat(i.valid for i in self.i)).any()),
@@ -123,7 +123,7 @@ class Path(wiring.Component):
             "going": Out(len(Target)),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.mover = mover = Mover(CHANNELS * self.inputs)
         for outer, inner in zip(self.i, mover.i, strict=True):

@@ -48,7 +48,7 @@ class RootPort(wiring.Component):
             "quiescent": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.receiver = receiver = LinkReceiver()
         m.submodules.credits = credits = Credits()

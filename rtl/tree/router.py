@@ -77,7 +77,7 @@ class TreeRouter(wiring.Component):
         """The receiving end of a cable; a subclass may return any other with the ports of a `LinkReceiver`."""
         return LinkReceiver()
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         root = Signal()
         m.d.comb += root.eq(self.straps.rank == 0)

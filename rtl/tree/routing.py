@@ -68,7 +68,7 @@ class HeapRoute(wiring.Component):
     vector: In(24)
     targets: Out(4)
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         here = Signal(RANK_BITS + 1)
         there = Signal(RANK_BITS + 1)

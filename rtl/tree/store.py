@@ -60,7 +60,7 @@ class PacketStore(wiring.Component):
             "empty": Out(1),
         })
 
-    def elaborate(self, platform: object) -> Module:
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         m.submodules.ram = ram = memory.Memory(shape=Flit, depth=self.depth, init=[])
         committed = Signal(range(2 * self.depth))
