@@ -34,6 +34,7 @@ prove: $(VENV)/ready
 
 attack: $(VENV)/ready
 	$(KHHW) attack -o docs/results/attack.json
+	$(KHHW) attack --lanes 6 --bug-packets 0 -o docs/results/attack-6-lanes.json
 
 mutants: $(VENV)/ready
 	$(VENV)/bin/python -m tests.rtl.mutation

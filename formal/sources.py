@@ -280,20 +280,6 @@ class TorusSource(RouterHarness):
                 self.one_at_most(m, register)
         return m
 
-    def _eject(self, m: Module, dut: Opened, out: data.View) -> Signal:
-        """One slot of the ejection lane's buffer is watched, any. Returns: what the lane offers was not in another."""
-        buffer = "ejection_0.buffer"
-        level, consume = (dut.signal(f"{buffer}.{name}", width=None) for name in ("level", "consume"))
-        port = dut.memory(f"{buffer}.storage").read_port()
-        distance = Signal(len(consume))
-        watched = Signal()
-        m.d.comb += [port.addr.eq(AnyConst(len(port.addr))), distance.eq(port.addr - consume)]
-        with m.If(~out.valid | out.ready):
-            m.d.sync += watched.eq((level == 0) | (distance == 0))
-        self.help(m, ~self.bears(m, distance < level, data.View(Flit, port.data)) | self.entered)
-        self.help(m, dut.signal(f"{buffer}.produce", width=None) == (consume + level)[:len(consume)])
-        return watched
-
 
 class TreeSource(RouterHarness):
     """A tree router, anywhere in any tree."""

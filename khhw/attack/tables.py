@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-__all__ = ["tables"]
+__all__ = ["summary", "tables"]
 
 
 def tables(report: Mapping[str, Any]) -> str:
@@ -16,7 +16,7 @@ def tables(report: Mapping[str, Any]) -> str:
         What ``khhw attack --json`` prints.
     """
     design, planted = report["results"]["design"], report["results"]["planted"]
-    parts = [_summary(report, design)]
+    parts = [summary(report, design)]
     parts.append("\n".join(_table(("tried", "number"), design["tried"].items())))
     parts.append("\n".join(_table(("refused, at any node, by reason", "packets"), design["refused"].items())))
     parts.append("\n".join(_table(
@@ -29,7 +29,8 @@ def tables(report: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _summary(report: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+def summary(report: Mapping[str, Any], found: Mapping[str, Any]) -> str:
+    """What was attacked, and what came of it, in a few sentences."""
     lanes = report["parameters"]["lanes"]
     return (f"{found['packets']:,} packets of hostile nodes in {found['rounds']:,} rounds on {found['machines']:,} "
             f"machines of {lanes} lanes, {found['cycles']:,} cycles, seed {report['seed']}: "

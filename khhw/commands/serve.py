@@ -155,7 +155,7 @@ class _View:
         if failure:
             self._show(self._console, "\n".join([failure, *ended.outcome.get("stuck", []), f"its log is {ended.log}"]))
         else:
-            self._show(self._console, f"stopped; its log is {ended.log}")
+            self._show(self._console, f"{ended.results.get('ended') or 'stopped'}; its log is {ended.log}")
 
     def _object(self, results: dict[str, Any]) -> None:
         from khhw.commands.output import in_ascii, report

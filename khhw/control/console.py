@@ -2,7 +2,7 @@
 
 import math
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from khhw.node.shape import Shape
 from khhw.node.tree_packets import TreePacket, console_packets
 from rtl.formats import Protocol, TreeChannel
 
-__all__ = ["CONTINUED", "OUTSIDE", "TEXT_LIMIT", "Console", "ConsoleError", "LoadTime", "Said"]
+__all__ = ["CONTINUED", "OUTSIDE", "TEXT_LIMIT", "Answer", "Console", "ConsoleError", "LoadTime", "Said"]
 
 OUTSIDE = -1
 """Rank of the outside in a transcript."""
@@ -47,6 +47,39 @@ class Said:
     cycle: int
     rank: int
     text: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A line with a node's prompt in front, as its loader and kernels' reports have it; what else is printed is none.
+
+    Parameters
+    ----------
+    text : str
+        Begins what stands behind the prompt.
+    whole : bool
+        And is all of it.
+    """
+
+    text: str
+    whole: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+    def within(self, said: Said) -> bool:
+        """Whether this was said."""
+        prompt = f"node {said.rank}> "
+        line = said.text.removeprefix(prompt)
+        return said.text.startswith(prompt) and (line == self.text or (not self.whole and line.startswith(self.text)))
+
+
+ERROR = Answer("error:")
+"""What a loader or a kernel says when something has gone wrong."""
+
+
+def _says(said: Said, wanted: str | Answer) -> bool:
+    return wanted.within(said) if isinstance(wanted, Answer) else wanted in said.text
 
 
 @dataclass(frozen=True)
@@ -181,21 +214,22 @@ class Console:
         return mark
 
     async def wait(
-        self, ranks: Iterable[int], accept: str, *, since: int = 0, limit: float | None = None,
-        refuse: str | None = "error:",
+        self, ranks: Iterable[int], accept: str | Answer, *, since: int = 0, limit: float | None = None,
+        refuse: Sequence[str | Answer] = (ERROR, ),
     ) -> dict[int, Said]:
-        """Wait until each of `ranks` has said a line that contains `accept`.
+        """Wait until each of `ranks` has said what is wanted.
 
         Parameters
         ----------
         ranks : iterable of int
-        accept : str
+        accept : str or Answer
+            A line that contains this text, or an answer.
         since : int
             Where in the transcript to begin.
         limit : int, math.inf or None
             Cycles to wait; None: those of the console.
-        refuse : str or None
-            A line of one of `ranks` that contains this ends the wait.
+        refuse : sequence of str or Answer
+            Any of these, of one of `ranks`, ends the wait.
 
         Returns
         -------
@@ -214,10 +248,10 @@ class Console:
         while missing:
             self._new.clear()
             for said in self.transcript[max(0, since - self._forgotten):]:
-                if said.rank in missing and accept in said.text:
+                if said.rank in missing and _says(said, accept):
                     found[said.rank] = said
                     missing.remove(said.rank)
-                elif said.rank in missing and refuse is not None and refuse in said.text:
+                elif said.rank in missing and any(_says(said, wrong) for wrong in refuse):
                     raise ConsoleError(f"node {said.rank} said {said.text!r}")
             since = self._said
             if missing:
@@ -226,10 +260,10 @@ class Console:
                         await self._new.wait()
                 except TimeoutError:
                     raise ConsoleError(
-                        f"nodes {sorted(missing)} did not say {accept!r} within {limit} cycles") from None
+                        f"nodes {sorted(missing)} did not say {str(accept)!r} within {limit} cycles") from None
         return found
 
-    async def ask(self, text: str, ranks: Iterable[int], accept: str) -> dict[int, Said]:
+    async def ask(self, text: str, ranks: Iterable[int], accept: str | Answer) -> dict[int, Said]:
         """Send a command to some nodes and wait for all their answers."""
         ranks = list(ranks)
         return await self.wait(ranks, accept, since=await self.line(text, ranks))
@@ -247,9 +281,9 @@ class Console:
         mark = await self.line(f"mrw {address:#x} {len(image)}", ranks)
         await self.write(image, raw=True)
         sent = self.outside.now - began
-        await self.wait(ranks, f"mrw: {len(image)} bytes", since=mark)
+        await self.wait(ranks, Answer(f"mrw: {len(image)} bytes", whole=True), since=mark)
         wanted = f"{zlib.crc32(image):08x}"
-        for said in (await self.ask(f"crc {address:#x} {len(image)}", ranks, "crc: ")).values():
+        for said in (await self.ask(f"crc {address:#x} {len(image)}", ranks, Answer("crc: "))).values():
             if not said.text.endswith(wanted):
                 raise ConsoleError(f"node {said.rank} holds a damaged image: {said.text!r}, it should be {wanted}")
         return LoadTime(len(image), len(ranks), sent, self.outside.now - began)
@@ -262,4 +296,9 @@ class Console:
         self, name: str, ranks: Iterable[int], *, since: int, limit: float | None = math.inf,
     ) -> dict[int, Said]:
         """Wait until the kernel has ended on all of `ranks`: as long as it takes, so that a lock shows as one."""
-        return await self.wait(ranks, f"kernel {name} done", since=since, limit=limit)
+        return await self.wait(ranks, Answer(f"kernel {name} done", whole=True), since=since, limit=limit)
+
+    async def opened(self, name: str, ranks: Iterable[int], *, since: int) -> dict[int, Said]:
+        """Wait until the kernel serves on all of `ranks`: it says so by ``node RANK> NAME: open``."""
+        return await self.wait(
+            ranks, Answer(f"{name}: open"), since=since, refuse=(ERROR, Answer(f"kernel {name} done", whole=True)))

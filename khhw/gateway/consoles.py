@@ -1,6 +1,6 @@
 """Consoles for telnet: a port for each node, and one for all of them together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from khhw.control.console import OUTSIDE, Console, Said
@@ -11,7 +11,7 @@ from khhw.gateway.wire import ClientLostError, Wire
 from khhw.host.ports import Host
 from khhw.host.scheduler import ROOT, sleep
 from khhw.host.sync import Queue
-from khhw.node.commands import LINE_LIMIT, LineError, written
+from khhw.node.commands import EVERYBODY, LINE_LIMIT, LineError, parse_line, written
 from khhw.visible import visible
 
 __all__ = ["CLIENTS", "Consoles"]
@@ -35,6 +35,8 @@ class Consoles:
     sockets : Sockets
     nodes : int
         Of the machine.
+    running : mapping
+        Names of kernels by the ranks they run on; all other nodes are at their loader's prompt.
     base : int
         Port of node 0's console; node r has the r-th behind it, and the one behind the last node's is for all. 0: each
         any port that is free.
@@ -45,9 +47,11 @@ class Consoles:
         If a port is taken.
     """
 
-    def __init__(self, host: Host, sockets: Sockets, nodes: int, base: int) -> None:
+    def __init__(self, host: Host, sockets: Sockets, nodes: int, base: int, running: Mapping[int, str]) -> None:
         self._host = host
         self._sockets = sockets
+        self._nodes = nodes
+        self._running = running
         self._typed: Queue[_Typed] = Queue(16, "lines typed outside")
         self._listeners: dict[int | None, list[_Listener]] = {}
         self._doors: dict[int | None, Door] = {}
@@ -97,7 +101,7 @@ class Consoles:
         """One person at one console, until the person leaves."""
         listener = _Listener(client)
         self._listeners[rank].append(listener)
-        listener.hear("consoles of all nodes; type help" if rank is None else f"console of node {rank}; type help")
+        listener.hear(self._greeting(rank))
         try:
             await self._listen_to(client, listener, None if rank is None else [rank])
         except ClientLostError:
@@ -105,6 +109,12 @@ class Consoles:
         finally:
             self._listeners[rank].remove(listener)
             client.finish()
+
+    def _greeting(self, rank: int | None) -> str:
+        if rank is None:
+            return "consoles of all nodes; type help"
+        running = self._running.get(rank)
+        return f"console of node {rank}; " + ("type help" if running is None else f"{running} is running")
 
     async def _listen_to(self, client: Client, listener: "_Listener", ranks: Sequence[int] | None) -> None:
         """Obey what a person types, until it is a browser that posts a web page's text here."""
@@ -131,11 +141,22 @@ class Consoles:
     async def _type(self, listener: "_Listener", line: str, ranks: Sequence[int] | None) -> None:
         """A line was typed: nodes get what they can read, and a person hears at once what they cannot."""
         try:
+            self._check(line, ranks)
             written(line, ranks)
         except LineError as error:
             listener.hear(f"error: {error}")
         else:
             await self._typed.put((line, ranks))
+
+    def _check(self, line: str, ranks: Sequence[int] | None) -> None:
+        """Refuse a list of nodes where nodes would read another one, or none at all."""
+        command = parse_line(line)
+        if command.nodes == EVERYBODY and not line.lstrip().startswith("on "):
+            return
+        if ranks is not None:
+            raise LineError(f"this is the console of node {ranks[0]}; 'on NODES' is for the one of all nodes")
+        if command.nodes != EVERYBODY and (last := max(high for _, high in command.nodes.stretches)) >= self._nodes:
+            raise LineError(f"there is no node {last}; nodes are 0 to {self._nodes - 1}")
 
 
 class _Listener:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from khhw.control.console import OUTSIDE, ConsoleError, Said
+from khhw.control.console import OUTSIDE, Answer, ConsoleError, Said
 from khhw.control.domains import Domains
 from khhw.gateway.client import Client
 from khhw.gateway.consoles import Consoles
@@ -77,10 +77,12 @@ class ServingProgram(MachineProgram):
         self._inbox = host.inbox
         allow_files(files_needed(self._room.clients, self.shape.nodes))
         self._sockets = Sockets()
+        self._server = Image.parse(self.images[self.serve.kernel]).name
         self._door = self._sockets.listen(self.serve.port, self._enter, self._room.clients)
-        self._consoles = Consoles(host, self._sockets, self.shape.nodes, self.serve.console_port)
+        self._consoles = Consoles(
+            host, self._sockets, self.shape.nodes, self.serve.console_port, {self.serve.server: self._server})
         self._sockets.start()
-        self._failure = ""
+        self._failure = self._message = ""
         host.figures = self._figures
 
     async def run(self) -> None:
@@ -93,7 +95,7 @@ class ServingProgram(MachineProgram):
         server = KernelEntry(nodes=[self.serve.server], kernel=self.serve.kernel, arguments=arguments)
         await self._load(server.kernel, [self.serve.server])
         mark = await self._boot(server)
-        await self._console.wait([self.serve.server], ": open", since=mark)
+        await self._console.opened(self._server, [self.serve.server], since=mark)
         self._consoles.open(self._console)
         self._sockets.open(self._door)
         report("serving", kernel=self.serve.kernel, server=self.serve.server, gateway=self.serve.gateway,
@@ -101,10 +103,11 @@ class ServingProgram(MachineProgram):
         await self._until_ended(mark)
 
     async def _until_ended(self, mark: int) -> None:
-        name, rank = Image.parse(self.images[self.serve.kernel]).name, self.serve.server
+        name, rank = self._server, self.serve.server
         try:
-            await self._console.wait([rank], f"kernel {name} done", since=mark, limit=math.inf,
-                                     refuse=f"error: kernel {name} failed")
+            await self._console.wait([rank], Answer(f"kernel {name} done", whole=True), since=mark, limit=math.inf,
+                                     refuse=[Answer(f"error: kernel {name} failed")])
+            self._message = f"{name} on node {rank} has ended"
         except ConsoleError as error:
             self._failure = f"{name} on node {rank} has ended, and what it held is gone: {error}"
 
@@ -128,6 +131,6 @@ class ServingProgram(MachineProgram):
                 "waited_seconds": round(self._inbox.waited_seconds, 3)}
 
     def results(self, _outcome: Outcome) -> dict[str, Any]:
-        """What has passed, and why the server failed; closes all sockets."""
+        """What has passed, and how the server ended if it has; closes all sockets."""
         self._sockets.close()
-        return {**self._figures(), "failure": self._failure}
+        return {**self._figures(), "failure": self._failure, "ended": self._message}

@@ -33,13 +33,15 @@ class Shell:
             for packet in await self._node.console.receive():
                 for reading in self._reader.feed(packet):
                     match reading:
-                        case Command(name=name):
-                            await self._answer(name)
+                        case Command(name=name, rest=rest):
+                            await self._answer(name, rest)
                         case WrongLine(message=message):
                             await self.say(f"error: {message}")
 
-    async def _answer(self, command: str) -> None:
-        if command == "help":
+    async def _answer(self, command: str, rest: str) -> None:
+        if command in ("help", "info") and rest:
+            await self.say(f"error: {command} takes nothing behind it, not {shortened(rest)!r}")
+        elif command == "help":
             await self.say("help                      this text")
             await self.say("info                      who is connected")
         elif command == "info":

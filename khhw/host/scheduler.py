@@ -247,8 +247,6 @@ class Task(Wait[T]):
             self._advance(value, error)
         except StopIteration as stop:
             self._finish(stop.value, None)
-        except KeyboardInterrupt:
-            raise
         except BaseException as failure:
             self._finish(None, failure)
         finally:

@@ -36,6 +36,8 @@ _MODULE = struct.Struct(">HI")
 """Bytes of a module's name and of its source; both follow. The main module comes first."""
 _LARGEST = 1 << 20
 """Bytes of all modules together, unpacked."""
+_MOST_SAID = 1000
+"""Characters that are said of an exception."""
 _FILE = "<image {}>"
 """What a module of an image is compiled as, and so named by in a traceback."""
 
@@ -197,10 +199,9 @@ def load_image(data: bytes) -> Main:
     loaded = _Modules(image)
     try:
         module = loaded.module(next(iter(image.modules)))
-    except KeyboardInterrupt:
-        raise
     except BaseException as error:
-        raise ImageError(f"Kernel {image.name} does not start: {type(error).__name__}: {error}") from error
+        # Also one that looks like Ctrl-C, which the process that runs a machine takes as a signal.
+        raise ImageError(f"Kernel {image.name} does not start: {described(error)}") from error
     main = module.__dict__.get(image.entry)
     if not callable(main):
         raise ImageError(f"Kernel {image.name} has no function {image.entry!r}")
@@ -208,13 +209,28 @@ def load_image(data: bytes) -> Main:
     return entry
 
 
+def described(error: BaseException) -> str:
+    """What an exception of foreign code says, on one line of at most 1,000 characters."""
+    try:
+        text = str(error)
+    except BaseException as another:
+        text = f"(its text cannot be had: {type(another).__name__})"
+    text = " ".join(text.splitlines())
+    return f"{type(error).__name__}: {text[:_MOST_SAID]}{'...' if len(text) > _MOST_SAID else ''}".removesuffix(": ")
+
+
 def place_of(error: BaseException) -> str:
     """Where in the code of an image an exception was raised: ``, in MODULE line N``; empty if in none of it."""
     before, after = _FILE.split("{}")
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+    for frame in reversed([*traceback.extract_tb(error.__traceback__), *_frames_of(error.__cause__)]):
         if frame.filename.startswith(before) and frame.filename.endswith(after):
             return f", in {frame.filename.removeprefix(before).removesuffix(after)} line {frame.lineno}"
     return ""
+
+
+def _frames_of(error: BaseException | None) -> list[traceback.FrameSummary]:
+    """Where what led to an error was raised: Python makes another error of a StopIteration that leaves a coroutine."""
+    return [] if error is None else list(traceback.extract_tb(error.__traceback__))
 
 
 def _forbidden(*_args: object, **_keywords: object) -> None:

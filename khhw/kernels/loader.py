@@ -7,7 +7,15 @@ from outside the machine are commands; text of other nodes is not. See ``docs/co
 import zlib
 from collections.abc import Awaitable, Callable
 
-from khhw.kernels.image import HEADER_BYTES, Image, ImageError, image_length, load_image, place_of
+from khhw.kernels.image import (
+    HEADER_BYTES,
+    Image,
+    ImageError,
+    described,
+    image_length,
+    load_image,
+    place_of,
+)
 from khhw.node import (
     Command,
     ConsoleReader,
@@ -25,8 +33,9 @@ __all__ = ["RAW_TIMEOUT", "Loader", "LoaderError", "run_loader"]
 
 RAW_TIMEOUT = 20_000
 """Cycles without a packet after which a raw write counts as truncated, and a line as lost."""
-_MOST_SAID = 1000
-"""Characters that are said of an exception."""
+
+_ALONE = ("help", "info", "reset")
+"""Commands that stand alone on their line."""
 
 _HELP = """\
 help                      this text
@@ -102,6 +111,8 @@ class Loader:
         try:
             if name not in self._commands:
                 raise LoaderError(f"unknown command {shortened(name)!r}; type help")
+            if rest and name in _ALONE:
+                raise LoaderError(f"{name} takes nothing behind it, not {shortened(rest)!r}")
             await self._commands[name](rest)
         except (LoaderError, ImageError, ValueError, IndexError) as error:
             await self.say(f"error: {error}")
@@ -113,10 +124,15 @@ class Loader:
                 pass
             case _:
                 raise LoaderError(f"{command} takes ADDRESS LENGTH, not {shortened(rest)!r}")
-        if not length or address + length > len(self._node.memory):
+        if not length:
+            raise LoaderError(f"{command}: there is nothing to do with 0 bytes")
+        self._check_range(command, address, length)
+        return address, length
+
+    def _check_range(self, command: str, address: int, length: int) -> None:
+        if address + length > len(self._node.memory):
             raise LoaderError(
                 f"{command}: {length} bytes at {address:#x} leave the memory of {len(self._node.memory)} bytes")
-        return address, length
 
     async def _help(self, _rest: str) -> None:
         await self.say(_HELP)
@@ -146,7 +162,10 @@ class Loader:
 
     async def _boot(self, rest: str) -> None:
         first, _, arguments = rest.partition(" ")
-        address, _ = self._range("boot", f"{first} {HEADER_BYTES}")
+        address = parse_number(first)
+        if address is None:
+            raise LoaderError(f"boot takes ADDRESS [ARGUMENTS], not {shortened(rest)!r}")
+        self._check_range("boot", address, HEADER_BYTES)
         length = image_length(self._node.memory.read(address, HEADER_BYTES))
         available = min(length, len(self._node.memory) - address)
         data = self._node.memory.read(address, max(available, HEADER_BYTES))
@@ -159,13 +178,14 @@ class Loader:
         try:
             async with scope():
                 await main(self._node, arguments.strip(" "))
-        except KeyboardInterrupt:
+        except GeneratorExit:
+            # The machine is taken down while the kernel runs.
             raise
         except BaseException as error:
             if not isinstance(error, Exception | SystemExit) and (await current_task()).cancelling:
                 raise
             # Foreign code: whatever it does wrong, the node comes back to its prompt.
-            await self.say(f"error: kernel {image.name} failed: {_described(error)}{place_of(error)}")
+            await self.say(f"error: kernel {image.name} failed: {described(error)}{place_of(error)}")
         else:
             await self.say(f"kernel {image.name} done")
         await self._node.reset()
@@ -175,16 +195,6 @@ class Loader:
         base = self._node.layout.reception.base
         self._node.memory.clear(base, len(self._node.memory) - base)
         await self.say("ready, type help")
-
-
-def _described(error: BaseException) -> str:
-    """What an exception of foreign code says, on one line."""
-    try:
-        text = str(error)
-    except Exception as another:
-        text = f"(its text cannot be had: {type(another).__name__})"
-    text = " ".join(text.splitlines())
-    return f"{type(error).__name__}: {text[:_MOST_SAID]}{'...' if len(text) > _MOST_SAID else ''}"
 
 
 async def run_loader(transport: NodeTransport) -> None:

@@ -1,5 +1,6 @@
 """What is wrong with a machine file although every key of it is right."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,8 +29,11 @@ _LARGEST_VALUE = 1 << 18
 _SMALLEST_SCALE = 0.001
 _STUDY_MEMORY = 1 << 21
 _LOAD = "memcached_load"
-_NUMBERS = ("seed", "epoch", "clock_hz")
+_NUMBERS = ("seed", )
 """What is put into arguments when a kernel boots."""
+_SERVER_NUMBERS = ("epoch", "clock_hz", "connections")
+"""And into those of a server."""
+_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
 _LONGEST_NUMBER = str((1 << 64) - 1)
 
 
@@ -94,7 +98,7 @@ def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Wrong | Non
         return wrong
     if unusable := _wrong_kernel(serve.kernel, machine, folder):
         return ("kernel",), unusable
-    if unsayable := _wrong_arguments(serve.arguments, [serve.server], machine):
+    if unsayable := _wrong_arguments(serve.arguments, [serve.server], machine, (*_NUMBERS, *_SERVER_NUMBERS)):
         return ("arguments",), unsayable
     return None
 
@@ -111,10 +115,15 @@ def _wrong_kernel(kernel: str, machine: MachineFile, folder: Path) -> str | None
     return None
 
 
-def _wrong_arguments(arguments: str, ranks: Sequence[int], machine: MachineFile) -> str | None:
+def _wrong_arguments(
+    arguments: str, ranks: Sequence[int], machine: MachineFile, numbers: Sequence[str] = _NUMBERS,
+) -> str | None:
     """Arguments that the line which boots a kernel cannot carry, whatever is put in for ``{seed}`` and the like."""
-    for name in _NUMBERS:
+    for name in numbers:
         arguments = arguments.replace(f"{{{name}}}", _LONGEST_NUMBER)
+    if unknown := _PLACEHOLDER.search(arguments):
+        known = ", ".join(f"{{{name}}}" for name in numbers)
+        return f"{unknown[0]} stands for nothing; what is put into arguments here: {known}"
     command = boot_command(Layout(machine.node.memory_bytes).image.base, arguments)
     try:
         written(command, None if len(set(ranks)) == machine.nodes else ranks)

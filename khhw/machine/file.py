@@ -61,7 +61,8 @@ class KernelEntry(_Section):
     """Text behind the address on the loader's boot line, which has at most 16,384 bytes and no control characters;
     `{seed}` becomes the seed of the run."""
     service: bool = False
-    """Booted before the others, and awaited until it says `open`; told to `stop` when the others have ended."""
+    """Booted before the others, and awaited until it prints `node RANK> NAME: open`, with the name of its module; told
+    to `stop` when the others have ended."""
 
     def ranks(self, nodes: int) -> list[int]:
         """Ranks that boot it in a machine of `nodes`."""

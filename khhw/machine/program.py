@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from khhw.control.console import OUTSIDE, Console, Said
+from khhw.control.console import OUTSIDE, Answer, Console, Said
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.control.log import RefusalLog, clear_logs, read_logs
@@ -87,7 +87,7 @@ class MachineProgram:
         await self._outside.start()
         await self._owner.set_console(None, UP, [DOWN, UP])
         await self._owner.release(None)
-        await self._console.wait(range(self.shape.nodes), "ready")
+        await self._console.wait(range(self.shape.nodes), Answer("ready"))
 
     async def _phase(self, phase: Phase) -> None:
         self.host.use_cpu(self._cpu(phase))
@@ -136,7 +136,7 @@ class MachineProgram:
         services = [entry for entry in phase.kernels if entry.service]
         marks = {entry: await self._boot(entry) for entry in services}
         for entry in services:
-            await self._console.wait(entry.ranks(self.shape.nodes), ": open", since=marks[entry])
+            await self._console.opened(self._name(entry), entry.ranks(self.shape.nodes), since=marks[entry])
         others = [entry for entry in phase.kernels if not entry.service]
         marks |= {entry: await self._boot(entry) for entry in others}
         for entry in others:
@@ -149,9 +149,12 @@ class MachineProgram:
         arguments = entry.arguments.replace("{seed}", str(self.seed))
         return await self._console.boot(self.layout.image.base, arguments, entry.ranks(self.shape.nodes))
 
+    def _name(self, entry: KernelEntry) -> str:
+        """What the image calls itself, and its loader it."""
+        return Image.parse(self.images[entry.kernel]).name
+
     async def _ended(self, entry: KernelEntry, mark: int) -> None:
-        name = Image.parse(self.images[entry.kernel]).name
-        await self._console.done(name, entry.ranks(self.shape.nodes), since=mark)
+        await self._console.done(self._name(entry), entry.ranks(self.shape.nodes), since=mark)
 
     def _keep_refusals(self, phase: Phase, logs: Sequence[RefusalLog]) -> None:
         for log in logs:

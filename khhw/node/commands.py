@@ -156,11 +156,13 @@ def written(command: str, ranks: Iterable[int] | None = None) -> str:
         If it has more than :data:`LINE_LIMIT` bytes, control characters or broken text.
     """
     line = command if ranks is None else f"on {list_ranks(ranks)} {command}"
-    for place in controls(line):
-        raise LineError(f"a console line takes no control characters; {line[place]!r} is in it, behind "
-                        f"{line[max(0, place - _SHORT // 2):place]!r}")
+    for place in controls(command):
+        raise LineError(f"a console line takes no control characters; {command[place]!r} is in it, behind "
+                        f"{command[max(0, place - _SHORT // 2):place]!r}")
     if (length := len(line.encode())) > LINE_LIMIT:
-        raise LineError(f"a console line has at most {LINE_LIMIT:,} bytes; {shortened(line)!r} would have {length:,}")
+        prefix = line.removesuffix(command)
+        raise LineError(f"a console line has at most {LINE_LIMIT:,} bytes; {shortened(command)!r} would have {length:,}"
+                        + (f" with {prefix!r} in front" if prefix else ""))
     return line
 
 

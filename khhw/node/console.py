@@ -97,8 +97,10 @@ class NodeConsole:
             Its name.
         """
         match reading:
-            case Command(name="stop"):
+            case Command(name="stop", rest=""):
                 return True
+            case Command(name="stop", rest=rest):
+                await self._refuse(f"stop takes nothing behind it, not {shortened(rest)!r}")
             case Command(name=name):
                 await self._refuse(f"unknown command {shortened(name)!r}; {kernel} is running and knows stop")
             case WrongLine(message=message):

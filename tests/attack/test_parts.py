@@ -16,7 +16,7 @@ from khhw.attack.packing import as_bytes, descriptors, pack_all, set_field, take
 from khhw.attack.planted import BUGS, _copy
 from khhw.attack.records import torus_records
 from khhw.attack.scene import MATRICES, SCENES
-from khhw.attack.tables import tables
+from khhw.attack.tables import summary, tables
 from khhw.attack.tracing import stolen
 from khhw.cli import main
 from khhw.node.descriptors import descriptor, header
@@ -173,9 +173,15 @@ class TestKeptResults:
     def test_the_page_has_their_tables(self) -> None:
         assert tables(self.REPORT) in (DOCS / "attack.md").read_text()
 
-    def test_nothing_got_through_and_every_bug_was_found(self) -> None:
-        design = self.REPORT["results"]["design"]
+    @pytest.mark.parametrize(("name", "lanes"), [("attack", 2), ("attack-6-lanes", 6)])
+    def test_nothing_got_through(self, name: str, lanes: int) -> None:
+        report = json.loads((DOCS / "results" / f"{name}.json").read_text())
+        design = report["results"]["design"]
+        assert report["parameters"]["lanes"] == lanes
         assert design["packets"] >= 10_000_000 and design["violations"] == []
+        assert summary(report, design) in (DOCS / "attack.md").read_text()
+
+    def test_every_bug_was_found(self) -> None:
         assert [bug["name"] for bug in self.REPORT["results"]["planted"]] == [bug.name for bug in BUGS]
         assert all(bug["found"] for bug in self.REPORT["results"]["planted"])
 

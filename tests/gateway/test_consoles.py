@@ -79,6 +79,20 @@ def test_what_a_node_says_is_shown_at_every_port_and_who_said_it():
         assert terminal.state == Terminal("top\r\n[2] x\r\nbottom").state
 
 
+def test_a_list_of_nodes_that_would_not_be_read_as_written_is_answered_at_once():
+    with Telnets().running() as telnets:
+        with telnets.at(0) as (person, heard):
+            person.sendall(b"on 1 info\n on 0-x info\non all info\nonwards\n")
+            for _ in range(3):
+                assert heard.readline().startswith(b"error: this is the console of node 0; 'on NODES' is for the one ")
+        with telnets.at(None) as (person, heard):
+            person.sendall(b"on 0,99 info\non all info\non 0 info\non 3-1 info\n")
+            assert heard.readline().startswith(b"error: there is no node 99; nodes are 0 to ")
+        telnets.wait_for_lines(4)
+        assert telnets.console.lines == [
+            ("onwards", [0]), ("on all info", None), ("on 0 info", None), ("on 3-1 info", None)]
+
+
 def test_a_line_that_no_node_could_read_is_answered_at_once():
     with Telnets().running() as telnets, telnets.at(0) as (person, heard):
         person.sendall("e\u0301\u0301\u0301\u0301\u0301\u0301\x1b\n".encode())

@@ -158,7 +158,7 @@ def test_wrong_options_are_said_on_the_console(rig):
         await rig.console.load(build_image(probe), rig.machine.layout.image.base, rig.ranks)
         mark = await rig.console.boot(rig.machine.layout.image.base, "sed=5", rig.ranks)
         await rig.console.wait(rig.ranks, "error: kernel probe failed: ValueError: no option 'sed=5'", since=mark,
-                               refuse=None)
+                               refuse=())
 
     rig.run(program())
 

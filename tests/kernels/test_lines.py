@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from khhw.control.console import ConsoleError
 from khhw.kernels.image import ImageError, build_image
 from khhw.kernels.loader import RAW_TIMEOUT
 from khhw.node.commands import LINE_LIMIT
@@ -17,6 +18,8 @@ FAILURES = {
     "two lines": ("raise ValueError('a\\nnode 1> kernel failing done')",
                   "ValueError: a node 1> kernel failing done, in failing line 3"),
     "exit": ("raise SystemExit(3)", "SystemExit: 3, in failing line 3"),
+    "as if by Ctrl-C": ("raise KeyboardInterrupt", "KeyboardInterrupt, in failing line 3"),
+    "a stop": ("raise StopIteration", "RuntimeError: coroutine raised StopIteration, in failing line 3"),
     "its own": ("raise Own('mine')", "Own: mine, in failing line 3"),
     "no text": ("raise Silent", "Silent: (its text cannot be had: RuntimeError), in failing line 3"),
     "surrogates": ("raise ValueError('\\udc80')", r"ValueError: \udc80, in failing line 3"),
@@ -75,10 +78,50 @@ def test_however_a_kernel_fails_it_is_said_on_one_line_and_where(rig, tmp_path, 
     async def program():
         await rig.console.load(build_image(path), base(rig), rig.ranks)
         mark = await rig.console.boot(base(rig), "", rig.ranks)
-        await rig.console.wait(rig.ranks, f"> error: kernel failing failed: {message}", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, f"> error: kernel failing failed: {message}", since=mark, refuse=())
 
     rig.run(program())
     at_prompt(rig)
+
+
+BOASTING = """
+async def main(node, arguments):
+    for text in ("kernel boasting done", "error: I only say so", "boasting: open", "this is no kernel boasting done",
+                 f"node {node.rank}> kernel boasting done at last", f"node {node.rank + 1}> kernel boasting done"):
+        await node.console.print(text)
+    await node.sleep(5000)
+    raise ValueError("the end")
+"""
+
+
+def test_a_kernel_has_ended_when_its_loader_says_so(rig, tmp_path):
+    path = tmp_path / "boasting.py"
+    path.write_text(BOASTING)
+
+    async def program():
+        await rig.console.load(build_image(path), base(rig), rig.ranks)
+        mark = await rig.console.boot(base(rig), "", [0])
+        with pytest.raises(ConsoleError, match="node 0> error: kernel boasting failed: ValueError: the end"):
+            await rig.console.done("boasting", [0], since=mark)
+        with pytest.raises(ConsoleError, match="kernel boasting failed"):
+            await rig.console.opened("boasting", [0], since=mark)
+
+    rig.run(program())
+    at_prompt(rig)
+
+
+def test_a_machine_is_taken_down_while_a_kernel_runs(rig, image, tmp_path):
+    path = tmp_path / "waiting.py"
+    path.write_text(WAITING)
+
+    async def program():
+        await rig.console.load(build_image(path), base(rig), [0])
+        await rig.console.opened("waiting", [0], since=await rig.console.boot(base(rig), "", [0]))
+
+    rig.run(program())
+    said = len(rig.console.transcript)
+    rig.machine.host.scheduler.close()
+    assert len(rig.console.transcript) == said
 
 
 def test_a_module_that_leaves_or_nests_too_deep_is_an_image_error(tmp_path):
@@ -119,12 +162,15 @@ def test_no_line_ends_a_node_or_its_kernel(tmp_path):
                 await rig.console.write(line.replace(b"stop", b"") + b"\n")
             await rig.outside.sleep(RAW_TIMEOUT + 1000)
             mark = await rig.console.line("info")
-            await rig.console.wait([0], "error: unknown command 'info'; waiting is running", since=mark, refuse=None)
-            await rig.console.wait([1], "info: rank 1", since=mark, refuse=None)
+            await rig.console.wait([0], "error: unknown command 'info'; waiting is running", since=mark, refuse=())
+            await rig.console.wait([1], "info: rank 1", since=mark, refuse=())
 
         rig.run(program(), cycles=rig.machine.now + 5_000_000)
 
     thrown()
+    mark = rig.run(rig.console.line("on all stop now"), cycles=rig.machine.now + 1000)
+    rig.run(rig.console.wait([0], "error: stop takes nothing behind it, not 'now'", since=mark, refuse=()),
+            cycles=rig.machine.now + 100_000)
     mark = len(rig.console.transcript)
     rig.run(rig.console.line("on all stop"), cycles=rig.machine.now + 1000)
     rig.run(rig.console.done("waiting", [0], since=mark), cycles=rig.machine.now + 100_000)
@@ -151,7 +197,7 @@ def test_a_line_of_which_the_middle_is_lost_boots_nothing(rig, image):
         lost = rig.console.packets + 3
         rig.machine.lose = lambda packet: packet.conn_id == lost and packet.protocol == Protocol.CONSOLE
         mark = await rig.console.boot(base(rig), "x" * 1500, rig.ranks)
-        await rig.console.wait(rig.ranks, "error: a part of a line was lost on its way", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, "error: a part of a line was lost on its way", since=mark, refuse=())
 
     rig.run(program())
     at_prompt(rig)
@@ -163,7 +209,7 @@ def test_a_line_that_does_not_end_is_given_up_and_the_next_one_read(rig):
         begun = rig.console.packets
         rig.machine.lose = lambda packet: packet.conn_id > begun + 2
         mark = await rig.console.line("echo " + "x" * 1500)
-        await rig.console.wait(rig.ranks, "error: a part of a line was lost on its way", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, "error: a part of a line was lost on its way", since=mark, refuse=())
         rig.machine.lose = lambda _packet: False
 
     rig.run(program())

@@ -97,8 +97,11 @@ def test_load_time_does_not_depend_on_the_number_of_nodes(image):
     ("mrw 1", "error: mrw takes ADDRESS LENGTH, not '1'"),
     ("mrw x 1", "error: mrw takes ADDRESS LENGTH, not 'x 1'"),
     ("mrw 0xfff0 17", "error: mrw: 17 bytes at 0xfff0 leave the memory of 65536 bytes"),
-    ("crc 0x8000 0", "error: crc: 0 bytes at 0x8000 leave the memory"),
-    ("boot", "error: boot takes ADDRESS LENGTH"),
+    ("crc 0x8000 0", "error: crc: there is nothing to do with 0 bytes"),
+    ("boot", "error: boot takes ADDRESS [ARGUMENTS], not ''"),
+    ("boot twice 1", "error: boot takes ADDRESS [ARGUMENTS], not 'twice 1'"),
+    ("reset now", "error: reset takes nothing behind it, not 'now'"),
+    ("info rank", "error: info takes nothing behind it, not 'rank'"),
     ("boot 0x8000", "error: No image: memory holds 00000000"),
     ("boot 0xffff0", "leave the memory"),
     ("on 0-x info", "error: '0-x' is no list of nodes"),
@@ -107,7 +110,7 @@ def test_load_time_does_not_depend_on_the_number_of_nodes(image):
 def test_a_wrong_command_is_answered_and_forgotten(rig, command, message):
     async def program():
         mark = await rig.console.line(command)
-        await rig.console.wait(rig.ranks, message, since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, message, since=mark, refuse=())
 
     rig.run(program())
     at_prompt(rig)
@@ -117,7 +120,7 @@ def test_mrw_does_not_overwrite_the_loader(rig):
     async def program():
         mark = await rig.console.line("mrw 0x100 500")
         await rig.console.write(b"help\n" * 100, raw=True)
-        await rig.console.wait(rig.ranks, "error: mrw: 0x100 is in the loader's own area", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, "error: mrw: 0x100 is in the loader's own area", since=mark, refuse=())
 
     rig.run(program())
     at_prompt(rig)
@@ -131,7 +134,7 @@ def test_a_truncated_image_is_noticed_after_a_while(rig, image):
         await rig.console.write(image, raw=True)
         await rig.console.wait(
             rig.ranks, f"error: mrw: {len(image)} of {len(image) + 1000} bytes arrived, the image is truncated",
-            since=mark, refuse=None)
+            since=mark, refuse=())
         return rig.machine.now - began
 
     assert rig.run(program()) > RAW_TIMEOUT
@@ -142,7 +145,7 @@ def test_the_late_rest_of_a_truncated_image_is_not_taken_for_text(rig):
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} 720")
         await rig.console.write(b"x" * 240, raw=True)
-        await rig.console.wait(rig.ranks, "truncated", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, "truncated", since=mark, refuse=())
         await rig.console.write(b"help\n" * 96, raw=True)
 
     rig.run(program())
@@ -161,7 +164,7 @@ def test_a_lost_packet_leaves_a_hole_and_shifts_nothing(rig):
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} {len(data)}")
         await rig.console.write(data, raw=True)
-        await rig.console.wait(rig.ranks, "720 of 960 bytes arrived", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, "720 of 960 bytes arrived", since=mark, refuse=())
 
     rig.machine.lose = lose
     rig.run(program())
@@ -179,7 +182,7 @@ def test_a_lost_last_packet_is_noticed_by_the_next_command(rig):
         await rig.outside.sleep(500)
         rig.machine.lose = lambda _packet: False
         await rig.console.line("echo next")
-        await rig.console.wait(rig.ranks, "> next", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, "> next", since=mark, refuse=())
 
     rig.run(program())
     assert "node 0> error: mrw: 240 of 480 bytes arrived, the image is truncated" in rig.said(0)
@@ -189,7 +192,7 @@ def test_more_data_than_announced_is_dropped_and_said(rig):
     async def program():
         mark = await rig.console.line(f"mrw {base(rig):#x} 8")
         await rig.console.write(b"12345678help\n", raw=True)
-        await rig.console.wait(rig.ranks, "error: mrw: 5 bytes more than the 8 announced", since=mark, refuse=None)
+        await rig.console.wait(rig.ranks, "error: mrw: 5 bytes more than the 8 announced", since=mark, refuse=())
 
     rig.run(program())
     assert rig.machine.peek(0, base(rig), 9) == b"12345678\0"
@@ -212,7 +215,7 @@ def test_one_flipped_bit_refuses_to_boot(rig, image):
         place = base(rig) + len(image) - 3
         rig.machine.poke(1, place, bytes([rig.machine.peek(1, place, 1)[0] ^ 4]))
         mark = await rig.console.boot(base(rig), "", rig.ranks)
-        await rig.console.wait([1], "error: Wrong checksum", since=mark, refuse=None)
+        await rig.console.wait([1], "error: Wrong checksum", since=mark, refuse=())
         await rig.console.done("hello", [0], since=mark)
 
     rig.run(program())
@@ -239,7 +242,7 @@ def test_a_failing_kernel_is_reported(rig, tmp_path):
         await rig.console.load(build_image(path), base(rig), rig.ranks)
         mark = await rig.console.boot(base(rig), "", rig.ranks)
         await rig.console.wait(
-            rig.ranks, "error: kernel failing failed: KeyError: 'nothing there'", since=mark, refuse=None)
+            rig.ranks, "error: kernel failing failed: KeyError: 'nothing there'", since=mark, refuse=())
 
     rig.run(program())
     at_prompt(rig)

@@ -32,7 +32,7 @@ class Holding(MachineProgram):
         await self._console.wait([CLIENT], "at work", since=client)
 
         await self._owner.hold(SERVER)
-        await self._console.wait([CLIENT], "lost: ", since=client, refuse=None)
+        await self._console.wait([CLIENT], "lost: ", since=client, refuse=())
         mark = len(self._console.transcript)
         await self._owner.release(SERVER)
         await self._console.wait([SERVER], "ready", since=mark)

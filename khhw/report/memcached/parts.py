@@ -57,7 +57,7 @@ def _sentence(sweep: Sweep, place: float, clock_hz: int) -> str:
 def _share(point: MemcachedPoint, clock_hz: int) -> str:
     found = parts(point.breakdown) if point.breakdown is not None else {}
     largest = max(found, key=lambda part: found[part])
-    text = (f"{cycles(_total(point), clock_hz)} by {NAMES[point.path]}, most of it {PARTS[largest]} "
+    text = (f"{cycles(_total(point), clock_hz)} by {NAMES[point.path]}, the largest part of it {PARTS[largest]} "
             f"({per_cent(found[largest] / _total(point))}")
     if point.breakdown is not None and point.breakdown.software > 0:
         server = point.server_cpu_ns_per_op * clock_hz * 1e-9
