@@ -140,6 +140,8 @@ def write_atomically(path: Path, text: str) -> None:
     """Write a file that other processes see whole or not at all."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text)
+    # Temporary files are for their owner alone; what is kept is for whoever may read the folder.
+    os.chmod(file.name, 0o644)
     os.replace(file.name, path)
 
 

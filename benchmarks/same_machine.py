@@ -1,0 +1,67 @@
+"""Whether a change of the sources has changed what the talk's machine does: two runs of it, number by number.
+
+    khhw run examples/talk.toml --engine native -o out/talk
+    python -m benchmarks.same_machine docs/results/talk.json out/talk/results.json
+
+Compared is all that results hold, the signature of every node among it: results of another schema are read as this
+version reads them. Not compared are wall times, the version, and how the run was asked for. The first differences
+are listed with their places; the exit code is 1 if there are any. ``--keep`` makes the second file the kept one: for a
+change that means to change what the machine does.
+"""
+
+import argparse
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from khhw.machine.results import Results
+
+__all__ = ["EXCEPTIONS", "differences", "main"]
+
+EXCEPTIONS = ("version", "wall_seconds", "command")
+"""Keys of results, at any depth, that do not say what the machine did."""
+_SHOWN = 20
+
+
+def differences(before: Any, after: Any, place: str = "results") -> Iterator[str]:
+    """Where two values of JSON differ, and how."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in [*before, *(key for key in after if key not in before)]:
+            if key in EXCEPTIONS:
+                continue
+            if key not in before or key not in after:
+                yield f"{place}.{key}: only in the {'first' if key in before else 'second'} run"
+            else:
+                yield from differences(before[key], after[key], f"{place}.{key}")
+    elif isinstance(before, list) and isinstance(after, list):
+        if len(before) != len(after):
+            yield f"{place}: {len(before)} entries, and {len(after)}"
+        for index, pair in enumerate(zip(before, after, strict=False)):
+            yield from differences(*pair, f"{place}[{index}]")
+    elif before != after:
+        yield f"{place}: {before!r}, and {after!r}"
+
+
+def _read(path: Path) -> Any:
+    return Results.read(path).model_dump(mode="json")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compare two files; exit code 1 if they differ."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("before", type=Path, help="results.json of one run")
+    parser.add_argument("after", type=Path, help="results.json of the other")
+    parser.add_argument("--keep", action="store_true", help="copy the second over the first, after comparing")
+    asked = parser.parse_args(arguments)
+    found = list(differences(_read(asked.before), _read(asked.after)))
+    print(*found[:_SHOWN], sep="\n", end="\n" if found else "")
+    print(f"{len(found)} differences; not compared: {', '.join(EXCEPTIONS)}")
+    if asked.keep:
+        shutil.copyfile(asked.after, asked.before)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
