@@ -10,7 +10,9 @@ from benchmarks.same_machine import differences, main
 KEPT = Path(__file__).parents[2] / "docs" / "results" / "talk.json"
 
 
-def test_a_run_is_the_same_as_itself_whatever_the_clock_says(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_the_same_as_itself_whatever_the_clock_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
     other = tmp_path / "results.json"
     other.write_text(json.dumps({**json.loads(KEPT.read_text()), "wall_seconds": 1.0, "version": "9"}))
     assert main([str(KEPT), str(other)]) == 0
