@@ -1,15 +1,19 @@
 """Properties of the ingress guard of a lane."""
 
 from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl._ast import AnySeq  # has no public name in Amaranth 0.5
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from formal.harness import PARAMETERS, Harness, Mirror, packed_id, policy_port, ring_bits
-from rtl.formats import Flit, Header, PutHeader, Reason, VirtualChannel
+from rtl.formats import Flit, Header, PutHeader, Reason, VirtualChannel, asked_at
 from rtl.guard.ingress import IngressGuard
 from rtl.signatures import FlitStream
 
 __all__ = ["IngressHarness"]
+
+_TURNED = ("x", "y", "z", "hint", "deposit", "vc", "epoch", "crc")
+"""What the guard changes in the descriptors of a remote get."""
 
 
 class IngressHarness(Harness):
@@ -24,7 +28,7 @@ class IngressHarness(Harness):
                        "and with no lost cycle",
         "ingress-answer": "every descriptor of a remote get that arrives names the stamped source of the get as its "
                           "destination, without hints and deposit, and the priority channel only if the get "
-                          "came on it",
+                          "came on it; and bears the number of commits of the cycle in which the get was looked up",
     }
 
     def elaborate(self, platform):
@@ -36,6 +40,7 @@ class IngressHarness(Harness):
         connect(m, flipped(i), dut.i)
         connect(m, dut.o, flipped(self.o))
         connect(m, flipped(policy), dut.policy)
+        m.d.comb += dut.commits.eq(AnySeq(8))
         mirror = Mirror(m, self, dut.table.ram, policy, policy.column_write)
 
         header, gate = data.View(Header, i.payload.data), dut.gate
@@ -52,8 +57,8 @@ class IngressHarness(Harness):
         self.help(m, ~gate.passing | gate.inside | gate.full)
         self.help(m, ~gate.passing | ~(gate.full & gate.flit.first))
         if self.prove & {"ingress-all", "ingress-answer"}:
-            descriptor, requester, fast = self._descriptors(m, dut, straps, header, begins)
-            self._everything(m, dut, column, permitted, descriptor, requester, fast)
+            descriptor, requester, fast, asked = self._descriptors(m, dut, straps, header, begins)
+            self._everything(m, dut, column, permitted, descriptor, requester, fast, asked)
         return m
 
     def _descriptors(self, m, dut, straps, header, begins):
@@ -63,11 +68,12 @@ class IngressHarness(Harness):
         dma = Signal()
         get = Signal()
         source = Signal(16)
+        asked = Signal(8)
         fast = Signal()
         with m.If(i.valid & i.ready):
             with m.If(begins):
                 m.d.sync += [index.eq(1), dma.eq(header.dma), get.eq(0), source.eq(header.source)]
-                m.d.sync += fast.eq(header.vc == VirtualChannel.PRIORITY)
+                m.d.sync += [fast.eq(header.vc == VirtualChannel.PRIORITY), asked.eq(dut.commits)]
             with m.Else():
                 # Longer than any packet: keep the place within a chunk.
                 m.d.sync += index.eq(Mux(index == 63, 32, index + 1))
@@ -84,12 +90,12 @@ class IngressHarness(Harness):
         self.help(m, ~gate.inside | (index < 2) | (dut.get == get))
         self.help(m, ~gate.inside | (index > 1) | ~dut.get)
         self.help(m, ~gate.inside | (index != 1) | (dut.dma == dma))
-        self.help(m, ~gate.inside | (dut.priority == fast))
+        self.help(m, ~gate.inside | ((dut.priority == fast) & (dut.asked == asked)))
         descriptor = Signal()
         m.d.comb += descriptor.eq(gate.inside & get & (index >= 4) & (index[:2] == 0))
-        return descriptor, requester, fast
+        return descriptor, requester, fast, asked
 
-    def _everything(self, m, dut, column, permitted, descriptor, requester, fast):
+    def _everything(self, m, dut, column, permitted, descriptor, requester, fast, asked):
         """A second guard, without a pipeline, that says what must come out."""
         gate, i = dut.gate, self.i
         accept, first = i.valid & i.ready, i.payload.first
@@ -107,6 +113,7 @@ class IngressHarness(Harness):
         expected = Signal(Flit)
         turned = Signal()
         to_fast = Signal()
+        at = Signal(8)
         to = {axis: Signal(8, name=f"to_{axis}") for axis in "xyz"}
         with m.If(accept):
             m.d.sync += [
@@ -115,6 +122,7 @@ class IngressHarness(Harness):
                 expected.eq(i.payload),
                 turned.eq(descriptor),
                 to_fast.eq(fast),
+                at.eq(asked),
             ]
             m.d.sync += [to[axis].eq(requester[axis]) for axis in "xyz"]
         with m.Elif(dut.o.ready):
@@ -122,11 +130,12 @@ class IngressHarness(Harness):
 
         held, came = data.View(Header, dut.o.payload.data), data.View(Header, expected.data)
         same = dut.o.payload.as_value() == expected.as_value()
-        kept = [held[name] == came[name] for name, _ in Header if name not in ("x", "y", "z", "hint", "deposit", "vc")]
+        kept = [held[name] == came[name] for name, _ in Header if name not in _TURNED]
         demoted = (came.vc == VirtualChannel.PRIORITY) & ~to_fast
         kept.append(held.vc == Mux(demoted, VirtualChannel.ESCAPE, came.vc))
         kept = _all(kept) & (dut.o.payload.as_value()[64:] == expected.as_value()[64:])
         answers = _all([held[axis] == to[axis] for axis in "xyz"]) & (held.hint == 0) & (held.deposit == 0)
+        answers = answers & (asked_at(held) == at)
         answers = answers & ((held.vc != VirtualChannel.PRIORITY) | to_fast)
         self.claim(m, "ingress-all", ~calm | (dut.o.valid == pending))
         self.claim(m, "ingress-all", ~calm | ~pending | Mux(turned, kept, same))

@@ -162,7 +162,7 @@ PROOFS = (
         "reception-console")),
     Job("formal.writers", "WriterHarness", ("reception-writer",)),
     Job("formal.places", "PlacesHarness", ("reception-window", "reception-room", "get-stamped")),
-    Job("formal.readers", "ReaderHarness", ("get-reader", "injection-window")),
+    Job("formal.readers", "ReaderHarness", ("get-young", "get-reader", "injection-window")),
     Job("formal.retired", "ReceiverRetires", ("console-retired",)),
     Job("formal.retired", "LaneRetires", ("torus-retired", "drain-torus")),
     Job("formal.ejection", "EjectionHarness", ("ejection-flow",)),

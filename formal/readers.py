@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In
 from formal.harness import Harness
 from formal.opened import Opened
 from formal.reception_lanes import SCALED, keeps_grants
-from rtl.formats import Descriptor
+from rtl.formats import ANSWER_COMMITS, Descriptor, asked_at
 from rtl.ni.counters import Reader
 from rtl.ni.descriptor import message_layout
 from rtl.ni.ni import NI
@@ -30,6 +30,8 @@ class ReaderHarness(Harness):
 
     constructed = ("scaled-node", )
     properties = {
+        "get-young": "an injection lane begins no packet of a descriptor from a ring for remote gets that was let in "
+                     "ANSWER_COMMITS commits ago or more, modulo 256",
         "get-reader": "a descriptor from a ring for remote gets is executed only if READER of the counter it names "
                       "was open to anybody, or to the source in its header, when it was looked up",
         "injection-window": "a message is read only from the window of the counter its descriptor names, as the "
@@ -78,6 +80,7 @@ class ReaderHarness(Harness):
         message = data.View(message_layout(SCALED, 1), dut.signal(f"{fetch}.message__payload", width=None))
         sound = Value.cast(message.fault) == 0
         self.help(m, ~states["OFFER"] | ~sound | ((~remote | readable) & inside & ~read.base_offset[:3].any()))
+        self._ages(m, dut, idle)
         self._reads(m, dut, low, high, inside)
 
         for counter in range(SCALED.counters):
@@ -98,6 +101,21 @@ class ReaderHarness(Harness):
         opens = rights.open & (rights.any | (rights.node == read.header.source))
         self.help(m, ~states["CHECK"] | (opens == readable))
         return m
+
+    def _ages(self, m: Module, dut: Opened, idle: Value) -> None:
+        """The lane keeps of a message what it took; a packet begins when its header goes to the output register."""
+        message, remote, at = dut.signal(f"{LANE}.message", width=None), Signal(), Signal(8)
+        offered = data.View(message_layout(SCALED, 1), dut.signal(f"{LANE}.descriptor.message__payload", width=None))
+        with m.If(idle & dut.signal(f"{LANE}.descriptor.message__valid")):
+            m.d.sync += [remote.eq(offered.remote), at.eq(asked_at(offered.header))]
+        kept = data.View(message_layout(SCALED, 1), message)
+        self.help(m, idle | ((kept.remote == remote) & (asked_at(kept.header) == at)))
+        begins, young = Signal(), Signal()
+        commits = Signal(8)
+        m.d.comb += [begins.eq(dut.signal(f"{LANE}.step") & dut.state(LANE, "HEADER")),
+                     commits.eq(dut.signal("commits", width=8)),
+                     young.eq((commits - at)[:8] < ANSWER_COMMITS)]
+        self.claim(m, "get-young", ~begins | ~remote | young)
 
     def _reads(self, m: Module, dut: Opened, low: Value, high: Value, inside: Value) -> None:
         """Words that are read for a message are words of the window."""

@@ -16,12 +16,14 @@ here.
 import enum
 from collections.abc import Mapping
 
+from amaranth.hdl import Cat, Value
 from amaranth.lib import data
 
 __all__ = [
     "FLIT_BITS", "FLIT_BYTES", "CHUNK_BYTES", "CHUNK_FLITS", "WORD_BITS", "WORD_BYTES", "WORD_FLITS",
     "PACKET_BYTES", "PACKET_FLITS", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES", "TREE_PAYLOAD_BYTES",
-    "TREE_PACKET_FLITS", "STALE_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction", "Protocol",
+    "TREE_PACKET_FLITS", "STALE_COMMITS", "ANSWER_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction",
+    "Protocol", "asked_at",
     "TreeClass", "ControlOp", "Reason", "Straps", "Writer", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
     "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "pack", "unpack",
 ]
@@ -43,6 +45,10 @@ TREE_PACKET_FLITS = 1 + 2 + TREE_PAYLOAD_BYTES // FLIT_BYTES
 STALE_COMMITS = 4
 """Age from which a tree packet of a node is refused. A change of domains takes two commits, so what was sent before a
 right was revoked is not delivered when it is granted again."""
+
+ANSWER_COMMITS = 3
+"""Age from which a remote get is not answered any more. A node is handed over by four commits, of which the last grants
+the rights of its next tenant: what the tenant before asked for has this age before. A single change takes two."""
 
 EXTERNAL = 0xFFFFFF
 """The point-to-point tree vector of the outside: the port above the root."""
@@ -193,7 +199,15 @@ Descriptor = _layout({
     "software": 64,
 })
 """An injection descriptor: one memory word. `base_offset` counts from the base of injection counter
-`counter`; `length` is the message in bytes."""
+`counter`; `length` is the message in bytes. In what a remote get brings, hardware writes `header.source`, who
+asked, and :func:`asked_at`, when."""
+
+
+def asked_at(header: data.View) -> Value:
+    """Commits of the answering node, modulo 256, when a remote get was let in: in the header of each descriptor it
+    brought, in the place of `epoch` and `crc`, which a packet gets when it is sent."""
+    return Cat(header.epoch, header.crc)
+
 
 Flit = _layout({"first": 1, "last": 1, "bad": 1, "data": FLIT_BITS})
 """What moves in a cycle. `bad` counts only with `last`: the packet must be discarded where it is ejected."""

@@ -72,6 +72,9 @@ class Fault(enum.IntEnum):
     """A put of no bytes, or a remote get whose length is not a multiple of 32 or more than 7 descriptors."""
     UNSUPPORTED = 6
     """Prefetch or local copy."""
+    LATE = 7
+    """A remote get is not answered, or not to its end: it was let in :data:`~rtl.formats.ANSWER_COMMITS` commits ago,
+    and who asked may not be who would be answered."""
 
 
 class Pattern(enum.IntEnum):

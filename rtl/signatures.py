@@ -184,8 +184,9 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         A source id to look up in the column, for tree packets.
     tree_allowed : Out(1)
         The column bit of the `tree_source` of the cycle before.
-    tree_epoch : Out(8)
-        Commits since the fabric reset, modulo 256: what tree packets are stamped with, and their age is counted from.
+    commits : Out(8)
+        Commits since the fabric reset, modulo 256: what tree packets and remote gets are stamped with, and their age is
+        counted from.
     tree_refused, tree_stale : In(1)
         A tree packet from `tree_source` was refused in this cycle: count and log it. `tree_stale`: for its age.
     tree_passed, tree_retired : In(1)
@@ -217,7 +218,7 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         "host": In(RegisterBus),
         "tree_source": In(16),
         "tree_allowed": Out(1),
-        "tree_epoch": Out(8),
+        "commits": Out(8),
         "tree_refused": In(1),
         "tree_stale": In(1),
         "tree_passed": In(1),
@@ -239,6 +240,8 @@ def ni_signature(parameters: Parameters) -> wiring.Signature:
     -------
     straps, node_id, now : In
         What identification registers show.
+    commits : In(8)
+        The guard's: remote gets are answered by their age.
     inject : Out(FlitStream), array of `lanes`
         Packets to the egress guard.
     eject : In(FlitStream), array of `lanes`
@@ -268,6 +271,7 @@ def ni_signature(parameters: Parameters) -> wiring.Signature:
         "straps": In(Straps),
         "node_id": In(16),
         "now": In(64),
+        "commits": In(8),
         "inject": Out(FlitStream).array(lanes),
         "eject": In(FlitStream).array(lanes),
         "retired": Out(lanes),

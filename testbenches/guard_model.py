@@ -56,6 +56,7 @@ class GuardModel:
         self.column: set[int] = set()
         self.reach = [0] * 6
         self.valid = self.epoch = self.priority = False
+        self.commits = 0
 
     def inside(self, head: dict[str, int]) -> bool:
         """Whether a header's destination is a node a table covers."""
@@ -111,8 +112,13 @@ class GuardModel:
                 vc = unpack(Header, words[place])["vc"]
                 if vc == VirtualChannel.PRIORITY != head["vc"]:
                     vc = VirtualChannel.ESCAPE
-                words[place] = replace(Header, words[place], x=x, y=y, z=z, hint=0, deposit=0, vc=vc)
+                words[place] = replace(Header, words[place], x=x, y=y, z=z, hint=0, deposit=0, vc=vc, **self.asked)
         return Reason.NONE, Packet(tuple(words), arrived.bad)
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """What is noted in the header of a descriptor that a remote get brings: the number of commits."""
+        return {"crc": self.commits % 256 >> 1, "epoch": self.commits % 2}
 
     def is_copy(self, arrived: Packet) -> bool:
         """Whether a packet at this node is the copy of a deposit packet."""
@@ -205,6 +211,7 @@ class Bench:
         await self.load()
         await self.set("COMMIT", 0)
         self.model.valid, self.model.epoch = True, not self.model.epoch
+        self.model.commits += 1
 
     def randomise(self, share: float = 0.5) -> None:
         """Give the model random tables, reaches and grant."""

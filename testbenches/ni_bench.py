@@ -119,6 +119,7 @@ class Bench:
         cocotb.start_soon(Clock(self.dut.clk, 2, "step").start())
         self.dut.straps.value = pack(Straps, **PLACE)
         self.dut.node_id.value = NODE_ID
+        self.dut.commits.value = 0
         cocotb.start_soon(self._watch())
         await self.reset()
         await self.open_rings()

@@ -179,7 +179,7 @@ async def a_commit_waits_for_the_tree(dut):
             await _pulse(dut.tree_retired, dut.clk)
         assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
         await _pulse(dut.tree_retired, dut.clk)
-    assert int(dut.tree_epoch.value) == 3
+    assert int(dut.commits.value) == 3
 
 
 async def _told(bench):

@@ -1,9 +1,11 @@
 """The network interface among hostile or restarting company: remote gets, loopback, resets."""
 
+import itertools
+
 import cocotb
 from cocotb.triggers import RisingEdge
 
-from rtl.formats import Descriptor, Header, PutHeader, pack, unpack
+from rtl.formats import ANSWER_COMMITS, Descriptor, Header, PutHeader, pack, unpack
 from rtl.registers import REGISTERS, Fault
 from testbenches.kit.axilite import SLVERR
 from testbenches.kit.stream import PAUSES, Packet
@@ -57,6 +59,56 @@ async def a_get_reads_what_is_open_to_its_requester(dut, pauses):
     assert await bench.get("INJECTION_TAIL", REMOTE) == gets * 32 % RING_BYTES
     assert await bench.get("INJECTION_HEAD", REMOTE) == gets * 32 % RING_BYTES
     assert (await bench.host.write(REGISTERS["INJECTION_TAIL"].at(REMOTE), 0)).resp == SLVERR
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def a_get_is_answered_while_it_is_young(dut, pauses):
+    """Its age is counted in commits, modulo 256; what is left of an answer when it is too old is not sent."""
+    bench = Bench(dut, pauses)
+    await bench.start()
+    await bench.open_rings(remote=REMOTE)
+    content = bench.fill(bench.data, 4096)
+    await bench.window("INJECTION", 1, window=bench.data, limit=4096, rights=OPEN | ANY)
+    sent, faults = bench.inject[REMOTE % bench.parameters.lanes].packets, 0
+
+    def asked(length: int, at: int) -> tuple[int, int]:
+        header = replaced(Header, PUT, source=5, crc=at % 256 >> 1, epoch=at % 2)
+        return descriptor(1, 0, length, header), header
+
+    for now, age, length in itertools.product((0, 1, 200), (0, 1, 2, 3, 4, 130, 255), (16, 500)):
+        dut.commits.value = now
+        one, header = asked(length, now - age)
+        bench.eject[0].put(_get(one, source=5))
+        await bench.settle()
+        late = age >= ANSWER_COMMITS
+        assert list(sent) == ([] if late else bench.expected_packets(header, 0, content[:length]))
+        sent.clear()
+        faults += late
+        assert await bench.get("FAULTS") == faults
+        assert not late or await bench.get("LAST_FAULT") == Fault.LATE << 8 | REMOTE
+
+    # A long answer is cut between packets, and those behind it are answered, each by its own age.
+    dut.commits.value = 7
+    for length, at in ((4096, 5), (64, 6), (0, 4), (128, 5)):
+        bench.eject[0].put(_get(asked(length, at)[0], source=5))
+    while len(sent) < 3:
+        await RisingEdge(dut.clk)
+    dut.commits.value = 8
+    await bench.settle()
+    whole, cut = bench.expected_packets(asked(4096, 5)[1], 0, content), len(sent) - 1
+    assert 3 <= cut < 8
+    assert list(sent) == whole[:cut] + bench.expected_packets(asked(64, 6)[1], 0, content[:64])
+    assert await bench.get("FAULTS") == faults + 3
+    assert await bench.get("INJECTION_HEAD", REMOTE) == await bench.get("INJECTION_TAIL", REMOTE)
+    # Software's own messages have no age.
+    dut.commits.value = 100
+    own = REMOTE + bench.parameters.lanes if REMOTE + bench.parameters.lanes < bench.parameters.injection_rings else 0
+    lane = bench.inject[own % bench.parameters.lanes].packets
+    lane.clear()
+    await bench.post(own, descriptor(1, 0, 64, PUT))
+    await bench.settle()
+    assert list(lane) == bench.expected_packets(PUT, 0, content[:64])
 
 
 @cocotb.test()

@@ -13,6 +13,7 @@ from khhw.gateway.operations import Operations
 from khhw.gateway.shell import Shell
 from khhw.host.ports import NodePort
 from khhw.host.sync import Queue, spawn
+from khhw.kernels.image import described
 from khhw.net import Connection, Net, NetError, NoRoomError
 from khhw.node import Node
 from khhw.sim.reports import report
@@ -107,6 +108,8 @@ class Daemon:
         problem = "the gateway was stopped"
         try:
             problem = await self._connect(net, client)
+        except Exception as error:
+            problem = f"the gateway failed with it: {described(error)}"
         except GeneratorExit:
             problem = ""  # The machine has stopped; that is no client's problem.
             raise

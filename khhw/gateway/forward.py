@@ -83,4 +83,8 @@ async def forward(
         return str(error)
     except NetError as error:
         return str(error)
+    except Exception:
+        # Whatever is wrong with one client's bytes, the server shall not keep its stream.
+        await stream.reset()
+        raise
     return ""

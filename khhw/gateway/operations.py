@@ -1,5 +1,6 @@
 """Counting the commands of memcached's text protocol as they pass."""
 
+from khhw.kernels.memcached.numerals import signed_number
 from khhw.kernels.memcached.protocol import LINE_BYTES
 
 __all__ = ["Operations"]
@@ -45,6 +46,7 @@ class Operations:
 
 def _value_bytes(words: list[bytes]) -> int:
     """Bytes of value, its line end included, that follow a command line."""
-    if len(words) >= 5 and words[0] in _STORAGE and words[4].isdigit() and int(words[4]) <= _LARGEST_VALUE:
-        return int(words[4]) + 2
-    return 0
+    if len(words) < 5 or words[0] not in _STORAGE:
+        return 0
+    length = signed_number(words[4])
+    return length + 2 if length is not None and 0 <= length <= _LARGEST_VALUE else 0

@@ -32,7 +32,8 @@ def lane_holds(lanes: int) -> int:
 
     A reception lane looks a window up at the head of a packet and stores the rest by what it found. The flits come one
     a cycle, but for each word every other client of a memory may come first, where it is read and where it is written
-    (``readers`` and ``writers`` of :class:`~rtl.ni.arbiter.MemoryArbiter`); and it takes a few cycles on the way.
+    (``readers`` and ``writers`` of :class:`~rtl.ni.arbiter.MemoryArbiter`), where a memory takes a request a cycle;
+    and it takes a few cycles on the way.
 
     Parameters
     ----------

@@ -62,6 +62,7 @@ class Guard(wiring.Component):
             connect(m, flipped(self.from_ni[lane]), egress.i)
             connect(m, egress.o, flipped(self.to_router[lane]))
             connect(m, flipped(self.from_router[lane]), ingress.i)
+            m.d.comb += ingress.commits.eq(control.commits)
             connect(m, ingress.o, flipped(self.to_ni[lane]))
 
         m.submodules.tree_table = tree = PermissionTable(self.parameters, column=True)
@@ -70,7 +71,7 @@ class Guard(wiring.Component):
             tree.lookup.eq(1),
             tree.id.eq(self.tree_source),
             self.tree_allowed.eq(tree.allowed),
-            self.tree_epoch.eq(control.commits),
+            self.commits.eq(control.commits),
         ]
 
         connect(m, flipped(self.owner), control.owner)

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.formats import Header, PutHeader, Reason, Straps, VirtualChannel
+from rtl.formats import Header, PutHeader, Reason, Straps, VirtualChannel, asked_at
 from rtl.guard.gate import Gate
 from rtl.guard.policy import policy_signature
 from rtl.guard.table import PermissionTable
@@ -20,7 +20,8 @@ class IngressGuard(wiring.Component):
 
     A copy of a deposit packet (its destination is another node) is judged like any packet; it does not
     count in the epoch counters. A remote get can only be answered to its requester: in every descriptor
-    of its payload the destination becomes the packet's stamped source, hint and deposit become 0. Adds
+    of its payload the destination becomes the packet's stamped source, hint and deposit become 0, and the number of
+    commits by which it was let in is noted (:func:`~rtl.formats.asked_at`). Adds
     one cycle, one flit a cycle, refused ones too.
 
     While `policy.hold`, everything is sunk, also the rest of a packet that was cut.
@@ -34,6 +35,8 @@ class IngressGuard(wiring.Component):
     straps : In(Straps)
     node_id : In(16)
     policy : In(policy_signature)
+    commits : In(8)
+        Since the fabric reset, modulo 256.
     i, o : FlitStream
         From the router, to the network interface.
     passed : Out(1)
@@ -56,6 +59,7 @@ class IngressGuard(wiring.Component):
             "straps": In(Straps),
             "node_id": In(16),
             "policy": In(policy_signature(parameters)),
+            "commits": In(8),
             "i": In(FlitStream),
             "o": Out(FlitStream),
             "passed": Out(1),
@@ -76,6 +80,7 @@ class IngressGuard(wiring.Component):
         self.beyond = Signal()
         self.priority = Signal()
         self.source = Signal(16)
+        self.asked = Signal(8)
         self.requester = Signal(data.StructLayout({"x": 6, "y": 6, "z": 6}))
 
     def elaborate(self, _platform: object) -> Module:
@@ -137,7 +142,7 @@ class IngressGuard(wiring.Component):
         put = data.View(PutHeader, i.payload.data)
         with m.If(gate.lookup):
             m.d.sync += [self.place.eq(1), self.beyond.eq(0), self.get.eq(0), self.dma.eq(header.dma)]
-            m.d.sync += self.priority.eq(header.vc == VirtualChannel.PRIORITY)
+            m.d.sync += [self.priority.eq(header.vc == VirtualChannel.PRIORITY), self.asked.eq(self.commits)]
             m.d.sync += [self.requester[axis].eq(getattr(unpacker, axis)) for axis in "xyz"]
         with m.Elif(i.valid & i.ready):
             m.d.sync += self.place.eq(self.place + 1)
@@ -148,6 +153,7 @@ class IngressGuard(wiring.Component):
 
         answer = Signal(Header)
         m.d.comb += [answer.eq(header), answer.hint.eq(0), answer.deposit.eq(0)]
+        m.d.comb += asked_at(answer).eq(self.asked)
         m.d.comb += [answer[axis].eq(self.requester[axis]) for axis in "xyz"]
         with m.If((header.vc == VirtualChannel.PRIORITY) & ~self.priority):
             m.d.comb += answer.vc.eq(VirtualChannel.ESCAPE)

@@ -18,7 +18,8 @@ REMOTE_GET_DESCRIPTORS = 7
 def message_layout(parameters: Parameters, rings: int) -> data.StructLayout:
     """A checked descriptor: what to send, from where; or its fault.
 
-    Fields: byte address divided by 8, bytes, the two headers, counter, one-hot ring of `rings`, fault.
+    Fields: byte address divided by 8, bytes, the two headers, counter, one-hot ring of `rings`, whether it answers a
+    remote get, fault.
     """
     return data.StructLayout({
         "address": range(parameters.memory_bytes // 8),
@@ -27,6 +28,7 @@ def message_layout(parameters: Parameters, rings: int) -> data.StructLayout:
         "software": 64,
         "counter": 8,
         "ring": rings,
+        "remote": 1,
         "fault": Fault,
     })
 
@@ -149,6 +151,7 @@ class DescriptorFetch(wiring.Component):
             self.message.payload.software.eq(descriptor.software),
             self.message.payload.counter.eq(descriptor.counter),
             self.message.payload.ring.eq(ring),
+            self.message.payload.remote.eq(remote),
         ]
         return m
 

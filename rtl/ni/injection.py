@@ -4,7 +4,17 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from rtl.formats import CHUNK_BYTES, CHUNK_FLITS, PACKET_FLITS, PAYLOAD_BYTES, Header, PutHeader
+from rtl.formats import (
+    ANSWER_COMMITS,
+    CHUNK_BYTES,
+    CHUNK_FLITS,
+    FLIT_BYTES,
+    PACKET_FLITS,
+    PAYLOAD_BYTES,
+    Header,
+    PutHeader,
+    asked_at,
+)
 from rtl.ni.arbiter import read_client
 from rtl.ni.counters import Operation, Reader, counter_client
 from rtl.ni.descriptor import DescriptorFetch, message_layout
@@ -29,6 +39,9 @@ class InjectionLane(wiring.Component):
     packet's bytes, and HEAD moves on behind the message, once they have left the memory. No cycle is lost
     between the packets of a message, about six between messages.
 
+    A remote get is answered as long as it is young (:data:`~rtl.formats.ANSWER_COMMITS`). What is left of an answer
+    then is not sent, and reported as a fault.
+
     Parameters
     ----------
     parameters : Parameters
@@ -39,6 +52,8 @@ class InjectionLane(wiring.Component):
     Members
     -------
     pending, remote, restart, descriptors, take : see :class:`~rtl.ni.descriptor.DescriptorFetch`
+    commits : In(8)
+        Since the fabric reset, modulo 256.
     retire : Out(rings)
         One pulse a descriptor that is finished.
     fetch, read : Out(read client)
@@ -60,6 +75,7 @@ class InjectionLane(wiring.Component):
             "restart": In(count),
             "descriptors": In(data.ArrayLayout((parameters.memory_words - 1).bit_length(), count)),
             "take": Out(count),
+            "commits": In(8),
             "retire": Out(count),
             "fetch": Out(read_client(parameters)),
             "read": Out(read_client(parameters)),
@@ -98,6 +114,14 @@ class InjectionLane(wiring.Component):
         with m.If((message.ring & self.restart).any()):
             m.d.sync += stale.eq(1)
 
+        # The age of a get counts from when the guard let it in, and for each packet of its answer anew.
+        age = Signal(8)
+        late = Signal()
+        m.d.comb += [
+            age.eq(self.commits - asked_at(message.header)),
+            late.eq(message.remote & (age >= ANSWER_COMMITS)),
+        ]
+
         # Payload flits of the packet still to come, and how many of them hold data.
         slots = Signal(range(PACKET_FLITS))
         filled = Signal(range(PACKET_FLITS))
@@ -128,12 +152,15 @@ class InjectionLane(wiring.Component):
                     self._begin(m, fetch.message.payload, reader)
             with m.State("HEADER"):
                 header = Header(flit.data)
-                m.d.comb += [offered.eq(1), flit.first.eq(1), header.eq(message.header), header.size.eq(size)]
+                m.d.comb += [offered.eq(~late), flit.first.eq(1), header.eq(message.header), header.size.eq(size)]
                 m.d.sync += [
                     slots.eq(CHUNK_FLITS * (size + 1) - HEADER_FLITS),
                     filled.eq((bytes_ + 7) >> 3),
                 ]
-                with m.If(step):
+                with m.If(late):
+                    self._report(m, message.ring, Fault.LATE)
+                    m.next = "SINK"
+                with m.Elif(step):
                     m.next = "SOFTWARE"
             with m.State("SOFTWARE"):
                 m.d.comb += [offered.eq(1), flit.data.eq(message.software)]
@@ -166,25 +193,35 @@ class InjectionLane(wiring.Component):
                         m.next = "IDLE"
                     with m.Else():
                         m.next = "HEADER"
+            with m.State("SINK"):
+                # What the reader has asked memory for comes, and goes nowhere.
+                m.d.comb += reader.o.ready.eq(1)
+                with m.If(reader.o.valid):
+                    m.d.sync += message.length.eq(message.length - FLIT_BYTES)
+                with m.If((message.length == 0) | (reader.o.valid & (message.length <= FLIT_BYTES))):
+                    m.d.comb += self.retire.eq(message.ring & ~(self.restart | stale.replicate(len(self._rings))))
+                    m.next = "IDLE"
             m.d.comb += self.busy.eq(~fsm.ongoing("IDLE") | fetch.busy | self.o.valid | counting)
         return m
 
     def _begin(self, m: Module, message: data.View, reader: MessageReader) -> None:
         """Start on a message, or report and skip it."""
-        ring = Value.cast(0)
-        for index, number in enumerate(self._rings):
-            ring |= Mux(message.ring[index], number, 0)
         m.d.comb += [
             reader.address.eq(message.address),
             reader.length.eq(message.length),
         ]
         with m.If(Value.cast(message.fault) != Fault.NONE):
-            m.d.comb += [
-                self.report.valid.eq(1),
-                Value.cast(self.report.fault).eq(message.fault),
-                self.report.ring.eq(ring),
-                self.retire.eq(message.ring & ~self.restart),
-            ]
+            self._report(m, message.ring, message.fault)
+            m.d.comb += self.retire.eq(message.ring & ~self.restart)
         with m.Else():
             m.d.comb += reader.start.eq(message.length != 0)
             m.next = "HEADER"
+
+    def _report(self, m: Module, rings: Value, fault: Value | Fault) -> None:
+        """Say that a descriptor of these rings, one-hot, is skipped."""
+        number = Value.cast(0)
+        for index, ring in enumerate(self._rings):
+            number |= Mux(rings[index], ring, 0)
+        m.d.comb += [
+            self.report.valid.eq(1), Value.cast(self.report.fault).eq(fault), self.report.ring.eq(number),
+        ]

@@ -75,6 +75,7 @@ class NI(wiring.Component):
 
         for lane, block in injection.items():
             connect(m, block.o, flipped(self.inject[lane]))
+            m.d.comb += block.commits.eq(self.commits)
             _attach_rings(m, rings, block, rings_of[lane])
         m.d.comb += [rings.retire.eq(_scatter(injection, rings_of, "retire")),
                      rings.take.eq(_scatter(injection, rings_of, "take"))]

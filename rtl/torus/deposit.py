@@ -16,7 +16,8 @@ class DepositScheduler(wiring.Component):
 
     One packet at a time is chosen, only while it has room ahead. New grants of its lane are then withheld until that
     is free, which it stays, and then those of its link; when both are free both go to it: nothing is ever held while
-    the other is waited for, and a link never waits for a lane. A chosen packet that loses its room steps back. An
+    the other is waited for, and a link never waits for a lane. (A lane waits for a link as long as a packet on it
+    lasts; for good where a cable has lost its end.) A chosen packet that loses its room steps back. An
     output that has served a deposit packet serves whoever else waits, and is able, before the next one; while a link
     yields to packets that enter, which need more room, it has none for deposit packets
     (:class:`~rtl.torus.arbiter.ChannelArbiter`).

@@ -42,7 +42,7 @@ A line of any command but `get` and `gets` may have 16,384 bytes with its end, t
 closes the connection. The original closes it as well when it happens to meet 2,049 bytes of a line without the rest,
 which is up to how the network cuts them. Here the rest may come in any pieces; only where it stops for a second is the
 connection closed. The sequences are sent in one piece a step, and so are judged alike. A `get` or `gets` may have any
-length; here all connections together may have begun 16 MiB of them, and the next is answered by `SERVER_ERROR out of
+length; here all connections together may have begun 4 MiB of them, and the next is answered by `SERVER_ERROR out of
 memory reading request` and the end. Before the end that a line of HTTP, or one too long, brings about, what was asked
 before it is answered; the original drops the answers it has not sent.
 """

@@ -1,11 +1,14 @@
 """Consoles by telnet, and what people and programs type, without a machine."""
 
 import re
+from types import SimpleNamespace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from khhw.control.console import OUTSIDE
+from khhw.gateway.daemon import Daemon
 from khhw.gateway.operations import Operations
 from khhw.node.commands import LINE_LIMIT
 from tests.gateway.telnets import Telnets
@@ -105,7 +108,7 @@ def test_a_line_that_no_node_could_read_is_answered_at_once():
 
 
 COMMANDS = [b"get a\r\n", b"set a 0 0 5\r\nab\ncd\r\n", b"add b 0 0 0 noreply\r\n\r\n", b"version\n", b"nonsense\r\n",
-            b"cas a 1 2 3 4\r\nset\r\n", b"set a 0 0 99999999999\r\n", b"get " + b"k" * 3000 + b"\r\n"]
+            b"cas a 1 2 3 4\r\nset\r\n", b"set a 0 0 99999999999999999999\r\n", b"get " + b"k" * 3000 + b"\r\n"]
 
 
 @given(st.lists(st.sampled_from(COMMANDS), max_size=8), st.data())
@@ -116,3 +119,26 @@ def test_operations_are_counted_however_they_are_cut(commands, data):
     for begin, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         operations.feed(stream[begin:end])
     assert operations.count == len(commands)
+
+
+@pytest.mark.parametrize(("length", "value"), [
+    (b"1" * 5000, 0), (b"0" * 5000 + b"5", 7), (b"-1", 0), (b"+3", 5), (b"2147483646", 0), (b"4294967299", 5)])
+def test_lengths_are_read_as_the_server_reads_them(length, value):
+    operations = Operations()
+    operations.feed(b"set a 0 0 " + length + b"\r\n")
+    assert operations.count == (0 if value else 1)
+    operations.feed(b"x" * value)
+    assert operations.count == 1
+
+
+def test_whatever_is_wrong_with_one_client_ends_that_client_alone(monkeypatch, capsys):
+    async def fails(_daemon, _net, _client):
+        raise ValueError("odd bytes")
+
+    monkeypatch.setattr(Daemon, "_connect", fails)
+    daemon, aborted = Daemon(1, 0, 11211, 4), []
+    client = SimpleNamespace(name="client 1", abort=lambda: aborted.append(True))
+    with pytest.raises(StopIteration):
+        daemon._serve(None, client).send(None)
+    assert (daemon.traffic.failed, daemon.traffic.clients, aborted) == (1, 0, [True])
+    assert "the gateway failed with it: ValueError: odd bytes" in capsys.readouterr().out

@@ -192,6 +192,14 @@ def test_a_client_that_stops_sending_gets_its_answers(served):
         assert client.rest() == b"STORED\r\nVALUE h 0 1\r\nx\r\nEND\r\n" + b"END\r\n" * 200
 
 
+def test_a_number_without_end_is_the_error_of_its_client(served):
+    with RawClient(served) as hostile, RawClient(served) as other:
+        assert other.ask(b"set kept 0 0 2\r\nme\r\n") == b"STORED\r\n"
+        assert hostile.ask(b"set a 0 0 " + b"1" * 5000 + b"\r\n") == b"CLIENT_ERROR bad command line format\r\n"
+        other.socket.sendall(b"get kept\r\n")
+        assert other.until(b"END\r\n") == b"VALUE kept 0 2\r\nme\r\nEND\r\n"
+
+
 def test_values_at_the_limit_and_others_meanwhile(served, client):
     value = random.Random(2).randbytes(LARGEST)
     latency, began = [], time.monotonic()

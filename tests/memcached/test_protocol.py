@@ -139,6 +139,16 @@ class TestConnection:
         assert here.store.read(value.item) == b"o" * 5000
         here.session.sent(answers)
 
+    def test_an_answer_of_many_values_holds_few_of_them(self):
+        here = Here()
+        here.feed(b"set a 0 0 1000\r\n" + b"v" * 1000 + b"\r\n")
+        answers = here.session.feed(b"get " + b"a " * 10_000 + b"\r\n")
+        held = sum(len(part) for part in answers if isinstance(part, bytes))
+        assert held < (64 << 10) + 10_000 * len(b"VALUE a 0 1000\r\n\r\n") + 1000
+        text = b"".join(here.store.read(part.item) if isinstance(part, Value) else part for part in answers)
+        assert text == (b"VALUE a 0 1000\r\n" + b"v" * 1000 + b"\r\n") * 10_000 + b"END\r\n"
+        here.session.sent(answers)
+
     def test_lines_of_many_keys_fill_no_more_memory_than_all_connections_may(self):
         here = Here()
         many = b"get " + b"x " * (LONG_LINES // 4)

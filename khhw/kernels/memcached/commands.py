@@ -23,13 +23,15 @@ from khhw.node import Work
 
 __all__ = ["LONG_LINES", "Commands"]
 
-LONG_LINES = 16 << 20
+LONG_LINES = 4 << 20
 """Bytes of lines of many keys that all connections together may have begun and not ended."""
 
 _MANY = 1 << 30
 _WORD = 1 << 64
 _COPIED = 1024
 """Bytes of a value that is put into the answer at once; a longer one is pinned, and read when its turn comes."""
+_COPIED_TOGETHER = 1 << 16
+"""Bytes of an answer behind which all values are pinned: one line can ask for millions of them."""
 _MOST_WORDS = 23
 """Words the original tells apart; what follows them it looks at only where a command says so."""
 
@@ -111,7 +113,7 @@ class Commands:
     def _values(self, keys: list[bytes], *, with_unique: bool, expiry: int | None) -> Reply:
         if any(len(key) > MAXIMUM_KEY for key in keys):
             return say(BAD_LINE)
-        store, reply = self.store, Reply()
+        store, reply, room = self.store, Reply(), _COPIED_TOGETHER
         for key in keys:
             item = store.lookup(key)
             kind = "get" if expiry is None else "touch"
@@ -122,7 +124,8 @@ class Commands:
                 unique = b" %d" % item.cas if with_unique else b""
                 header = b"VALUE %b %d %d%b\r\n" % (key, item.flags, item.value_bytes, unique)
                 store.work[Work.FORMAT] += len(header)
-                if item.value_bytes <= _COPIED:
+                room -= item.value_bytes
+                if item.value_bytes <= _COPIED and room >= 0:
                     reply.answers.append(b"%b%b\r\n" % (header, store.read(item)))
                 else:
                     store.pin(item)
