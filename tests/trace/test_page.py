@@ -1,0 +1,30 @@
+"""What ``docs/trace.md`` shows is what its commands print."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from khhw.cli import main
+
+PAGE = Path(__file__).parents[2] / "docs" / "trace.md"
+SHOWN = re.findall(r"```sh\n(.*?)```\n\n```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+"""Commands, and what stands below them."""
+
+
+@pytest.fixture
+def folders(folder: Path, pair_folder: Path) -> dict[str, Path]:
+    """By the name the page gives them."""
+    return {"out/pair": pair_folder, "out/traced": folder}
+
+
+@pytest.mark.parametrize("number", range(len(SHOWN)))
+def test_shown_is_printed(number: int, folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    commands, shown = SHOWN[number]
+    words = commands.splitlines()[-1].split()
+    assert main([str(folders.get(word, word)) for word in words[1:]]) == 0
+    assert capsys.readouterr().out == shown
+
+
+def test_there_is_something_to_compare() -> None:
+    assert len(SHOWN) == 3
