@@ -159,7 +159,8 @@ class Loader:
         try:
             async with scope():
                 await main(self._node, arguments.strip(" "))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, GeneratorExit):
+            # The run is over: no task may wait any more.
             raise
         except BaseException as error:
             if not isinstance(error, Exception | SystemExit) and (await current_task()).cancelling:
