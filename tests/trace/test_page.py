@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 from khhw.cli import main
+from khhw.machine.results import Results
+from khhw.machine.wire import HOP_CYCLES, MESSAGE_CYCLES
+from rtl.formats import CHUNK_FLITS
 
 PAGE = Path(__file__).parents[2] / "docs" / "trace.md"
 SHOWN = re.findall(r"```sh\n(.*?)```\n\n```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
@@ -28,3 +31,10 @@ def test_shown_is_printed(number: int, folders: dict[str, Path], capsys: pytest.
 
 def test_there_is_something_to_compare() -> None:
     assert len(SHOWN) == 3
+
+
+def test_a_message_takes_what_memcached_is_counted_with(pair_folder: Path) -> None:
+    """The least a message takes beside flits and hops, as the wire's share of a memcached operation has it."""
+    shortest = min(Results.read(pair_folder / "results.json").results.latency, key=lambda sample: sample.size_bytes)
+    assert (shortest.size_bytes, shortest.hops) == (8, 1)
+    assert shortest.cycles == MESSAGE_CYCLES + CHUNK_FLITS + HOP_CYCLES
