@@ -17,8 +17,9 @@ _RESULTS_SCHEMA, _MACHINE_FILE_SCHEMA, _SWEEP_SCHEMA = (
 
 _RESULTS = """\
 A run leaves `results.json` in the folder it was given; `khhw.machine.results.Results` reads and writes it.
-It is one object with the keys of `Results` [below](#keys). A file that ends early (Ctrl-C, a deadlock, a wrong
-machine) has the same keys, and `state` and `message` say what happened.
+It is one object with the keys of `Results` [below](#keys). The results of a run that ended early (Ctrl-C, a deadlock, a
+wrong machine) have the same keys; `state` and `message` say what happened. Terms are explained in the
+[glossary](glossary.md).
 
 In Python:
 
@@ -33,11 +34,12 @@ print(results.latency().shape)  # samples x (source, destination, hops, bytes, c
 ```"""
 
 _MACHINE_FILE = """\
-A machine file is TOML. It says what is built (torus, node, parts), who may send to whom (domains), and what is done
-in which order (phases). It is checked whole before anything is built: an unknown key, a wrong type or a node that does
-not exist is an error with its line and what would be right.
+A machine file is TOML. It says what is built (torus, node, parts), who may send to whom
+([domains](glossary.md#domain)), and what is done in which order ([phases](glossary.md#phase)). It is checked as a whole
+before anything is built: an unknown key, a wrong type or a node that does not exist is an error with its line and what
+would be right.
 
-`isAllowed` is given in one of three forms. These say the same:
+Nodes are named by [rank](glossary.md#rank). `isAllowed` is given in one of three forms. These three are equal:
 
 ```toml
 [domains.as_matrix]
