@@ -82,7 +82,7 @@ def test_the_table_of_packages_is_current() -> None:
 
 class TestGlossary:
     TEXT = (DOCS / "glossary.md").read_text(encoding="utf-8")
-    ENTRIES = re.findall(r"^### (.+)$", TEXT, re.MULTILINE)
+    ENTRIES = re.findall(r"^## (.+)$", TEXT, re.MULTILINE)
 
     def test_in_order(self) -> None:
         assert sorted(self.ENTRIES, key=str.lower) == self.ENTRIES
