@@ -93,3 +93,16 @@ def test_where_512_nodes_saturate() -> None:
         row = page[curve["pattern"].replace("_", " ")]
         assert row[0] == f"{curve['zero_load_latency']:.0f}"
         assert [float(row[1]), float(row[2])] == [round(curve["carried"], 3), curve["saturated"]]
+
+
+def test_memcached_size_by_size() -> None:
+    study = json.loads((DOCS / "results" / "memcached-study.json").read_text(encoding="utf-8"))
+    cycles = study["clock_hz"] / 1e6
+    table = {row[0]: row[1:] for row in rows("memcached-study.md")}
+    points = [point for point in study["results"]["memcached"] if point["phase"].startswith("size_")]
+    assert len(points) == 24
+    for point in points:
+        size = int(point["value_bytes"])
+        row = table[f"{point['op'].upper()} {f'{size} B' if size < 1024 else f'{size // 1024} KiB'}"]
+        found = [f"{value / cycles:.3g}" for value in (point["latency_cycles"]["p50"], point["wire_bound_cycles"])]
+        assert row[:2] == found if point["path"] == "tcp" else row[3:5] == found
