@@ -159,8 +159,7 @@ class Loader:
         try:
             async with scope():
                 await main(self._node, arguments.strip(" "))
-        except (KeyboardInterrupt, GeneratorExit):
-            # The run is over: no task may wait any more.
+        except KeyboardInterrupt:
             raise
         except BaseException as error:
             if not isinstance(error, Exception | SystemExit) and (await current_task()).cancelling:

@@ -295,16 +295,6 @@ def test_what_a_kernel_started_ends_with_it(rig, chattering):
     assert "chatter" not in tasks_of(rig, 0)
 
 
-def test_a_run_may_end_while_a_kernel_runs(rig, chattering):
-    async def program():
-        await rig.console.load(chattering, base(rig), [0])
-        await rig.console.wait([0], "open", since=await rig.console.boot(base(rig), "1000000", [0]))
-
-    rig.run(program())
-    rig.machine.host.scheduler.close()
-    assert rig.machine.host.scheduler.tasks == []
-
-
 def test_a_held_node_starts_again_from_its_loader(rig, chattering):
     async def program():
         await rig.console.load(chattering, base(rig), [0])
