@@ -1,18 +1,16 @@
 """What ``docs/trace.md`` shows is what its commands print."""
 
-import re
 from pathlib import Path
 
 import pytest
 
+from docs.shown import shown
 from khhw.cli import main
 from khhw.machine.results import Results
 from khhw.machine.wire import HOP_CYCLES, MESSAGE_CYCLES
 from rtl.formats import CHUNK_FLITS
 
-PAGE = Path(__file__).parents[2] / "docs" / "trace.md"
-SHOWN = re.findall(r"```sh\n(.*?)```\n\n```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-"""Commands, and what stands below them."""
+SHOWN = shown()
 
 
 @pytest.fixture
@@ -23,10 +21,9 @@ def folders(folder: Path, pair_folder: Path) -> dict[str, Path]:
 
 @pytest.mark.parametrize("number", range(len(SHOWN)))
 def test_shown_is_printed(number: int, folders: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
-    commands, shown = SHOWN[number]
-    words = commands.splitlines()[-1].split()
-    assert main([str(folders.get(word, word)) for word in words[1:]]) == 0
-    assert capsys.readouterr().out == shown
+    commands, output = SHOWN[number]
+    assert main([str(folders.get(word, word)) for word in commands[-1][1:]]) == 0
+    assert capsys.readouterr().out == output, "write it again with: python -m docs.shown"
 
 
 def test_there_is_something_to_compare() -> None:
