@@ -97,12 +97,15 @@ def test_where_512_nodes_saturate() -> None:
 
 def test_memcached_size_by_size() -> None:
     study = json.loads((DOCS / "results" / "memcached-study.json").read_text(encoding="utf-8"))
+    assert f"{study['cycles']:,} cycles and {study['wall_seconds']:.0f} s" in prose("memcached-study.md")
     cycles = study["clock_hz"] / 1e6
     table = {row[0]: row[1:] for row in rows("memcached-study.md")}
     points = [point for point in study["results"]["memcached"] if point["phase"].startswith("size_")]
     assert len(points) == 24
+    medians = {(point["op"], point["value_bytes"], point["path"]): point["latency_cycles"]["p50"] for point in points}
     for point in points:
-        size = int(point["value_bytes"])
-        row = table[f"{point['op'].upper()} {f'{size} B' if size < 1024 else f'{size // 1024} KiB'}"]
+        op, size = point["op"], int(point["value_bytes"])
+        row = table[f"{op.upper()} {f'{size} B' if size < 1024 else f'{size // 1024} KiB'}"]
         found = [f"{value / cycles:.3g}" for value in (point["latency_cycles"]["p50"], point["wire_bound_cycles"])]
         assert row[:2] == found if point["path"] == "tcp" else row[3:5] == found
+        assert row[6] == f"{medians[op, size, 'tcp'] / medians[op, size, 'rdma']:.2f}"
