@@ -27,7 +27,8 @@ INTERRUPTED = 130
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="khhw", description="Communication domains in hardware, on a torus in RTL, driven from Python.",
+        prog="khhw",
+        description="A small supercomputer in RTL whose network decides who may talk to whom, driven from Python.",
         epilog="Exit codes: 0 done, 1 the work failed, 2 the request was wrong.")
     parser.add_argument("--version", action="version", version=f"khhw {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

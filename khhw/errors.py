@@ -1,4 +1,4 @@
-"""The two ways a request ends badly."""
+"""The errors that a command reports: wrong requests and failed builds."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Text of strangers as a terminal or a page may have it: shown, and never obeyed."""
+"""Text from untrusted sources, escaped so that a terminal or a page shows it and never obeys it."""
 
 import unicodedata
 

@@ -1,4 +1,4 @@
-"""RTL to Verilog to something that runs."""
+"""Conversion of the RTL to Verilog, and compilation of the Verilog to simulators."""
 
 from khhw.build.design import Design, PublicSignal, convert
 from khhw.build.results import CaseResult, RunResult

@@ -1,9 +1,9 @@
-"""Attack a machine's communication domains with hostile software, and see what gets through.
+"""Attack a machine's communication domains with hostile software, and check that nothing gets through.
 
-Half of the nodes are hostile: random rounds, and changes of those that reached something new, try everything their
-software can. A scoreboard traces every byte that arrives to who may have written it. Then the same campaign attacks
-machines with a planted bug each, which it must find. The exit code is 0 only if nothing got through the design, and
-every planted bug was found. docs/attack.md says what is tried and checked.
+Half of the nodes are hostile and try everything that software can do, in random rounds and in variations of those
+rounds that reached something new. A scoreboard determines for every byte that arrives which nodes may have written it.
+Then the same campaign attacks machines with one planted bug each, which it must find. The exit code is 0 only if
+nothing got through the design and every planted bug was found. docs/attack.md says what is tried and checked.
 """
 
 import argparse
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"packets of hostile nodes to try (default: {_PACKETS:,})")
     parser.add_argument("--lanes", metavar="N", type=int, default=_LANES,
                         help=f"injection and ejection lanes of every node, 1 to 6 (default: {_LANES})")
-    parser.add_argument("--seed", metavar="N", type=int, default=1, help="everything follows from it (default: 1)")
+    parser.add_argument("--seed", metavar="N", type=int, default=1, help="of everything random (default: 1)")
     parser.add_argument("--bug-packets", metavar="N", type=int, default=_BUG_PACKETS,
                         help=f"packets within which a planted bug must be found; 0 plants none (default: "
                              f"{_BUG_PACKETS:,})")

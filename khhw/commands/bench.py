@@ -1,10 +1,10 @@
-"""Measure khhw itself.
+"""Measure khhw itself: speed of simulation, cost of permissions.
 
-The benchmark cosim measures simulated cycles a second of eight nodes, idle and under load, on khhw's build and on
-that of cocotb's own runner. The other build is slow to make: the first call takes many minutes. The benchmark engine
-measures node-cycles a second of up to 4,096 nodes on the native engine (docs/bench.md, docs/engine.md). The benchmark
-guard measures what permission costs: logic and memory, and latency and throughput with the guard in and taken out; the
-benchmark isolation how long it takes to revoke a right, and what misbehaviour costs other domains.
+cosim measures the simulated cycles a second of eight nodes, idle and under load, with khhw's build and with that of
+cocotb's own runner. The latter is slow to build: the first call takes many minutes. engine measures the node-cycles a
+second of up to 4,096 nodes on the native engine (docs/engine.md). guard measures what permissions cost: logic, memory,
+latency and throughput, with and without them. isolation measures how long it takes to revoke a right, and what
+misbehaviour costs other domains. docs/bench.md describes all of them.
 """
 
 import argparse
@@ -40,11 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_engine(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     one = benchmarks.add_parser("engine", help="node-cycles a second of the native engine, and its ratio to cocotb")
     one.add_argument("--nodes", metavar="XxYxZ", help="one machine instead of 4x4x4, 8x8x8 and 16x16x16")
-    one.add_argument("--load", type=float, default=0.5, help="offered, of what an ideal torus carries (%(default)s)")
+    one.add_argument("--load", type=float, default=0.5,
+                     help="offered load, 1.0 is what an ideal torus carries (%(default)s)")
     one.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
                      help="that evaluate nodes (%(default)s)")
     one.add_argument("--evaluator", choices=("verilated", "lanes"),
-                     help="what evaluates nodes (default: all that can be had)")
+                     help="what evaluates nodes (default: all that this processor supports)")
     one.add_argument("--repeat", type=int, default=5, help="samples of every figure (%(default)s)")
     one.add_argument("--seconds", type=float, default=2.0, help="length of a sample (%(default)s)")
     one.add_argument("--seed", type=int, default=1, help="of the traffic (%(default)s)")

@@ -11,11 +11,11 @@ __all__ = ["add_guard", "guard"]
 def add_guard(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Options of ``khhw bench guard``."""
     one = benchmarks.add_parser("guard", help="what permission costs in an FPGA, and in cycles")
-    one.add_argument("--only", nargs="+", choices=("cost", "latency", "load"), help="parts of it (default: all)")
+    one.add_argument("--only", nargs="+", choices=("cost", "latency", "load"), help="what to measure (default: all)")
     one.add_argument("--sizes", type=int, nargs="+", metavar="N",
                      help="node ids of the tables that are synthesised (default: 8 64 512 1024 4096 65536)")
     one.add_argument("--lanes", type=int, nargs="+", metavar="N", default=[2],
-                     help="of the nodes, 1 to 6; cost is that of the first (default: 2)")
+                     help="lanes of the nodes, 1 to 6; cost is measured for the first (default: 2)")
     one.add_argument("--guards", nargs="+", choices=("out", "bare"), default=["out", "bare"],
                      help="what the guard is compared with (default: both)")
     one.add_argument("--cycles", type=int, default=4000, help="measured under each load (%(default)s)")

@@ -13,9 +13,9 @@ def add_isolation(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParse
     one = benchmarks.add_parser(
         "isolation", help="cycles to revoke a right under load, and what misbehaviour costs other domains")
     one.add_argument("--nodes", metavar="XxYxZ", action="append",
-                     help="machine rights are revoked on, x even; may come again (default: 2x2x2, 4x4x4 and 8x8x8)")
+                     help="machine to revoke rights on, x even; may be given again (default: 2x2x2, 4x4x4, 8x8x8)")
     one.add_argument("--packets", type=int, default=500,
-                     help="each measured node sends while others misbehave; 0 leaves that out (%(default)s)")
+                     help="packets of each measured node while others misbehave; 0 skips this (%(default)s)")
     one.add_argument("--flood-all", action="store_true",
                      help="also flood the consoles of machines of more than 64 nodes, which takes many minutes")
     one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")

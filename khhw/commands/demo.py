@@ -1,7 +1,7 @@
-"""Show something: `khhw demo list` names the demonstrations, `khhw demo NAME` runs one.
+"""Run a demonstration: `khhw demo list` lists them, `khhw demo NAME` runs one.
 
-All run on the talk's machine, eight nodes on a 2x2x2 torus, so that the simulator is built once for all of them; each
-then takes less than two minutes. A demonstration is a machine file; the list says where, to copy and change it.
+All run on the same eight nodes on a 2x2x2 torus, so that the simulator is built only once; then each takes less than
+two minutes. A demonstration is a machine file; the list says where it is, so that you can copy and change it.
 """
 
 import argparse

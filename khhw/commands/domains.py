@@ -1,9 +1,9 @@
-"""Look at communication domains: who reaches whom, directly and through relays, and what a change does.
+"""Show communication domains: who reaches whom, directly and through relays, and what a change does.
 
-FILE is a machine file (docs/machine-file.md); nothing is built or run. Shows every named state of isAllowed, or those
---domains names: the matrix, whom each node may send to, whom it reaches only if nodes between forward, and by which
-shortest chain. --change shows what a change from one state to another adds, revokes and keeps, and what it does to
-chains. Large machines are told by groups of nodes that are treated alike.
+FILE is a machine file (docs/machine-file.md); nothing is built or run. The command shows every named state of
+isAllowed, or those that --domains names: the matrix, to which nodes each node may send, and which it reaches only if
+nodes between forward, with a shortest chain. --change shows what a change from one state to another adds, revokes and
+keeps, and its effect on chains. In large machines a line stands for nodes with equal permissions.
 """
 
 import argparse

@@ -1,6 +1,6 @@
-"""Measure memcached on a machine: sizes, clients, software costs, load; both paths, a report at the end.
+"""Measure memcached on a machine over value sizes, clients, software costs and load, and write a report.
 
-FILE is a machine file; its [memcached] says which node serves, which ask and what is varied (docs/memcached.md).
+FILE is a machine file; its section [memcached] names the server, the clients and what is varied (docs/memcached.md).
 The phases of the file are not run. The folder gets what `khhw run` writes.
 """
 

@@ -1,7 +1,7 @@
-"""Begin something of your own: a testbench, a kernel or a machine.
+"""Start a testbench, a kernel or a machine of your own.
 
-What is written works as it is: a testbench comes with a small design, a kernel (a ping) with a machine file that runs
-it. NAME is in lower case and becomes part of the file names. Nothing is overwritten.
+The files that are written work as they are: a testbench comes with a small design, a kernel (a ping) with a machine
+file that runs it. NAME is in lower case and becomes part of the file names. Nothing is overwritten.
 """
 
 import argparse

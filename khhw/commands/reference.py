@@ -1,7 +1,7 @@
-"""Write the reference pages: formats, registers, results, machine file.
+"""Write the reference pages: formats, registers, results, machine file, and the JSON schemas.
 
-They come from the sources, so that they say what the code does. With --check nothing is written and the exit
-code is 1 if a page is not what it would be written as.
+They are generated from the sources, so they say what the code does. With --check nothing is written, and the exit
+code is 1 if a file differs from what would be written.
 """
 
 import argparse
@@ -21,12 +21,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def pages() -> dict[str, str]:
-    """Text of every page by file name."""
+    """Text of every page and schema by file name."""
     from khhw.export.reference import formats_reference, registers_reference
-    from khhw.report.schemas import machine_file_reference, results_reference
+    from khhw.report.schemas import json_schemas, machine_file_reference, results_reference
 
     return {"formats.md": formats_reference(), "registers.md": registers_reference(),
-            "results.md": results_reference(), "machine-file.md": machine_file_reference()}
+            "results.md": results_reference(), "machine-file.md": machine_file_reference(), **json_schemas()}
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,8 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     old = [name for name, text in found.items() if _read(folder / name) != text]
     if not arguments.check:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             for name in old:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_text(found[name], encoding="utf-8")
         except OSError as error:
             raise RequestError(f"cannot write to {folder}: {error.strerror}") from error

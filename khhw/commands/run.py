@@ -1,8 +1,8 @@
 """Run a machine: build its RTL, boot its nodes, run its phases, write a report.
 
 FILE is a machine file (docs/machine-file.md). The folder gets results.json, report.html, pictures with their
-numbers as CSV, and the simulator's log. The exit code is 0 only if the run ended well, every observed matrix
-is the configured one and the hardware held every attack.
+numbers as CSV, and the simulator's log. The exit code is 0 only if the run was completed, every observed
+matrix equals the configured one and the hardware held every attack.
 """
 
 import argparse

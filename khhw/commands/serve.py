@@ -1,4 +1,4 @@
-"""Serve a machine on localhost: memcached clients and telnet talk to its nodes while it runs.
+"""Serve a machine on localhost, for memcached clients and for telnet.
 
 FILE is a machine file; its section [serve] says which node boots memcached, which one is the gateway, and on
 which TCP ports (docs/gateway.md). Ports are printed, one a line, when clients can connect. Ctrl-C ends it.

@@ -1,7 +1,7 @@
 """Measure synthetic traffic over a grid of loads, patterns, sizes, seeds and parameters, on many cores.
 
 SPEC is a sweep specification (docs/sweep.md). Points run on workers of Dask, on this computer unless --scheduler names
-others. Every finished point is on disk at once: started again with the same folder, a sweep goes on where it was. The
+others. Every finished point is written at once: a sweep that is started again with the same folder continues. The
 folder gets a table (sweep.parquet, sweep.csv), sweep.json and a report with latency over load and where it saturates.
 The exit code is 0 only if every point was measured.
 """

@@ -1,8 +1,8 @@
-"""Follow a packet, or a memcached GET, of a run through every block.
+"""Follow a packet or a memcached GET of a run through every block.
 
 DIR is the folder of a run made with khhw run FILE --waves. Without an option all packets are listed; --packet, or
 --at with --node, follows one from the doorbell to the interrupt, with cycles and decoded fields. --gets lists
-memcached's GETs, and --get says which packets belong to one and where its time went. See docs/trace.md.
+memcached's GETs; --get shows the packets of one and where its time went. See docs/trace.md.
 """
 
 import argparse

@@ -1,1 +1,1 @@
-"""What stands above the root of the tree: owner, communication domains, console, log."""
+"""The software above the root of the tree: owner, communication domains, console, refusal log."""

@@ -1,1 +1,1 @@
-"""What is written for others: Verilog packages, headers, reference pages, and what a design takes of an FPGA."""
+"""What is written for other tools and readers: Verilog packages, headers, reference pages, synthesis results."""

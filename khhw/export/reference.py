@@ -49,7 +49,8 @@ def formats_reference() -> str:
     sizes = [[f"`{name}`", str(getattr(formats, name))] for name in _SIZES]
     blocks = [
         "# Formats", GENERATED,
-        "Source: `rtl/formats.py`. The headers that `khhw verilog` writes come from it too.",
+        "Source: `rtl/formats.py`. The headers that `khhw verilog` writes come from it too. Terms are explained in the "
+        "[glossary](glossary.md).",
         *_prose(formats.__doc__).split("\n\n")[1:],
         "In the diagrams the most significant bit is left and bit 0 is the last bit of the format. "
         "Boxes without a name are reserved: 0.",
@@ -70,7 +71,7 @@ def registers_reference() -> str:
     rows = [[f"`0x{r.address:04x}`", f"[{r.name}](#{r.name.lower()})", f"`{r.host}`", f"`{r.owner}`",
              _elements(r, defaults)] for r in REGISTERS.values()]
     blocks = [
-        "# Registers", GENERATED, "Source: `rtl/registers.py`.",
+        "# Registers", GENERATED, "Source: `rtl/registers.py`. Terms are explained in the [glossary](glossary.md).",
         *_prose(registers.__doc__).split("\n\n")[1:],
         table(["access", "what it allows"], [[f"`{access}`", meaning] for access, meaning in _ACCESS.items()]),
         f"Registers are 32 bits wide and accessed whole, at byte addresses on the host port (AXI4-Lite) and in "

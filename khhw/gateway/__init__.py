@@ -1,1 +1,1 @@
-"""The outside of a running machine: sockets on localhost, consoles, the memcached node's stream."""
+"""``khhw serve``: sockets on localhost for clients of a running machine, and for the consoles of its nodes."""

@@ -1,1 +1,1 @@
-"""What host code runs on, wherever the hardware is: scheduler, processors, the ports of nodes and of the outside."""
+"""The base of host code on any hardware: scheduler, processor models, the ports of nodes and of the outside."""

@@ -1,1 +1,1 @@
-"""What runs on a compute node: the loader that every node starts with, and kernels that travel as images."""
+"""Programs of the nodes: the loader that every node starts with, and kernels, which travel as images."""

@@ -1,1 +1,1 @@
-"""Machines: what a machine file says, and running it."""
+"""Machines: reading and checking machine files, running them, results."""

@@ -134,7 +134,7 @@ class Serve(_Section):
     """TCP clients at a time; more are let in when some have left. Each takes 1 KiB of three tenths of the two nodes'
     memory at least. Without it 60, or as many as there is room for."""
     domains: str | None = None
-    """Domains to change to; without it server and gateway may send to each other, and nobody else to anybody."""
+    """Domains to change to; without it only server and gateway may send to each other."""
 
 
 class MachineFile(_Section):

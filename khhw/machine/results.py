@@ -1,6 +1,6 @@
 """What a run leaves behind: ``results.json``, and the same as numpy arrays.
 
-The JSON schema in ``docs/results.md`` is generated from the models here.
+``docs/results.md`` and ``docs/schemas/results.json`` are generated from the models here.
 """
 
 from pathlib import Path

@@ -13,9 +13,9 @@ HOP_CYCLES = 3
 """Cycles from one router's output to the next one's; ``khhw bench cosim`` measures them as `cycles_per_hop`."""
 ACCESS_CYCLES = 4
 """Cycles a register access takes on the host port."""
-MESSAGE_CYCLES = 21
+MESSAGE_CYCLES = 20
 """Cycles of a message in the two network interfaces and guards, besides its flits and hops: in ``examples/pair.toml`` 8
-bytes take 28 cycles from the doorbell to the interrupt, of which 4 are flits and 3 the hop."""
+bytes take 27 cycles from the doorbell to the interrupt, of which 4 are flits and 3 the hop."""
 
 _HEADERS = 2 * FLIT_BYTES
 _CHUNK_FLITS = CHUNK_BYTES // FLIT_BYTES

@@ -1,4 +1,4 @@
-"""The four calls, and what carries them: streams over torus packets, and registered windows."""
+"""The four calls (tcp_send, tcp_rcv, rdma_put, rdma_get): streams over torus packets, and windows of memory."""
 
 from khhw.net.buffers import Buffer
 from khhw.net.calls import rdma_get, rdma_put, tcp_rcv, tcp_send

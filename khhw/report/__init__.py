@@ -1,4 +1,4 @@
-"""What a run has to say: pictures, a page, a summary on the terminal."""
+"""Reports of runs: pictures, an HTML page, a summary on the terminal."""
 
 from khhw.report.terminal import print_summary
 from khhw.report.write import write_report

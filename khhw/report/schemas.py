@@ -1,4 +1,4 @@
-"""``docs/results.md`` and ``docs/machine-file.md``, from the models that check these files."""
+"""``docs/results.md``, ``docs/machine-file.md`` and ``docs/schemas``, from the models that check these files."""
 
 import inspect
 import json
@@ -10,12 +10,16 @@ from khhw.export.reference import GENERATED, table
 from khhw.machine.results import Results
 from rtl.parameters import Bubble, Parameters
 
-__all__ = ["machine_file_reference", "results_reference"]
+__all__ = ["json_schemas", "machine_file_reference", "results_reference"]
+
+_RESULTS_SCHEMA, _MACHINE_FILE_SCHEMA, _SWEEP_SCHEMA = (
+    f"schemas/{name}.json" for name in ("results", "machine-file", "sweep"))
 
 _RESULTS = """\
 A run leaves `results.json` in the folder it was given; `khhw.machine.results.Results` reads and writes it.
-It is one object with the keys of `Results` [below](#keys). A file that ends early (Ctrl-C, a deadlock, a wrong
-machine) has the same keys, and `state` and `message` say what happened.
+It is one object with the keys of `Results` [below](#keys). The results of a run that ended early (Ctrl-C, a deadlock, a
+wrong machine) have the same keys; `state` and `message` say what happened. Terms are explained in the
+[glossary](glossary.md).
 
 In Python:
 
@@ -30,11 +34,12 @@ print(results.latency().shape)  # samples x (source, destination, hops, bytes, c
 ```"""
 
 _MACHINE_FILE = """\
-A machine file is TOML. It says what is built (torus, node, parts), who may send to whom (domains), and what is done
-in which order (phases). It is checked whole before anything is built: an unknown key, a wrong type or a node that does
-not exist is an error with its line and what would be right.
+A machine file is TOML. It says what is built (torus, node, parts), who may send to whom
+([domains](glossary.md#domain)), and what is done in which order ([phases](glossary.md#phase)). It is checked as a whole
+before anything is built: an unknown key, a wrong type or a node that does not exist is an error with its line and what
+would be right.
 
-`isAllowed` is given in one of three forms. These say the same:
+Nodes are named by [rank](glossary.md#rank). `isAllowed` is given in one of three forms. These three are equal:
 
 ```toml
 [domains.as_matrix]
@@ -62,7 +67,7 @@ router = "my_router:MyRouter"
 
 def results_reference() -> str:
     """Text of ``docs/results.md``."""
-    return _reference("Results", "`khhw/machine/results.py`", _RESULTS, Results.model_json_schema())
+    return _reference("Results", "`khhw/machine/results.py`", _RESULTS, _RESULTS_SCHEMA, Results.model_json_schema())
 
 
 def machine_file_reference() -> str:
@@ -70,7 +75,18 @@ def machine_file_reference() -> str:
     # The machine file imports the parts of a node to check replacements; results do without.
     from khhw.machine.file import schema
 
-    return _reference("Machine file", "`khhw/machine/file.py` and `rtl/parameters.py`", _MACHINE_FILE, schema())
+    return _reference("Machine file", "`khhw/machine/file.py` and `rtl/parameters.py`", _MACHINE_FILE,
+                      _MACHINE_FILE_SCHEMA, schema())
+
+
+def json_schemas() -> dict[str, str]:
+    """JSON schemas of all files that people write or programs read, by file name below ``docs``."""
+    from khhw.machine import file as machine_file
+    from khhw.sweep import spec as sweep_spec
+
+    schemas = {_RESULTS_SCHEMA: Results.model_json_schema(), _MACHINE_FILE_SCHEMA: machine_file.schema(),
+               _SWEEP_SCHEMA: sweep_spec.schema()}
+    return {name: json.dumps(schema, indent=1) + "\n" for name, schema in schemas.items()}
 
 
 def parameter_docs(kind: type) -> dict[str, str]:
@@ -86,11 +102,10 @@ def parameter_docs(kind: type) -> dict[str, str]:
     return docs
 
 
-def _reference(title: str, source: str, introduction: str, schema: dict[str, Any]) -> str:
+def _reference(title: str, source: str, introduction: str, file: str, schema: dict[str, Any]) -> str:
     models = _reachable(schema)
-    blocks = [f"# {title}", GENERATED, f"Source: {source}.", introduction, "## Keys"]
+    blocks = [f"# {title}", GENERATED, f"Source: {source}. JSON schema: [{file}]({file}).", introduction, "## Keys"]
     blocks += [_model(name, model) for name, model in models.items()]
-    blocks += ["## JSON schema", f"```json\n{json.dumps(schema, indent=1)}\n```"]
     return "\n\n".join(blocks) + "\n"
 
 

@@ -1,1 +1,1 @@
-"""Running a machine: the back ends that simulate it, and the process they run in."""
+"""Simulation of a machine: the back ends (cocotb, native engine), and the process they run in."""

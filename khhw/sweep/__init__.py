@@ -1,1 +1,1 @@
-"""Sweeps: grids of points of synthetic traffic, measured on many cores or machines, continued where they were."""
+"""Sweeps: grids of points of synthetic traffic, measured on many cores or computers; one that was stopped can go on."""

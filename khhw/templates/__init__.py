@@ -1,1 +1,1 @@
-"""What ``khhw new`` copies: working files that call everything "skeleton"."""
+"""Templates of ``khhw new``: working files that name everything "skeleton"."""

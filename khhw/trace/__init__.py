@@ -1,4 +1,4 @@
-"""What happened in a run, packet by packet, from its waves."""
+"""Traces: what happened to each packet of a run, from its waveforms."""
 
 __all__ = ["KINDS"]
 

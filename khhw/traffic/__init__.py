@@ -1,1 +1,1 @@
-"""Synthetic traffic on the scale engine: one measured point, its unit of load, and how it is measured."""
+"""Synthetic traffic on the native engine: the unit of load, and the measurement of one point."""

@@ -1,6 +1,8 @@
 """The node can be built for an FPGA: no latches, nothing the FPGA does not have, memories in memories."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,8 @@ from khhw.build.design import Design, convert
 from khhw.errors import BuildError
 from khhw.export import synthesis
 from khhw.export.synthesis import synthesise
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 def design_of(folder, text):
@@ -32,6 +36,12 @@ def test_node():
     # The node memory alone: 256 bits a word take eight memories of 36 bits each, four times for its depth.
     assert found.block_ram >= 32
     assert json.loads(json.dumps(found.as_dict())) == found.as_dict()
+    shown = re.search(r"^\| two lanes, .* \| ([\d,]+) \| ([\d,]+) \| (\d+) \| (\d+) \|$", README.read_text(),
+                      re.MULTILINE)
+    assert shown, "README has a table of this"
+    luts, flip_flops, block, distributed = (int(number.replace(",", "")) for number in shown.groups())
+    assert (luts, flip_flops) == pytest.approx((found.lut4, found.flip_flops), rel=0.02)
+    assert (block, distributed) == (found.block_ram, found.distributed_ram)
 
 
 def test_counts(tmp_path):

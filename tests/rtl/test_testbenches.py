@@ -40,9 +40,11 @@ def test_testbench(bench, values, simulator, record_property):
 class TestDocumented:
     """The example of ``docs/testbench.md``."""
 
+    PAGE = checkout() / "docs" / "testbench.md"
+
     @pytest.fixture
     def code(self):
-        (code,) = re.findall(r"```python\n(.*?)```", (checkout() / "docs" / "testbench.md").read_text(), re.DOTALL)
+        (code,) = re.findall(r"```python\n(.*?)```", self.PAGE.read_text(), re.DOTALL)
         return code
 
     def run(self, folder, code):
@@ -54,7 +56,8 @@ class TestDocumented:
         assert len(code.splitlines()) <= 30
         results = self.run(tmp_path, code)
         assert [result.passed for result in results] == [True, True]
-        assert [len(result.cases) for result in results] == [2, 2]
+        shown = re.findall(r"^  passed  (\S+) +(\d+) ns ", self.PAGE.read_text(), re.MULTILINE)
+        assert [(case.name, f"{case.simulated_ns:.0f}") for result in results for case in result.cases] == shown
 
     def test_fails_where_the_memory_is_wrong(self, tmp_path, code):
         results = self.run(tmp_path, code.replace("(2**32 - 1)", "(2**31 - 1)"))

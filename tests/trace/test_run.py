@@ -1,17 +1,14 @@
 """A traced run of two nodes in RTL: what the trace says is what the run itself measured."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from khhw.build.cache import lock
 from khhw.cli import main
 from khhw.kernels.memcached.item import item_bytes
-from khhw.machine.machine import Machine
 from khhw.machine.results import Results
 from khhw.trace.entries import entries
 from khhw.trace.journey import journey
@@ -19,19 +16,7 @@ from khhw.trace.run import Run
 from khhw.trace.streams import Streams
 from rtl.formats import PAYLOAD_BYTES
 
-MACHINE = Path(__file__).with_name("traced.toml")
 VALUE, KEY = 600, 12
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of one run, for all processes that test."""
-    base = tmp_path_factory.getbasetemp()
-    found = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "traced"
-    with lock(found):
-        if not (found / "results.json").is_file():
-            Machine.load(MACHINE).run(found, waves=True)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,111 @@
+"""Figures on pages are those of the results that are kept beside them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def kept(name: str) -> Any:
+    """Results of a run that the pages tell of."""
+    return json.loads((DOCS / "results" / f"{name}.json").read_text(encoding="utf-8"))["results"]
+
+
+def prose(name: str) -> str:
+    """A page, whatever the lengths of its lines."""
+    return " ".join((DOCS / name).read_text(encoding="utf-8").split())
+
+
+def test_a_node_moves_as_the_page_says() -> None:
+    page, found = prose("domains.md"), kept("moving-node")
+    for change in found["changes"]:
+        assert f"A change took {change['finished'] - change['started']:,} cycles." in page
+        assert f"the tables of the first phase in {change['loaded'] - change['started']:,};" in page
+        assert f"{change['refused'] - change['loaded']:,} later all nodes had committed" in page
+        assert f"{change['finished'] - change['refused']:,} later the new pairs were allowed" in page
+    clients = {client["node"]: client for client in found["clients"]}
+    (away, _home) = clients[3]["failed"]
+    assert f"from node 0 at cycle {away['cycle'] - away['after'] - found['start']:,}," in page
+    assert not any(clients[node]["failed"] for node in (1, 4, 5, 7))
+    medians = {node: [round(cycles) for cycles in client["median_cycles"]] for node, client in clients.items()}
+    assert set(medians[1] + medians[7]) == {832} and "needed 832 cycles for a GET" in page
+    assert f"{medians[4][1]} cycles for a GET (median) instead of {medians[4][0]};" in page
+    assert f"shared its server, {medians[5][1]} instead of {medians[5][0]}." in page
+
+
+def rows(name: str) -> list[list[str]]:
+    """Cells of all rows of all tables of a page."""
+    lines = (DOCS / name).read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+
+
+def shape(sizes: list[int]) -> str:
+    return "x".join(map(str, sizes))
+
+
+def test_isolation() -> None:
+    page, found = rows("isolation.md"), kept("bench-isolation")
+    for run in (run for run in found if run["kind"] == "revoke"):
+        (row,) = [row for row in page if row[:2] == [shape(run["shape"]), run["load"]]]
+        assert row[2:5] == [f"{run[name]:,}" for name in ("revoke_cycles", "commit_cycles", "change_cycles")]
+        lost = run["kept_sent"] - run["kept_received"]
+        assert row[6:] == [f"{run['revoked_before']:,}, {run['revoked_late']}", f"{run['kept_sent']:,}, {lost}"]
+    for run in (run for run in found if run["kind"] == "neighbours"):
+        assert [run["case"], f"{run['packets']:,}", f"{run['mean']:.2f}", f"{run['p99']:.2f}", str(run["max"])] in [
+            row[:5] for row in page]
+    for run in (run for run in found if run["kind"] == "share"):
+        assert [f"{run['alone']:,} {run['unit']}", f"{run['beside']:,}"] in [row[3:5] for row in page]
+
+
+def test_what_the_guard_costs() -> None:
+    page, found = rows("bench.md"), kept("bench-guard")
+    costs = {(run["guard"], run["table_nodes"]): run for run in found if run["measure"] == "cost" and run["guard"] in (
+        "in", "out")}
+    for nodes in {nodes for _, nodes in costs}:
+        inside, out = costs["in", nodes], costs["out", nodes]
+        numbers = [*(inside[name] for name in ("lut4", "flip_flops", "block_ram", "distributed_ram")), out["lut4"],
+                   out["flip_flops"], inside["lut4"] - out["lut4"], inside["flip_flops"] - out["flip_flops"]]
+        assert [f"{number:,}" for number in (nodes, *numbers)] in [row[:9] for row in page]
+    latency = {(run["hops"], run["bytes"], run["guard"]): run for run in found if run["measure"] == "latency"}
+    for hops in {hops for hops, _, _ in latency}:
+        cycles = [latency[hops, size, guard] for size in (32, 256) for guard in ("in", "out", "bare")]
+        assert all(run["cycles_min"] == run["cycles_max"] for run in cycles)
+        assert [str(hops), str(cycles[0]["samples"]), *(str(run["cycles_min"]) for run in cycles)] in page
+
+
+def test_how_fast_the_engine_is() -> None:
+    page, found = rows("engine.md"), kept("bench-engine")
+    for run in found:
+        figure = f"{run['node_cycles_per_second']['median']:,}"
+        assert figure in [cell for row in page if row[:2] == [f"{run['nodes']:,}", run["evaluator"]] for cell in row]
+    steps: dict[str, list[str]] = {}
+    for run in kept("engine-steps"):
+        steps.setdefault(run["step"], []).append(f"{run['node_cycles_per_second']['median']:,}")
+    table = {row[0]: row[1:] for row in page}
+    assert {step: table.get(step) for step in steps} == steps
+
+
+def test_where_512_nodes_saturate() -> None:
+    found = json.loads((DOCS / "results" / "sweep-8x8x8.json").read_text(encoding="utf-8"))["saturation"]
+    page = {row[0].partition(",")[0]: row[1:] for row in rows("sweep.md") if len(row) == 5}
+    for curve in found:
+        row = page[curve["pattern"].replace("_", " ")]
+        assert row[0] == f"{curve['zero_load_latency']:.0f}"
+        assert [float(row[1]), float(row[2])] == [round(curve["carried"], 3), curve["saturated"]]
+
+
+def test_memcached_size_by_size() -> None:
+    study = json.loads((DOCS / "results" / "memcached-study.json").read_text(encoding="utf-8"))
+    assert f"{study['cycles']:,} cycles and {study['wall_seconds']:.0f} s" in prose("memcached-study.md")
+    cycles = study["clock_hz"] / 1e6
+    table = {row[0]: row[1:] for row in rows("memcached-study.md")}
+    points = [point for point in study["results"]["memcached"] if point["phase"].startswith("size_")]
+    assert len(points) == 24
+    medians = {(point["op"], point["value_bytes"], point["path"]): point["latency_cycles"]["p50"] for point in points}
+    for point in points:
+        op, size = point["op"], int(point["value_bytes"])
+        row = table[f"{op.upper()} {f'{size} B' if size < 1024 else f'{size // 1024} KiB'}"]
+        found = [f"{value / cycles:.3g}" for value in (point["latency_cycles"]["p50"], point["wire_bound_cycles"])]
+        assert row[:2] == found if point["path"] == "tcp" else row[3:5] == found
+        assert row[6] == f"{medians[op, size, 'tcp'] / medians[op, size, 'rdma']:.2f}"
