@@ -26,16 +26,16 @@ def through(bench, **options):
 async def headers_count_at_both_ends(dut):
     """By cable and epoch parity, on either channel; an injected one counts where it leaves."""
     bench = await Bench.start(dut)
-    dice = random.Random(5)
+    rng = random.Random(5)
     expected = [Counter() for _ in Direction]
     for _ in range(60):
-        epoch, vc = dice.randrange(2), dice.choice((ESCAPE, PRIORITY))
-        if dice.random() < 0.7:
-            bench.rx[XM].put(through(bench, epoch=epoch, vc=vc, chunks=dice.randint(1, 8)), vc)
+        epoch, vc = rng.randrange(2), rng.choice((ESCAPE, PRIORITY))
+        if rng.random() < 0.7:
+            bench.rx[XM].put(through(bench, epoch=epoch, vc=vc, chunks=rng.randint(1, 8)), vc)
             expected[XM][f"received_{epoch}"] += 1
         else:
-            packet = bench.packet(bench.at(1, 0, 0), epoch=epoch, chunks=dice.randint(1, 8))
-            bench.inject[dice.randrange(LANES)].put(packet)
+            packet = bench.packet(bench.at(1, 0, 0), epoch=epoch, chunks=rng.randint(1, 8))
+            bench.inject[rng.randrange(LANES)].put(packet)
         expected[XP][f"sent_{epoch}"] += 1
     await bench.settle()
     assert [+seen for seen in bench.links] == expected

@@ -20,10 +20,10 @@ ADAPTIVE = {"dynamic": 1, "vc": 0}
 
 def right(bench, **changes):
     """A packet for this node that is right, but for the changes."""
-    dice = bench.random
+    rng = bench.random
     return traffic_packet(bench.place, **{
-        "source": dice.randrange(60), "size": dice.randrange(8), "generated": bench.now - dice.randrange(1, 3000),
-        "number": dice.getrandbits(24), **ADAPTIVE, **changes})
+        "source": rng.randrange(60), "size": rng.randrange(8), "generated": bench.now - rng.randrange(1, 3000),
+        "number": rng.getrandbits(24), **ADAPTIVE, **changes})
 
 
 def spoiled(packet, index, bit):
@@ -191,13 +191,13 @@ async def beside_the_interface(dut, pauses):
     await bench.lengths([1 / 8] * 8)
     await bench.set("PROBABILITY", 0xFFFFFFFF)
     await bench.set("COUNT", 60)
-    dice = bench.random
+    rng = bench.random
 
     def software():
-        size = dice.randrange(8)
-        mark = dice.choice([{"dma": 1, "pid0": 1, "pid1": 1}, {"pid0": 1}, {"pid1": 1}, {}])
+        size = rng.randrange(8)
+        mark = rng.choice([{"dma": 1, "pid0": 1, "pid1": 1}, {"pid0": 1}, {"pid1": 1}, {}])
         head = pack(Header, size=size, source=3, **mark)
-        return Packet((head, *(dice.getrandbits(64) for _ in range(4 * size + 3))))
+        return Packet((head, *(rng.getrandbits(64) for _ in range(4 * size + 3))))
 
     out = [[software() for _ in range(8)] for _ in bench.lanes]
     into = [[software() for _ in range(8)] for _ in bench.lanes]
@@ -205,8 +205,8 @@ async def beside_the_interface(dut, pauses):
         for one, other in zip(out[lane], into[lane], strict=True):
             bench.from_ni[lane].put(one)
             bench.from_guard[lane].put(other)
-            for _ in range(dice.randrange(3)):
-                bench.from_guard[lane].put(right(bench, size=dice.choice([0, 0, 5])))
+            for _ in range(rng.randrange(3)):
+                bench.from_guard[lane].put(right(bench, size=rng.choice([0, 0, 5])))
     await bench.control()
     await bench.settle()
     for lane in bench.lanes:
@@ -229,12 +229,12 @@ async def hostile(dut):
     """Whatever comes with the mark, of any length and content, is an error and never makes the lane wait."""
     bench = Bench(dut)
     await bench.start()
-    dice = bench.random
+    rng = bench.random
     for lane in bench.lanes:
         for _ in range(60):
-            head = pack(Header, **{**unpack(Header, dice.getrandbits(64)), "pid0": 1, "pid1": 1, "dma": 0})
-            words = (head, *(dice.getrandbits(64) for _ in range(dice.choice([0, 1, 2, 3, 3, 7, 31, 63]))))
-            bench.from_guard[lane].put(Packet(words, bad=dice.random() < 0.3))
+            head = pack(Header, **{**unpack(Header, rng.getrandbits(64)), "pid0": 1, "pid1": 1, "dma": 0})
+            words = (head, *(rng.getrandbits(64) for _ in range(rng.choice([0, 1, 2, 3, 3, 7, 31, 63]))))
+            bench.from_guard[lane].put(Packet(words, bad=rng.random() < 0.3))
     await bench.settle()
     assert sum(await bench.errors()) == 60 * bench.parameters.lanes == sum(bench.retired)
     assert await bench.get("ACCEPTED") == await bench.get("RECEIVED") == 0

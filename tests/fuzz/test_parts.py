@@ -6,19 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from khhw.attack import planted
-from khhw.attack.accesses import forbidden, pokes
-from khhw.attack.colours import COLOURED_NODES, colour, paint, words_of
-from khhw.attack.genome import WAYS, change, draw
-from khhw.attack.hostile import Hand, batch, carried
-from khhw.attack.law import Law
-from khhw.attack.packing import as_bytes, descriptors, pack_all, set_field, take_field
-from khhw.attack.planted import BUGS, _copy
-from khhw.attack.records import torus_records
-from khhw.attack.scene import MATRICES, SCENES
-from khhw.attack.tables import tables
-from khhw.attack.tracing import stolen
 from khhw.cli import main
+from khhw.fuzz import planted
+from khhw.fuzz.accesses import forbidden, pokes
+from khhw.fuzz.hostile import Aim, batch, carried
+from khhw.fuzz.monitor import torus_records
+from khhw.fuzz.packing import as_bytes, descriptors, pack_all, set_field, take_field
+from khhw.fuzz.planted import BUGS, _copy
+from khhw.fuzz.reference_model import ReferenceModel
+from khhw.fuzz.scenario import MATRICES, SCENARIOS
+from khhw.fuzz.stimulus import WAYS, change, draw
+from khhw.fuzz.tables import tables
+from khhw.fuzz.taint import TAINTED_NODES, taint, tainted, words_of
+from khhw.fuzz.tracing import stolen
 from khhw.node.descriptors import descriptor, header
 from rtl.formats import Header, PutHeader, pack
 from rtl.registers import MEMORY_WINDOW, REGISTERS
@@ -27,16 +27,16 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
-def dice() -> np.random.Generator:
+def rng() -> np.random.Generator:
     return np.random.default_rng(5)
 
 
-def hand(dice: np.random.Generator, **values: object) -> Hand:
-    genome = draw(dice)
+def aim(rng: np.random.Generator, **values: object) -> Aim:
+    stimulus = draw(rng)
     for name, value in values.items():
-        object.__setattr__(genome, name, value)
-    scene = SCENES[0]
-    return Hand(scene, scene.hostile[0], scene.honest, scene.hostile, 5, genome, dice)
+        object.__setattr__(stimulus, name, value)
+    scenario = SCENARIOS[0]
+    return Aim(scenario, scenario.hostile[0], scenario.honest, scenario.hostile, 5, stimulus, rng)
 
 
 def test_descriptors_in_bulk_are_those_of_the_driver() -> None:
@@ -50,8 +50,8 @@ def test_descriptors_in_bulk_are_those_of_the_driver() -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_every_way_can_be_drawn_and_counts_what_it_tries(dice: np.random.Generator, way: str) -> None:
-    one = hand(dice, way=way, accesses=8)
+def test_every_way_can_be_drawn_and_counts_what_it_tries(rng: np.random.Generator, way: str) -> None:
+    one = aim(rng, way=way, accesses=8)
     drawn = batch(one, 200)
     assert len(drawn.rows) == sum(drawn.kinds.values()) == 200
     assert len(carried(one, 50)) == 50
@@ -64,17 +64,18 @@ def test_rounds_follow_from_their_seed() -> None:
     assert first.seed != draw(np.random.default_rng(3)).seed
 
 
-def test_hostile_nodes_aim_at_foes(dice: np.random.Generator) -> None:
-    one = hand(dice, way="message", foe=1.0, near=1.0)
+def test_hostile_nodes_aim_at_foes(rng: np.random.Generator) -> None:
+    one = aim(rng, way="message", foe=1.0, near=1.0)
     rows = batch(one, 100).rows
-    places = {tuple(int(take_field(rows[i:i + 1, 2], Header, axis)[0]) for axis in "xyz") for i in range(100)}
-    assert places == {one.scene.shape.coordinate(rank) for rank in one.scene.honest}
+    destinations = {tuple(int(take_field(rows[i:i + 1, 2], Header, axis)[0]) for axis in "xyz") for i in range(100)}
+    assert destinations == {one.scenario.shape.coordinate(rank) for rank in one.scenario.honest}
 
 
-def test_copies_cross_where_the_hostile_have_a_line(dice: np.random.Generator) -> None:
-    scene = SCENES[-1]
+def test_copies_cross_where_the_hostile_have_a_line(rng: np.random.Generator) -> None:
+    scenario = SCENARIOS[-1]
     for rank, far in ((0, 3), (1, 3), (2, 0), (3, 0)):
-        one = Hand(scene, rank, scene.honest, scene.hostile, 5, hand(dice, way="crossing", near=1.0).genome, dice)
+        crossing = aim(rng, way="crossing", near=1.0).stimulus
+        one = Aim(scenario, rank, scenario.honest, scenario.hostile, 5, crossing, rng)
         copies, own = (batch(one, 20, ring).rows[:, 2] for ring in (0, 3))
         assert set(take_field(copies, Header, "x")) == {far} and take_field(copies, Header, "deposit").all()
         assert set(take_field(own, Header, "x")) == {rank} and not take_field(own, Header, "deposit").any()
@@ -92,24 +93,24 @@ def test_what_a_node_must_refuse() -> None:
 
 
 class TestTracing:
-    def test_bytes_have_their_writers_colour(self, dice: np.random.Generator) -> None:
-        shades = {colour(rank, shown=shown) for rank in range(COLOURED_NODES) for shown in (False, True)}
-        assert len(shades) == 2 * COLOURED_NODES
-        assert set(paint(dice, 6, 100, shown=True) & 0xF0) == {colour(6, shown=True)}
+    def test_bytes_have_their_writers_taint(self, rng: np.random.Generator) -> None:
+        shades = {taint(rank, shown=shown) for rank in range(TAINTED_NODES) for shown in (False, True)}
+        assert len(shades) == 2 * TAINTED_NODES
+        assert set(tainted(rng, 6, 100, shown=True) & 0xF0) == {taint(6, shown=True)}
 
     @pytest.mark.parametrize("length", [4, 7, 8, 20, 240])
-    def test_what_was_read_from_another_is_found(self, dice: np.random.Generator, length: int) -> None:
-        secrets, before = paint(dice, 1, 4096), paint(dice, 0, 4096)
+    def test_what_was_read_from_another_is_found(self, rng: np.random.Generator, length: int) -> None:
+        secrets, before = tainted(rng, 1, 4096), tainted(rng, 0, 4096)
         memory = before.copy()
         memory[512:512 + length] = secrets[64:64 + length]
         assert stolen(memory, before, secrets, 1, shown=False).tolist() == list(range(64, 64 + -(-length // 8)))[
             :len(stolen(memory, before, secrets, 1, shown=False))]
         assert len(stolen(memory, before, secrets, 1, shown=False)) >= length // 8
 
-    def test_what_only_looks_like_it_is_not(self, dice: np.random.Generator) -> None:
-        secrets, before = paint(dice, 1, 4096), paint(dice, 0, 4096)
+    def test_what_only_looks_like_it_is_not(self, rng: np.random.Generator) -> None:
+        secrets, before = tainted(rng, 1, 4096), tainted(rng, 0, 4096)
         other = before.copy()
-        other[:4096] = paint(dice, 1, 4096)
+        other[:4096] = tainted(rng, 1, 4096)
         assert not len(stolen(other, before, secrets, 1, shown=False))
         assert not len(stolen(before, before, secrets, 1, shown=False))
         assert not len(stolen(other, before, secrets, 2, shown=False))
@@ -118,24 +119,24 @@ class TestTracing:
         assert words_of(np.arange(8, dtype=np.uint8)).tolist() == [0x0001020304050607]
 
 
-class TestLaw:
+class TestReferenceModel:
     def test_after_a_phase_only_what_it_allows(self) -> None:
-        scene = SCENES[0]
-        law = Law(8)
-        law.now = scene.matrix("relay")
-        law.begin_round(law.now)
-        relay, both = (scene.hostile[0], scene.honest[0]), scene.matrix("relay") & scene.matrix("apart")
-        assert law.possible[relay]
-        law.phase_ended(both)
-        assert not law.possible[relay] and law.ever[relay] and not law.always[relay]
-        law.phase_begins(scene.matrix("relay"))
-        assert law.possible[relay] and not law.now[relay]
+        scenario = SCENARIOS[0]
+        model = ReferenceModel(8)
+        model.now = scenario.matrix("relay")
+        model.begin_round(model.now)
+        relay, both = (scenario.hostile[0], scenario.honest[0]), scenario.matrix("relay") & scenario.matrix("apart")
+        assert model.possible[relay]
+        model.phase_ended(both)
+        assert not model.possible[relay] and model.ever[relay] and not model.always[relay]
+        model.phase_begins(scenario.matrix("relay"))
+        assert model.possible[relay] and not model.now[relay]
 
-    @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-    def test_matrices_keep_the_hostile_from_all_but_one(self, scene) -> None:
-        assert 0 in scene.hostile, "zeros would be taken for its secrets"
+    @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+    def test_matrices_keep_the_hostile_from_all_but_one(self, scenario) -> None:
+        assert 0 in scenario.hostile, "zeros would be taken for its secrets"
         for name in MATRICES:
-            across = scene.matrix(name)[np.ix_(scene.hostile, scene.honest)]
+            across = scenario.matrix(name)[np.ix_(scenario.hostile, scenario.honest)]
             assert across.sum() == (name in ("relay", "way in"))
 
 

@@ -3,7 +3,7 @@
 from khhw.node.layout import Area
 from rtl.parameters import Parameters
 
-__all__ = ["HONEST", "HOSTILE", "Honest", "Hostile", "NODE"]
+__all__ = ["HONEST", "HOSTILE", "NODE", "HonestMap", "HostileMap"]
 
 NODE = Parameters(traffic=True)
 """Of every node; a campaign may have other `lanes`. With a traffic generator, which is one more thing hostile software
@@ -12,7 +12,7 @@ has."""
 _KIB = 1 << 10
 
 
-class Honest:
+class HonestMap:
     """Memory of an honest node. All its addresses are bytes."""
 
     injection = Area(0, 1 * _KIB)
@@ -42,7 +42,7 @@ class Honest:
     """What reception counters count down from."""
 
 
-class Hostile:
+class HostileMap:
     """Memory of a hostile node at the beginning of a round; its software may put things elsewhere."""
 
     rings = {0: Area(0, 10 * _KIB), 2: Area(10 * _KIB, 2 * _KIB), 3: Area(12 * _KIB, 12 * _KIB)}
@@ -60,4 +60,4 @@ class Hostile:
     """Injection counters: all memory; descriptors for remote gets; what anybody may read."""
 
 
-HONEST, HOSTILE = Honest(), Hostile()
+HONEST, HOSTILE = HonestMap(), HostileMap()

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from khhw.attack.attacker import Attacker
-from khhw.attack.genome import NO_TABLE, Genome
-from khhw.attack.honest import DROPS, Honest, Parcel, landing, plan
-from khhw.attack.hostile import Hand
-from khhw.attack.law import Law, WatchedChanges
-from khhw.attack.ledger import Reading, compare, faults, read_ledger
-from khhw.attack.places import NODE
-from khhw.attack.scene import Matrix, Scene
-from khhw.attack.scoreboard import Scoreboard, Violation
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write
 from khhw.control.tables import table_writes
+from khhw.fuzz.attacker import Attacker
+from khhw.fuzz.counter_checks import Reading, compare, faults, read_counters
+from khhw.fuzz.honest import DROPS, Honest, Parcel, landing, plan
+from khhw.fuzz.hostile import Aim
+from khhw.fuzz.memory_map import NODE
+from khhw.fuzz.reference_model import ReferenceModel, WatchedChanges
+from khhw.fuzz.scenario import Matrix, Scenario
+from khhw.fuzz.scoreboard import Scoreboard, Violation
+from khhw.fuzz.stimulus import NO_TABLE, Stimulus
 from khhw.host.ports import Host
 from khhw.host.sync import gather
 from khhw.host.transport import BusError
@@ -45,7 +45,7 @@ class Finding:
 
     Parameters
     ----------
-    genome : Genome
+    stimulus : Stimulus
     packets : int
         Hostile ones, console packets included.
     cycles : int
@@ -57,7 +57,7 @@ class Finding:
     violations : list of Violation
     """
 
-    genome: Genome
+    stimulus: Stimulus
     packets: int = 0
     cycles: int = 0
     tried: Counter[str] = field(default_factory=Counter)
@@ -73,7 +73,7 @@ class Session:
     ----------
     engine : Engine
         In cycle 0.
-    scene : Scene
+    scenario : Scenario
     seed : int
         Of what honest nodes do.
     draw : callable
@@ -83,25 +83,25 @@ class Session:
     """
 
     def __init__(
-        self, engine: Engine, scene: Scene, seed: int, draw: Callable[[], Genome | None],
+        self, engine: Engine, scenario: Scenario, seed: int, draw: Callable[[], Stimulus | None],
         told: Callable[[Finding], None],
     ) -> None:
-        self.host = Host(scene.shape.nodes, NODE.memory_bytes)
+        self.host = Host(scenario.shape.nodes, NODE.memory_bytes)
         self.host.memory = engine
         self._engine = engine
-        self._scene = scene
+        self._scenario = scenario
         self._draw = draw
         self._told = told
-        self._dice = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(seed)
         self._outside = Outside(self.host.root)
-        self._owner = Owner(self._outside, scene.shape)
-        self._law = Law(scene.shape.nodes)
-        self._columns = self._law.now
-        self._key = int(self._dice.integers(KEYS))
-        self._changes = WatchedChanges(EpochControl(self._owner), self._law, self._look)
-        self._honest = [Honest(self.host, scene, rank, self._dice) for rank in scene.honest]
-        self._hostile = [Attacker(self.host, rank) for rank in scene.hostile]
-        self._board = Scoreboard(engine, self._law, scene, self._honest, self._hostile, _UP)
+        self._owner = Owner(self._outside, scenario.shape)
+        self._model = ReferenceModel(scenario.shape.nodes)
+        self._columns = self._model.now
+        self._key = int(self._rng.integers(KEYS))
+        self._changes = WatchedChanges(EpochControl(self._owner), self._model, self._look)
+        self._honest = [Honest(self.host, scenario, rank, self._rng) for rank in scenario.honest]
+        self._hostile = [Attacker(self.host, rank) for rank in scenario.hostile]
+        self._board = Scoreboard(engine, self._model, scenario, self._honest, self._hostile, _UP)
         self._drops: dict[int, dict[str, int]] = {}
         self._own: dict[int, dict[str, int]] = {}
         self._refused_puts = 0
@@ -118,18 +118,18 @@ class Session:
         await self._owner.release(None)
         await gather(*(node.set_up() for node in self._honest))
         self._drops = {node.rank: await node.drops() for node in self._honest}
-        while (genome := self._draw()) is not None:
-            finding = await self._round(self._with_tables(genome))
+        while (stimulus := self._draw()) is not None:
+            finding = await self._round(self._with_tables(stimulus))
             self._told(finding)
             if finding.violations:
                 return
 
-    def _with_tables(self, genome: Genome) -> Genome:
+    def _with_tables(self, stimulus: Stimulus) -> Stimulus:
         """The first round of a machine is played before any table is committed; no other can be."""
         if not self._bare_played:
             self._bare_played = True
-            return replace(genome, tables=NO_TABLE, meanwhile="nothing")
-        return replace(genome, tables="both") if genome.tables == NO_TABLE else genome
+            return replace(stimulus, tables=NO_TABLE, meanwhile="nothing")
+        return replace(stimulus, tables="both") if stimulus.tables == NO_TABLE else stimulus
 
     def _came_out(self, packet: TreePacket) -> None:
         self._board.outside(packet)
@@ -138,56 +138,56 @@ class Session:
         if self._playing:
             self._board.look()
 
-    async def _round(self, genome: Genome) -> Finding:
-        """One round: set the scene, let everybody play, and look at everything when it is quiet."""
-        finding = Finding(genome)
-        dice = np.random.default_rng(genome.seed)
+    async def _round(self, stimulus: Stimulus) -> Finding:
+        """One round: set the tables, let everybody play, and look at everything when it is quiet."""
+        finding = Finding(stimulus)
+        rng = np.random.default_rng(stimulus.seed)
         try:
-            if genome.tables != NO_TABLE:
-                await self._become(self._scene.matrix(genome.matrices[0]))
-                self._columns = await self._open_one_guard(genome)
+            if stimulus.tables != NO_TABLE:
+                await self._become(self._scenario.matrix(stimulus.matrices[0]))
+                self._columns = await self._open_one_guard(stimulus)
             self._key = (self._key + 1) % KEYS
             await gather(*(node.arm(self._key) for node in self._honest))
-            before = await read_ledger(self._owner, 2)
+            before = await read_counters(self._owner, 2)
             parcels = self._begin()
             self._playing = True
             await gather(
-                *(attacker.play(self._hand(attacker, genome)) for attacker in self._hostile),
-                *(node.send(int(dice.integers(500))) for node in self._honest),
-                self._meanwhile(genome, dice))
+                *(attacker.play(self._aim(attacker, stimulus)) for attacker in self._hostile),
+                *(node.send(int(rng.integers(500))) for node in self._honest),
+                self._meanwhile(stimulus, rng))
             await self._settle()
             await self._judge(finding, before, parcels)
         except OwnerError as error:
             self._board.wrong("owner", str(error))
         self._playing = False
-        if genome.tables in ("column only", "row only"):
-            await self._install(self._law.now, self._law.now)
+        if stimulus.tables in ("column only", "row only"):
+            await self._install(self._model.now, self._model.now)
         finding.cycles = self._engine.now
         finding.violations = self._board.violations
         return finding
 
     async def _become(self, allowed: Matrix) -> None:
-        if not np.array_equal(allowed, self._law.now):
+        if not np.array_equal(allowed, self._model.now):
             await self._changes.change_to(allowed)
 
-    async def _open_one_guard(self, genome: Genome) -> Matrix:
+    async def _open_one_guard(self, stimulus: Stimulus) -> Matrix:
         """Tables in which only rows, or only columns, keep the hostile away; returns what columns allow."""
-        now = self._law.now
+        now = self._model.now
         wide = now.copy()
-        wide[np.ix_(self._scene.hostile, self._scene.honest)] = True
-        if genome.tables == "column only":
+        wide[np.ix_(self._scenario.hostile, self._scenario.honest)] = True
+        if stimulus.tables == "column only":
             await self._install(wide, now)
-        elif genome.tables == "row only":
+        elif stimulus.tables == "row only":
             await self._install(now, wide)
             return wide
         return now
 
     async def _install(self, rows: Matrix, columns: Matrix) -> None:
         """Tables of their own for rows and columns; nothing moves meanwhile."""
-        for rank in range(self._scene.shape.nodes):
-            writes = [write for write in table_writes(Domains(rows), self._scene.shape, rank)
+        for rank in range(self._scenario.shape.nodes):
+            writes = [write for write in table_writes(Domains(rows), self._scenario.shape, rank)
                       if write.register != "COLUMN"]
-            writes += [write for write in table_writes(Domains(columns), self._scene.shape, rank)
+            writes += [write for write in table_writes(Domains(columns), self._scenario.shape, rank)
                        if write.register == "COLUMN"]
             await self._owner.write(rank, *writes)
         await self._owner.write(None, Write("COMMIT", 1))
@@ -196,8 +196,8 @@ class Session:
 
     def _begin(self) -> Sequence[Parcel]:
         """From this cycle on the round runs; hostile nodes start in it."""
-        self._law.begin_round(self._columns)
-        parcels = plan(self._honest, self._law.now, self._dice)
+        self._model.begin_round(self._columns)
+        parcels = plan(self._honest, self._model.now, self._rng)
         for node in self._honest:
             node.prepare([parcel for parcel in parcels if parcel.source == node.rank])
         for attacker in self._hostile:
@@ -205,22 +205,22 @@ class Session:
         self._board.begin_round(parcels)
         return parcels
 
-    def _hand(self, attacker: Attacker, genome: Genome) -> Hand:
-        row = self._law.now[attacker.rank]
-        foes = tuple(rank for rank in self._scene.honest if not row[rank])
+    def _aim(self, attacker: Attacker, stimulus: Stimulus) -> Aim:
+        row = self._model.now[attacker.rank]
+        foes = tuple(rank for rank in self._scenario.honest if not row[rank])
         friends = tuple(int(rank) for rank in np.flatnonzero(row))
-        dice = np.random.default_rng((genome.seed, attacker.rank))
-        return Hand(self._scene, attacker.rank, foes or self._scene.honest, friends, self._key, genome, dice)
+        rng = np.random.default_rng((stimulus.seed, attacker.rank))
+        return Aim(self._scenario, attacker.rank, foes or self._scenario.honest, friends, self._key, stimulus, rng)
 
-    async def _meanwhile(self, genome: Genome, dice: np.random.Generator) -> None:
+    async def _meanwhile(self, stimulus: Stimulus, rng: np.random.Generator) -> None:
         """What the owner does while the others play."""
-        if genome.meanwhile == "change":
-            for name in genome.matrices[1:]:
-                await self._outside.sleep(int(dice.integers(50, 1500)))
-                await self._changes.change_to(self._scene.matrix(name))
-        elif genome.meanwhile == "hold":
-            await self._outside.sleep(int(dice.integers(600, 3000)))
-            await self._hold(self._hostile[int(dice.integers(len(self._hostile)))], int(dice.integers(50, 1500)))
+        if stimulus.meanwhile == "change":
+            for name in stimulus.matrices[1:]:
+                await self._outside.sleep(int(rng.integers(50, 1500)))
+                await self._changes.change_to(self._scenario.matrix(name))
+        elif stimulus.meanwhile == "hold":
+            await self._outside.sleep(int(rng.integers(600, 3000)))
+            await self._hold(self._hostile[int(rng.integers(len(self._hostile)))], int(rng.integers(50, 1500)))
 
     async def _hold(self, attacker: Attacker, cycles: int) -> None:
         """Take a node from its tenant and give it to the next: nothing of the one before may be in it."""
@@ -251,14 +251,14 @@ class Session:
 
     async def _judge(self, finding: Finding, before: dict[int, Reading], parcels: Sequence[Parcel]) -> None:
         """Memories, registers, counters; then the honest empty their rings."""
-        tails = dict(zip(self._scene.honest, await gather(*(node.tails() for node in self._honest)), strict=True))
+        tails = dict(zip(self._scenario.honest, await gather(*(node.tails() for node in self._honest)), strict=True))
         self._board.look(tails)
         await gather(*(self._check_registers(node, parcels) for node in self._honest))
-        after = await read_ledger(self._owner, 2)
+        after = await read_counters(self._owner, 2)
         for attacker in self._hostile:
             if attacker.silent:
                 before[attacker.rank] = before[attacker.rank].cleared()
-        for fault in faults(before, after, self._scene, self._law, parcels, _KEYS):
+        for fault in faults(before, after, self._scenario, self._model, parcels, _KEYS):
             self._board.wrong("guard", fault)
         for attacker in self._hostile:
             for access in attacker.accepted:
@@ -274,17 +274,18 @@ class Session:
         drops, counted = await node.drops(), await node.counters()
         old, self._drops[node.rank] = self._drops[node.rank], drops
         late = [parcel for parcel in parcels if (parcel.kind, parcel.target) == ("late", node.rank)]
-        least, most = (sum(parcel.within(allowed) for parcel in late) for allowed in (self._law.always, self._law.ever))
+        least, most = (
+            sum(parcel.within(allowed) for parcel in late) for allowed in (self._model.always, self._model.ever))
         dropped = drops["COUNTER_DROPS"] - old["COUNTER_DROPS"]
         if not self._board.isolated(node.rank):
             self._refused_puts += max(0, dropped - most)
             return
         for name, value in drops.items():
-            if value != old[name] and name != "COUNTER_DROPS" and not (name == "CONSOLE_DROPS" and self._law.opened):
+            if value != old[name] and name != "COUNTER_DROPS" and not (name == "CONSOLE_DROPS" and self._model.opened):
                 self._board.wrong("state", f"node {node.rank}: {name} went from {old[name]} to {value}")
         if not least <= dropped <= most:
             self._board.wrong("counter", f"node {node.rank}: {dropped} puts were dropped, not {least} to {most}")
-        certain, possible = self._bytes(node, parcels, self._law.always), self._bytes(node, parcels, self._law.ever)
+        certain, possible = self._bytes(node, parcels, self._model.always), self._bytes(node, parcels, self._model.ever)
         for counter, value in counted.items():
             if not certain[counter] <= value <= possible[counter]:
                 self._board.wrong("counter", f"node {node.rank}: reception counter {counter} counted {value} bytes, "
@@ -294,16 +295,16 @@ class Session:
         """Bytes that puts and answers bring to each reception counter of a node, if the others hear it undisturbed."""
         mine = [parcel for parcel in parcels if parcel.receiver == node.rank and parcel.kind in ("put", "get")
                 and parcel.within(allowed)]
-        if allowed is self._law.always:
+        if allowed is self._model.always:
             mine = [parcel for parcel in mine if parcel.kind == "put" or self._board.isolated(parcel.target)]
         found: Counter[int] = Counter()
         for parcel in mine:
-            found[landing(self._scene, parcel)[0]] += len(parcel.data)
+            found[landing(self._scenario, parcel)[0]] += len(parcel.data)
         return found
 
     async def _account(self, finding: Finding, before: dict[int, Reading], after: dict[int, Reading]) -> None:
         """Numbers of the round."""
-        counted = compare(before, after, self._scene)
+        counted = compare(before, after, self._scenario)
         ends = counted.ends
         for kind, hits in self._board.arrived.items():
             ends["delivered", f"{kind} to the honest, allowed"] += hits
@@ -318,12 +319,12 @@ class Session:
             ends += await self._own_ends(attacker)
         finding.packets += counted.packets
         finding.refused = counted.refused
-        if finding.genome.meanwhile != "nothing":
-            finding.tried[finding.genome.meanwhile] += 1
-        way = finding.genome.way
-        if finding.genome.meanwhile != "nothing":
-            way += f" during {finding.genome.meanwhile}"
-        if finding.genome.tables == NO_TABLE:
+        if finding.stimulus.meanwhile != "nothing":
+            finding.tried[finding.stimulus.meanwhile] += 1
+        way = finding.stimulus.way
+        if finding.stimulus.meanwhile != "nothing":
+            way += f" during {finding.stimulus.meanwhile}"
+        if finding.stimulus.tables == NO_TABLE:
             way += " before any table"
         finding.cover = Counter({f"{way}: {end}, {reason}": hits for (end, reason), hits in ends.items()})
 

@@ -1,9 +1,9 @@
-"""What stands in the rings of an honest node: packets, by the headers hardware gave them."""
+"""A monitor of the rings of an honest node: bytes in, packets out, by the headers hardware gave them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from khhw.attack.colours import Bytes
+from khhw.fuzz.taint import Bytes
 from khhw.node.packing import Packer
 from khhw.node.tree_packets import TreePacket
 from rtl.formats import CHUNK_BYTES, FLIT_BYTES, Header, TreeHeader

@@ -4,11 +4,11 @@ from collections import Counter
 
 import numpy as np
 
-from khhw.attack.accesses import Poke, console_text, forbidden, kinds, page, pokes
-from khhw.attack.colours import Bytes, paint
-from khhw.attack.hostile import Hand, batch, carried
-from khhw.attack.packing import as_bytes
-from khhw.attack.places import HOSTILE, NODE
+from khhw.fuzz.accesses import Poke, console_text, forbidden, kinds, page, pokes
+from khhw.fuzz.hostile import Aim, batch, carried
+from khhw.fuzz.memory_map import HOSTILE, NODE
+from khhw.fuzz.packing import as_bytes
+from khhw.fuzz.taint import Bytes, tainted
 from khhw.host.ports import Host
 from khhw.host.transport import BusError
 from rtl.formats import DESCRIPTOR_BYTES, Writer, pack
@@ -73,38 +73,38 @@ class Attacker:
         self.image[address:address + len(data)] = np.frombuffer(data, np.uint8)
         self._host.memory.poke(self.rank, address, data)
 
-    async def play(self, hand: Hand) -> None:
+    async def play(self, aim: Aim) -> None:
         """One round."""
-        self._background(hand)
-        await self._set_up(hand)
-        laps = hand.genome.laps
-        if hand.genome.way in _BREAKING:
+        self._background(aim)
+        await self._set_up(aim)
+        laps = aim.stimulus.laps
+        if aim.stimulus.way in _BREAKING:
             laps = min(laps, 2)
         for _ in range(laps):
             if self.silent:
                 return
-            self._fill(hand)
+            self._fill(aim)
             for ring in HOSTILE.rings:
                 await self._ring(ring)
-            await self._touch(hand)
+            await self._touch(aim)
             await self._drain()
 
-    def _background(self, hand: Hand) -> None:
-        """All memory in this node's colour, with descriptors for gets to carry and text for the console in it."""
-        self._poke(0, paint(hand.dice, self.rank, NODE.memory_bytes).tobytes())
-        payload = carried(hand, HOSTILE.payload.length // DESCRIPTOR_BYTES)
+    def _background(self, aim: Aim) -> None:
+        """All memory with this node's taint, with descriptors for gets to carry and text for the console in it."""
+        self._poke(0, tainted(aim.rng, self.rank, NODE.memory_bytes).tobytes())
+        payload = carried(aim, HOSTILE.payload.length // DESCRIPTOR_BYTES)
         self._poke(HOSTILE.payload.base, as_bytes(payload).tobytes())
         text = HOSTILE.text
-        self._poke(text.base, console_text(hand.dice, bytes(self.image[text.base:text.end])))
+        self._poke(text.base, console_text(aim.rng, bytes(self.image[text.base:text.end])))
 
-    def _fill(self, hand: Hand) -> None:
+    def _fill(self, aim: Aim) -> None:
         """New descriptors in all rings."""
         for ring, area in HOSTILE.rings.items():
-            filled = batch(hand, area.length // DESCRIPTOR_BYTES, ring)
+            filled = batch(aim, area.length // DESCRIPTOR_BYTES, ring)
             self._poke(area.base, as_bytes(filled.rows).tobytes())
             self.tried += filled.kinds
 
-    async def _set_up(self, hand: Hand) -> None:
+    async def _set_up(self, aim: Aim) -> None:
         """Rings, windows and counters as a driver sets them up, some of them moved about."""
         for ring, area in HOSTILE.rings.items():
             await self.write("INJECTION_BASE", area.base, ring)
@@ -118,9 +118,9 @@ class Attacker:
         await self.write("CONSOLE_BASE", HOSTILE.console.base)
         await self.write("CONSOLE_SIZE", HOSTILE.console.length)
         for counter in range(NODE.counters):
-            await self._set_counters(hand, counter)
+            await self._set_counters(aim, counter)
 
-    async def _set_counters(self, hand: Hand, counter: int) -> None:
+    async def _set_counters(self, aim: Aim, counter: int) -> None:
         payload, windows = HOSTILE.payload, HOSTILE.windows
         base, limit, reader = {
             HOSTILE.OWN: (0, NODE.memory_bytes, 0), HOSTILE.PAYLOAD: (payload.base, payload.length, 0),
@@ -129,9 +129,9 @@ class Attacker:
         await self.write("INJECTION_LIMIT", limit, counter)
         await self.write("INJECTION_READER", reader, counter)
         await self.write("RECEPTION_WINDOW", windows.base + 2048 * (counter % 4), counter)
-        await self.write("RECEPTION_LIMIT", int(hand.dice.choice([2048, 4096, 0xFFFFFFFF])), counter)
-        await self.write("RECEPTION_VALUE", int(hand.dice.choice([0, 512, 0x7FFFFFFF])), counter)
-        await self.write("RECEPTION_WRITER", pack(Writer, armed=1, any=1, key=hand.key), counter)
+        await self.write("RECEPTION_LIMIT", int(aim.rng.choice([2048, 4096, 0xFFFFFFFF])), counter)
+        await self.write("RECEPTION_VALUE", int(aim.rng.choice([0, 512, 0x7FFFFFFF])), counter)
+        await self.write("RECEPTION_WRITER", pack(Writer, armed=1, any=1, key=aim.key), counter)
 
     async def write(self, register: str, value: int, index: int = 0) -> bool:
         """A register of its own; whether that was allowed."""
@@ -163,9 +163,9 @@ class Attacker:
         self._tails[ring] = (self._tails[ring] - 1) % slots
         await self.write("INJECTION_TAIL", self._tails[ring] * DESCRIPTOR_BYTES, ring)
 
-    async def _touch(self, hand: Hand) -> None:
+    async def _touch(self, aim: Aim) -> None:
         """Register accesses of the round's way."""
-        chosen = pokes(hand, hand.genome.accesses)
+        chosen = pokes(aim, aim.stimulus.accesses)
         self.tried += kinds(chosen)
         for poke in chosen:
             if self.silent:

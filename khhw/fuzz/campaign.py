@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from khhw.attack.genome import Genome, change, draw
-from khhw.attack.scene import SCENES
-from khhw.attack.scoreboard import Violation
-from khhw.attack.session import Finding, Session
 from khhw.build.engine import EngineBuild, build_engine
+from khhw.fuzz.scenario import SCENARIOS
+from khhw.fuzz.scoreboard import Violation
+from khhw.fuzz.session import Finding, Session
+from khhw.fuzz.stimulus import Stimulus, change, draw
 from khhw.sim.engine import Engine
 from khhw.sim.engine.bridge import drive
 from khhw.sim.options import Options, Outcome, State
@@ -37,12 +37,12 @@ class Findings:
     seconds : float
         Wall time, builds left out.
     tried, refused, cover : Counter
-        As in :class:`~khhw.attack.session.Finding`, summed.
+        As in :class:`~khhw.fuzz.session.Finding`, summed.
     kept : int
         Rounds that showed something new, and were changed further.
     violations : list of Violation
     found_by : dict or None
-        The round of the first violation, its scene and machine.
+        The round of the first violation, its scenario and machine.
     interrupted : bool
         A person or a signal stopped it.
     """
@@ -91,8 +91,8 @@ class Campaign:
         self._seed = seed
         self._packets = packets
         self._tell = tell or (lambda _: None)
-        self._dice = np.random.default_rng(seed)
-        self._corpus: list[Genome] = []
+        self._rng = np.random.default_rng(seed)
+        self._corpus: list[Stimulus] = []
         self._left = 0
         self._before = 0
 
@@ -100,15 +100,15 @@ class Campaign:
         """Attack until there were enough packets, or a violation."""
         began, found = time.monotonic(), self.findings
         while found.packets < self._packets and not found.violations and not found.interrupted:
-            scene = SCENES[found.machines % len(SCENES)]
+            scenario = SCENARIOS[found.machines % len(SCENARIOS)]
             found.machines += 1
             self._left, self._before = _ROUNDS, found.cycles
-            with Engine(self._build, scene.shape.sizes, threads=1) as engine:
-                session = Session(engine, scene, int(self._dice.integers(1 << 31)), self._next, self._took)
+            with Engine(self._build, scenario.shape.sizes, threads=1) as engine:
+                session = Session(engine, scenario, int(self._rng.integers(1 << 31)), self._next, self._took)
                 outcome = drive(engine, session.host, Options(stall_cycles=_STALL))
             found.seconds = time.monotonic() - began
             if found.found_by is not None:
-                found.found_by |= {"scene": scene.name, "machine": found.machines}
+                found.found_by |= {"scene": scenario.name, "machine": found.machines}
             self._check(outcome)
         return found
 
@@ -119,18 +119,18 @@ class Campaign:
         elif outcome.state != State.FINISHED and not self.findings.violations:
             self.findings.violations.append(Violation("run", f"{outcome.state}: {outcome.message}"))
 
-    def _next(self) -> Genome | None:
+    def _next(self) -> Stimulus | None:
         if not self._left or self.findings.packets >= self._packets:
             return None
         self._left -= 1
-        if not self._corpus or self._dice.random() < _FRESH:
-            return draw(self._dice)
-        return change(self._corpus[int(self._dice.integers(len(self._corpus)))], self._dice)
+        if not self._corpus or self._rng.random() < _FRESH:
+            return draw(self._rng)
+        return change(self._corpus[int(self._rng.integers(len(self._corpus)))], self._rng)
 
     def _took(self, finding: Finding) -> None:
         found = self.findings
         if any(point not in found.cover for point in finding.cover):
-            self._corpus.append(finding.genome)
+            self._corpus.append(finding.stimulus)
             found.kept += 1
         found.packets += finding.packets
         found.rounds += 1
@@ -140,7 +140,7 @@ class Campaign:
         found.cover += finding.cover
         found.violations += finding.violations
         if finding.violations:
-            found.found_by = finding.genome.as_dict()
+            found.found_by = finding.stimulus.as_dict()
         self._tell(found)
 
 
@@ -150,7 +150,7 @@ def attack(
 ) -> Findings:
     """Build a machine of such nodes, with other parts if asked for, and attack it; see :class:`Campaign`.
 
-    `node` is :data:`~khhw.attack.places.NODE`, or that with other `lanes`.
+    `node` is :data:`~khhw.fuzz.memory_map.NODE`, or that with other `lanes`.
     """
     build = build_engine(node.as_dict(), dict(parts or {}))
     return Campaign(build, seed=seed, packets=packets, tell=tell).run()

@@ -1,9 +1,9 @@
-"""Honest bytes in hostile hands: found by their colour, and by comparing words with all that the honest node holds."""
+"""Honest bytes in hostile hands: found by their taint, and by comparing words with all that the honest node holds."""
 
 import numpy as np
 import numpy.typing as npt
 
-from khhw.attack.colours import PREFIXES, UPPER_HALVES, Bytes, pattern, words_of
+from khhw.fuzz.taint import PREFIXES, UPPER_HALVES, Bytes, pattern, words_of
 
 __all__ = ["stolen"]
 
@@ -34,7 +34,7 @@ def stolen(memory: Bytes, before: Bytes, secrets: Bytes, rank: int, *, shown: bo
     """
     words, old = words_of(memory), words_of(before)
     wanted = np.uint64(pattern(rank, shown=shown))
-    # Almost no other word has this colour in its first bytes.
+    # Almost no other word has this taint in its first bytes.
     first = PREFIXES[_SHORTEST - 1] & np.uint64(UPPER_HALVES)
     candidates = np.flatnonzero(((words ^ wanted) & first == 0) & (words != old))
     if not len(candidates):
@@ -43,8 +43,8 @@ def stolen(memory: Bytes, before: Bytes, secrets: Bytes, rank: int, *, shown: bo
     found = np.zeros(len(candidates), np.bool_)
     for length in range(_SHORTEST, 9):
         mask = PREFIXES[length - 1]
-        coloured = (words ^ wanted) & mask & np.uint64(UPPER_HALVES) == 0
-        ends_here = coloured & ((words ^ old) & ~mask == 0)
+        matching = (words ^ wanted) & mask & np.uint64(UPPER_HALVES) == 0
+        ends_here = matching & ((words ^ old) & ~mask == 0)
         if ends_here.any():
             found |= ends_here & np.isin(words & mask, kept & mask)
     return candidates[found]

@@ -5,15 +5,15 @@ from typing import Any
 
 import numpy as np
 
-from khhw.attack.scene import MATRICES
+from khhw.fuzz.scenario import MATRICES
 
-__all__ = ["Genome", "MEANWHILE", "NO_TABLE", "TABLES", "WAYS", "change", "draw"]
+__all__ = ["MEANWHILE", "NO_TABLE", "TABLES", "Stimulus", "WAYS", "change", "draw"]
 
 WAYS = (
     "message", "put", "writer", "get", "deposit", "hint", "channel", "range", "source", "descriptor", "ring",
     "register", "guard", "console", "traffic", "crossing", "mixed",
 )
-"""What hostile software does in a round; :mod:`khhw.attack.hostile` says what each is."""
+"""What hostile software does in a round; :mod:`khhw.fuzz.hostile` says what each is."""
 
 MEANWHILE = ("nothing", "change", "hold")
 """What the owner does meanwhile."""
@@ -30,7 +30,7 @@ _LAPS = (3, 8)
 
 
 @dataclass(frozen=True)
-class Genome:
+class Stimulus:
     """A round.
 
     Parameters
@@ -76,25 +76,25 @@ class Genome:
         return asdict(self)
 
 
-def draw(dice: np.random.Generator) -> Genome:
+def draw(rng: np.random.Generator) -> Stimulus:
     """A round nobody has tried."""
-    meanwhile = str(dice.choice(MEANWHILE, p=(0.5, 0.35, 0.15)))
-    matrices = 1 + int(dice.integers(2, 4)) if meanwhile == "change" else 1
-    return Genome(
-        way=str(dice.choice(WAYS)), seed=int(dice.integers(1 << 31)), foe=float(dice.choice((0.3, 0.7, 0.95))),
-        near=float(dice.choice((0.5, 0.9, 1.0))), length=int(dice.choice(_LENGTHS, p=(0.82, 0.14, 0.03, 0.01))),
-        laps=int(dice.integers(*_LAPS)), accesses=int(dice.choice((0, 8, 40))),
-        noise=bool(dice.random() < 0.7), meanwhile=meanwhile,
-        tables=str(dice.choice(TABLES, p=(0.5, 0.3, 0.2))),
-        matrices=tuple(str(name) for name in dice.choice(MATRICES, matrices, p=(0.3, 0.2, 0.15, 0.15, 0.1, 0.1))))
+    meanwhile = str(rng.choice(MEANWHILE, p=(0.5, 0.35, 0.15)))
+    matrices = 1 + int(rng.integers(2, 4)) if meanwhile == "change" else 1
+    return Stimulus(
+        way=str(rng.choice(WAYS)), seed=int(rng.integers(1 << 31)), foe=float(rng.choice((0.3, 0.7, 0.95))),
+        near=float(rng.choice((0.5, 0.9, 1.0))), length=int(rng.choice(_LENGTHS, p=(0.82, 0.14, 0.03, 0.01))),
+        laps=int(rng.integers(*_LAPS)), accesses=int(rng.choice((0, 8, 40))),
+        noise=bool(rng.random() < 0.7), meanwhile=meanwhile,
+        tables=str(rng.choice(TABLES, p=(0.5, 0.3, 0.2))),
+        matrices=tuple(str(name) for name in rng.choice(MATRICES, matrices, p=(0.3, 0.2, 0.15, 0.15, 0.1, 0.1))))
 
 
-def change(genome: Genome, dice: np.random.Generator) -> Genome:
+def change(stimulus: Stimulus, rng: np.random.Generator) -> Stimulus:
     """The same round with one choice drawn anew; always with another seed."""
-    other = draw(dice)
+    other = draw(rng)
     names = ["seed", "foe", "near", "length", "laps", "accesses", "noise", "meanwhile", "tables", "matrices"]
-    name = str(dice.choice(names))
+    name = str(rng.choice(names))
     values: dict[str, Any] = {name: getattr(other, name), "seed": other.seed}
     if name in ("meanwhile", "matrices"):
         values |= {"meanwhile": other.meanwhile, "matrices": other.matrices}
-    return replace(genome, **values)
+    return replace(stimulus, **values)

@@ -4,15 +4,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from khhw.attack.honest import Parcel
-from khhw.attack.law import Law
-from khhw.attack.scene import Scene
 from khhw.control.owner import Owner
+from khhw.fuzz.honest import Parcel
+from khhw.fuzz.reference_model import ReferenceModel
+from khhw.fuzz.scenario import Scenario
 from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp, Reason
 from rtl.registers import REGISTERS
 
-__all__ = ["EGRESS", "Reading", "Round", "compare", "faults", "read_ledger"]
+__all__ = ["EGRESS", "Reading", "Round", "compare", "faults", "read_counters"]
 
 EGRESS = (Reason.NO_TABLE, Reason.ROW, Reason.RANGE, Reason.HINT, Reason.DEPOSIT, Reason.CHANNEL, Reason.PRIORITY)
 """Why an egress guard refuses."""
@@ -46,7 +46,7 @@ def _wanted(receive: int) -> list[tuple[str, int]]:
     return keys + [(name, parity) for name in _EPOCH_COUNTERS for parity in range(2)]
 
 
-async def read_ledger(owner: Owner, receive: int) -> dict[int, Reading]:
+async def read_counters(owner: Owner, receive: int) -> dict[int, Reading]:
     """What the owner sees of all nodes, by rank; one packet, if there are not more than four receive ids."""
     keys = _wanted(receive)
     words = [Control(ControlOp.READ, REGISTERS[name].at(index)) for name, index in keys]
@@ -74,7 +74,7 @@ class Round:
     ends: Counter[tuple[str, str]]
 
 
-def compare(before: dict[int, Reading], after: dict[int, Reading], scene: Scene) -> Round:
+def compare(before: dict[int, Reading], after: dict[int, Reading], scenario: Scenario) -> Round:
     """The counters of a round."""
     refused: Counter[str] = Counter()
     ends: Counter[tuple[str, str]] = Counter()
@@ -84,7 +84,7 @@ def compare(before: dict[int, Reading], after: dict[int, Reading], scene: Scene)
         for reason in Reason:
             hits = reading.since(old, "REFUSED", reason)
             refused[reason.name] += hits
-            if reason in EGRESS and rank in scene.hostile:
+            if reason in EGRESS and rank in scenario.hostile:
                 packets += hits
                 ends["refused at egress", reason.name] += hits
             elif reason is Reason.COLUMN:
@@ -92,7 +92,7 @@ def compare(before: dict[int, Reading], after: dict[int, Reading], scene: Scene)
             elif reason in (Reason.TREE, Reason.STALE):
                 ends["refused at console", reason.name] += hits
         ends["dropped", "HOLD"] += reading.since(old, "DROPPED")
-        if rank in scene.hostile:
+        if rank in scenario.hostile:
             sent = reading.since(old, "INJECTED")
             packets += sent
             ends["sent", "allowed"] += sent
@@ -101,8 +101,8 @@ def compare(before: dict[int, Reading], after: dict[int, Reading], scene: Scene)
 
 
 def faults(
-    before: dict[int, Reading], after: dict[int, Reading], scene: Scene, law: Law, parcels: Sequence[Parcel],
-    keys: dict[tuple[str, int], int],
+    before: dict[int, Reading], after: dict[int, Reading], scenario: Scenario, model: ReferenceModel,
+    parcels: Sequence[Parcel], keys: dict[tuple[str, int], int],
 ) -> Iterator[str]:
     """What is not as the owner left it, and counters of honest nodes that do not add up.
 
@@ -110,8 +110,8 @@ def faults(
     ----------
     before, after : dict of int to Reading
         By rank.
-    scene : Scene
-    law : Law
+    scenario : Scenario
+    model : ReferenceModel
     parcels : sequence of Parcel
         What honest nodes sent.
     keys : dict
@@ -123,15 +123,15 @@ def faults(
             if reading.values[key] != value:
                 yield f"node {rank}: {key[0]}[{key[1]}] is {reading.values[key]:#x}, its owner wrote {value:#x}"
         status = reading.values[_STATUS, 0]
-        if bool(status & _VALID) != law.committed or not status & _DRAINED:
+        if bool(status & _VALID) != model.committed or not status & _DRAINED:
             yield f"node {rank}: GUARD_STATUS is {status:#x}"
         parities.add(status >> 1 & 1)
     if len(parities) > 1:
         yield "nodes are in different epochs"
 
-    honest, hostile = list(scene.honest), list(scene.hostile)
-    apart = not (law.ever[honest][:, hostile].any() or law.ever[hostile][:, honest].any())
-    if apart and all(parcel.within(law.always) for parcel in parcels):
+    honest, hostile = list(scenario.honest), list(scenario.hostile)
+    apart = not (model.ever[honest][:, hostile].any() or model.ever[hostile][:, honest].any())
+    if apart and all(parcel.within(model.always) for parcel in parcels):
         sent = sum({"message": 1, "put": 1, "late": 1, "get": 2}.get(parcel.kind, 0) for parcel in parcels)
         for name in ("INJECTED", "DELIVERED"):
             counted = sum(after[rank].since(before[rank], name) for rank in honest)

@@ -54,7 +54,7 @@ def _copy(module: str, *changes: tuple[str, str], **names: Any) -> ModuleType:
     for old, new in changes:
         if source.count(old) != 1:
             raise LookupError(
-                f"{old!r} is {source.count(old)} times in {module}, not once; adapt khhw/attack/planted.py")
+                f"{old!r} is {source.count(old)} times in {module}, not once; adapt khhw/fuzz/planted.py")
         source = source.replace(old, new)
     copied = importlib.util.module_from_spec(spec)
     exec(compile(source, spec.origin, "exec"), copied.__dict__)

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from khhw.attack.scene import Matrix
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl, Moment
+from khhw.fuzz.scenario import Matrix
 
-__all__ = ["Law", "WatchedChanges"]
+__all__ = ["ReferenceModel", "WatchedChanges"]
 
 
-class Law:
+class ReferenceModel:
     """isAllowed over time, as far as a look at memories can tell.
 
     During the first phase of a change what the old matrix allows may still arrive. From its acknowledged end on
@@ -34,7 +34,7 @@ class Law:
     heard : Matrix
         What columns allow: all that console packets are judged by, as they pass no row.
     opened : bool
-        Columns allowed more than the law in this round.
+        Columns allowed more than the matrix in this round.
     ever : Matrix
         What was possible at some time of this round.
     """
@@ -77,14 +77,14 @@ class WatchedChanges:
     Parameters
     ----------
     epochs : EpochControl
-    law : Law
+    model : ReferenceModel
     look : callable
         Looks at all memories, in no time.
     """
 
-    def __init__(self, epochs: EpochControl, law: Law, look: Callable[[], None]) -> None:
+    def __init__(self, epochs: EpochControl, model: ReferenceModel, look: Callable[[], None]) -> None:
         self._epochs = epochs
-        self._law = law
+        self._model = model
         self._look = look
 
     async def change_to(self, new: Matrix) -> None:
@@ -92,8 +92,8 @@ class WatchedChanges:
         async def watch(moment: Moment, domains: Domains) -> None:
             self._look()
             if moment is Moment.ACKNOWLEDGED:
-                self._law.phase_ended(domains.matrix)
+                self._model.phase_ended(domains.matrix)
             else:
-                self._law.phase_begins(new)
+                self._model.phase_begins(new)
 
         await self._epochs.change(Domains(new), watch=watch)

@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from khhw.attack import scoreboard as board
-from khhw.attack.campaign import Campaign, Findings
-from khhw.attack.honest import Honest
-from khhw.attack.places import HONEST, NODE
 from khhw.build.engine import EngineBuild, build_engine
+from khhw.fuzz import scoreboard as board
+from khhw.fuzz.campaign import Campaign, Findings
+from khhw.fuzz.honest import Honest
+from khhw.fuzz.memory_map import HONEST, NODE
 
 PACKETS = 40_000
 
@@ -63,7 +63,7 @@ def test_a_byte_in_the_wrong_place_is_seen(
     build: EngineBuild, monkeypatch: pytest.MonkeyPatch, where: int, check: str,
 ) -> None:
     monkeypatch.setattr(Tampered, "where", where)
-    monkeypatch.setattr("khhw.attack.session.Honest", Tampered)
+    monkeypatch.setattr("khhw.fuzz.session.Honest", Tampered)
     found = Campaign(build, seed=2, packets=1).run()
     assert check in {violation.check for violation in found.violations}
 

@@ -8,16 +8,16 @@ import numpy.typing as npt
 
 from khhw.node import Shape
 
-__all__ = ["MATRICES", "Matrix", "SCENES", "Scene"]
+__all__ = ["MATRICES", "Matrix", "SCENARIOS", "Scenario"]
 
 Matrix = npt.NDArray[np.bool_]
 
 MATRICES = ("apart", "relay", "way in", "way out", "thin", "alone")
-"""Names of the matrices every scene has; see :meth:`Scene.matrix`."""
+"""Names of the matrices every scenario has; see :meth:`Scenario.matrix`."""
 
 
 @dataclass(frozen=True)
-class Scene:
+class Scenario:
     """A machine of eight nodes, half of them hostile.
 
     Parameters
@@ -25,7 +25,7 @@ class Scene:
     name : str
     shape : Shape
     hostile : tuple of int
-        Ranks. 0 is one of them: its colour is that of zeros, which are everywhere.
+        Ranks. 0 is one of them: its taint is that of bytes that are 0, which are everywhere.
     """
 
     name: str
@@ -64,12 +64,12 @@ def _turned(ranks: Sequence[int]) -> list[int]:
     return [*ranks[1:], ranks[0]]
 
 
-SCENES = (
-    Scene("cube, mixed", Shape(2, 2, 2), (0, 3, 5, 6)),
-    Scene("ring of eight", Shape(8, 1, 1), (0, 2, 5, 7)),
-    Scene("4x2, mixed", Shape(4, 2, 1), (0, 2, 5, 7)),
-    Scene("cube, halves", Shape(2, 2, 2), (0, 1, 2, 3)),
-    Scene("ring of eight, halves", Shape(8, 1, 1), (0, 1, 2, 3)),
+SCENARIOS = (
+    Scenario("cube, mixed", Shape(2, 2, 2), (0, 3, 5, 6)),
+    Scenario("ring of eight", Shape(8, 1, 1), (0, 2, 5, 7)),
+    Scenario("4x2, mixed", Shape(4, 2, 1), (0, 2, 5, 7)),
+    Scenario("cube, halves", Shape(2, 2, 2), (0, 1, 2, 3)),
+    Scenario("ring of eight, halves", Shape(8, 1, 1), (0, 1, 2, 3)),
 )
 """In lines of four and eight a packet of the hostile passes honest nodes, and copies of it could stay there. In the
 last the hostile have a line to themselves, on which their own copies cross."""

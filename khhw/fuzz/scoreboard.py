@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from khhw.attack.attacker import Attacker
-from khhw.attack.colours import Bytes, words_of
-from khhw.attack.honest import Honest, Parcel
-from khhw.attack.law import Law
-from khhw.attack.packing import take_field
-from khhw.attack.places import HONEST, NODE
-from khhw.attack.records import Record, console_records, torus_records
-from khhw.attack.scene import Scene
-from khhw.attack.tracing import stolen
+from khhw.fuzz.attacker import Attacker
+from khhw.fuzz.honest import Honest, Parcel
+from khhw.fuzz.memory_map import HONEST, NODE
+from khhw.fuzz.monitor import Record, console_records, torus_records
+from khhw.fuzz.packing import take_field
+from khhw.fuzz.reference_model import ReferenceModel
+from khhw.fuzz.scenario import Scenario
+from khhw.fuzz.taint import Bytes, words_of
+from khhw.fuzz.tracing import stolen
 from khhw.node.layout import Area
 from khhw.node.tree_packets import TreePacket
 from khhw.sim.engine import Engine
@@ -63,8 +63,8 @@ class Scoreboard:
     Parameters
     ----------
     engine : Engine
-    law : Law
-    scene : Scene
+    model : ReferenceModel
+    scenario : Scenario
     honest : sequence of Honest
     hostile : sequence of Attacker
     channel : int
@@ -79,14 +79,14 @@ class Scoreboard:
     """
 
     def __init__(
-        self, engine: Engine, law: Law, scene: Scene, honest: Sequence[Honest], hostile: Sequence[Attacker],
-        channel: int,
+        self, engine: Engine, model: ReferenceModel, scenario: Scenario, honest: Sequence[Honest],
+        hostile: Sequence[Attacker], channel: int,
     ) -> None:
         self.violations: list[Violation] = []
         self.arrived: Counter[str] = Counter()
         self._engine = engine
-        self._law = law
-        self._scene = scene
+        self._model = model
+        self._scenario = scenario
         self._honest = honest
         self._hostile = hostile
         self._channel = channel
@@ -109,7 +109,7 @@ class Scoreboard:
 
     def isolated(self, rank: int) -> bool:
         """Whether no hostile node was allowed to send to an honest one in this round."""
-        return not self._law.ever[list(self._scene.hostile), rank].any()
+        return not self._model.ever[list(self._scenario.hostile), rank].any()
 
     def look(self, tails: Mapping[int, Mapping[str, Sequence[int]]] | None = None) -> None:
         """Look at everything, in no time.
@@ -133,15 +133,15 @@ class Scoreboard:
         for attacker in self._hostile:
             self.leaks(attacker, self._memories[attacker.rank])
         self._base = self._memories
-        self._law.looked()
+        self._model.looked()
 
     def _peek(self) -> npt.NDArray[np.uint8]:
-        return self._engine.peek_all(np.arange(self._scene.shape.nodes), 0, NODE.memory_bytes)
+        return self._engine.peek_all(np.arange(self._scenario.shape.nodes), 0, NODE.memory_bytes)
 
     def _shown_to_hostile(self) -> list[int]:
         """Honest ranks that some hostile node may have asked, and got answers of."""
-        ever = self._law.ever & self._law.ever.T
-        return [rank for rank in self._scene.honest if ever[list(self._scene.hostile), rank].any()]
+        ever = self._model.ever & self._model.ever.T
+        return [rank for rank in self._scenario.honest if ever[list(self._scenario.hostile), rank].any()]
 
     def _fixed(self, node: Honest, memory: Bytes) -> None:
         """What only its own software writes."""
@@ -157,7 +157,7 @@ class Scoreboard:
         for parcel in self._parcels:
             if parcel.kind in ("put", "get") and parcel.receiver == node.rank:
                 sender = parcel.source if parcel.kind == "put" else parcel.target
-                if self._law.possible[sender, node.rank]:
+                if self._model.possible[sender, node.rank]:
                     place = slice(parcel.place, parcel.place + len(parcel.data))
                     changed[place] &= memory[place] != np.frombuffer(parcel.data, np.uint8)
         if (changed & _OWNED).any():
@@ -166,7 +166,7 @@ class Scoreboard:
                        f"window's only writer put there: {memory[where[:8]].tobytes().hex()}")
         if not changed.any():
             return
-        if not self._law.possible[list(self._scene.hostile), node.rank].any():
+        if not self._model.possible[list(self._scenario.hostile), node.rank].any():
             where = np.flatnonzero(changed)
             self.wrong("window", f"node {node.rank}: {len(where)} bytes from {where[0]:#x} on that nobody may have "
                        f"written: {memory[where[:8]].tobytes().hex()}")
@@ -188,18 +188,18 @@ class Scoreboard:
             rank = self._sender(source, node.rank, "remote get")
             if rank is None:
                 continue
-            if tuple(place) != self._scene.shape.coordinate(rank) or hint or deposit:
+            if tuple(place) != self._scenario.shape.coordinate(rank) or hint or deposit:
                 self.wrong("remote get", f"node {node.rank}: a descriptor that node {rank} asked for goes to {place}, "
                            f"hints {hint:#x}, deposit {deposit}")
 
     def _sender(self, source: int, rank: int, what: str) -> int | None:
         """The rank behind a stamped id, if it may have sent to `rank`."""
         try:
-            sender = self._scene.shape.rank_of_id(source)
+            sender = self._scenario.shape.rank_of_id(source)
         except ValueError:
             self.wrong(what, f"node {rank}: a packet is stamped with {source:#x}, which is no node")
             return None
-        if not (self._law.possible | self._law.heard if what == "console" else self._law.possible)[sender, rank]:
+        if not (self._model.possible | self._model.heard if what == "console" else self._model.possible)[sender, rank]:
             self.wrong(what, f"node {rank}: a packet of node {sender}, which may not send to it")
             return None
         return sender
@@ -212,7 +212,7 @@ class Scoreboard:
             for record, behind in torus_records(held, self._judged[key], end):
                 sender = self._sender(record.source, node.rank, "message")
                 self._judged[key] = behind
-                if sender in self._scene.hostile:
+                if sender in self._scenario.hostile:
                     self.arrived["message"] += 1
             if end is not None:
                 records = [record for record, _ in torus_records(held, node.heads["RECEPTION"][ring], end)]
@@ -225,7 +225,7 @@ class Scoreboard:
             if (parcel.kind, parcel.target, parcel.place) == ("message", node.rank, ring)})
         for record in records:
             sender = self._rank(record.source)
-            if sender in self._scene.hostile:
+            if sender in self._scenario.hostile:
                 self._traced(node, record.payload)
                 continue
             fitting = [key for key in expected if key[0] == sender and _fits(record, *key)]
@@ -239,13 +239,13 @@ class Scoreboard:
 
     def _rank(self, source: int) -> int | None:
         try:
-            return self._scene.shape.rank_of_id(source)
+            return self._scenario.shape.rank_of_id(source)
         except ValueError:
             return None
 
     def _lost(self, node: Honest, sender: int, what: str, data: bytes) -> None:
         """What both matrices allow is never lost, unless hostile nodes may fill this one's rings."""
-        if self._law.always[sender, node.rank] and self.isolated(node.rank):
+        if self._model.always[sender, node.rank] and self.isolated(node.rank):
             self.wrong("loss", f"node {node.rank}: a {what} of {len(data)} bytes from node {sender} never came")
 
     def _traced(self, node: Honest, payload: bytes) -> None:
@@ -258,7 +258,7 @@ class Scoreboard:
         for record, behind in console_records(held, self._judged[key], end):
             self._judged[key] = behind
             sender = self._sender(record.fields["source"], node.rank, "console")
-            if sender in self._scene.hostile:
+            if sender in self._scenario.hostile:
                 self.arrived["console"] += 1
             if end is not None and (record.packet is None or record.packet.external or record.packet.owner):
                 self.wrong("console", f"node {node.rank}: a record that is no tenant's packet: {record.fields}")
@@ -273,12 +273,12 @@ class Scoreboard:
             sender = self._rank(packet.source)
             for fault in self._stamps(packet, sender, node.rank):
                 self.wrong("console", f"node {node.rank}: {fault}")
-            if sender in self._scene.hostile:
+            if sender in self._scenario.hostile:
                 self._traced(node, packet.payload.ljust(-(-len(packet.payload) // 8) * 8, b"\0"))
             elif (sender, packet.payload) not in expected:
                 self.wrong("console", f"node {node.rank}: text from node {sender} that it did not send")
             expected.discard((sender if sender is not None else -1, packet.payload))
-        for source, data in expected if not self._law.opened else ():
+        for source, data in expected if not self._model.opened else ():
             self._lost(node, source, "console packet", data)
 
     def _stamps(self, packet: TreePacket, sender: int | None, rank: int | None) -> Iterator[str]:
@@ -299,7 +299,7 @@ class Scoreboard:
         """Puts and answers between honest nodes have arrived."""
         for parcel in self._parcels:
             if parcel.kind in ("put", "get") and parcel.receiver == node.rank:
-                both = parcel.kind == "put" or self._law.always[node.rank, parcel.target]
+                both = parcel.kind == "put" or self._model.always[node.rank, parcel.target]
                 sender = parcel.source if parcel.kind == "put" else parcel.target
                 whole = memory[parcel.place:parcel.place + len(parcel.data)].tobytes() == parcel.data
                 if both and not whole and self.isolated(sender):
@@ -307,8 +307,8 @@ class Scoreboard:
 
     def _unused(self, node: Honest, memory: Bytes, tails: Mapping[str, Sequence[int]]) -> None:
         """Rings hold nothing but their packets: only what hostile nodes may send can have been cut short there."""
-        places = [("RECEPTION", ring, area) for ring, area in enumerate(HONEST.reception)]
-        for name, ring, area in (*places, ("CONSOLE", 0, HONEST.console)):
+        rings = [("RECEPTION", ring, area) for ring, area in enumerate(HONEST.reception)]
+        for name, ring, area in (*rings, ("CONSOLE", 0, HONEST.console)):
             offsets = np.arange(area.length)
             head, tail = node.heads[name][ring], tails[name][ring]
             used = (offsets - head) % area.length < (tail - head) % area.length

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from khhw.attack.hostile import Hand
-from khhw.attack.places import HOSTILE, NODE
+from khhw.fuzz.hostile import Aim
+from khhw.fuzz.memory_map import HOSTILE, NODE
 from rtl.formats import CHUNK_BYTES, EXTERNAL
 from rtl.registers import GUARD_END, GUARD_PAGE, MEMORY_WINDOW, REGISTERS, TRAFFIC_PAGE, Access, registers_of
 
@@ -59,91 +59,91 @@ def page(address: int) -> str:
     return "guard" if GUARD_PAGE <= address < GUARD_END else "traffic" if address >= TRAFFIC_PAGE else "interface"
 
 
-def _value(hand: Hand) -> int:
+def _value(aim: Aim) -> int:
     """A value somebody might find worth trying."""
-    dice = hand.dice
-    match int(dice.integers(5)):
+    rng = aim.rng
+    match int(rng.integers(5)):
         case 0:
-            return int(dice.choice([0, 1, 2, 3, 0xFF, 0x7FFFFFFF, 0xFFFFFFFF]))
+            return int(rng.choice([0, 1, 2, 3, 0xFF, 0x7FFFFFFF, 0xFFFFFFFF]))
         case 1:
-            return int(dice.integers(NODE.memory_bytes // 32)) * 32
+            return int(rng.integers(NODE.memory_bytes // 32)) * 32
         case 2:
-            return int(dice.integers(64)) * 32 + int(dice.integers(2))
+            return int(rng.integers(64)) * 32 + int(rng.integers(2))
         case 3:
-            return 1 << int(dice.integers(32))
+            return 1 << int(rng.integers(32))
         case _:
-            return int(dice.integers(1 << 32))
+            return int(rng.integers(1 << 32))
 
 
-def _address(hand: Hand) -> int:
-    dice = hand.dice
-    way = hand.genome.way
-    if way == "ring" and hand.some(1, 0.9)[0]:
-        return int(dice.choice(_RINGS))
-    if way == "guard" and hand.some(1, 0.8)[0]:
-        return int(dice.choice(_GUARD))
-    match int(dice.integers(6)):
+def _address(aim: Aim) -> int:
+    rng = aim.rng
+    way = aim.stimulus.way
+    if way == "ring" and aim.some(1, 0.9)[0]:
+        return int(rng.choice(_RINGS))
+    if way == "guard" and aim.some(1, 0.8)[0]:
+        return int(rng.choice(_GUARD))
+    match int(rng.integers(6)):
         case 0:
-            return int(dice.integers(1 << 24))
+            return int(rng.integers(1 << 24))
         case 1:
-            return int(dice.integers(GUARD_PAGE, GUARD_END))
+            return int(rng.integers(GUARD_PAGE, GUARD_END))
         case 2:
-            return int(dice.choice(_TRAFFIC))
+            return int(rng.choice(_TRAFFIC))
         case 3:
-            return MEMORY_WINDOW + 4 * int(dice.integers(NODE.memory_bytes // 2))
+            return MEMORY_WINDOW + 4 * int(rng.integers(NODE.memory_bytes // 2))
         case _:
-            return int(dice.choice(_ALL))
+            return int(rng.choice(_ALL))
 
 
-def pokes(hand: Hand, count: int) -> list[Poke]:
+def pokes(aim: Aim, count: int) -> list[Poke]:
     """`count` accesses of the round's way, and the console packets or the generator's packets it is about."""
-    if hand.genome.noise and hand.genome.way != "traffic":
-        return _traffic(hand) + _of_way(hand, count)
-    return _of_way(hand, count)
+    if aim.stimulus.noise and aim.stimulus.way != "traffic":
+        return _traffic(aim) + _of_way(aim, count)
+    return _of_way(aim, count)
 
 
-def _of_way(hand: Hand, count: int) -> list[Poke]:
-    match hand.genome.way:
+def _of_way(aim: Aim, count: int) -> list[Poke]:
+    match aim.stimulus.way:
         case "console":
-            return [poke for _ in range(8 + count // 4) for poke in _console(hand)]
+            return [poke for _ in range(8 + count // 4) for poke in _console(aim)]
         case "traffic":
-            return [poke for _ in range(2 + count // 8) for poke in _traffic(hand)]
+            return [poke for _ in range(2 + count // 8) for poke in _traffic(aim)]
         case "crossing":
-            return [_room(hand) for _ in range(24 + 2 * count)]
+            return [_room(aim) for _ in range(24 + 2 * count)]
         case "ring" | "register" | "guard" as way:
-            return _any(hand, 24 + 2 * count, way)
+            return _any(aim, 24 + 2 * count, way)
         case "mixed":
-            some = [poke for _ in range(1 + count // 8) for poke in (*_console(hand), *_traffic(hand))]
-            return some + _any(hand, count, "register")
+            some = [poke for _ in range(1 + count // 8) for poke in (*_console(aim), *_traffic(aim))]
+            return some + _any(aim, count, "register")
         case _:
-            return _any(hand, count, "register")
+            return _any(aim, count, "register")
 
 
-def _room(hand: Hand) -> Poke:
+def _room(aim: Aim) -> Poke:
     """Room in a reception ring, without a look at what is there."""
-    head = CHUNK_BYTES * int(hand.dice.integers(HOSTILE.reception[0].length // CHUNK_BYTES))
+    head = CHUNK_BYTES * int(aim.rng.integers(HOSTILE.reception[0].length // CHUNK_BYTES))
     return Poke(REGISTERS["RECEPTION_HEAD"].at(), head, "ring")
 
 
-def _any(hand: Hand, count: int, kind: str) -> list[Poke]:
+def _any(aim: Aim, count: int, kind: str) -> list[Poke]:
     chosen = []
     for _ in range(count):
-        address = _address(hand)
+        address = _address(aim)
         what = "guard" if page(address) == "guard" else "ring" if address in _RINGS else kind
-        chosen.append(Poke(address, _value(hand) if hand.some(1, 0.75)[0] else None, what))
+        chosen.append(Poke(address, _value(aim) if aim.some(1, 0.75)[0] else None, what))
     return chosen
 
 
-def _console(hand: Hand) -> list[Poke]:
+def _console(aim: Aim) -> list[Poke]:
     """A console packet: to everybody, to each rank, to the outside, or to nobody there is."""
-    dice = hand.dice
-    ranks = hand.scene.shape.nodes
-    some = [int(dice.integers(ranks)) for _ in range(2)]
-    vector = int(dice.choice([*some, EXTERNAL, int(dice.integers(1 << 24))]))
-    destination = vector | int(dice.integers(2)) << 24 | int(dice.integers(128)) << 25
+    rng = aim.rng
+    ranks = aim.scenario.shape.nodes
+    some = [int(rng.integers(ranks)) for _ in range(2)]
+    vector = int(rng.choice([*some, EXTERNAL, int(rng.integers(1 << 24))]))
+    destination = vector | int(rng.integers(2)) << 24 | int(rng.integers(128)) << 25
     room = HOSTILE.text.length - _TEXT
-    address = HOSTILE.text.base + 8 * int(dice.integers(room // 8))
-    length = int(dice.choice([1, 8, 16, int(dice.integers(1, _TEXT + 1)), int(dice.integers(0, 300))]))
+    address = HOSTILE.text.base + 8 * int(rng.integers(room // 8))
+    length = int(rng.choice([1, 8, 16, int(rng.integers(1, _TEXT + 1)), int(rng.integers(0, 300))]))
     return [
         Poke(REGISTERS["CONSOLE_TX_ADDRESS"].at(), address, "console"),
         Poke(REGISTERS["CONSOLE_TX_DEST"].at(), destination, "console"),
@@ -151,34 +151,34 @@ def _console(hand: Hand) -> list[Poke]:
     ]
 
 
-def _traffic(hand: Hand) -> list[Poke]:
+def _traffic(aim: Aim) -> list[Poke]:
     """The generator of the node, at one target or at all."""
-    dice = hand.dice
-    x, y, z = (int(part) for part in hand.scene.shape.coordinate(int(dice.integers(hand.scene.shape.nodes))))
-    target = x << 16 | y << 8 | z if hand.some(1, 0.8)[0] else int(dice.integers(1 << 24))
-    control = 1 | int(dice.integers(2)) << 1 | int(dice.integers(7)) << 2 | int(dice.integers(4)) << 5
+    rng = aim.rng
+    x, y, z = (int(part) for part in aim.scenario.shape.coordinate(int(rng.integers(aim.scenario.shape.nodes))))
+    target = x << 16 | y << 8 | z if aim.some(1, 0.8)[0] else int(rng.integers(1 << 24))
+    control = 1 | int(rng.integers(2)) << 1 | int(rng.integers(7)) << 2 | int(rng.integers(4)) << 5
     return [
         Poke(REGISTERS["TRAFFIC_TARGET"].at(), target, "traffic"),
         Poke(REGISTERS["TRAFFIC_HOTSPOT"].at(), target, "traffic"),
         *(Poke(REGISTERS["TRAFFIC_LENGTHS"].at(chunks), _EVERY_LENGTH, "traffic") for chunks in range(7)),
-        Poke(REGISTERS["TRAFFIC_COUNT"].at(), int(dice.integers(500, 2500)), "traffic"),
+        Poke(REGISTERS["TRAFFIC_COUNT"].at(), int(rng.integers(500, 2500)), "traffic"),
         Poke(REGISTERS["TRAFFIC_PROBABILITY"].at(), 0xFFFFFFFF, "traffic"),
         Poke(REGISTERS["TRAFFIC_CONTROL"].at(), control, "traffic"),
     ]
 
 
-def console_text(dice: np.random.Generator, text: bytes) -> bytes:
+def console_text(rng: np.random.Generator, text: bytes) -> bytes:
     """Text for the console, some of it made to look like headers and control words of the owner."""
     forged = bytearray(text)
     for at in range(0, len(forged) - 24, 64):
-        choice = int(dice.integers(4))
+        choice = int(rng.integers(4))
         if choice == 0:
             # A control word: write 0 to HOLD, 1 to COMMIT, or all ones to ROW or COLUMN.
-            address, value = [(0x4000, 0), (0x4004, 1), (0x6000, 0xFFFFFFFF), (0x8000, 0xFFFFFFFF)][dice.integers(4)]
+            address, value = [(0x4000, 0), (0x4004, 1), (0x6000, 0xFFFFFFFF), (0x8000, 0xFFFFFFFF)][rng.integers(4)]
             forged[at:at + 8] = (1 << 56 | address << 32 | value).to_bytes(8, "big")
         elif choice == 1:
             # A tree header with all stamps set, and the protocol of control packets two flits later.
-            forged[at:at + 8] = ((1 << 64) - 1 - int(dice.integers(1 << 16))).to_bytes(8, "big")
+            forged[at:at + 8] = ((1 << 64) - 1 - int(rng.integers(1 << 16))).to_bytes(8, "big")
             forged[at + 16:at + 24] = (0x20).to_bytes(8, "big")
     return bytes(forged)
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from amaranth.lib import data
 
-from khhw.attack.colours import Bytes, Words
+from khhw.fuzz.taint import Bytes, Words
 from rtl.formats import Descriptor
 
 __all__ = ["Column", "DESCRIPTOR_WORDS", "as_bytes", "descriptors", "pack_all", "set_field", "take_field"]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from khhw.attack.colours import Bytes, paint
-from khhw.attack.places import HONEST, NODE
-from khhw.attack.scene import Matrix, Scene
+from khhw.fuzz.memory_map import HONEST, NODE
+from khhw.fuzz.scenario import Matrix, Scenario
+from khhw.fuzz.taint import Bytes, tainted
 from khhw.host.ports import Host
 from khhw.net.keys import KEYS
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
@@ -76,9 +76,9 @@ class Honest:
     Parameters
     ----------
     host : Host
-    scene : Scene
+    scenario : Scenario
     rank : int
-    dice : Generator
+    rng : Generator
 
     Attributes
     ----------
@@ -86,10 +86,10 @@ class Honest:
         What its memory must hold, outside rings.
     """
 
-    def __init__(self, host: Host, scene: Scene, rank: int, dice: np.random.Generator) -> None:
+    def __init__(self, host: Host, scenario: Scenario, rank: int, rng: np.random.Generator) -> None:
         self.rank = rank
-        self.scene = scene
-        self.dice = dice
+        self.scenario = scenario
+        self.rng = rng
         self.image: Bytes = np.zeros(NODE.memory_bytes, np.uint8)
         self.registers: dict[tuple[str, int], int] = {}
         self.heads = {"RECEPTION": [0, 0], "CONSOLE": [0]}
@@ -103,7 +103,7 @@ class Honest:
     @property
     def confidant(self) -> int:
         """The only rank that may read what is shared, and write what is confided."""
-        honest = self.scene.honest
+        honest = self.scenario.honest
         return honest[(honest.index(self.rank) + 1) % len(honest)]
 
     def poke(self, address: int, data: bytes) -> None:
@@ -124,14 +124,14 @@ class Honest:
         h = HONEST
         for area, shown in (*((window, False) for window in h.windows), (h.staging, False), (h.text, False),
                             (h.shown, True), (h.shared, False), (h.secret, False)):
-            self.poke(area.base, paint(self.dice, self.rank, area.length, shown=shown).tobytes())
+            self.poke(area.base, tainted(self.rng, self.rank, area.length, shown=shown).tobytes())
         for name, index, area, remote in (
             ("INJECTION", h.SEND_RING, h.injection, 0), ("INJECTION", h.GET_RING, h.gets, 1),
             ("RECEPTION", 0, h.reception[0], 0), ("RECEPTION", 1, h.reception[1], 0), ("CONSOLE", 0, h.console, 0),
         ):
             await self.write(f"{name}_BASE", area.base, index)
             await self.write(f"{name}_SIZE", area.length | remote, index)
-        shared_with = _OPEN | self.scene.shape.node_id(self.confidant)
+        shared_with = _OPEN | self.scenario.shape.node_id(self.confidant)
         for counter, base, limit, reader in (
             (h.OWN, 0, NODE.memory_bytes, 0), (h.SHOWN, h.shown.base, h.shown.length, _ANYBODY),
             (h.SHARED, h.shared.base, h.shared.length, shared_with),
@@ -142,7 +142,7 @@ class Honest:
         for counter, base, limit in (
             (h.PUTS, h.windows[0].base, h.windows[0].length), (h.CONFIDED, h.windows[2].base, h.windows[2].length),
             (h.CLOSED, 0, NODE.memory_bytes),
-            *((counter, _answers(rank), h.SLOT) for counter, rank in zip(h.ANSWERS, self.scene.honest, strict=True)),
+            *((counter, _answers(rank), h.SLOT) for counter, rank in zip(h.ANSWERS, self.scenario.honest, strict=True)),
         ):
             await self.write("RECEPTION_WINDOW", base, counter)
             await self.write("RECEPTION_LIMIT", limit, counter)
@@ -152,8 +152,8 @@ class Honest:
     async def arm(self, key: int) -> None:
         """Let each counter take puts of its writer with a new key. To be called while nothing is under way."""
         self.key = key
-        named = {HONEST.CONFIDED: self.confidant, **dict(zip(HONEST.ANSWERS, self.scene.honest, strict=True))}
-        writers = {counter: _writer(armed=1, node=self.scene.shape.node_id(rank), key=key)
+        named = {HONEST.CONFIDED: self.confidant, **dict(zip(HONEST.ANSWERS, self.scenario.honest, strict=True))}
+        writers = {counter: _writer(armed=1, node=self.scenario.shape.node_id(rank), key=key)
                    for counter, rank in named.items()}
         writers |= {HONEST.PUTS: _writer(armed=1, any=1, key=key), HONEST.CLOSED: _writer(any=1, key=key)}
         for counter, writer in writers.items():
@@ -195,16 +195,16 @@ class Honest:
 
     def _staged(self, parcel: Parcel, at: int) -> bytes:
         """Put the data of a parcel at an address, and return its descriptor."""
-        place, length = self.scene.shape.coordinate(parcel.target), len(parcel.data)
+        place, length = self.scenario.shape.coordinate(parcel.target), len(parcel.data)
         if parcel.kind == "message":
             self.poke(at, parcel.data)
             return message_descriptor(place, at, length, function=self.rank, ring=parcel.place)
-        target, offset = landing(self.scene, parcel)
+        target, offset = landing(self.scenario, parcel)
         if parcel.kind == "get":
             counter = HONEST.SHARED if parcel.origin >= HONEST.shared.base else HONEST.SHOWN
             window = HONEST.shared.base if counter == HONEST.SHARED else HONEST.shown.base
             wanted = put_descriptor(
-                self.scene.shape.coordinate(self.rank), target, offset, parcel.origin - window, length, key=self.key,
+                self.scenario.shape.coordinate(self.rank), target, offset, parcel.origin - window, length, key=self.key,
                 counter=counter)
             self.poke(at, wanted)
             return get_descriptor(place, HONEST.GET_RING, at, 1)
@@ -243,7 +243,7 @@ def _answers(rank: int) -> int:
     return HONEST.windows[1].base + HONEST.SLOT * rank
 
 
-def landing(scene: Scene, parcel: Parcel) -> tuple[int, int]:
+def landing(scenario: Scenario, parcel: Parcel) -> tuple[int, int]:
     """Reception counter that a put or an answer is for, and its offset in that counter's window."""
     shared, answers, confided = HONEST.windows
     if parcel.place < shared.end:
@@ -251,36 +251,36 @@ def landing(scene: Scene, parcel: Parcel) -> tuple[int, int]:
     if parcel.place >= confided.base:
         return HONEST.CONFIDED, parcel.place - confided.base
     rank, offset = divmod(parcel.place - answers.base, HONEST.SLOT)
-    return HONEST.ANSWERS[scene.honest.index(rank)], offset
+    return HONEST.ANSWERS[scenario.honest.index(rank)], offset
 
 
-def plan(nodes: Sequence[Honest], allowed: Matrix, dice: np.random.Generator) -> list[Parcel]:
+def plan(nodes: Sequence[Honest], allowed: Matrix, rng: np.random.Generator) -> list[Parcel]:
     """What honest nodes send each other in a round: to each that may hear it a message, puts, a get, and some text."""
     parcels = []
     for node in nodes:
         for target in nodes:
             if not allowed[node.rank, target.rank]:
                 continue
-            parcels += _between(node, target, dice)
+            parcels += _between(node, target, rng)
     return [parcel for parcel in parcels if parcel.within(allowed)]
 
 
-def _between(node: Honest, target: Honest, dice: np.random.Generator) -> list[Parcel]:
+def _between(node: Honest, target: Honest, rng: np.random.Generator) -> list[Parcel]:
     def data(most: int = PAYLOAD_BYTES) -> bytes:
-        return paint(dice, node.rank, int(dice.integers(1, most + 1))).tobytes()
+        return tainted(rng, node.rank, int(rng.integers(1, most + 1))).tobytes()
 
     window = HONEST.windows[2 if target.confidant == node.rank else 0]
     parcels = [
-        Parcel("message", node.rank, target.rank, int(dice.integers(2)), data()),
+        Parcel("message", node.rank, target.rank, int(rng.integers(2)), data()),
         Parcel("put", node.rank, target.rank, window.base + HONEST.SLOT * node.rank, data()),
         Parcel("late", node.rank, target.rank, _answers(node.rank), data()),
     ]
     area = HONEST.shared if target.confidant == node.rank else HONEST.shown
-    origin = area.base + 8 * int(dice.integers((area.length - PAYLOAD_BYTES) // 8))
-    length = int(dice.integers(1, PAYLOAD_BYTES + 1))
+    origin = area.base + 8 * int(rng.integers((area.length - PAYLOAD_BYTES) // 8))
+    length = int(rng.integers(1, PAYLOAD_BYTES + 1))
     parcels.append(Parcel(
         "get", node.rank, target.rank, _answers(target.rank), target.image[origin:origin + length].tobytes(), origin))
-    if target is not node and dice.integers(2):
-        text = paint(dice, node.rank, PAYLOAD_BYTES).tobytes()
+    if target is not node and rng.integers(2):
+        text = tainted(rng, node.rank, PAYLOAD_BYTES).tobytes()
         parcels.append(Parcel("console", node.rank, target.rank, 0, text))
     return parcels
