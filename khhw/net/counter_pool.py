@@ -5,14 +5,14 @@ from functools import partial
 
 from khhw.net.buffers import ALIGN, Buffer
 from khhw.net.errors import WindowError
+from khhw.net.free_counters import FreeCounters
 from khhw.net.keys import Keys
-from khhw.net.pool import Pool
 from khhw.net.timers import Timers
 from khhw.net.windows import Anybody, Window
 from khhw.node import OWN_COUNTER, Area, InjectionCounter, Node, ReceptionCounter
 from rtl.formats import DESCRIPTOR_BYTES, PACKET_BYTES, PACKET_FLITS, WORD_BYTES
 
-__all__ = ["REQUEST_BYTES", "Counters", "lane_holds"]
+__all__ = ["REQUEST_BYTES", "CounterPool", "lane_holds"]
 
 Gone = Callable[[], Awaitable[bool]]
 
@@ -43,8 +43,8 @@ def lane_holds(lanes: int) -> int:
     return PACKET_FLITS + _PACKET_WORDS * (readers + writers) + 8
 
 
-class Counters:
-    """Who has which counter.
+class CounterPool:
+    """Who has which counter, and which are free.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Counters:
 
     Attributes
     ----------
-    reception_pool, injection_pool : Pool
+    reception_pool, injection_pool : FreeCounters
         Free ones.
     """
 
@@ -79,8 +79,8 @@ class Counters:
         self._whole_memory: set[int] = set()
         self._keys = [Keys(node.now) for _ in range(counters)]
         self._keyless: set[int] = set()
-        self.reception_pool = Pool(range(counters), 2, "reception counter")
-        self.injection_pool = Pool(range(OWN_COUNTER + 1, counters), 1, "injection counter")
+        self.reception_pool = FreeCounters(range(counters), 2, "reception counter")
+        self.injection_pool = FreeCounters(range(OWN_COUNTER + 1, counters), 1, "injection counter")
 
     async def register(
         self, buffer: Buffer, read: Anybody | int | None, write: Anybody | int | None,
@@ -126,7 +126,7 @@ class Counters:
             raise WindowError("this node has one injection ring, and none to answer gets with")
         return self._spare(self.injection_pool, "injection")
 
-    def _spare(self, pool: Pool, side: str) -> int:
+    def _spare(self, pool: FreeCounters, side: str) -> int:
         number = pool.take_if_spare()
         if number is None:
             raise WindowError(f"node {self._node.rank} has no {side} counter left for another window; close one")

@@ -9,7 +9,7 @@ from amaranth.hdl import Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from khhw.build.mend import wake_constants
+from khhw.build.verilog_fixups import wake_constants
 
 
 class Half(wiring.Component):
@@ -44,15 +44,15 @@ def text():
 
 
 def test_lone_constants_are_woken(text):
-    mended = wake_constants(text)
-    assert mended != text, "Yosys does not write what this mends any more: remove it"
-    assert wake_constants(mended) == mended
+    fixed = wake_constants(text)
+    assert fixed != text, "Yosys does not write what this fixes any more: remove it"
+    assert wake_constants(fixed) == fixed
 
 
 def test_a_module_without_a_wake_register_gets_one():
-    mended = wake_constants("module m(o);\n  output o;\n  reg o;\n  always @*\n    o = 1'h0;\nendmodule\n")
-    assert "reg \\khhw$wake  = 0;" in mended
-    assert "    if (\\khhw$wake ) begin end\n    o = 1'h0;\n" in mended
+    fixed = wake_constants("module m(o);\n  output o;\n  reg o;\n  always @*\n    o = 1'h0;\nendmodule\n")
+    assert "reg \\khhw$wake  = 0;" in fixed
+    assert "    if (\\khhw$wake ) begin end\n    o = 1'h0;\n" in fixed
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog")

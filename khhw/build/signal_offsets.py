@@ -10,7 +10,7 @@ from khhw.errors import BuildError
 from rtl.formats import Flit, TreeChannel
 from rtl.signatures import TreeFlit
 
-__all__ = ["Place", "formats_text", "places_in", "write_places"]
+__all__ = ["SignalOffset", "formats_text", "offsets_in", "write_offsets"]
 
 _BYTES = {"CData": 1, "SData": 2, "IData": 4, "QData": 8}
 _MEMBER = re.compile(
@@ -20,8 +20,8 @@ _PREFIX = "inside__DOT__"
 
 
 @dataclass(frozen=True)
-class Place:
-    """A register or memory in the struct of a verilated cell.
+class SignalOffset:
+    """Where a register or memory is in the struct of a verilated cell.
 
     Parameters
     ----------
@@ -42,16 +42,16 @@ class Place:
     stride: int
 
 
-def places_in(header: str) -> Iterator[Place]:
+def offsets_in(header: str) -> Iterator[SignalOffset]:
     """Registers and memories of the node that a Verilator header declares."""
     for found in _MEMBER.finditer(header):
         _, inside, path = found["name"].partition(_PREFIX)
         if inside:
             stride = _BYTES[found["kind"]] if found["kind"] else 4 * int(found["words"])
-            yield Place(_plain(path), found["name"], int(found["high"]) + 1, int(found["rows"] or 1), stride)
+            yield SignalOffset(_plain(path), found["name"], int(found["high"]) + 1, int(found["rows"] or 1), stride)
 
 
-def write_places(target: Path, folder: Path, prefix: str, public: Iterable[PublicSignal]) -> None:
+def write_offsets(target: Path, folder: Path, prefix: str, public: Iterable[PublicSignal]) -> None:
     """Write the table of `public` signals as rows of a C++ array.
 
     Raises
@@ -61,11 +61,11 @@ def write_places(target: Path, folder: Path, prefix: str, public: Iterable[Publi
     """
     header = (folder / f"{prefix}___024root.h").read_text()
     wanted = {f"{signal.module.partition('.')[2]}.{signal.name}" for signal in public}
-    found = [place for place in places_in(header) if place.name in wanted]
-    if not any(place.name == "memory.ram" for place in found):
+    found = [signal for signal in offsets_in(header) if signal.name in wanted]
+    if not any(signal.name == "memory.ram" for signal in found):
         raise BuildError("the verilated node has no array memory.ram")
-    rows = [f'{{"{place.name}", offsetof(Root, {place.member}), {place.bits}, {place.stride}, {place.rows}}},'
-            for place in found]
+    rows = [f'{{"{signal.name}", offsetof(Root, {signal.member}), {signal.bits}, {signal.stride}, {signal.rows}}},'
+            for signal in found]
     target.write_text("\n".join(rows) + "\n")
 
 

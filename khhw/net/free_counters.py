@@ -1,14 +1,14 @@
-"""Counters that are lent."""
+"""Counters of one side that nobody has."""
 
 from collections import deque
 from collections.abc import Iterable
 
 from khhw.node import Event
 
-__all__ = ["Pool"]
+__all__ = ["FreeCounters"]
 
 
-class Pool:
+class FreeCounters:
     """Numbers of free counters of one side.
 
     Parameters
@@ -37,6 +37,6 @@ class Pool:
         return self._free.pop() if len(self._free) > self._kept else None
 
     def give(self, number: int) -> None:
-        """It is free again, and lent first: its registers still say what they said."""
+        """It is free again, and taken first: its registers still say what they said."""
         self._free.appendleft(number)
         self._given.set()

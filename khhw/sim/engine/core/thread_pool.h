@@ -13,9 +13,9 @@
 namespace khhw {
 
 // A fixed number of threads, the caller's one of them, that do one piece of work together again and again.
-class Crew {
+class ThreadPool {
   public:
-    explicit Crew(int threads) : size_{threads} {
+    explicit ThreadPool(int threads) : size_{threads} {
         try {
             for (int number = 1; number < threads; ++number) threads_.emplace_back([this, number] { serve(number); });
         } catch (...) {
@@ -23,9 +23,9 @@ class Crew {
             throw;
         }
     }
-    ~Crew() { dismiss(); }
-    Crew(const Crew&) = delete;
-    Crew& operator=(const Crew&) = delete;
+    ~ThreadPool() { dismiss(); }
+    ThreadPool(const ThreadPool&) = delete;
+    ThreadPool& operator=(const ThreadPool&) = delete;
 
     int size() const { return size_; }
 

@@ -1,4 +1,4 @@
-"""What has to be mended in the Verilog that Yosys writes."""
+"""What has to be changed in the Verilog that Yosys writes."""
 
 import re
 
