@@ -184,9 +184,9 @@ class Honest:
         self._texts = []
         for parcel in parcels:
             if parcel.kind == "console":
-                place = HONEST.text.base + PAYLOAD_BYTES * len(self._texts)
-                self.poke(place, parcel.data)
-                self._texts.append((place, parcel.target))
+                address = HONEST.text.base + PAYLOAD_BYTES * len(self._texts)
+                self.poke(address, parcel.data)
+                self._texts.append((address, parcel.target))
                 continue
             descriptor = self._staged(parcel, staged)
             self.poke(HONEST.injection.base + DESCRIPTOR_BYTES * self._slot, descriptor)
@@ -195,10 +195,10 @@ class Honest:
 
     def _staged(self, parcel: Parcel, at: int) -> bytes:
         """Put the data of a parcel at an address, and return its descriptor."""
-        place, length = self.scenario.shape.coordinate(parcel.target), len(parcel.data)
+        coordinate, length = self.scenario.shape.coordinate(parcel.target), len(parcel.data)
         if parcel.kind == "message":
             self.poke(at, parcel.data)
-            return message_descriptor(place, at, length, function=self.rank, ring=parcel.place)
+            return message_descriptor(coordinate, at, length, function=self.rank, ring=parcel.place)
         target, offset = landing(self.scenario, parcel)
         if parcel.kind == "get":
             counter = HONEST.SHARED if parcel.origin >= HONEST.shared.base else HONEST.SHOWN
@@ -207,19 +207,19 @@ class Honest:
                 self.scenario.shape.coordinate(self.rank), target, offset, parcel.origin - window, length, key=self.key,
                 counter=counter)
             self.poke(at, wanted)
-            return get_descriptor(place, HONEST.GET_RING, at, 1)
+            return get_descriptor(coordinate, HONEST.GET_RING, at, 1)
         self.poke(at, parcel.data)
         key = self.key if parcel.kind == "put" else (self.key - 1) % KEYS
-        return put_descriptor(place, target, offset, at, length, key=key)
+        return put_descriptor(coordinate, target, offset, at, length, key=key)
 
     async def send(self, wait: int) -> None:
         """Everything that was prepared."""
         await self._port.sleep(wait)
         await self.write("INJECTION_TAIL", self._slot * DESCRIPTOR_BYTES, HONEST.SEND_RING)
-        for place, target in self._texts:
+        for address, target in self._texts:
             while await self.read("CONSOLE_TX_LENGTH"):
                 await self._port.sleep(_SENDING)
-            await self.write("CONSOLE_TX_ADDRESS", place)
+            await self.write("CONSOLE_TX_ADDRESS", address)
             await self.write("CONSOLE_TX_DEST", target)
             await self.write("CONSOLE_TX_LENGTH", PAYLOAD_BYTES)
 

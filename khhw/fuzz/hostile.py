@@ -163,8 +163,8 @@ def _crossing(aim: Aim, fields: Fields, ring: int) -> None:
              for way in Direction]
     target = max([me], *lines, key=len)[-1]
     copies = ring == min(HOSTILE.rings)
-    for axis, place in zip("xyz", shape.coordinate(target if copies else me), strict=True):
-        fields[axis][:] = place
+    for axis, value in zip("xyz", shape.coordinate(target if copies else me), strict=True):
+        fields[axis][:] = value
     fields["deposit"][:] = copies
     fields["dma"][:] = fields["pid1"][:] = fields["dynamic"][:] = 0
     fields["vc"][:] = VirtualChannel.ESCAPE

@@ -158,8 +158,8 @@ class Scoreboard:
             if parcel.kind in ("put", "get") and parcel.receiver == node.rank:
                 sender = parcel.source if parcel.kind == "put" else parcel.target
                 if self._model.possible[sender, node.rank]:
-                    place = slice(parcel.place, parcel.place + len(parcel.data))
-                    changed[place] &= memory[place] != np.frombuffer(parcel.data, np.uint8)
+                    written = slice(parcel.place, parcel.place + len(parcel.data))
+                    changed[written] &= memory[written] != np.frombuffer(parcel.data, np.uint8)
         if (changed & _OWNED).any():
             where = np.flatnonzero(changed & _OWNED)
             self.wrong("writer", f"node {node.rank}: {len(where)} bytes from {where[0]:#x} on that are not what the "
@@ -184,13 +184,13 @@ class Scoreboard:
         headers = words_of(came.reshape(-1)).reshape(-1, 4)[:, 2].copy()
         names = ("source", "x", "y", "z", "hint", "deposit")
         fields = [take_field(headers, Header, name).tolist() for name in names]
-        for source, *place, hint, deposit in zip(*fields, strict=True):
+        for source, *coordinate, hint, deposit in zip(*fields, strict=True):
             rank = self._sender(source, node.rank, "remote get")
             if rank is None:
                 continue
-            if tuple(place) != self._scenario.shape.coordinate(rank) or hint or deposit:
-                self.wrong("remote get", f"node {node.rank}: a descriptor that node {rank} asked for goes to {place}, "
-                           f"hints {hint:#x}, deposit {deposit}")
+            if tuple(coordinate) != self._scenario.shape.coordinate(rank) or hint or deposit:
+                self.wrong("remote get", f"node {node.rank}: a descriptor that node {rank} asked for goes to "
+                           f"{coordinate}, hints {hint:#x}, deposit {deposit}")
 
     def _sender(self, source: int, rank: int, what: str) -> int | None:
         """The rank behind a stamped id, if it may have sent to `rank`."""
