@@ -28,7 +28,7 @@ def place_of(head):
 
 @cocotb.test()
 async def fixed_patterns(dut):
-    """Each pattern goes where its definition says, from all kinds of coordinates; what is for itself is counted only."""
+    """Each pattern goes where it is defined to, from all kinds of coordinates; what is for itself is only counted."""
     bench = Bench(dut)
     fixed = [pattern for pattern in Pattern if pattern not in (Pattern.UNIFORM, Pattern.HOT_SPOT)]
     for sizes in ((4, 4, 4), (5, 3, 2), (8, 8, 1), (7, 1, 1), (1, 1, 1), (2, 6, 3)):

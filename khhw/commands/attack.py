@@ -93,14 +93,15 @@ def _show(file: Path) -> int:
 def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]:
     from khhw.commands.output import report
     from khhw.fuzz.campaign import attack
-    from khhw.fuzz.planted import BUGS
+    from khhw.fuzz.mutants import PLANTED, parts_with
 
     design = attack(node, seed=arguments.seed, packets=arguments.packets, tell=_teller("the design"))
     planted: list[dict[str, Any]] = []
-    for bug in BUGS if arguments.bug_packets else ():
+    for bug in PLANTED if arguments.bug_packets else ():
         if design.interrupted or (planted and planted[-1]["findings"]["interrupted"]):
             break
-        found = attack(node, bug.parts, seed=arguments.seed, packets=arguments.bug_packets, tell=_teller(bug.name))
+        found = attack(node, parts_with(bug), seed=arguments.seed, packets=arguments.bug_packets,
+                       tell=_teller(bug.name))
         planted.append({"name": bug.name, "what": bug.what, "found": bool(found.violations),
                         "findings": found.as_dict()})
     return report({"design": design.as_dict(), "planted": planted}, seed=arguments.seed, parameters=node.as_dict(),

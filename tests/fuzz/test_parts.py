@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from khhw.cli import main
-from khhw.fuzz import planted
+from khhw.fuzz import mutants
 from khhw.fuzz.accesses import forbidden, pokes
 from khhw.fuzz.hostile import Aim, batch, carried
 from khhw.fuzz.monitor import torus_records
+from khhw.fuzz.mutants import PLANTED, parts_with
 from khhw.fuzz.packing import as_bytes, descriptors, pack_all, set_field, take_field
-from khhw.fuzz.planted import BUGS, _copy
 from khhw.fuzz.reference_model import ReferenceModel
 from khhw.fuzz.scenario import MATRICES, SCENARIOS
 from khhw.fuzz.stimulus import WAYS, change, draw
@@ -151,21 +151,12 @@ def test_records_end_where_no_header_is() -> None:
     assert [record.source for record, _ in torus_records(ring, 192, 0)] == [5]
 
 
-class TestPlanted:
-    def test_each_replaces_a_part(self) -> None:
-        assert len({bug.name for bug in BUGS}) == 7
-        assert {bug.part for bug in BUGS} == {"guard", "ni"}
-        assert all(isinstance(getattr(planted, bug.replacement), type) for bug in BUGS)
-
-    def test_a_replacement_that_no_longer_fits_is_named(self) -> None:
-        with pytest.raises(LookupError, match=r"'no such text' is 0 times in rtl\.guard\.table, not once"):
-            _copy("rtl.guard.table", ("no such text", ""))
-
-    def test_the_design_itself_stays(self) -> None:
-        import rtl.guard.egress
-
-        copied = _copy("rtl.guard.egress", ("stamped.source.eq(self.node_id)", "stamped.source.eq(1)"))
-        assert copied.EgressGuard is not rtl.guard.egress.EgressGuard
+def test_each_mutant_replaces_a_part_of_a_node() -> None:
+    parts = [parts_with(mutant) for mutant in PLANTED]
+    assert {name for part in parts for name in part} == {"guard", "ni"}
+    made = [getattr(mutants, target.partition(":")[2]) for part in parts for target in part.values()]
+    assert len({mutant.name for mutant in PLANTED}) == len(set(made)) == 7
+    assert {cls.__name__ for cls in made} == {"Guard", "NI"}
 
 
 class TestKeptResults:
@@ -177,8 +168,10 @@ class TestKeptResults:
     def test_nothing_got_through_and_every_bug_was_found(self) -> None:
         design = self.REPORT["results"]["design"]
         assert design["packets"] >= 10_000_000 and design["violations"] == []
-        assert [bug["name"] for bug in self.REPORT["results"]["planted"]] == [bug.name for bug in BUGS]
-        assert all(bug["found"] for bug in self.REPORT["results"]["planted"])
+        planted = self.REPORT["results"]["planted"]
+        assert [(bug["name"], bug["what"]) for bug in planted] == [(mutant.name, mutant.what) for mutant in PLANTED]
+        assert all(bug["found"] for bug in planted)
+        assert [bug["findings"]["violations"][0]["check"] for bug in planted] == [mutant.breaks for mutant in PLANTED]
 
     def test_they_are_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["attack", "--show", str(DOCS / "results" / "attack.json")]) == 0

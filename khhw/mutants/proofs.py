@@ -1,13 +1,13 @@
-"""Deliberate faults: each makes a property false, and shows that the property says something.
+"""Faults that a proof must find: each makes a property false, and shows that the property says something.
 
-They are made while the design is imported for a proof, and nowhere else.
+``python -m formal.prove`` tries them.
 """
 
-from formal.mutation import Mutant
+from khhw.mutants.mutant import Mutant
 
-__all__ = ["MUTANTS"]
+__all__ = ["PROOFS"]
 
-MUTANTS = (
+PROOFS = (
     Mutant("egress-row", "the table answers from the shadow bank",
            "rtl.guard.table", "Cat(self.id[5:5 + bank_bits], self.policy.epoch)",
            "Cat(self.id[5:5 + bank_bits], ~self.policy.epoch)"),
