@@ -45,6 +45,7 @@ class Guard(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         lanes = range(self.parameters.lanes)
+        # The node's id, from where it is.
         m.submodules.control = control = self.control
         m.submodules.place = place = CoordinatePacker()
         m.d.comb += [
@@ -53,6 +54,7 @@ class Guard(wiring.Component):
             self.node_id.eq(place.id),
         ]
 
+        # A pair of guards on every lane, under one policy.
         for lane in lanes:
             m.submodules[f"egress_{lane}"] = egress = self.egress[lane]
             m.submodules[f"ingress_{lane}"] = ingress = self.ingress[lane]
@@ -64,6 +66,7 @@ class Guard(wiring.Component):
             connect(m, flipped(self.from_router[lane]), ingress.i)
             connect(m, ingress.o, flipped(self.to_ni[lane]))
 
+        # The column for console packets, whatever comes in.
         m.submodules.tree_table = tree = PermissionTable(self.parameters, column=True)
         connect(m, control.policy, tree.policy)
         m.d.comb += [
@@ -73,6 +76,7 @@ class Guard(wiring.Component):
             self.tree_epoch.eq(control.commits),
         ]
 
+        # Registers: the owner's, the host's, and what they set.
         connect(m, flipped(self.owner), control.owner)
         connect(m, flipped(self.host), control.host)
         m.d.comb += [
@@ -83,6 +87,7 @@ class Guard(wiring.Component):
             self.receive_ids.eq(control.receive_ids),
             self.receive_valid.eq(control.receive_valid),
         ]
+        # Refusals and counts.
         log = self._account(m)
         m.d.comb += self.quiescent.eq(
             ~control.busy & ~log.busy & Cat(*[guard.quiescent for guard in self.egress + self.ingress]).all())
