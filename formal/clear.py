@@ -46,6 +46,7 @@ class ClearHarness(Harness):
                     connect(m, flipped(ours), its)
         owner, host, hold = dut.owner, dut.host, dut.hold
 
+        # Since when the node is clear: `just` is the first cycle, `unread` lasts until something new is refused.
         clears = Signal()
         cleared = Signal()
         just = Signal()

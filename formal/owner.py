@@ -205,6 +205,7 @@ class StoreHarness(Harness):
         with m.Elif(transfer & first):
             m.d.sync += coming.eq(0)
 
+        # What is given away was accepted, if it was in the watched slot.
         given = Signal()
         with m.If(~dut.o.valid | self.o_ready):
             m.d.sync += given.eq((level == 0) | (fetched[:6] != slot) | accepted)

@@ -20,9 +20,8 @@ from pathlib import Path
 
 from amaranth.back import rtlil
 
-from formal.mutants import MUTANTS
-from formal.mutation import Mutant, imported
 from formal.reachability import Claim, conversion, decide
+from khhw.mutants import Finder, Mutant, imported, mutants_of
 
 __all__ = ["PROOFS", "Job", "Outcome", "jobs", "main", "run"]
 
@@ -189,7 +188,7 @@ def jobs(only: str = "") -> list[Job]:
     home = {name: job for job in PROOFS for name in job.properties}
     return proofs + [
         Job(home[mutant.breaks].module, home[mutant.breaks].harness, (mutant.breaks,), mutant.depth, mutant)
-        for mutant in MUTANTS if only in mutant.breaks
+        for mutant in mutants_of(Finder.PROOF) if only in mutant.breaks
     ]
 
 

@@ -57,6 +57,7 @@ class TextSource(Harness):
             dut.signal(f"texts.{name}", width=None) for name in ("committed", "fetched", "count", "words"))
         collecting, ram = dut.signal("texts.collecting"), dut.memory("texts.ram")
         bits = (ram.depth - 1).bit_length()
+        # The watched slot, and where it is in the packets that are kept and in the one that comes in.
         slot = Signal(bits)
         level = Signal(bits + 1)
         distance = Signal(bits + 1)
@@ -72,6 +73,7 @@ class TextSource(Harness):
         ]
         with m.If(~out.valid | self.o_ready):
             m.d.sync += given.eq((level != 0) & (fetched[:bits] == slot))
+        # Its headers are stamped when it leaves, and so while it is kept.
         kept = data.View(Flit, port.data)
         self.claim(m, "text-source", ~out.valid | ~given | good(out.payload))
         self.help(m, (distance >= level) | good(kept))

@@ -11,9 +11,8 @@ from pathlib import Path
 from amaranth.hdl import Fragment
 
 from formal.assumptions import ASSUMPTIONS, Assumption
-from formal.mutants import MUTANTS
-from formal.mutation import imported
 from formal.prove import PROOFS
+from khhw.mutants import Finder, imported, mutants_of
 
 __all__ = ["PAGE", "assumptions_of", "faults", "inserted", "table"]
 
@@ -56,7 +55,7 @@ def faults(assumed: dict[str, tuple[str, ...]]) -> Iterator[str]:
     for name in assumed:
         if name in _needs(name, assumed):
             yield f"property {name}: it is guaranteed by itself, by way of what it assumes"
-        if not any(mutant.breaks == name for mutant in MUTANTS):
+        if not any(mutant.breaks == name for mutant in mutants_of(Finder.PROOF)):
             yield f"property {name}: no mutant breaks it"
 
 
@@ -92,7 +91,7 @@ def table() -> str:
     """The table, and what the names of assumptions mean."""
     rows = ["| property | assumption | who guarantees it | mutant |", "|---|---|---|---|"]
     for name, assumed in assumptions_of().items():
-        mutants = "; ".join(mutant.what for mutant in MUTANTS if mutant.breaks == name)
+        mutants = "; ".join(mutant.what for mutant in mutants_of(Finder.PROOF) if mutant.breaks == name)
         cells = [(assumption, _who(ASSUMPTIONS[assumption])) for assumption in assumed] or [("none", "")]
         for number, (assumption, who) in enumerate(cells):
             rows.append(f"| {'' if number else f'`{name}`'} | {assumption} | {who} | {'' if number else mutants} |")

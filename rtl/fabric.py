@@ -190,11 +190,13 @@ class Fabric(wiring.Component):
         with m.If(self.time_load):
             m.d.machine += self.now.eq(self.time_value)
 
+        # Time, straps, and the host port of every node.
         for rank, node in enumerate(nodes):
             m.d.comb += [node.now.eq(self.now), node.straps.eq(Straps.const(straps_of(rank, self.shape)))]
         self._wire_hosts(m, nodes)
         if "signatures" in self.signature.members:
             self._sign(m, nodes)
+        # Cables: the torus, then the tree, with the owner above its root.
         for rank, direction, neighbour in cables(self.shape):
             connect(m, nodes[rank].tx[direction], nodes[neighbour].rx[direction ^ 1])
         for rank, node in enumerate(nodes[1:], 1):
@@ -206,6 +208,7 @@ class Fabric(wiring.Component):
         connect(m, port.tx, nodes[0].parent_rx)
         connect(m, wiring.flipped(self.owner_in), port.owner_in)
         connect(m, port.owner_out, wiring.flipped(self.owner_out))
+        # What the outside sees of the nodes.
         m.d.comb += [
             self.irq.eq(Cat(node.irq for node in nodes)),
             self.held.eq(Cat(node.held for node in nodes)),

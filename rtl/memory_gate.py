@@ -51,6 +51,7 @@ class MemoryGate(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         ni, memory = self.ni, self.memory
+        # Reads pass unless held; requests that are under way are counted, so that a tenant gets only its own answers.
         reads = Signal(_PENDING_BITS)
         writes = Signal(_PENDING_BITS)
         asks = Signal()
@@ -71,6 +72,7 @@ class MemoryGate(wiring.Component):
             writes.eq(writes + (memory.write.valid & memory.write.ready) - memory.written),
         ]
 
+        # Writes pass unless held; then the gate writes zeros, from the first word to the last.
         clearing = Signal()
         address = Signal(range(self._parameters.memory_words))
         puts = Signal()

@@ -113,13 +113,13 @@ class RouterTorus(wiring.Component):
         return m
 
     def _lane(self, m: Module, router: wiring.PureInterface, name: str, number: int, lane: int) -> None:
-        place = slice(number * LANE_BITS, number * LANE_BITS + Flit.size)
+        bits = slice(number * LANE_BITS, number * LANE_BITS + Flit.size)
         inject, eject = router.inject[lane], router.eject[lane]
         m.d.comb += [
-            inject.payload.eq(getattr(self, f"inject_payload_{name}")[place]),
+            inject.payload.eq(getattr(self, f"inject_payload_{name}")[bits]),
             inject.valid.eq(getattr(self, f"inject_valid_{name}")[number]),
             getattr(self, f"inject_ready_{name}")[number].eq(inject.ready),
-            getattr(self, f"eject_payload_{name}")[place].eq(eject.payload),
+            getattr(self, f"eject_payload_{name}")[bits].eq(eject.payload),
             getattr(self, f"eject_valid_{name}")[number].eq(eject.valid),
             eject.ready.eq(getattr(self, f"eject_ready_{name}")[number]),
         ]
@@ -140,7 +140,7 @@ def _straps(rank: int, shape: Sequence[int]) -> dict[str, int]:
 
 
 def _neighbour(rank: int, direction: int, shape: Sequence[int]) -> int:
-    place = _coordinate(rank, shape)
+    coordinate = _coordinate(rank, shape)
     dimension = direction // 2
-    place[dimension] = (place[dimension] + (-1 if direction % 2 else 1)) % shape[dimension]
-    return place[0] + shape[0] * (place[1] + shape[1] * place[2])
+    coordinate[dimension] = (coordinate[dimension] + (-1 if direction % 2 else 1)) % shape[dimension]
+    return coordinate[0] + shape[0] * (coordinate[1] + shape[1] * coordinate[2])

@@ -44,14 +44,14 @@ class GuardModel:
     Parameters
     ----------
     parameters : Parameters
-    sizes, place : sequence of 3 int
+    sizes, coordinate : sequence of 3 int
         Of the torus; where the guard is.
     """
 
-    def __init__(self, parameters: Parameters, sizes: Sequence[int], place: Sequence[int]) -> None:
+    def __init__(self, parameters: Parameters, sizes: Sequence[int], coordinate: Sequence[int]) -> None:
         self.parameters = parameters
-        self.sizes, self.place = tuple(sizes), tuple(place)
-        self.id = node_id(sizes, place)
+        self.sizes, self.coordinate = tuple(sizes), tuple(coordinate)
+        self.id = node_id(sizes, coordinate)
         self.row: set[int] = set()
         self.column: set[int] = set()
         self.reach = [0] * 6
@@ -60,9 +60,9 @@ class GuardModel:
 
     def inside(self, head: dict[str, int]) -> bool:
         """Whether a header's destination is a node a table covers."""
-        place = [head[axis] for axis in "xyz"]
-        return all(a < s for a, s in zip(place, self.sizes, strict=True)) and (
-            node_id(self.sizes, place) < self.parameters.table_nodes)
+        coordinate = [head[axis] for axis in "xyz"]
+        return all(a < s for a, s in zip(coordinate, self.sizes, strict=True)) and (
+            node_id(self.sizes, coordinate) < self.parameters.table_nodes)
 
     def destination(self, refused: Packet) -> int:
         """The node a packet is logged to have been for; of a coordinate outside the low bits, packed."""
@@ -79,8 +79,8 @@ class GuardModel:
             return Reason.NO_TABLE, sent
         if not self.inside(head):
             return Reason.RANGE, sent
-        place = tuple(head[axis] for axis in "xyz")
-        hints = normalise(self.sizes, self.place, place, head["hint"])
+        coordinate = tuple(head[axis] for axis in "xyz")
+        hints = normalise(self.sizes, self.coordinate, coordinate, head["hint"])
         deposit = head["deposit"] and not hints.here
         if (head["dynamic"], head["vc"]) not in ((1, 0), (1, 1), (0, 2), (0, 3)):
             return Reason.CHANNEL, sent
@@ -90,7 +90,7 @@ class GuardModel:
             return Reason.HINT, sent
         if deposit and not (hints.straight and hints.hops <= self.reach[hints.direction]):
             return Reason.DEPOSIT, sent
-        if node_id(self.sizes, place) not in self.row:
+        if node_id(self.sizes, coordinate) not in self.row:
             return Reason.ROW, sent
         stamped = replace(Header, sent.words[0], crc=0, epoch=self.epoch, hint=hints.hint, deposit=deposit,
                           source=self.id)
@@ -108,11 +108,11 @@ class GuardModel:
         if head["dma"] and unpack(PutHeader, words[1])["remote_get"]:
             x, y, z = node_coordinates(self.sizes, head["source"])
             for descriptor in range(head["size"]):
-                place = 2 + 4 * descriptor + 2
-                vc = unpack(Header, words[place])["vc"]
+                index = 2 + 4 * descriptor + 2
+                vc = unpack(Header, words[index])["vc"]
                 if vc == VirtualChannel.PRIORITY != head["vc"]:
                     vc = VirtualChannel.ESCAPE
-                words[place] = replace(Header, words[place], x=x, y=y, z=z, hint=0, deposit=0, vc=vc, **self.asked)
+                words[index] = replace(Header, words[index], x=x, y=y, z=z, hint=0, deposit=0, vc=vc, **self.asked)
         return Reason.NONE, Packet(tuple(words), arrived.bad)
 
     @property
@@ -123,7 +123,7 @@ class GuardModel:
     def is_copy(self, arrived: Packet) -> bool:
         """Whether a packet at this node is the copy of a deposit packet."""
         head = unpack(Header, arrived.words[0])
-        return bool(head["deposit"]) and [head[axis] for axis in "xyz"] != list(self.place)
+        return bool(head["deposit"]) and [head[axis] for axis in "xyz"] != list(self.coordinate)
 
 
 class Bench:
@@ -132,17 +132,17 @@ class Bench:
     Parameters
     ----------
     dut : handle
-    sizes, place : sequence of 3 int
+    sizes, coordinate : sequence of 3 int
     pauses : str
         Pattern of :data:`~testbenches.kit.stream.PAUSES` at every source and sink.
     """
 
-    def __init__(self, dut: Any, sizes: Sequence[int] = (4, 3, 2), place: Sequence[int] = (1, 2, 1),
+    def __init__(self, dut: Any, sizes: Sequence[int] = (4, 3, 2), coordinate: Sequence[int] = (1, 2, 1),
                  pauses: str = "never") -> None:
         self.dut = dut
         self.random = random.Random(random.getrandbits(64))
         self.parameters = Parameters(**literal_eval(os.environ.get("KHHW_PARAMETERS", "{}")))
-        self.model = GuardModel(self.parameters, sizes, place)
+        self.model = GuardModel(self.parameters, sizes, coordinate)
         self.lanes = range(self.parameters.lanes)
         self._pattern = PAUSES[pauses]
 
@@ -154,7 +154,7 @@ class Bench:
         dut = self.dut
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
         straps = dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
-        dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.place, strict=True)))
+        dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.coordinate, strict=True)))
         for name in ("retired", "discards", "links", "tree_source", "tree_refused", "tree_stale", "tree_passed",
                      "tree_retired", "unfinished", "now"):
             getattr(dut, name).value = 0
@@ -228,16 +228,16 @@ class Bench:
         def field(bits: int, *usual: int) -> int:
             return pick.getrandbits(bits) if pick.random() < wild or not usual else pick.choice(usual)
 
-        place = {axis: field(8, *range(size)) for axis, size in zip("xyz", self.model.sizes, strict=True)}
+        coordinate = {axis: field(8, *range(size)) for axis, size in zip("xyz", self.model.sizes, strict=True)}
         if pick.random() < 0.3:
-            place = dict(zip("xyz", self.model.place, strict=True))
+            coordinate = dict(zip("xyz", self.model.coordinate, strict=True))
             axis = pick.randrange(3)
-            place["xyz"[axis]] = pick.randrange(self.model.sizes[axis])
+            coordinate["xyz"[axis]] = pick.randrange(self.model.sizes[axis])
         dynamic, vc = pick.choice(((1, 0), (1, 1), (0, 2), (0, 2), (0, 3)))
         return pack(
             Header, crc=field(7), epoch=field(1), hint=field(6, 0, 0, 0, 1 << pick.randrange(6)),
             deposit=field(1, 0, 0, 1), pid0=field(1), size=field(3), pid1=field(1), dma=field(1),
-            dynamic=field(1, dynamic), vc=field(2, vc), source=field(16), **place)
+            dynamic=field(1, dynamic), vc=field(2, vc), source=field(16), **coordinate)
 
     async def settle(self) -> None:
         """Wait until everything queued went in and nothing is inside."""

@@ -31,13 +31,13 @@ async def deposit_leaves_copies(dut, pauses):
         last = number % 5 == 0
         there = bench.here if last else bench.at(*hop(port ^ 1, 1))
         packet = bench.packet(there, bench.at(*hop(port, 1)), chunks=number % 8 + 1, vc=vc, deposit=number % 3 != 0)
-        bench.rx[port].put(packet, vc)
+        bench.rx[port].send(packet, vc)
         if not last:
             sent[port ^ 1, packet] += 1
         if last or number % 3:
             copies[port % LANES, clear_hints(packet) if last else packet] += 1
     own = bench.packet(bench.at(2, 0, 0), deposit=1)
-    bench.inject[0].put(own)
+    bench.inject[0].send(own)
     sent[XP, own] += 1
     await bench.settle()
     assert Counter((d, a.packet) for d in Direction for a in bench.tx[d].packets) == sent
@@ -50,22 +50,22 @@ async def deposit_waits_for_room_without_holding_the_lane(dut):
     bench = await Bench.start(dut)
     bench.tx[XP].hold = True
     for _ in range(SLOTS + 2):
-        bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8, deposit=1))
-    await bench.arrives(XP, SLOTS)
+        bench.rx[XM].send(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8, deposit=1))
+    await bench.recv(XP, SLOTS)
     other = 1 + LANES if LANES < 5 else 1
     arrivals = [bench.packet(bench.here, bench.at(*hop(other, 1)), vc=PRIORITY) for _ in range(2)]
     for packet in arrivals:
-        bench.rx[other].put(packet, PRIORITY)
+        bench.rx[other].send(packet, PRIORITY)
     lane = bench.eject[other % LANES]
     await bench.until(lambda: clear_hints(arrivals[1]) in lane.packets)
     assert not bench.tx[XP].packets
     bench.tx[XP].hold = False
-    await bench.arrives(XP, 2)
+    await bench.recv(XP, 2)
     for _ in range(30):
-        bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), deposit=1))
-        bench.rx[XP].put(bench.packet(bench.at(-1, 0, 0), bench.at(1, 0, 0), deposit=1))
+        bench.rx[XM].send(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), deposit=1))
+        bench.rx[XP].send(bench.packet(bench.at(-1, 0, 0), bench.at(1, 0, 0), deposit=1))
     own = bench.packet(bench.here)
-    bench.inject[1 % LANES].put(own)
+    bench.inject[1 % LANES].send(own)
     await bench.until(lambda: own in bench.eject[1 % LANES].packets, 100)
     await bench.settle()
 
@@ -78,12 +78,12 @@ async def a_copy_that_waits_holds_no_link(dut):
     taken, lane.pauses = lane.pauses, repeat(True)
     copied = [bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8, deposit=1) for _ in range(3)]
     for packet in copied:
-        bench.rx[XM].put(packet)
+        bench.rx[XM].send(packet)
     own = bench.packet(bench.at(2, 0, 0))
-    assert (await bench.arrives(XP))[0].packet == copied[0]
+    assert (await bench.recv(XP))[0].packet == copied[0]
     await ClockCycles(dut.clk, 100)
-    bench.inject[0].put(own)
-    assert (await bench.arrives(XP))[0].packet == own
+    bench.inject[0].send(own)
+    assert (await bench.recv(XP))[0].packet == own
     lane.pauses = taken
     await bench.settle()
     assert [a.packet for a in bench.tx[XP].packets] == copied[1:]
@@ -98,10 +98,10 @@ async def who_enters_is_let_in(dut, deposit):
     sink = bench.tx[XP]
     sink.hold = True
     for _ in range(100):
-        bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), deposit=deposit))
+        bench.rx[XM].send(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), deposit=deposit))
     await bench.until(lambda: len(sink.packets) == SLOTS)
     own = bench.packet(bench.at(2, 0, 0))
-    bench.inject[0].put(own)
+    bench.inject[0].send(own)
     for released in range(3 * THROUGH_GRANTS):
         while len(sink.packets) <= released:
             await ClockCycles(dut.clk, 1)

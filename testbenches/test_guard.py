@@ -37,7 +37,7 @@ def _to_node(bench: Bench, node: int, **fields: int) -> Packet:
 
 
 def _drawn_shape() -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Sizes and place of any torus up to 64x32x32, from the seed; its ids may reach past the table."""
+    """Sizes and coordinate of any torus up to 64x32x32, from the seed; its ids may reach past the table."""
     bits = random.choice(list(permutations((6, 5, 5))))
     sizes = tuple(random.randint(1, 1 << random.choice((most, 3))) for most in bits)
     return sizes, tuple(random.randrange(size) for size in sizes)
@@ -65,14 +65,14 @@ async def random_traffic(dut, pauses, shape):
         for lane in bench.lanes:
             for _ in range(60):
                 sent = packet(bench.any_header(), bench.random)
-                bench.from_ni[lane].put(sent)
+                bench.from_ni[lane].send(sent)
                 reason, leaves = model.egress(sent)
                 expected[reason if reason else ("INJECTED", model.epoch)] += 1
                 refused[model.id, model.destination(sent), reason] += 1
                 passed_out[lane] += [leaves] if not reason else []
 
                 arrived = packet(replace(Header, bench.any_header(), source=_any_source(bench)), bench.random)
-                bench.from_router[lane].put(arrived)
+                bench.from_router[lane].send(arrived)
                 reason, leaves = model.ingress(arrived)
                 expected[reason] += bool(reason)
                 refused[unpack(Header, arrived.words[0])["source"], model.destination(arrived), reason] += 1
@@ -115,8 +115,8 @@ async def nothing_passes_before_the_first_commit(dut):
     await bench.set("HOLD", 0)
     dut.tree_source.value = bench.model.id
     for lane in bench.lanes:
-        bench.from_ni[lane].put(_to_node(bench, 0))
-        bench.from_router[lane].put(_to_node(bench, bench.model.id, source=0))
+        bench.from_ni[lane].send(_to_node(bench, 0))
+        bench.from_router[lane].send(_to_node(bench, bench.model.id, source=0))
     await bench.settle()
     assert not any(sink.packets for sink in (*bench.to_router, *bench.to_ni))
     assert not int(dut.tree_allowed.value)
@@ -131,16 +131,16 @@ async def every_hint(dut, shape):
     bench = Bench(dut, *(_drawn_shape() if shape == "drawn" else shape))
     bench.model.row = set(range(bench.parameters.table_nodes))
     await bench.start(commit=True)
-    places = list(product(*map(range, bench.model.sizes)))
+    coordinates = list(product(*map(range, bench.model.sizes)))
     if shape == "drawn":
-        covered = [place for place in places if node_id(bench.model.sizes, place) in bench.model.row]
-        places = bench.random.sample(covered, min(len(covered), 64))
+        covered = [place for place in coordinates if node_id(bench.model.sizes, place) in bench.model.row]
+        coordinates = bench.random.sample(covered, min(len(covered), 64))
     expected, refused = [[] for _ in bench.lanes], Counter()
-    for number, (x, y, z) in enumerate(places):
+    for number, (x, y, z) in enumerate(coordinates):
         for hint in range(64):
             lane = number % len(bench.lanes)
             sent = packet(header(x=x, y=y, z=z, hint=hint), bench.random)
-            bench.from_ni[lane].put(sent)
+            bench.from_ni[lane].send(sent)
             reason, leaves = bench.model.egress(sent)
             refused[reason] += 1
             expected[lane] += [leaves] if not reason else []
@@ -158,8 +158,8 @@ async def full_rate(dut):
     await bench.start(commit=True)
     for lane in bench.lanes:
         for number in range(50):
-            bench.from_ni[lane].put(_to_node(bench, number % 3))
-            bench.from_router[lane].put(_to_node(bench, bench.model.id, source=number % 3))
+            bench.from_ni[lane].send(_to_node(bench, number % 3))
+            bench.from_router[lane].send(_to_node(bench, bench.model.id, source=number % 3))
     await RisingEdge(dut.from_ni__0__valid)
     start = bench.time
     await RisingEdge(dut.to_router__0__valid)
@@ -184,8 +184,8 @@ async def a_header_keeps_its_decision(dut):
     out, back = _to_node(bench, 0), _to_node(bench, model.id, source=5)
     kept = model.egress(out)[1], model.ingress(back)[1]
     for lane in bench.lanes:
-        bench.from_ni[lane].put(out)
-        bench.from_router[lane].put(back)
+        bench.from_ni[lane].send(out)
+        bench.from_router[lane].send(back)
     await bench.cycles(4)
     model.row, model.column, model.reach = set(), set(), [0] * 6
     await bench.commit()
@@ -194,8 +194,8 @@ async def a_header_keeps_its_decision(dut):
     for lane in bench.lanes:
         for sink in (bench.to_router[lane], bench.to_ni[lane]):
             sink.pauses = PAUSES["never"]()
-        bench.from_ni[lane].put(out)
-        bench.from_router[lane].put(back)
+        bench.from_ni[lane].send(out)
+        bench.from_router[lane].send(back)
     await bench.settle()
     assert all(list(sink.packets) == [kept[0]] for sink in bench.to_router)
     assert all(list(sink.packets) == [kept[1]] for sink in bench.to_ni)
@@ -213,11 +213,11 @@ async def commit_waits_for_the_drain(dut):
     assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
     for lane in bench.lanes:
         for _ in range(2):
-            bench.from_router[lane].put(_to_node(bench, bench.model.id, source=3))
+            bench.from_router[lane].send(_to_node(bench, bench.model.id, source=3))
     await bench.settle()
     await bench.set("COMMIT", 0)
     for lane in bench.lanes:
-        bench.from_router[lane].put(_to_node(bench, bench.model.id, source=3))
+        bench.from_router[lane].send(_to_node(bench, bench.model.id, source=3))
     await bench.settle()
     epoch = await bench.get("GUARD_STATUS") >> 1 & 1
     for last in bench.lanes:
@@ -241,7 +241,7 @@ async def a_header_in_the_cycle_of_a_commit(dut):
         bench.model.column = set()
         await bench.load()
         for source in (9, 3):
-            bench.from_router[0].put(_to_node(bench, bench.model.id, source=source))
+            bench.from_router[0].send(_to_node(bench, bench.model.id, source=source))
         await bench.cycles(delay)
         await bench.set("COMMIT", 0)
         await bench.settle()
@@ -263,9 +263,9 @@ async def hold_cuts_and_closes(dut):
     long = [_to_node(bench, 0, size=7), _to_node(bench, bench.model.id, source=0, size=7)]
     for lane in bench.lanes:
         for flit in list(long[0].flits())[:10]:
-            bench.from_ni[lane].put_flit(flit)
+            bench.from_ni[lane].send_flit(flit)
         for flit in list(long[1].flits())[:10]:
-            bench.from_router[lane].put_flit(flit)
+            bench.from_router[lane].send_flit(flit)
     await bench.settle()
     assert not any(sink.packets for sink in (*bench.to_router, *bench.to_ni))
     await bench.set("HOLD", 1)
@@ -278,15 +278,15 @@ async def hold_cuts_and_closes(dut):
         bench.to_ni[lane].flush()
         if lane % 2:
             for flit in list(long[1].flits())[10:]:
-                bench.from_router[lane].put_flit(flit)
+                bench.from_router[lane].send_flit(flit)
     assert int(dut.from_ni__0__ready.value) == 0
     await bench.set("HOLD", 0)
     for lane in bench.lanes:
         if lane % 2 == 0:
             for flit in list(long[1].flits())[10:]:
-                bench.from_router[lane].put_flit(flit)
-        bench.from_ni[lane].put(_to_node(bench, 0))
-        bench.from_router[lane].put(_to_node(bench, bench.model.id, source=0, epoch=1))
+                bench.from_router[lane].send_flit(flit)
+        bench.from_ni[lane].send(_to_node(bench, 0))
+        bench.from_router[lane].send(_to_node(bench, bench.model.id, source=0, epoch=1))
     await bench.settle()
     for lane in bench.lanes:
         assert len(bench.to_router[lane].packets) == 1
@@ -301,10 +301,10 @@ async def hold_counts_what_it_drops(dut):
     await bench.start(commit=True, hold=True)
     lanes, me = len(bench.lanes), bench.model.id
     for lane in bench.lanes:
-        bench.from_router[lane].put(_to_node(bench, me, source=0))
-        bench.from_router[lane].put(_to_node(bench, me, source=0, epoch=1))
-        bench.from_router[lane].put(_to_node(bench, me, source=1))
-        bench.from_router[lane].put(_to_node(bench, me ^ 1, source=0, deposit=1))
+        bench.from_router[lane].send(_to_node(bench, me, source=0))
+        bench.from_router[lane].send(_to_node(bench, me, source=0, epoch=1))
+        bench.from_router[lane].send(_to_node(bench, me, source=1))
+        bench.from_router[lane].send(_to_node(bench, me ^ 1, source=0, deposit=1))
     await bench.settle()
     dut.discards.value = 3 | 1 << 5
     await bench.cycles(1)
@@ -331,14 +331,14 @@ async def deposit_is_bounded_by_reach(dut):
                 reason, leaves = model.egress(sent)
                 tried[reason] += 1
                 expected += [leaves] if not reason else []
-                bench.from_ni[0].put(sent)
+                bench.from_ni[0].send(sent)
     await bench.settle()
     assert list(bench.to_router[0].packets) == expected
     assert 8 < tried[Reason.DEPOSIT] == await bench.get("REFUSED", Reason.DEPOSIT)
-    places = [(h["x"], h["y"]) for p in expected if (h := unpack(Header, p.words[0]))["deposit"]]
-    assert set(places) == {(3, 1), (4, 1), (5, 1), (1, 1), (0, 1), (2, 2)}
+    coordinates = [(h["x"], h["y"]) for p in expected if (h := unpack(Header, p.words[0]))["deposit"]]
+    assert set(coordinates) == {(3, 1), (4, 1), (5, 1), (1, 1), (0, 1), (2, 2)}
     await bench.set("REACH", 100, 0)
-    assert (6, 1) not in places
+    assert (6, 1) not in coordinates
 
 
 @cocotb.test()
@@ -348,9 +348,9 @@ async def copies_are_judged_and_not_counted(dut):
     me = bench.model.id
     bench.model.column = {0}
     await bench.start(commit=True)
-    bench.from_router[0].put(_to_node(bench, me ^ 1, source=0, deposit=1))
-    bench.from_router[0].put(_to_node(bench, me ^ 1, source=7, deposit=1))
-    bench.from_router[0].put(_to_node(bench, me, source=0, deposit=1))
+    bench.from_router[0].send(_to_node(bench, me ^ 1, source=0, deposit=1))
+    bench.from_router[0].send(_to_node(bench, me ^ 1, source=7, deposit=1))
+    bench.from_router[0].send(_to_node(bench, me, source=0, deposit=1))
     await bench.settle()
     assert len(bench.to_ni[0].packets) == 2
     assert await _counts(bench, "DELIVERED") == [1, 0]
@@ -377,15 +377,15 @@ async def a_remote_get_answers_its_requester(dut):
     for remote_get, dma, vc in requests:
         head = header(x=1, y=2, z=1, source=13, dma=dma, size=7, vc=vc)
         words = [head, pack(PutHeader, remote_get=remote_get, ring=1)] + [evil] * 30
-        bench.from_router[0].put(Packet(tuple(words)))
+        bench.from_router[0].send(Packet(tuple(words)))
     await bench.settle()
     x, y, z = node_coordinates(bench.model.sizes, 13)
     for (remote_get, dma, vc), got in zip(requests, bench.to_ni[0].packets, strict=True):
         # Only a request on the priority channel is answered there.
         turned = replace(Header, evil, x=x, y=y, z=z, hint=0, deposit=0, vc=3 if vc == 3 else 2,
                          **bench.model.asked)
-        for place, word in enumerate(got.words[2:], 2):
-            assert word == (turned if place % 4 == 0 and remote_get and dma else evil), place
+        for index, word in enumerate(got.words[2:], 2):
+            assert word == (turned if index % 4 == 0 and remote_get and dma else evil), index
 
 
 @cocotb.test()
@@ -398,10 +398,10 @@ async def lengths_are_kept(dut):
     flits = list(right.flits())
     endless = [flits[0]] + [flit & ~(1 << 65) for flit in flits[1:]] * 15
     for flit in endless:
-        bench.from_ni[0].put_flit(flit)
-    bench.from_ni[0].put(Packet(short.words[:3]))
-    bench.from_ni[0].put(Packet(short.words[:1]))
-    bench.from_ni[0].put(right)
+        bench.from_ni[0].send_flit(flit)
+    bench.from_ni[0].send(Packet(short.words[:3]))
+    bench.from_ni[0].send(Packet(short.words[:1]))
+    bench.from_ni[0].send(right)
     await bench.settle()
     lengths = [(len(p.words), p.bad) for p in bench.to_router[0].packets]
     assert lengths == [(4, False), (3, True), (1, True), (4, right.bad)]
@@ -415,8 +415,8 @@ async def refusals_of_one_cycle(dut):
     me, lanes = bench.model.id, len(bench.lanes)
     for stale in (False, True, False):
         for lane in bench.lanes:
-            bench.from_ni[lane].put(_to_node(bench, lane))
-            bench.from_router[lane].put(_to_node(bench, me, source=lane + 8))
+            bench.from_ni[lane].send(_to_node(bench, lane))
+            bench.from_router[lane].send(_to_node(bench, me, source=lane + 8))
         await RisingEdge(dut.from_ni__0__valid)
         dut.tree_source.value = 21
         await RisingEdge(dut.clk)
@@ -439,7 +439,7 @@ async def refusals_of_one_cycle(dut):
 
     await bench.set("LOG_CLEAR", 0)
     assert await bench.get("LOG_COUNT") == await bench.get("LOG_LOST") == await bench.get("LOG_NODES") == 0
-    bench.from_ni[0].put(_to_node(bench, 5))
+    bench.from_ni[0].send(_to_node(bench, 5))
     await RisingEdge(dut.from_ni__0__valid)
     start = bench.time
     await bench.settle()

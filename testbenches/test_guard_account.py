@@ -54,14 +54,14 @@ async def drained_knows_what_is_finished(dut, seed):
     await bench.start(commit=True)
     draw, lanes = bench.random, len(bench.lanes)
     ways = [_Unfinished() for _ in range(lanes + 1)]
-    place = dict(zip("xyz", bench.model.place, strict=True))
+    coordinate = dict(zip("xyz", bench.model.coordinate, strict=True))
 
     async def arrive():
         some = draw.sample(range(lanes + 1), draw.randint(1, lanes + 1))
         for lane in filter(lambda way: way < lanes, some):
             ways[lane].count += 1
-            head = replace(Header, bench.any_header(), source=3, size=draw.randrange(2), **place)
-            bench.from_router[lane].put(packet(head, draw))
+            head = replace(Header, bench.any_header(), source=3, size=draw.randrange(2), **coordinate)
+            bench.from_router[lane].send(packet(head, draw))
         await bench.settle()
         for _ in range(draw.choice((1, 1, 40)) if lanes in some else 0):
             ways[lanes].count += 1
@@ -149,10 +149,10 @@ async def every_packet_is_counted_once(dut, pauses):
     interface, draw, arrived = _Interface(bench), bench.random, Counter()
     for lane in bench.lanes:
         for _ in range(240 // len(bench.lanes)):
-            bench.from_ni[lane].put(packet(bench.any_header(0.02), draw))
+            bench.from_ni[lane].send(packet(bench.any_header(0.02), draw))
             head = replace(Header, bench.any_header(0.02), source=draw.randrange(40), size=draw.choice((0, 0, 1, 7)))
             coming = packet(head, draw)
-            bench.from_router[lane].put(coming)
+            bench.from_router[lane].send(coming)
             arrived[_parity(coming)] += not bench.model.is_copy(coming)
     commits = 0
     while not all(source.idle for source in (*bench.from_ni, *bench.from_router)):

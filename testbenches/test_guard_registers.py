@@ -197,8 +197,8 @@ async def _refuse_everywhere(bench, times):
     """Packets that all lanes refuse, both ways, and refusals of the tree in every cycle."""
     for _ in range(times):
         for lane in bench.lanes:
-            bench.from_ni[lane].put(packet(header(x=lane % 4), bench.random))
-            bench.from_router[lane].put(packet(header(source=20 + lane), bench.random))
+            bench.from_ni[lane].send(packet(header(x=lane % 4), bench.random))
+            bench.from_router[lane].send(packet(header(source=20 + lane), bench.random))
     bench.dut.tree_refused.value = 1
 
 

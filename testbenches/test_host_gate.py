@@ -108,10 +108,10 @@ async def begin(dut, pauses="never"):
 async def passes(dut, pauses):
     """Without hold the port is a wire."""
     host, interface = await begin(dut, pauses)
-    for place in range(20):
-        assert (await host.write(4 * place, 0x100 + place)).resp == OKAY
-        assert await host.read(4 * place) == (0x100 + place, OKAY)
-    assert interface.memory == {4 * place: 0x100 + place for place in range(20)}
+    for index in range(20):
+        assert (await host.write(4 * index, 0x100 + index)).resp == OKAY
+        assert await host.read(4 * index) == (0x100 + index, OKAY)
+    assert interface.memory == {4 * index: 0x100 + index for index in range(20)}
 
 
 @cocotb.test()
@@ -119,9 +119,9 @@ async def held(dut):
     """While it is held every access is an error and reaches nothing; afterwards the port works."""
     host, interface = await begin(dut)
     dut.hold.value = 1
-    for place in range(5):
-        assert (await with_timeout(host.write(4 * place, 1), 100, "step")).resp == SLVERR
-        assert await with_timeout(host.read(4 * place), 100, "step") == (0, SLVERR)
+    for index in range(5):
+        assert (await with_timeout(host.write(4 * index, 1), 100, "step")).resp == SLVERR
+        assert await with_timeout(host.read(4 * index), 100, "step") == (0, SLVERR)
     assert not interface.memory
     await RisingEdge(dut.clk)
     await RisingEdge(dut.clk)

@@ -18,7 +18,7 @@ OPEN, ANY = 1 << 17, 1 << 16
 
 
 async def _take(bench: Bench, lane: int, count: int) -> list[Packet]:
-    return [await bench.inject[lane].get() for _ in range(count)]
+    return [await bench.inject[lane].recv() for _ in range(count)]
 
 
 @cocotb.test()
@@ -172,7 +172,7 @@ async def reception_keeps_up(dut):
     await bench.window("RECEPTION", 1, window=bench.data, limit=room, value=len(lanes) * room)
     for offset in range(0, room, PAYLOAD_BYTES):
         for lane in lanes:
-            bench.eject[lane].put(put_packet(bytes(PAYLOAD_BYTES), counter=1, put_offset=offset))
+            bench.eject[lane].send(put_packet(bytes(PAYLOAD_BYTES), counter=1, put_offset=offset))
     start = bench.cycle
     await bench.settle()
     flits, cycles = room // PAYLOAD_BYTES * 32, bench.cycle - start
@@ -207,10 +207,10 @@ async def packets_fill_reception_rings(dut, pauses, latency):
                 if chunks_of(len(payload)) * 32 > room[ring]:
                     continue
                 room[ring] -= chunks_of(len(payload)) * 32
-                bench.eject[source].put(packet)
+                bench.eject[source].send(packet)
                 total, bad = total + 1, bad + packet.bad
                 for _ in range(draw.randrange(3)):
-                    bench.eject[source].put(put_packet(bytes(8), counter=1))
+                    bench.eject[source].send(put_packet(bytes(8), counter=1))
                     total += 1
                 if not packet.bad:
                     expected.setdefault((ring, source), []).append(packet.to_bytes())
@@ -243,23 +243,24 @@ async def a_full_ring_drops(dut, pauses):
     await bench.start()
     packets = [fifo_packet(bytes([n]) * 112) for n in range(9)]
     for packet in packets:
-        await bench.eject[0].send(packet)
+        bench.eject[0].send(packet)
+        await bench.eject[0].drain()
     await bench.settle()
     assert await bench.get("RECEPTION_TAIL", 0) == 7 * 128
     assert await bench.get("RING_DROPS") == 2
-    bench.eject[0].put(fifo_packet(bytes(80)))
-    bench.eject[0].put(fifo_packet(bytes(16)))
+    bench.eject[0].send(fifo_packet(bytes(80)))
+    bench.eject[0].send(fifo_packet(bytes(16)))
     await bench.settle()
     assert await bench.get("RECEPTION_TAIL", 0) == 31 * 32
     assert await bench.get("RING_DROPS") == 3
     await bench.set("RECEPTION_HEAD", 64)
-    bench.eject[0].put(fifo_packet(bytes(48)))
+    bench.eject[0].send(fifo_packet(bytes(48)))
     await bench.settle()
     assert await bench.get("RECEPTION_TAIL", 0) == 32
     assert bench.memory.dump(bench.reception_address(0), 7 * 128)[128:] == b"".join(
         packet.to_bytes() for packet in packets[1:7])
     await bench.set("RECEPTION_SIZE", 0)
-    bench.eject[0].put(fifo_packet(b""))
+    bench.eject[0].send(fifo_packet(b""))
     await bench.settle()
     assert await bench.get("RING_DROPS") == 4
     assert bench.retired[0] == 13
@@ -288,7 +289,7 @@ async def puts_stay_in_their_window(dut, pauses, latency):
         offset = draw.choice([draw.randrange(0, 800, 8), draw.randrange(0, 100, 8), draw.randrange(800)])
         short = draw.random() < 0.1
         size = 0 if short else None
-        bench.eject[lane].put(put_packet(payload, counter=counter, put_offset=offset, size=size))
+        bench.eject[lane].send(put_packet(payload, counter=counter, put_offset=offset, size=size))
         window, limit, writer = windows.get(counter, (0, 0, 0)) if counter < parameters.counters else (0, 0, 0)
         carried = not short or len(payload) <= 16
         inside = offset + len(payload) <= limit and window + offset + len(payload) <= end
@@ -325,7 +326,7 @@ async def a_window_takes_puts_of_its_writer_alone(dut, pauses):
         await bench.window("RECEPTION", 1, window=bench.data, limit=8, value=8 * lanes,
                            rights=pack(Writer, node=node, key=key, **fields))
         for lane in bench.eject:
-            lane.put(put_packet(payload, counter=1, key=carried, source=source))
+            lane.send(put_packet(payload, counter=1, key=carried, source=source))
         await bench.settle()
         taken = "armed" in fields and ("any" in fields or source == node) and carried == key
         drops += 0 if taken else lanes
@@ -344,7 +345,7 @@ async def a_bad_put_does_not_count(dut, pauses):
     await bench.window("RECEPTION", 1, window=bench.data + 24, limit=240, value=240)
     payload = bench.random.randbytes(240)
     for bad in (True, False):
-        bench.eject[0].put(put_packet(payload, counter=1, bad=bad))
+        bench.eject[0].send(put_packet(payload, counter=1, bad=bad))
         await bench.settle()
         assert await bench.get("RECEPTION_VALUE", 1) == (240 if bad else 0)
         assert await bench.get("RECEPTION_HITS") == (0 if bad else 2)
@@ -355,9 +356,9 @@ async def a_bad_put_does_not_count(dut, pauses):
     whole = list(put_packet(payload, counter=1).flits())
     for cut in (1, 2, 3, 30):
         for flit in whole[:cut]:
-            bench.eject[0].put_flit(flit)
-        bench.eject[0].put_flit(pack(Flit, last=1, bad=1))
-    bench.eject[0].put_flit(pack(Flit, first=1, last=1, bad=1))
+            bench.eject[0].send_flit(flit)
+        bench.eject[0].send_flit(pack(Flit, last=1, bad=1))
+    bench.eject[0].send_flit(pack(Flit, first=1, last=1, bad=1))
     await bench.settle()
     assert await bench.get("BAD_DROPS") == 6
     assert await bench.get("RECEPTION_VALUE", 1) == 0

@@ -82,7 +82,7 @@ async def puts_go_into_their_window(dut):
         await draw.arm(bench, "RECEPTION")
         payload = bench.random.randbytes(draw.length)
         model = bytearray(bench.memory.content)
-        bench.eject[0].put(put_packet(payload, counter=draw.counter, put_offset=draw.offset))
+        bench.eject[0].send(put_packet(payload, counter=draw.counter, put_offset=draw.offset))
         await bench.settle()
         if draw.inside:
             model[draw.address:draw.address + draw.length] = payload
@@ -150,10 +150,10 @@ async def rings_of_any_place_and_size(dut, pauses):
                                  source=draw.getrandbits(16))
             model = bytearray(bench.memory.content)
             content = packet.to_bytes()
-            for place in range(0, len(content), 32):
-                at = base + 32 * ((tail + place // 32) % words)
-                model[at:at + 32] = content[place:place + 32]
-            bench.eject[0].put(packet)
+            for offset in range(0, len(content), 32):
+                at = base + 32 * ((tail + offset // 32) % words)
+                model[at:at + 32] = content[offset:offset + 32]
+            bench.eject[0].send(packet)
             await bench.settle()
             assert bench.memory.content == model
             tail = (tail + len(content) // 32) % words

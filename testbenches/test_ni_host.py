@@ -186,7 +186,7 @@ async def console_packets_are_recorded(dut, pauses, latency):
             packet = _console(text, bad=draw.random() < 0.2)
             record = packet.to_bytes()
             record += bytes(-len(record) % 32)
-            bench.console_in.put(packet)
+            bench.console_in.send(packet)
             if len(record) > room or packet.bad:
                 drops += 1
             else:
@@ -220,7 +220,7 @@ async def text_is_sent(dut, pauses):
         await bench.set("CONSOLE_TX_ADDRESS", bench.data + offset)
         await bench.set("CONSOLE_TX_DEST", broadcast << 24 | vector)
         await bench.set("CONSOLE_TX_LENGTH", length)
-        packet = await bench.console_out.get()
+        packet = await bench.console_out.recv()
         header = unpack(TreeHeader, packet.words[0])
         assert (header["tree_class"], header["p2p"], header["vector"]) == (15, 1 - broadcast, vector)
         assert header["words"] == len(packet.words) - 1 == 2 + (length + 7) // 8

@@ -43,7 +43,7 @@ async def a_get_reads_what_is_open_to_its_requester(dut, pauses):
         await bench.window("INJECTION", 1, window=bench.data, limit=512, rights=reader)
         # The descriptor lies about who asks.
         asked = descriptor(1, 8, 300, replaced(Header, PUT, source=reader & 0xFFFF if not allowed else 99, x=3))
-        bench.eject[0].put(_get(asked, asked, source=source))
+        bench.eject[0].send(_get(asked, asked, source=source))
         gets += 2
         await bench.settle()
         packets = list(bench.inject[REMOTE % bench.parameters.lanes].packets)
@@ -79,7 +79,7 @@ async def a_get_is_answered_while_it_is_young(dut, pauses):
     for now, age, length in itertools.product((0, 1, 200), (0, 1, 2, 3, 4, 130, 255), (16, 500)):
         dut.commits.value = now
         one, header = asked(length, now - age)
-        bench.eject[0].put(_get(one, source=5))
+        bench.eject[0].send(_get(one, source=5))
         await bench.settle()
         late = age >= ANSWER_COMMITS
         assert list(sent) == ([] if late else bench.expected_packets(header, 0, content[:length]))
@@ -91,7 +91,7 @@ async def a_get_is_answered_while_it_is_young(dut, pauses):
     # A long answer is cut between packets, and those behind it are answered, each by its own age.
     dut.commits.value = 7
     for length, at in ((4096, 5), (64, 6), (0, 4), (128, 5)):
-        bench.eject[0].put(_get(asked(length, at)[0], source=5))
+        bench.eject[0].send(_get(asked(length, at)[0], source=5))
     while len(sent) < 3:
         await RisingEdge(dut.clk)
     dut.commits.value = 8
@@ -124,16 +124,16 @@ async def a_get_without_room_is_dropped(dut, pauses):
     dropped = [_get(one, source=1, ring=0), _get(one, source=1, ring=200), _get(*[one] * 4, source=1),
                _get(*[one] * 7, source=1)]
     for packet in dropped:
-        bench.eject[0].put(packet)
-    bench.eject[0].put(_get(*[one] * 3, source=1))
+        bench.eject[0].send(packet)
+    bench.eject[0].send(_get(*[one] * 3, source=1))
     await bench.settle()
     assert await bench.get("GET_DROPS") == 4
     assert len(bench.inject[REMOTE % bench.parameters.lanes].packets) == 3
-    bench.eject[0].put(_get(*[one] * 2, source=1, bad=True))
+    bench.eject[0].send(_get(*[one] * 2, source=1, bad=True))
     await bench.settle()
     assert await bench.get("BAD_DROPS") == 1
     assert await bench.get("INJECTION_TAIL", REMOTE) == 3 * 32
-    bench.eject[0].put(_get(*[one] * 3, source=1))
+    bench.eject[0].send(_get(*[one] * 3, source=1))
     await bench.settle()
     assert await bench.get("INJECTION_TAIL", REMOTE) == 2 * 32
     assert sum(len(sink.packets) for sink in bench.inject) == 6
@@ -157,7 +157,7 @@ async def a_put_to_oneself(dut, pauses):
     while not int(dut.quiescent.value) or any(sink.packets for sink in bench.inject):
         for source, sink in zip(bench.eject, bench.inject, strict=True):
             while sink.packets:
-                source.put(sink.packets.popleft())
+                source.send(sink.packets.popleft())
         await RisingEdge(dut.clk)
     await bench.settle()
     assert bench.memory.dump(to, length) == content
@@ -176,8 +176,8 @@ async def reset_amid_traffic(dut, pauses, latency):
         await bench.window("RECEPTION", 1, window=bench.data, limit=2000, value=7)
         await bench.post(0, descriptor(1, 0, 2000, PUT))
         for source in bench.eject:
-            source.put(put_packet(bytes(240), counter=1))
-            source.put(fifo_packet(bytes(240)))
+            source.send(put_packet(bytes(240), counter=1))
+            source.send(fifo_packet(bytes(240)))
         for _ in range(moment):
             await RisingEdge(dut.clk)
         for model in [*bench.eject, *bench.inject]:
@@ -192,12 +192,12 @@ async def reset_amid_traffic(dut, pauses, latency):
         for name in ("INJECTION_SIZE", "INJECTION_HEAD", "RECEPTION_SIZE", "RECEPTION_TAIL", "FAULTS"):
             assert await bench.get(name) == 0
         await bench.open_rings()
-        bench.eject[0].put(fifo_packet(b"after reset"))
+        bench.eject[0].send(fifo_packet(b"after reset"))
         await bench.post(0, descriptor(0, 0, 0, 0))
         await bench.settle()
         assert await bench.get("RECEPTION_TAIL") == 32
         assert b"after reset" in bench.memory.dump(bench.reception_address(0), 32)
-        assert (await bench.inject[0].get()).words == (0, 0, 0, 0)
+        assert (await bench.inject[0].recv()).words == (0, 0, 0, 0)
 
 
 @cocotb.test()
@@ -216,7 +216,7 @@ async def rings_are_set_up_anew_under_traffic(dut, pauses):
     assert 5 <= len(bench.inject[0].packets) <= 10
 
     for delay in range(0, 60, 7):
-        bench.eject[0].put(fifo_packet(bytes(240)))
+        bench.eject[0].send(fifo_packet(bytes(240)))
         for _ in range(delay):
             await RisingEdge(dut.clk)
         await bench.set("RECEPTION_BASE", bench.reception_address(0), 0)
@@ -225,7 +225,7 @@ async def rings_are_set_up_anew_under_traffic(dut, pauses):
         assert await bench.get("RECEPTION_TAIL") in (0, 256)
         assert tail_after in (0, 256)
         await bench.set("RECEPTION_BASE", bench.reception_address(0), 0)
-        bench.eject[1].put(fifo_packet(bytes(16)))
+        bench.eject[1].send(fifo_packet(bytes(16)))
         await bench.settle()
         assert await bench.get("RECEPTION_TAIL") == 32
         await bench.set("RECEPTION_BASE", bench.reception_address(0), 0)

@@ -25,16 +25,16 @@ XP, XM, YP, YM, ZP, ZM = Direction
 async def latency(dut):
     """Header: 3 cycles from cable to cable and lane, 2 from injection lane to cable and lane."""
     bench = await Bench.start(dut)
-    bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0)))
+    bench.rx[XM].send(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0)))
     start = await cycles_until(dut, dut.rx__1__valid)
     assert await cycles_until(dut, dut.tx__0__valid) == 3, start
     await bench.settle()
-    bench.rx[XM].put(bench.packet(bench.here, bench.at(-1, 0, 0)))
+    bench.rx[XM].send(bench.packet(bench.here, bench.at(-1, 0, 0)))
     await cycles_until(dut, dut.rx__1__valid)
     assert await cycles_until(dut, getattr(dut, f"eject__{1 % LANES}__valid")) == 3
     await bench.settle()
     for destination, out in ((bench.at(1, 0, 0), dut.tx__0__valid), (bench.here, dut.eject__0__valid)):
-        bench.inject[0].put(bench.packet(destination))
+        bench.inject[0].send(bench.packet(destination))
         await cycles_until(dut, dut.inject__0__valid)
         assert await cycles_until(dut, out) == 2
         await bench.settle()
@@ -56,12 +56,12 @@ async def routes_by_hint(dut):
     bench = await Bench.start(dut)
     for direction in Direction:
         packet = bench.packet(bench.at(*hop(direction, 2)), chunks=direction + 1)
-        bench.inject[direction % LANES].put(packet)
-        assert (await bench.arrives(direction))[0].packet == packet
+        bench.inject[direction % LANES].send(packet)
+        assert (await bench.recv(direction))[0].packet == packet
     for steps, direction in (((-1, 1, -1), XM), ((0, -2, 1), YM), ((2, 2, 2), XP)):
         packet = bench.packet(bench.at(*steps))
-        bench.inject[0].put(packet)
-        assert (await bench.arrives(direction))[0].packet == packet
+        bench.inject[0].send(packet)
+        assert (await bench.recv(direction))[0].packet == packet
     await bench.settle()
 
 
@@ -71,10 +71,10 @@ async def hints_are_cleared_on_arrival(dut):
     bench = await Bench.start(dut)
     for port, steps, out in ((XM, (0, 2, 0), YP), (XP, (0, 0, -1), ZM), (YP, (0, 0, 1), ZP), (XM, (0, -1, 2), YM)):
         packet = bench.packet(bench.at(*steps), bench.at(*hop(port, 1)))
-        bench.rx[port].put(packet)
+        bench.rx[port].send(packet)
         expected = clear_hints(packet, port // 2)
         assert expected != packet
-        assert (await bench.arrives(out))[0].packet == expected
+        assert (await bench.recv(out))[0].packet == expected
     await bench.settle()
 
 
@@ -83,8 +83,8 @@ async def continues_on_every_port(dut):
     bench = await Bench.start(dut)
     for port in Direction:
         packet = bench.packet(bench.at(*hop(port ^ 1, 1)), bench.at(*hop(port, 1)))
-        bench.rx[port].put(packet)
-        assert (await bench.arrives(port ^ 1))[0].packet == packet
+        bench.rx[port].send(packet)
+        assert (await bench.recv(port ^ 1))[0].packet == packet
     await bench.settle()
 
 
@@ -95,12 +95,12 @@ async def ejects_on_the_lane_of_the_port(dut):
     for port in Direction:
         for vc in (ESCAPE, PRIORITY):
             packet = bench.packet(bench.here, bench.at(*hop(port, 2)), vc=vc)
-            bench.rx[port].put(packet, vc)
-            assert await bench.eject[port % LANES].get() == clear_hints(packet)
+            bench.rx[port].send(packet, vc)
+            assert await bench.eject[port % LANES].recv() == clear_hints(packet)
     for lane in range(LANES):
         packet = bench.packet(bench.here, chunks=8)
-        bench.inject[lane].put(packet)
-        assert await bench.eject[lane].get() == packet
+        bench.inject[lane].send(packet)
+        assert await bench.eject[lane].recv() == packet
     await bench.settle()
 
 
@@ -110,12 +110,12 @@ async def channels_are_kept(dut):
     bench = await Bench.start(dut)
     for vc, expected in ((0, ESCAPE), (1, ESCAPE), (2, ESCAPE), (3, PRIORITY)):
         packet = bench.packet(bench.at(0, 1, 0), vc=vc)
-        bench.inject[0].put(packet)
-        arrived, = await bench.arrives(YP)
+        bench.inject[0].send(packet)
+        arrived, = await bench.recv(YP)
         assert (arrived.vc, arrived.packet) == (expected, packet)
     for vc in (ESCAPE, PRIORITY):
-        bench.rx[YM].put(bench.packet(bench.at(0, 1, 0), bench.at(0, -1, 0), vc=vc), vc)
-        assert (await bench.arrives(YP))[0].vc == vc
+        bench.rx[YM].send(bench.packet(bench.at(0, 1, 0), bench.at(0, -1, 0), vc=vc), vc)
+        assert (await bench.recv(YP))[0].vc == vc
     await bench.settle()
 
 
@@ -128,14 +128,14 @@ async def bad_headers_are_discarded_whole(dut):
         packet = bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), epoch=bit & 1, chunks=bit % 8 + 1)
         broken = Packet((packet.words[0] ^ 1 << bit, *packet.words[1:]))
         if bit % 3:
-            bench.rx[XM].put(broken)
+            bench.rx[XM].send(broken)
             damaged += 1
         else:
-            bench.inject[0].put(broken)
+            bench.inject[0].send(broken)
             discards[broken.words[0] >> 56 & 1] += 1
     good = bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0))
-    bench.rx[XM].put(good)
-    assert (await bench.arrives(XP))[0].packet == good
+    bench.rx[XM].send(good)
+    assert (await bench.recv(XP))[0].packet == good
     await bench.settle()
     assert bench.discards == discards
     assert +bench.links[XM] == {"received_0": 1, "damaged": damaged}
@@ -152,11 +152,11 @@ async def packets_without_a_way_are_discarded(dut):
         header = packet.words[0] & ~(0x3F << 50) | hint << 50
         return Packet((seal(header), *packet.words[1:]))
 
-    bench.rx[XM].put(lost(0, (3, 3, 0)))
-    bench.rx[XM].put(lost(0b000010, (2, 3, 1)))
-    bench.rx[YM].put(lost(0b100000, (3, 3, 0)))
-    bench.rx[YM].put(lost(0b000100, (2, 2, 0)))
-    bench.inject[0].put(lost(0, (2, 4, 0)))
+    bench.rx[XM].send(lost(0, (3, 3, 0)))
+    bench.rx[XM].send(lost(0b000010, (2, 3, 1)))
+    bench.rx[YM].send(lost(0b100000, (3, 3, 0)))
+    bench.rx[YM].send(lost(0b000100, (2, 2, 0)))
+    bench.inject[0].send(lost(0, (2, 4, 0)))
     await bench.settle()
     assert bench.discards == {0: 5, 1: 0}
     assert not any(sink.packets for sink in [*bench.tx, *bench.eject])
@@ -169,7 +169,7 @@ async def never_sends_without_room(dut):
     bench.tx[XP].hold = True
     for vc in (ESCAPE, PRIORITY):
         for _ in range(SLOTS + 3):
-            bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8), vc)
+            bench.rx[XM].send(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8), vc)
     await ClockCycles(dut.clk, 600)
     assert len(bench.tx[XP].packets) == 2 * SLOTS, "the model would have objected to more"
     bench.tx[XP].release(PRIORITY, UNITS // SLOTS)
@@ -187,15 +187,15 @@ async def bubble(dut):
     bench.tx[YP].hold = True
     for lane in bench.inject:
         for _ in range(SLOTS + 1):
-            lane.put(bench.packet(bench.at(0, 2, 0), chunks=8))
+            lane.send(bench.packet(bench.at(0, 2, 0), chunks=8))
     await ClockCycles(dut.clk, 500)
     entered = SLOTS if BUBBLE == "off" else SLOTS - 1
     assert len(bench.tx[YP].packets) == entered
-    bench.rx[XM].put(bench.packet(bench.at(0, 2, 0), bench.at(-1, 0, 0), chunks=8))
+    bench.rx[XM].send(bench.packet(bench.at(0, 2, 0), bench.at(-1, 0, 0), chunks=8))
     await ClockCycles(dut.clk, 100)
     assert len(bench.tx[YP].packets) == entered, "a turn enters as well"
     for _ in range(2):
-        bench.rx[YM].put(bench.packet(bench.at(0, 2, 0), bench.at(0, -1, 0), chunks=8))
+        bench.rx[YM].send(bench.packet(bench.at(0, 2, 0), bench.at(0, -1, 0), chunks=8))
     await ClockCycles(dut.clk, 100)
     assert len(bench.tx[YP].packets) == SLOTS
     bench.tx[YP].hold = False
@@ -209,7 +209,7 @@ async def short_packets_fill_chunks(dut):
     bench = await Bench.start(dut)
     bench.tx[YP].hold = True
     for _ in range(UNITS + 1):
-        bench.inject[0].put(bench.packet(bench.at(0, 2, 0)))
+        bench.inject[0].send(bench.packet(bench.at(0, 2, 0)))
     await ClockCycles(dut.clk, 400)
     assert len(bench.tx[YP].packets) == (UNITS if BUBBLE == "off" else UNITS - 1)
     bench.tx[YP].hold = False
@@ -221,16 +221,16 @@ async def through_traffic_comes_first(dut):
     """While links and a lane want an output, the lane gets one packet in `THROUGH_GRANTS` + 1."""
     bench = await Bench.start(dut)
     for _ in range(100):
-        bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8))
-    await bench.arrives(XP, 3)
+        bench.rx[XM].send(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=8))
+    await bench.recv(XP, 3)
     own = [bench.packet(bench.at(1, 0, 0), chunks=8) for _ in range(4)]
     for packet in own:
-        bench.inject[0].put(packet)
+        bench.inject[0].send(packet)
     await bench.until(lambda: bench.inject[0].idle, 10_000)
     await bench.until(lambda: len(bench.tx[XP].packets) > 40, 10_000)
-    places = [place for place, arrived in enumerate(bench.tx[XP].packets) if arrived.packet in own]
-    gaps = [after - before for before, after in pairwise(places)]
-    assert gaps == [THROUGH_GRANTS + 1] * 3, places
+    positions = [position for position, arrived in enumerate(bench.tx[XP].packets) if arrived.packet in own]
+    gaps = [after - before for before, after in pairwise(positions)]
+    assert gaps == [THROUGH_GRANTS + 1] * 3, positions
 
 
 @cocotb.test
@@ -239,10 +239,10 @@ async def short_through_packets_do_not_starve_what_enters(dut):
     bench = await Bench.start(dut)
     bench.tx[YP]._delay = 9
     for _ in range(400):
-        bench.rx[YM].put(bench.packet(bench.at(0, 1, 0), bench.at(0, -1, 0)))
+        bench.rx[YM].send(bench.packet(bench.at(0, 1, 0), bench.at(0, -1, 0)))
     for _ in range(4):
-        bench.inject[0].put(bench.packet(bench.at(0, 1, 0)))
-        bench.rx[XM].put(bench.packet(bench.at(0, 1, 0), bench.at(-1, 0, 0)))
+        bench.inject[0].send(bench.packet(bench.at(0, 1, 0)))
+        bench.rx[XM].send(bench.packet(bench.at(0, 1, 0), bench.at(-1, 0, 0)))
     await bench.until(lambda: len(bench.tx[YP].packets) > 250, 20_000)
     sources = [unpack(Header, arrived.packet.words[0])["source"] for arrived in bench.tx[YP].packets]
     assert sorted(Counter(sources).values())[:2] == [4, 4], Counter(sources)
@@ -255,11 +255,11 @@ async def a_hot_spot_downstream_does_not_starve_what_enters(dut):
     sink = bench.tx[YP]
     sink.hold = True
     for _ in range(250):
-        bench.rx[YM].put(bench.packet(bench.at(0, 1, 0), bench.at(0, -1, 0)))
-    await bench.arrives(YP, 1)
+        bench.rx[YM].send(bench.packet(bench.at(0, 1, 0), bench.at(0, -1, 0)))
+    await bench.recv(YP, 1)
     own = [bench.packet(bench.at(0, 1, 0)) for _ in range(2)]
     for packet in own:
-        bench.inject[0].put(packet)
+        bench.inject[0].send(packet)
     for _ in range(200):
         await ClockCycles(dut.clk, 2 * YIELD_CYCLES)
         sink.release(ESCAPE, UNITS // SLOTS)
@@ -278,14 +278,14 @@ async def priority_comes_first(dut):
     bench.tx[ZP].hold = True
     for vc in (ESCAPE, PRIORITY):
         for _ in range(SLOTS):
-            bench.rx[ZM].put(bench.packet(bench.at(0, 0, 1), bench.at(0, 0, -1), chunks=8, vc=vc), vc)
-    await bench.arrives(ZP, 2 * SLOTS)
+            bench.rx[ZM].send(bench.packet(bench.at(0, 0, 1), bench.at(0, 0, -1), chunks=8, vc=vc), vc)
+    await bench.recv(ZP, 2 * SLOTS)
     for vc in (ESCAPE, PRIORITY):
-        bench.rx[ZM].put(bench.packet(bench.at(0, 0, 1), bench.at(0, 0, -1), vc=vc), vc)
+        bench.rx[ZM].send(bench.packet(bench.at(0, 0, 1), bench.at(0, 0, -1), vc=vc), vc)
     await ClockCycles(dut.clk, 100)
     assert not bench.tx[ZP].packets
     bench.tx[ZP].hold = False
-    assert [arrived.vc for arrived in await bench.arrives(ZP, 2)] == [PRIORITY, ESCAPE]
+    assert [arrived.vc for arrived in await bench.recv(ZP, 2)] == [PRIORITY, ESCAPE]
     await bench.settle()
 
 
@@ -294,11 +294,11 @@ async def bad_tails_pass(dut):
     """A bad mark stays on the tail, and a packet closed early gives its whole room back."""
     bench = await Bench.start(dut)
     bad = bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0), chunks=3, bad=True)
-    bench.rx[XM].put(bad)
+    bench.rx[XM].send(bad)
     cut = Packet(bench.packet(bench.at(1, 0, 0), chunks=8).words[:3], bad=True)
-    bench.inject[0].put(cut)
-    assert Counter(a.packet for a in await bench.arrives(XP, 2)) == {bad: 1, cut: 1}
-    bench.rx[XM].put(Packet(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0)).words[:2], bad=True))
+    bench.inject[0].send(cut)
+    assert Counter(a.packet for a in await bench.recv(XP, 2)) == {bad: 1, cut: 1}
+    bench.rx[XM].send(Packet(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0)).words[:2], bad=True))
     await bench.settle()
 
 
@@ -333,11 +333,11 @@ async def everything_at_once(dut, pauses):
                 there[dimension] = bench.here[dimension]
             there[port // 2] = bench.at(*hop(port ^ 1, chooser.randint(0, 1)))[port // 2]
             packet = bench.packet(there, before, chunks=chunks, vc=vc, bad=bad)
-            bench.rx[port].put(packet, vc)
+            bench.rx[port].send(packet, vc)
         else:
             port -= 6
             packet = bench.packet(there, chunks=chunks, vc=vc, bad=bad)
-            bench.inject[port].put(packet)
+            bench.inject[port].send(packet)
         expected[expect(bench, packet, port)] += 1
     await bench.until(lambda: all(unit.idle for unit in [*bench.rx, *bench.inject]), 100_000)
     await bench.settle()
@@ -353,7 +353,7 @@ async def quiescent_means_empty(dut):
     await bench.settle()
     bench.tx[XP].hold = True
     for _ in range(SLOTS + 1):
-        bench.rx[XM].put(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0)))
+        bench.rx[XM].send(bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0)))
     await ClockCycles(dut.clk, 100)
     if not CHUNKS:
         assert not int(dut.quiescent.value), "a packet waits for room"

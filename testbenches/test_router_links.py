@@ -26,16 +26,16 @@ def through(bench, **options):
 async def headers_count_at_both_ends(dut):
     """By cable and epoch parity, on either channel; an injected one counts where it leaves."""
     bench = await Bench.start(dut)
-    dice = random.Random(5)
+    rng = random.Random(5)
     expected = [Counter() for _ in Direction]
     for _ in range(60):
-        epoch, vc = dice.randrange(2), dice.choice((ESCAPE, PRIORITY))
-        if dice.random() < 0.7:
-            bench.rx[XM].put(through(bench, epoch=epoch, vc=vc, chunks=dice.randint(1, 8)), vc)
+        epoch, vc = rng.randrange(2), rng.choice((ESCAPE, PRIORITY))
+        if rng.random() < 0.7:
+            bench.rx[XM].send(through(bench, epoch=epoch, vc=vc, chunks=rng.randint(1, 8)), vc)
             expected[XM][f"received_{epoch}"] += 1
         else:
-            packet = bench.packet(bench.at(1, 0, 0), epoch=epoch, chunks=dice.randint(1, 8))
-            bench.inject[dice.randrange(LANES)].put(packet)
+            packet = bench.packet(bench.at(1, 0, 0), epoch=epoch, chunks=rng.randint(1, 8))
+            bench.inject[rng.randrange(LANES)].send(packet)
         expected[XP][f"sent_{epoch}"] += 1
     await bench.settle()
     assert [+seen for seen in bench.links] == expected
@@ -47,14 +47,14 @@ async def what_lacks_its_header_goes(dut):
     bench = await Bench.start(dut)
     around = [through(bench, chunks=3) for _ in range(2)]
     for vc in (ESCAPE, PRIORITY):
-        bench.rx[XM].put(around[0], vc)
-        bench.rx[XM].put(Packet((around[0].words[0], *through(bench, chunks=3).words[:-1])), vc, lost=[0])
+        bench.rx[XM].send(around[0], vc)
+        bench.rx[XM].send(Packet((around[0].words[0], *through(bench, chunks=3).words[:-1])), vc, lost=[0])
         # Where chunks are counted, as many come back as its first flit says.
         if not CHUNKS:
-            bench.rx[XM].put(through(bench, chunks=8), vc, lost=[0])
-            bench.rx[XM].put(through(bench, chunks=4), vc, lost=range(7))
-        bench.rx[XM].put(around[1], vc)
-        assert [arrived.packet for arrived in await bench.arrives(XP, 2)] == around
+            bench.rx[XM].send(through(bench, chunks=8), vc, lost=[0])
+            bench.rx[XM].send(through(bench, chunks=4), vc, lost=range(7))
+        bench.rx[XM].send(around[1], vc)
+        assert [arrived.packet for arrived in await bench.recv(XP, 2)] == around
     await bench.settle()
     assert +bench.links[XM] == Counter(received_0=4, damaged=2 if CHUNKS else 6)
     assert not bench.discards.total()
@@ -65,14 +65,14 @@ async def what_lacks_its_end_is_ended(dut):
     """By the header of the packet behind it, marked bad; of that packet nothing goes on, and all room comes back."""
     bench = await Bench.start(dut)
     cut, swallowed, good = through(bench, chunks=2), through(bench, chunks=1), through(bench, chunks=1)
-    bench.rx[XM].put(cut, lost=[6, 7])
+    bench.rx[XM].send(cut, lost=[6, 7])
     await ClockCycles(dut.clk, 60)
     assert bench.ends(XM)[1]["receiving"]
     assert bench.ends(XP)[0]["sending"]
     assert not bench.links[XM]["damaged"]
-    bench.rx[XM].put(swallowed)
-    bench.rx[XM].put(good)
-    first, second = await bench.arrives(XP, 2)
+    bench.rx[XM].send(swallowed)
+    bench.rx[XM].send(good)
+    first, second = await bench.recv(XP, 2)
     assert first.packet.bad
     assert first.packet.words[:6] == cut.words[:6]
     assert len(first.packet.words) == 7
@@ -90,11 +90,11 @@ async def an_end_that_is_lost_holds_up_its_channel_only(dut):
     bench = await Bench.start(dut)
     for vc, other in ((ESCAPE, PRIORITY), (PRIORITY, ESCAPE)):
         cut, after = through(bench, chunks=2), [through(bench, chunks=3) for _ in range(2)]
-        bench.rx[XM].put(cut, vc, lost=[6, 7])
-        bench.rx[XM].put(through(bench, chunks=2), other)
-        bench.rx[XM].put(after[0], vc)
-        bench.rx[XM].put(after[1], other)
-        first, *rest = sorted(await bench.arrives(XP, 3), key=lambda arrived: not arrived.packet.bad)
+        bench.rx[XM].send(cut, vc, lost=[6, 7])
+        bench.rx[XM].send(through(bench, chunks=2), other)
+        bench.rx[XM].send(after[0], vc)
+        bench.rx[XM].send(after[1], other)
+        first, *rest = sorted(await bench.recv(XP, 3), key=lambda arrived: not arrived.packet.bad)
         assert (first.vc, first.packet.bad, first.packet.words[:6]) == (vc, True, cut.words[:6])
         assert len(first.packet.words) == 7
         assert {(arrived.vc, arrived.packet) for arrived in rest} == {(vc, after[0]), (other, after[1])}
@@ -112,10 +112,10 @@ async def no_packet_is_longer_than_its_header_says(dut):
         for chunks, lost in ((1, 1), (4, 3), (8, 20)):
             cut, good = through(bench, chunks=chunks), through(bench, chunks=2)
             kept = 4 * chunks - min(lost, 4 * chunks - 1)
-            bench.rx[XM].put(cut, vc, lost=range(kept, 4 * chunks))
-            bench.rx[XM].put(through(bench, chunks=8), vc, lost=[0])
-            bench.rx[XM].put(good, vc)
-            first, second = await bench.arrives(XP, 2)
+            bench.rx[XM].send(cut, vc, lost=range(kept, 4 * chunks))
+            bench.rx[XM].send(through(bench, chunks=8), vc, lost=[0])
+            bench.rx[XM].send(good, vc)
+            first, second = await bench.recv(XP, 2)
             assert first.packet.bad
             assert first.packet.words[:kept] == cut.words[:kept]
             assert len(first.packet.words) == 4 * chunks
@@ -129,10 +129,10 @@ async def a_condemned_packet_ends_too(dut):
     """Headers lost one after another: what remains is sunk a packet's length at a time; what is behind it passes."""
     bench = await Bench.start(dut)
     good = through(bench, chunks=2)
-    bench.rx[XM].put(through(bench, chunks=8), lost=[0, 31])
-    bench.rx[XM].put(through(bench, chunks=8), lost=[0])
-    bench.rx[XM].put(good)
-    (arrived,) = await bench.arrives(XP)
+    bench.rx[XM].send(through(bench, chunks=8), lost=[0, 31])
+    bench.rx[XM].send(through(bench, chunks=8), lost=[0])
+    bench.rx[XM].send(good)
+    (arrived,) = await bench.recv(XP)
     assert arrived.packet == good
     assert bench.links[XM]["damaged"] == 2
     if not CHUNKS:
@@ -145,8 +145,8 @@ async def what_lacks_its_middle_is_bad(dut):
     bench = await Bench.start(dut)
     for lost in ([5], range(1, 11)):
         packet = through(bench, chunks=3)
-        bench.rx[XM].put(packet, lost=lost)
-        (arrived,) = await bench.arrives(XP)
+        bench.rx[XM].send(packet, lost=lost)
+        (arrived,) = await bench.recv(XP)
         assert arrived.packet == Packet(tuple(w for at, w in enumerate(packet.words) if at not in lost), bad=True)
     await bench.settle()
 
@@ -159,7 +159,7 @@ async def room_is_at_one_end_or_the_other(dut):
     taken = UNITS // SLOTS
     for vc in (ESCAPE, PRIORITY):
         for _ in range(SLOTS + 2):
-            bench.rx[XM].put(through(bench, chunks=8), vc)
+            bench.rx[XM].send(through(bench, chunks=8), vc)
     await ClockCycles(dut.clk, 600)
     assert bench.ends(XP)[0]["free"] == 0
     assert bench.ends(XM)[1]["held"] == 2 * taken * 0x81

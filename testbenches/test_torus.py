@@ -102,5 +102,5 @@ async def soak(torus, chooser):
 
 def opposite(rank, shape):
     """The rank half way round in x and y, so as far as plus hints may lead."""
-    x, y, z = ((place + size // 2) % size for place, size in zip(coordinate_of(rank, shape), shape, strict=True))
+    x, y, z = ((at + size // 2) % size for at, size in zip(coordinate_of(rank, shape), shape, strict=True))
     return x + shape[0] * (y + shape[1] * z)

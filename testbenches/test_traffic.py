@@ -28,28 +28,28 @@ def place_of(head):
 
 @cocotb.test()
 async def fixed_patterns(dut):
-    """Each pattern goes where its definition says, from every kind of place; to itself nothing is sent but counted."""
+    """Each pattern goes where it is defined to, from all kinds of coordinates; what is for itself is only counted."""
     bench = Bench(dut)
     fixed = [pattern for pattern in Pattern if pattern not in (Pattern.UNIFORM, Pattern.HOT_SPOT)]
     for sizes in ((4, 4, 4), (5, 3, 2), (8, 8, 1), (7, 1, 1), (1, 1, 1), (2, 6, 3)):
-        places = list(product(*map(range, sizes)))
-        for place in bench.random.sample(places, min(3, len(places))):
-            await bench.start(place, sizes)
+        coordinates = list(product(*map(range, sizes)))
+        for coordinate in bench.random.sample(coordinates, min(3, len(coordinates))):
+            await bench.start(coordinate, sizes)
             await bench.fixed_length(1)
             await bench.set("PROBABILITY", ALWAYS)
             omitted = 0
             for pattern in fixed:
-                target = bench.random.choice(places)
+                target = bench.random.choice(coordinates)
                 await bench.set("TARGET", target[0] << 16 | target[1] << 8 | target[2])
-                expected = destination_of(pattern, place, sizes, target)
+                expected = destination_of(pattern, coordinate, sizes, target)
                 for sink in bench.to_guard:
                     sink.packets.clear()
                 await bench.set("COUNT", 3)
                 await bench.control(pattern)
                 await bench.settle()
                 found = [place_of(head) for head, _ in heads(bench)]
-                assert found == [expected] * 3 * (expected != place), (sizes, place, pattern)
-                omitted += 3 * (expected == place)
+                assert found == [expected] * 3 * (expected != coordinate), (sizes, coordinate, pattern)
+                omitted += 3 * (expected == coordinate)
                 assert await bench.get("SELF") == omitted
                 await bench.control(enable=0)
 
@@ -101,12 +101,12 @@ async def uniform(dut, sizes):
     await bench.set("COUNT", 1000)
     await bench.control()
     await bench.settle(60_000)
-    others = [place for place in product(*map(range, sizes)) if place != bench.place]
+    others = [coordinate for coordinate in product(*map(range, sizes)) if coordinate != bench.coordinate]
     found = Counter(place_of(head) for head, _ in heads(bench))
     assert set(found) == set(others)
     # One in 10^6 for these degrees of freedom: mean plus seven deviations is far above.
     freedom = max(1, len(others) - 1)
-    counts = [found[place] for place in others]
+    counts = [found[coordinate] for coordinate in others]
     assert chi_square(counts, [1000 / len(others)] * len(others)) < freedom + 7 * (2 * freedom) ** 0.5
     assert await bench.get("SELF") == 0
 
@@ -127,7 +127,7 @@ async def hot_spot(dut):
     assert set(found) == {(0, 0, 0), (1, 0, 0)}
     hot = 1200 * (1 / 4 + 3 / 4 / 2)
     assert abs(found[1, 0, 0] - hot) < 5 * hot ** 0.5
-    await bench.set("HOTSPOT", bench.place[0] << 16)
+    await bench.set("HOTSPOT", bench.coordinate[0] << 16)
     await bench.set("COUNT", 1200)
     await bench.settle(60_000)
     omitted = await bench.get("SELF")
@@ -167,8 +167,8 @@ async def arrivals(dut):
     """Trials are independent and of the given probability; another node or seed makes others, the same the same."""
     bench = Bench(dut)
     times = []
-    for place, seed in (((1, 0, 0), 1), ((1, 0, 0), 1), ((1, 0, 0), 2), ((2, 0, 0), 1)):
-        await bench.start(place)
+    for coordinate, seed in (((1, 0, 0), 1), ((1, 0, 0), 1), ((1, 0, 0), 2), ((2, 0, 0), 1)):
+        await bench.start(coordinate)
         for sink in bench.to_guard:
             sink.packets.clear()
         await bench.fixed_length(1)

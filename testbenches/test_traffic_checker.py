@@ -20,10 +20,10 @@ ADAPTIVE = {"dynamic": 1, "vc": 0}
 
 def right(bench, **changes):
     """A packet for this node that is right, but for the changes."""
-    dice = bench.random
-    return traffic_packet(bench.place, **{
-        "source": dice.randrange(60), "size": dice.randrange(8), "generated": bench.now - dice.randrange(1, 3000),
-        "number": dice.getrandbits(24), **ADAPTIVE, **changes})
+    rng = bench.random
+    return traffic_packet(bench.coordinate, **{
+        "source": rng.randrange(60), "size": rng.randrange(8), "generated": bench.now - rng.randrange(1, 3000),
+        "number": rng.getrandbits(24), **ADAPTIVE, **changes})
 
 
 def spoiled(packet, index, bit):
@@ -48,7 +48,7 @@ async def measured(dut, pauses):
         packet = right(bench, generated=bench.now - bench.random.randrange(1, late), recorded=number % 4 != 0,
                        size=bench.random.choice([0, 0, 0, 7, 2]))
         expected[lane].append(packet)
-        bench.from_guard[lane].put(packet)
+        bench.from_guard[lane].send(packet)
     await bench.settle()
     window = await bench.get("WINDOW")
     assert abs(window - (bench.now - begin)) < 8
@@ -72,7 +72,7 @@ async def measured(dut, pauses):
     assert pauses != "never" or bench.longest_wait == 0
 
     await bench.control(enable=0, record=0)
-    bench.from_guard[0].put(right(bench))
+    bench.from_guard[0].send(right(bench))
     await bench.settle()
     assert await bench.get("ACCEPTED") == 120 and await bench.get("RECEIVED") == 91
     await bench.set("CLEAR", 1)
@@ -93,14 +93,14 @@ async def bins(dut):
     for bin_, edge in [(0, 0), *enumerate(edges)]:
         for latency in (edge, max(edge - 1, 0)):
             begin = bench.now
-            bench.from_guard[0].put(right(bench, size=0, generated=begin + way - latency, recorded=way != 0))
+            bench.from_guard[0].send(right(bench, size=0, generated=begin + way - latency, recorded=way != 0))
             await bench.settle()
             if way:
                 assert bench.ends[-1][1] == begin + way
                 expected[bin_ if latency == edge else bin_ - 1] += 1
             way = bench.ends[-1][1] - begin
     for latency in (1 << 18, 1 << 30):
-        bench.from_guard[0].put(right(bench, size=0, generated=bench.now - latency))
+        bench.from_guard[0].send(right(bench, size=0, generated=bench.now - latency))
         expected[127] += 1
     await bench.settle()
     assert await bench.histogram() == expected
@@ -117,7 +117,7 @@ async def wrong(dut):
 
     async def send(kind, packet):
         expected[kind] += 1
-        bench.from_guard[bench.random.choice(bench.lanes)].put(packet)
+        bench.from_guard[bench.random.choice(bench.lanes)].send(packet)
         await bench.settle()
         assert await bench.errors() == [expected[error] for error in TrafficError], kind
 
@@ -131,9 +131,9 @@ async def wrong(dut):
         await send(TrafficError.LENGTH, replace(packet, words=packet.words[:2]))
         await send(TrafficError.LENGTH, replace(packet, words=packet.words + (7,) * 32))
         for axis in "xyz":
-            place = dict(zip("xyz", bench.place, strict=True))
-            place[axis] ^= 1
-            elsewhere = replace(packet, words=(pack(Header, **{**unpack(Header, packet.words[0]), **place}),
+            coordinate = dict(zip("xyz", bench.coordinate, strict=True))
+            coordinate[axis] ^= 1
+            elsewhere = replace(packet, words=(pack(Header, **{**unpack(Header, packet.words[0]), **coordinate}),
                                                *packet.words[1:]))
             await send(TrafficError.MISROUTED, elsewhere)
         await send(TrafficError.MISROUTED, spoiled(packet, 0, Header["deposit"].offset))
@@ -150,7 +150,7 @@ async def wrong(dut):
     assert await bench.histogram() == {}
     # The errors have changed nothing for what follows.
     for lane in bench.lanes:
-        bench.from_guard[lane].put(right(bench))
+        bench.from_guard[lane].send(right(bench))
     await bench.settle()
     assert await bench.get("RECEIVED") == bench.parameters.lanes
     assert sum(bench.retired) == len(bench.ends)
@@ -164,20 +164,20 @@ async def order(dut):
     sequence = [(5, 1), (5, 2), (5, 9), (6, 3), (5, 0xFFFFF), (5, 0x7FFFFF), (5, 0xFFFFFE), (5, 0xFFFFFF), (5, 0),
                 (5, 7), (6, 4)]
     for source, number in sequence:
-        bench.from_guard[0].put(right(bench, source=source, number=number, size=0, **ESCAPE))
+        bench.from_guard[0].send(right(bench, source=source, number=number, size=0, **ESCAPE))
     await bench.settle()
     assert await bench.errors() == [0] * 6
     for source, number in ((5, 7), (5, 6), (5, 0xFFFFFF), (6, 4), (6, 3)):
-        bench.from_guard[0].put(right(bench, source=source, number=number, size=0, **ESCAPE))
+        bench.from_guard[0].send(right(bench, source=source, number=number, size=0, **ESCAPE))
     for _ in range(4):
-        bench.from_guard[0].put(right(bench, source=5, number=3, size=0, **ADAPTIVE))
-    bench.from_guard[0].put(right(bench, source=5, number=8, size=0, **ESCAPE))
+        bench.from_guard[0].send(right(bench, source=5, number=3, size=0, **ADAPTIVE))
+    bench.from_guard[0].send(right(bench, source=5, number=8, size=0, **ESCAPE))
     await bench.settle()
     assert await bench.errors() == [0] * 5 + [5]
     assert await bench.get("RECEIVED") == len(sequence) + 5
     await bench.set("CLEAR", 1)
     await bench.settle()
-    bench.from_guard[0].put(right(bench, source=5, number=1, size=0, **ESCAPE))
+    bench.from_guard[0].send(right(bench, source=5, number=1, size=0, **ESCAPE))
     await bench.settle()
     assert await bench.errors() == [0] * 6
 
@@ -191,22 +191,22 @@ async def beside_the_interface(dut, pauses):
     await bench.lengths([1 / 8] * 8)
     await bench.set("PROBABILITY", 0xFFFFFFFF)
     await bench.set("COUNT", 60)
-    dice = bench.random
+    rng = bench.random
 
     def software():
-        size = dice.randrange(8)
-        mark = dice.choice([{"dma": 1, "pid0": 1, "pid1": 1}, {"pid0": 1}, {"pid1": 1}, {}])
+        size = rng.randrange(8)
+        mark = rng.choice([{"dma": 1, "pid0": 1, "pid1": 1}, {"pid0": 1}, {"pid1": 1}, {}])
         head = pack(Header, size=size, source=3, **mark)
-        return Packet((head, *(dice.getrandbits(64) for _ in range(4 * size + 3))))
+        return Packet((head, *(rng.getrandbits(64) for _ in range(4 * size + 3))))
 
     out = [[software() for _ in range(8)] for _ in bench.lanes]
     into = [[software() for _ in range(8)] for _ in bench.lanes]
     for lane in bench.lanes:
         for one, other in zip(out[lane], into[lane], strict=True):
-            bench.from_ni[lane].put(one)
-            bench.from_guard[lane].put(other)
-            for _ in range(dice.randrange(3)):
-                bench.from_guard[lane].put(right(bench, size=dice.choice([0, 0, 5])))
+            bench.from_ni[lane].send(one)
+            bench.from_guard[lane].send(other)
+            for _ in range(rng.randrange(3)):
+                bench.from_guard[lane].send(right(bench, size=rng.choice([0, 0, 5])))
     await bench.control()
     await bench.settle()
     for lane in bench.lanes:
@@ -229,18 +229,18 @@ async def hostile(dut):
     """Whatever comes with the mark, of any length and content, is an error and never makes the lane wait."""
     bench = Bench(dut)
     await bench.start()
-    dice = bench.random
+    rng = bench.random
     for lane in bench.lanes:
         for _ in range(60):
-            head = pack(Header, **{**unpack(Header, dice.getrandbits(64)), "pid0": 1, "pid1": 1, "dma": 0})
-            words = (head, *(dice.getrandbits(64) for _ in range(dice.choice([0, 1, 2, 3, 3, 7, 31, 63]))))
-            bench.from_guard[lane].put(Packet(words, bad=dice.random() < 0.3))
+            head = pack(Header, **{**unpack(Header, rng.getrandbits(64)), "pid0": 1, "pid1": 1, "dma": 0})
+            words = (head, *(rng.getrandbits(64) for _ in range(rng.choice([0, 1, 2, 3, 3, 7, 31, 63]))))
+            bench.from_guard[lane].send(Packet(words, bad=rng.random() < 0.3))
     await bench.settle()
     assert sum(await bench.errors()) == 60 * bench.parameters.lanes == sum(bench.retired)
     assert await bench.get("ACCEPTED") == await bench.get("RECEIVED") == 0
     # Packets shorter than hardware lets through may wait for their turn to be counted.
     assert bench.longest_wait <= 3
-    bench.from_guard[0].put(right(bench))
+    bench.from_guard[0].send(right(bench))
     await bench.settle()
     assert await bench.get("RECEIVED") == 1
 
@@ -255,7 +255,7 @@ async def time_wraps(dut):
     assert begin < 7 << 32
     packet = right(bench, generated=bench.now)
     await bench.cycles(400)
-    bench.from_guard[0].put(packet)
+    bench.from_guard[0].send(packet)
     await bench.settle()
     (_, end), = bench.ends
     latency = end - unpack(TrafficHeader, packet.words[1])["generated"] & 0xFFFFFFFF

@@ -72,12 +72,12 @@ class Bench:
         """Sources and destinations: the ranks and the outside."""
         return [*range(self.nodes), OUTSIDE]
 
-    def put(self, source: int, packet: Packet) -> None:
+    def send(self, source: int, packet: Packet) -> None:
         """Send a packet from a rank or the outside."""
         if source == OUTSIDE:
-            self.source.put(packet)
+            self.source.send(packet)
         else:
-            self.tree.put(source, packet)
+            self.tree.send(source, packet)
 
     def received(self, place: int) -> list[Packet]:
         """What has come to a rank or the outside."""
@@ -123,7 +123,7 @@ async def every_rank_is_reached_from_everywhere(dut: Any) -> None:
                 vector = EXTERNAL if target == OUTSIDE else target
                 packet = tree_packet(vector, payload=(source & 0xFF, target & 0xFF), src_key=source & 0xFF,
                                      channel=channel, owner=1, external=0, source=0xABCD)
-                bench.put(source, packet)
+                bench.send(source, packet)
                 for place in destinations(source, vector, bench.nodes):
                     expected[place].append(on_arrival(source, packet))
     await bench.settle()
@@ -136,7 +136,7 @@ async def broadcast_reaches_all_exactly_once(dut: Any) -> None:
     bench = await Bench.start(dut)
     for source in bench.everyone:
         packet = tree_packet(None, payload=tuple(range(30)), src_key=source & 0xFF)
-        bench.put(source, packet)
+        bench.send(source, packet)
         await bench.settle()
         for place in bench.everyone:
             wanted = [on_arrival(source, packet)] if place != OUTSIDE or source != OUTSIDE else []
@@ -151,9 +151,9 @@ async def ranks_that_do_not_exist_are_forgotten(dut: Any) -> None:
     bench = await Bench.start(dut)
     for vector in (bench.nodes, bench.nodes + 1, 2 * bench.nodes + 1, 0xFFFF, 0x10000, 0x10000 + bench.nodes - 1,
                    EXTERNAL - 1, 0x800000):
-        bench.put(bench.nodes - 1, tree_packet(vector))
-        bench.put(OUTSIDE, tree_packet(vector, channel=OWNER))
-    bench.put(OUTSIDE, tree_packet(EXTERNAL))
+        bench.send(bench.nodes - 1, tree_packet(vector))
+        bench.send(OUTSIDE, tree_packet(vector, channel=OWNER))
+    bench.send(OUTSIDE, tree_packet(EXTERNAL))
     await bench.settle()
     assert not any(bench.received(place) for place in bench.everyone)
 
@@ -165,11 +165,11 @@ async def malformed_packets_from_outside_do_not_enter(dut: Any) -> None:
                    tree_packet(None, payload=(1,), words=63), Packet(tree_packet(None).words[:1]),
                    Packet(tree_packet(None).words, bad=True)):
         for channel in TreeChannel:
-            bench.put(OUTSIDE, Packet(packet.words, packet.bad, channel))
+            bench.send(OUTSIDE, Packet(packet.words, packet.bad, channel))
     for number, flit in enumerate(tree_packet(None, payload=(1, 2, 3)).flits()):
-        bench.source.put_flit(flit ^ (number == 3) << len(dut.owner_in__payload) - 1)
+        bench.source.send_flit(flit ^ (number == 3) << len(dut.owner_in__payload) - 1)
     good = tree_packet(bench.nodes - 1, payload=(7,))
-    bench.put(OUTSIDE, good)
+    bench.send(OUTSIDE, good)
     await bench.settle()
     for rank in range(bench.nodes):
         assert bench.received(rank) == ([on_arrival(OUTSIDE, good)] if rank == bench.nodes - 1 else [])
@@ -187,7 +187,7 @@ async def random_traffic_is_all_accounted_for(dut: Any, pauses: str, seed: int) 
         payload = tuple(choose.getrandbits(64) for _ in range(choose.choice((0, 1, 5, 30))))
         packet = tree_packet(vector, payload=payload, dst_key=number, src_key=source & 0xFF, source=source & 0xFFFF,
                              channel=choose.choice(list(TreeChannel)))
-        bench.put(source, packet)
+        bench.send(source, packet)
         for place in destinations(source, vector, bench.nodes):
             expected[place, source & 0xFF, packet.channel].append(on_arrival(source, packet))
     await bench.settle()
@@ -205,15 +205,15 @@ async def owner_passes_a_tenant_channel_that_is_stuck(dut: Any) -> None:
     bench = await Bench.start(dut, "never", frozenset({(last, TENANT)}))
     for rank in range(bench.nodes):
         for number in range(8):
-            bench.put(rank, tree_packet(None if number % 2 else last, payload=tuple(range(30))))
+            bench.send(rank, tree_packet(None if number % 2 else last, payload=tuple(range(30))))
     await ClockCycles(dut.clk, 2000)
     assert len(bench.received(last)) == 2, "the flood is not stuck"
     before = bench.tree.now
-    bench.put(OUTSIDE, control_packet([(ControlOp.NOP, 0, 0)] * 30, vector=None))
+    bench.send(OUTSIDE, control_packet([(ControlOp.NOP, 0, 0)] * 30, vector=None))
     await ClockCycles(dut.clk, 60 + (33 + HOP_CYCLES) * bench.depth)
     for rank in range(bench.nodes):
         assert any(packet.channel == OWNER for packet in bench.received(rank)), f"rank {rank}"
-        bench.put(rank, tree_packet(EXTERNAL, src_key=rank, protocol=Protocol.CONTROL, channel=OWNER, payload=(rank,)))
+        bench.send(rank, tree_packet(EXTERNAL, src_key=rank, protocol=Protocol.CONTROL, channel=OWNER, payload=(rank,)))
     # Room for every answer to wait for one tenant packet that is moving, at every node on its way.
     await ClockCycles(dut.clk, (33 + HOP_CYCLES) * bench.depth + 12 * bench.nodes)
     answers = {link_header(packet)["src_key"] for packet in bench.sink.packets if packet.channel == OWNER}
@@ -226,13 +226,13 @@ async def owner_goes_first_in_a_flood(dut: Any) -> None:
     bench = await Bench.start(dut)
     for rank in range(bench.nodes):
         for _ in range(400 // bench.nodes):
-            bench.put(rank, tree_packet(None, payload=tuple(range(30))))
+            bench.send(rank, tree_packet(None, payload=tuple(range(30))))
     slowest = 0
     for number in range(20):
         await ClockCycles(dut.clk, 30 + 11 * number)
         sent = bench.tree.now
         rank = number % bench.nodes
-        bench.put(OUTSIDE, control_packet([(ControlOp.NOP, number, 0)], vector=rank))
+        bench.send(OUTSIDE, control_packet([(ControlOp.NOP, number, 0)], vector=rank))
         while not any(packet.channel == OWNER for packet in bench.received(rank)):
             await RisingEdge(dut.clk)
         slowest = max(slowest, bench.tree.now - sent)
@@ -247,7 +247,7 @@ async def nodes_share_the_way_out(dut: Any) -> None:
     bench = await Bench.start(dut)
     for rank in range(bench.nodes):
         for _ in range(80):
-            bench.put(rank, tree_packet(EXTERNAL, payload=tuple(range(30)), src_key=rank))
+            bench.send(rank, tree_packet(EXTERNAL, payload=tuple(range(30)), src_key=rank))
     await ClockCycles(dut.clk, 80 * 35)
     counts = defaultdict(int)
     for packet in bench.sink.packets:
@@ -261,8 +261,8 @@ async def nodes_share_the_way_out(dut: Any) -> None:
 async def stream_from_outside_does_not_starve_what_the_root_turns(dut: Any) -> None:
     bench = await Bench.start(dut)
     for number in range(60):
-        bench.put(OUTSIDE, tree_packet(number % bench.nodes, payload=tuple(range(30))))
-        bench.put(number % bench.nodes, tree_packet(None, payload=tuple(range(30)), src_key=1))
+        bench.send(OUTSIDE, tree_packet(number % bench.nodes, payload=tuple(range(30))))
+        bench.send(number % bench.nodes, tree_packet(None, payload=tuple(range(30)), src_key=1))
     await ClockCycles(dut.clk, 40 * 36)
     turned = sum(link_header(packet)["src_key"] for packet in bench.sink.packets)
     assert turned >= 14
@@ -273,14 +273,14 @@ async def stream_from_outside_does_not_starve_what_the_root_turns(dut: Any) -> N
 @cocotb.test()
 async def a_hop_takes_as_long_as_documented(dut: Any) -> None:
     bench = await Bench.start(dut)
-    bench.put(OUTSIDE, tree_packet(None))
+    bench.send(OUTSIDE, tree_packet(None))
     await bench.settle()
     hops = [HOP_CYCLES * ((rank + 1).bit_length() - 1) for rank in range(bench.nodes)]
     down = [port.times[0] for port in bench.tree.ports]
     assert [time - down[0] for time in down] == hops
     up = []
     for rank in range(bench.nodes):
-        bench.put(rank, tree_packet(EXTERNAL))
+        bench.send(rank, tree_packet(EXTERNAL))
         sent = bench.tree.now
         while len(bench.sink.packets) <= rank:
             await RisingEdge(dut.clk)
@@ -294,8 +294,8 @@ async def both_directions_run_at_once_and_at_full_rate(dut: Any) -> None:
     bench = await Bench.start(dut)
     last = bench.nodes - 1
     for _ in range(30):
-        bench.put(OUTSIDE, tree_packet(last, payload=tuple(range(30))))
-        bench.put(last, tree_packet(EXTERNAL, payload=tuple(range(30))))
+        bench.send(OUTSIDE, tree_packet(last, payload=tuple(range(30))))
+        bench.send(last, tree_packet(EXTERNAL, payload=tuple(range(30))))
     await ClockCycles(dut.clk, 30 * 35 + 2 * HOP_CYCLES * bench.depth + 60)
     assert len(bench.received(last)) == 30
     assert len(bench.sink.packets) == 30
@@ -307,7 +307,7 @@ async def quiescent_says_that_a_packet_is_on_its_way(dut: Any) -> None:
     last = bench.nodes - 1
     everything = (1 << bench.nodes + 1) - 1
     await bench.settle()
-    bench.put(last, tree_packet(EXTERNAL, payload=(1,)))
+    bench.send(last, tree_packet(EXTERNAL, payload=(1,)))
     bench.sink.pauses = always()
     await ClockCycles(dut.clk, 4)
     for _ in range(100):

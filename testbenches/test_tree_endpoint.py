@@ -131,8 +131,8 @@ async def console_takes_what_it_listens_to(dut: Any, pauses: str) -> None:
     for i in range(12):
         key = RECEIVE_IDS[i % len(RECEIVE_IDS)]
         packet = text(2 if i % 2 else 7, key, flits=i % 4 * 10)
-        bench.tree.put(packet)
-        bench.tree.put(text(2, key ^ 1, flits=3))
+        bench.tree.send(packet)
+        bench.tree.send(text(2, key ^ 1, flits=3))
         if i % len(RECEIVE_IDS) < bench.ids:
             wanted.append(packet)
     assert of_tree(await bench.settle()) == of_tree(wanted)
@@ -142,7 +142,7 @@ async def console_takes_what_it_listens_to(dut: Any, pauses: str) -> None:
 @cocotb.test()
 async def unused_receive_id_takes_nothing(dut: Any) -> None:
     bench = await Bench.start(dut, valid=0)
-    bench.tree.put(text(2))
+    bench.tree.send(text(2))
     assert await bench.settle() == []
 
 
@@ -152,8 +152,8 @@ async def column_refuses_whom_it_does_not_allow(dut: Any) -> None:
     # Back to back and as short as can be: the lookup of one must not serve another.
     sources = [2, 3, 7, 4, 2, 2, 5, 7]
     for source in sources:
-        bench.tree.put(text(source, flits=0))
-    bench.tree.put(text(6, key=0xABCD))
+        bench.tree.send(text(source, flits=0))
+    bench.tree.send(text(6, key=0xABCD))
     got = [tree_header(packet)["source"] for packet in await bench.settle()]
     assert got == [source for source in sources if source in ALLOWED]
     assert bench.refused == [source for source in sources if source not in ALLOWED]
@@ -164,9 +164,9 @@ async def old_packets_are_stale(dut: Any) -> None:
     bench = await Bench.start(dut)
     ages = {-1: True, 0: True, STALE_COMMITS - 1: True, STALE_COMMITS: False, 80: False, -2: False}
     for age in ages:
-        bench.tree.put(text(2, flits=age % 5, epoch=EPOCH - age))
-    bench.tree.put(text(3, epoch=EPOCH - STALE_COMMITS))
-    bench.tree.put(text(0, external=1, epoch=0))
+        bench.tree.send(text(2, flits=age % 5, epoch=EPOCH - age))
+    bench.tree.send(text(3, epoch=EPOCH - STALE_COMMITS))
+    bench.tree.send(text(0, external=1, epoch=0))
     got = [tree_header(packet)["epoch"] for packet in await bench.settle()]
     assert got == [EPOCH - age for age, taken in ages.items() if taken] + [0]
     assert bench.refused == [2] * list(ages.values()).count(False) + [3]
@@ -177,7 +177,7 @@ async def old_packets_are_stale(dut: Any) -> None:
 @cocotb.test()
 async def a_packet_can_become_stale_while_it_arrives(dut: Any) -> None:
     bench = await Bench.start(dut)
-    bench.tree.put(text(2, flits=30, epoch=EPOCH - STALE_COMMITS + 1))
+    bench.tree.send(text(2, flits=30, epoch=EPOCH - STALE_COMMITS + 1))
     while not int(dut.local_in__valid.value):
         await RisingEdge(dut.clk)
     await ClockCycles(dut.clk, 10)
@@ -205,9 +205,9 @@ async def text_for_the_tenant_before_is_nobodys(dut: Any) -> None:
         bench.console.packets.clear()
         for age in ages:
             for source in (2, 3):
-                bench.tree.put(text(source, epoch=(now - age) % 256))
-        bench.tree.put(text(3, epoch=(now + 1) % 256))
-        bench.tree.put(text(0, external=1, epoch=(now - 100) % 256))
+                bench.tree.send(text(source, epoch=(now - age) % 256))
+        bench.tree.send(text(3, epoch=(now + 1) % 256))
+        bench.tree.send(text(0, external=1, epoch=(now - 100) % 256))
         got = [(tree_header(packet)["source"], (now - tree_header(packet)["epoch"]) % 256)
                for packet in await bench.settle()]
         told = [age for age in ages if age <= commits]
@@ -220,7 +220,7 @@ async def text_for_the_tenant_before_is_nobodys(dut: Any) -> None:
 async def what_hold_finds_here_is_unfinished(dut: Any) -> None:
     bench = await Bench.start(dut, "often")
     for _ in range(4):
-        bench.tree.put(text(2, flits=30))
+        bench.tree.send(text(2, flits=30))
     while not int(dut.unfinished.value):
         await RisingEdge(dut.clk)
     await ClockCycles(dut.clk, 60)
@@ -242,7 +242,7 @@ async def outside_needs_no_column_and_own_text_does_not_return(dut: Any) -> None
     outside = text(0, external=1)
     by_owner = text(0, external=1, owner=1, channel=TreeChannel.OWNER, flits=30)
     for packet in (outside, text(NODE_ID), by_owner, text(0)):
-        bench.tree.put(packet)
+        bench.tree.send(packet)
     assert of_tree(await bench.settle()) == of_tree([outside, by_owner])
     assert bench.refused == [0]
 
@@ -252,7 +252,7 @@ async def outside_reaches_the_node_whose_id_is_0(dut: Any) -> None:
     bench = await Bench.start(dut)
     dut.node_id.value = 0
     packet = text(0, external=1)
-    bench.tree.put(packet)
+    bench.tree.send(packet)
     assert of_tree(await bench.settle()) == of_tree([packet])
 
 
@@ -266,8 +266,8 @@ async def owner_reads_writes_and_hears_of_errors(dut: Any, pauses: str) -> None:
         (ControlOp.NOP, 0x123456, 77), (ControlOp.READ, REFUSING, 1), (ControlOp.WRITE, REFUSING, 2),
         (ControlOp.WRITE, 0x14000, 3), (ControlOp.WRITE, 0x4002, 4), (0x55, 0x4000, 6), (ControlOp.WRITE, 0x4000, 8),
     ]
-    bench.tree.put(control_packet(operations, conn_id=0x4242, src_key=0xFFFF_0001))
-    answer = await bench.answers.get()
+    bench.tree.send(control_packet(operations, conn_id=0x4242, src_key=0xFFFF_0001))
+    answer = await bench.answers.recv()
     await bench.settle()
     header, link = tree_header(answer), link_header(answer)
     assert (header["p2p"], header["vector"], header["source"], header["words"]) == (1, EXTERNAL, NODE_ID, 12)
@@ -294,9 +294,9 @@ async def every_control_packet_is_answered_in_order(dut: Any, pauses: str) -> No
     bench = await Bench.start(dut, pauses)
     for number in range(20):
         count = (0, 1, 30, 7)[number % 4]
-        bench.tree.put(control_packet([(ControlOp.WRITE, 4 * i, number << 8 | i) for i in range(count)],
+        bench.tree.send(control_packet([(ControlOp.WRITE, 4 * i, number << 8 | i) for i in range(count)],
                                       vector=None if number % 2 else RANK, conn_id=number))
-    answers = [await bench.answers.get() for _ in range(20)]
+    answers = [await bench.answers.recv() for _ in range(20)]
     await bench.settle()
     assert [link_header(answer)["conn_id"] for answer in answers] == list(range(20))
     assert [len(answer.words) for answer in answers] == [3 + (0, 1, 30, 7)[n % 4] for n in range(20)]
@@ -309,7 +309,7 @@ async def only_both_stamps_make_an_owner(dut: Any) -> None:
     bench = await Bench.start(dut)
     for channel in TreeChannel:
         for owner, external in ((0, 0), (1, 0), (0, 1)):
-            bench.tree.put(control_packet([(ControlOp.WRITE, 0x4000, 1)], owner=owner, external=external,
+            bench.tree.send(control_packet([(ControlOp.WRITE, 0x4000, 1)], owner=owner, external=external,
                                           source=2, dst_key=RECEIVE_IDS[0], channel=channel))
     assert await bench.settle() == []
     assert bench.bus.accesses == []
@@ -325,8 +325,8 @@ async def stamps_override_what_software_wrote(dut: Any, pauses: str) -> None:
         forged = tree_packet((None, EXTERNAL, 3)[number % 3], payload=tuple(range(number % 4 * 10)),
                              protocol=Protocol.CONTROL, dst_key=0xBAD, src_key=0xBAD, conn_id=number, owner=1,
                              external=1, source=0xFFFF, epoch=0xFF, irq=1)
-        bench.ni.put(forged)
-        sent = await bench.texts.get()
+        bench.ni.send(forged)
+        sent = await bench.texts.recv()
         header, link = tree_header(sent), link_header(sent)
         assert header == {**tree_header(forged), "owner": 0, "external": 0, "epoch": EPOCH, "source": NODE_ID}
         assert link == {**link_header(forged), "dst_key": SEND_ID, "src_key": RANK, "protocol": Protocol.CONSOLE}
@@ -356,14 +356,14 @@ async def malformed_packets_leave_no_trace(dut: Any) -> None:
     wanted = []
     for number, packet in enumerate(malformed()):
         good = tree_packet(None, payload=tuple(range(30)), conn_id=number)
-        bench.ni.put(packet)
-        bench.ni.put(good)
+        bench.ni.send(packet)
+        bench.ni.send(good)
         wanted.append(number)
     # A packet that never ends, cut off by the start of the next.
     for flit in list(tree_packet(None, payload=(5, 6, 7)).flits())[:4]:
-        bench.ni.put_flit(flit)
-    bench.ni.put(tree_packet(None, conn_id=len(wanted)))
-    got = [link_header(await bench.texts.get())["conn_id"] for _ in range(len(wanted) + 1)]
+        bench.ni.send_flit(flit)
+    bench.ni.send(tree_packet(None, conn_id=len(wanted)))
+    got = [link_header(await bench.texts.recv())["conn_id"] for _ in range(len(wanted) + 1)]
     await bench.settle()
     assert got == [*wanted, len(wanted)]
     assert not bench.texts.packets
@@ -374,9 +374,9 @@ async def hold_drops_console_but_not_control(dut: Any) -> None:
     bench = await Bench.start(dut)
     dut.hold.value = 1
     for _ in range(6):
-        bench.tree.put(text(2, flits=30))
-        bench.tree.put(text(3, flits=0))
-        bench.tree.put(control_packet([(ControlOp.WRITE, 0x4000, 1)]))
+        bench.tree.send(text(2, flits=30))
+        bench.tree.send(text(3, flits=0))
+        bench.tree.send(control_packet([(ControlOp.WRITE, 0x4000, 1)]))
     bench.console.pauses = iter(lambda: True, None)
     assert await bench.settle() == []
     assert len(bench.answers.packets) == 6
@@ -388,8 +388,8 @@ async def hold_in_mid_packet_cuts_cleanly(dut: Any) -> None:
     bench = await Bench.start(dut)
     for held in (1, 3, 60):
         for start in range(0, 44, 3):
-            bench.tree.put(text(2, flits=30))
-            bench.ni.put(tree_packet(None, payload=tuple(range(30))))
+            bench.tree.send(text(2, flits=30))
+            bench.ni.send(tree_packet(None, payload=tuple(range(30))))
             await ClockCycles(dut.clk, 30 + start)
             dut.hold.value = 1
             bench.ni.flush()
@@ -404,8 +404,8 @@ async def hold_in_mid_packet_cuts_cleanly(dut: Any) -> None:
             bench.texts.packets.clear()
             # The next tenant's packets are whole and alone, in both directions.
             hello, reply = text(7, flits=1), tree_packet(None, payload=(1,), conn_id=start)
-            bench.tree.put(hello)
-            bench.ni.put(reply)
+            bench.tree.send(hello)
+            bench.ni.send(reply)
             assert of_tree(await bench.settle()) == of_tree([hello])
             assert [link_header(packet)["conn_id"] for packet in bench.texts.packets] == [start]
             bench.console.packets.clear()
@@ -418,13 +418,13 @@ async def console_flood_does_not_delay_the_owner(dut: Any) -> None:
     bench.console.pauses = iter(lambda: True, None)
     bench.texts.pauses = iter(lambda: True, None)
     for _ in range(2):
-        bench.tree.put(text(2, flits=30))
+        bench.tree.send(text(2, flits=30))
     for _ in range(6):
-        bench.ni.put(tree_packet(None, payload=tuple(range(30))))
+        bench.ni.send(tree_packet(None, payload=tuple(range(30))))
     await ClockCycles(dut.clk, 300)
     assert not int(dut.quiescent.value)
     for number in range(4):
-        bench.tree.put(control_packet([(ControlOp.READ, 0x4000, 0)] * 30, conn_id=number))
+        bench.tree.send(control_packet([(ControlOp.READ, 0x4000, 0)] * 30, conn_id=number))
     await ClockCycles(dut.clk, 4 * 140)
     assert [link_header(packet)["conn_id"] for packet in bench.answers.packets] == [0, 1, 2, 3]
     assert not bench.console.packets
@@ -434,8 +434,8 @@ async def console_flood_does_not_delay_the_owner(dut: Any) -> None:
 async def full_length_console_runs_at_full_rate(dut: Any) -> None:
     bench = await Bench.start(dut)
     for number in range(20):
-        bench.ni.put(tree_packet(None, payload=tuple(range(30)), conn_id=number))
-        bench.tree.put(text(2, flits=30))
+        bench.ni.send(tree_packet(None, payload=tuple(range(30)), conn_id=number))
+        bench.tree.send(text(2, flits=30))
     await ClockCycles(dut.clk, 20 * 33 + 60)
     assert len(bench.texts.packets) == 20
     assert len(bench.console.packets) >= 18

@@ -60,7 +60,7 @@ async def a_text_is_taken_by_whom_it_is_for(dut: Any, pauses: str) -> None:
             listens = any(key == link["dst_key"] and me.used >> index & 1 for index, key in enumerate(me.keys))
             concerns = listens and link["protocol"] == Protocol.CONSOLE and (external or source != me.node)
             fresh = age in (*range(STALE_COMMITS), 255)
-            bench.tree.put(packet)
+            bench.tree.send(packet)
             if concerns and (external or (source in bench.allowed and fresh)):
                 taken.append(packet)
             elif concerns:
@@ -85,8 +85,8 @@ async def a_text_says_whose_it_is(dut: Any) -> None:
                 getrandbits(24), payload=tuple(getrandbits(64) for _ in range(randrange(31))), source=getrandbits(16),
                 external=getrandbits(1), owner=getrandbits(1), epoch=getrandbits(8), dst_key=getrandbits(32),
                 src_key=getrandbits(32), conn_id=getrandbits(16), protocol=getrandbits(16))
-            bench.ni.put(forged)
-            sent = await bench.texts.get()
+            bench.ni.send(forged)
+            sent = await bench.texts.recv()
             assert tree_header(sent) == {**tree_header(forged), "owner": 0, "external": 0, "epoch": me.epoch,
                                          "source": me.node}
             assert link_header(sent) == {**link_header(forged), "dst_key": me.send_id, "src_key": me.rank,
@@ -116,8 +116,8 @@ async def an_access_is_made_as_it_is_written(dut: Any) -> None:
             expected.append((operation if good else operation | ControlOp.FAILED, address, value))
         bench.registers.clear()
         key, conn = getrandbits(32), getrandbits(16)
-        bench.tree.put(control_packet(operations, conn_id=conn, src_key=key, dst_key=getrandbits(32)))
-        answer = await bench.answers.get()
+        bench.tree.send(control_packet(operations, conn_id=conn, src_key=key, dst_key=getrandbits(32)))
+        answer = await bench.answers.recv()
         await bench.settle()
         link = link_header(answer)
         assert (link["src_key"], link["dst_key"], link["conn_id"]) == (me.rank, key, conn)
@@ -132,12 +132,12 @@ async def answers_wait_for_the_tree(dut: Any) -> None:
     bench = await Bench.start(dut)
     bench.answers.pauses = iter(lambda: True, None)
     for number in range(10):
-        bench.tree.put(control_packet([(ControlOp.WRITE, GUARD_PAGE + 4 * i, number) for i in range(30)],
+        bench.tree.send(control_packet([(ControlOp.WRITE, GUARD_PAGE + 4 * i, number) for i in range(30)],
                                       conn_id=number))
     await ClockCycles(dut.clk, 1000)
     assert len(bench.bus.accesses) < 300
     bench.answers.pauses = never()
-    answers = [await bench.answers.get() for _ in range(10)]
+    answers = [await bench.answers.recv() for _ in range(10)]
     await bench.settle()
     assert [link_header(answer)["conn_id"] for answer in answers] == list(range(10))
     assert [len(answer.words) for answer in answers] == [33] * 10

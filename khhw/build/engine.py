@@ -11,8 +11,8 @@ from khhw.build.cache import build_once, build_root, digest, file_digest
 from khhw.build.design import Design, convert
 from khhw.build.lanes.demands import require_lanes
 from khhw.build.lanes.recipe import LanesRecipe
-from khhw.build.places import write_places
 from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe
+from khhw.build.signal_offsets import write_offsets
 from khhw.build.simulator import BuildTime, timed
 from khhw.errors import RequestError
 from rtl.parameters import Parameters
@@ -79,11 +79,11 @@ class VerilatedRecipe(Recipe):
     @property
     def modules(self) -> tuple[Path, ...]:
         """What writes parts of the C++."""
-        return Path(__file__), Path(__file__).with_name("places.py")
+        return Path(__file__), Path(__file__).with_name("signal_offsets.py")
 
     def prepare(self, folder: Path) -> Sequence[str]:
         """Say where registers and memories of a node are."""
-        write_places(folder / "places.inc", folder / self.cell.top, f"V{self.cell.top}", self.cell.public)
+        write_offsets(folder / "signal_offsets.inc", folder / self.cell.top, f"V{self.cell.top}", self.cell.public)
         return ()
 
 

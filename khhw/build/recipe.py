@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from khhw.build import backends, places, toolchain
+from khhw.build import backends, signal_offsets, toolchain
 from khhw.build.backends import VARIANTS, VERILATOR_OPTIONS, control_file
 from khhw.build.cache import file_digest, refuse_full_disk
 from khhw.build.design import Design
-from khhw.build.places import formats_text
+from khhw.build.signal_offsets import formats_text
 from khhw.errors import BuildError
 
 __all__ = ["CORE", "LIBRARY", "LIBRARY_DIGEST", "Recipe", "run_logged"]
@@ -22,7 +22,7 @@ CORE = Path(__file__).parents[1] / "sim" / "engine" / "core"
 LIBRARY = "engine.so"
 LIBRARY_DIGEST = "engine.sha256"
 _MAKE_JOBS = 2
-_MODULES = (*(Path(str(module.__file__)) for module in (backends, places)), Path(__file__))
+_MODULES = (*(Path(str(module.__file__)) for module in (backends, signal_offsets)), Path(__file__))
 _COMPILER = ("-std=c++20", "-O2", "-fPIC", "-Wall", "-Wextra")
 
 

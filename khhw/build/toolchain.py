@@ -58,7 +58,7 @@ class Verilator:
         return {"VERILATOR_ROOT": str(self.root), "PATH": f"{self.executable.parent}{os.pathsep}{search}"}
 
     def make_variables(self) -> list[str]:
-        """Variables that mend a makefile configured elsewhere."""
+        """Variables that a makefile configured elsewhere needs here."""
         if self.root is None:
             return []
         # By its real name: under another one the same build would be made again.

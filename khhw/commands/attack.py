@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from khhw.attack.campaign import Findings
+    from khhw.fuzz.campaign import Findings
     from rtl.parameters import Parameters
 
 __all__ = ["add_arguments", "run"]
@@ -45,10 +45,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Attack; 0 if the design held and the planted bugs were found."""
-    from khhw.attack.places import NODE
-    from khhw.attack.tables import tables
     from khhw.build.cache import write_atomically
     from khhw.errors import RequestError
+    from khhw.fuzz.memory_map import NODE
+    from khhw.fuzz.tables import tables
     from rtl.parameters import ParameterError
 
     if arguments.show is not None:
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _show(file: Path) -> int:
-    from khhw.attack.tables import tables
     from khhw.errors import RequestError
+    from khhw.fuzz.tables import tables
     from khhw.visible import visible
 
     try:
@@ -91,16 +91,17 @@ def _show(file: Path) -> int:
 
 
 def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]:
-    from khhw.attack.campaign import attack
-    from khhw.attack.planted import BUGS
     from khhw.commands.output import report
+    from khhw.fuzz.campaign import attack
+    from khhw.fuzz.mutants import PLANTED, parts_with
 
     design = attack(node, seed=arguments.seed, packets=arguments.packets, tell=_teller("the design"))
     planted: list[dict[str, Any]] = []
-    for bug in BUGS if arguments.bug_packets else ():
+    for bug in PLANTED if arguments.bug_packets else ():
         if design.interrupted or (planted and planted[-1]["findings"]["interrupted"]):
             break
-        found = attack(node, bug.parts, seed=arguments.seed, packets=arguments.bug_packets, tell=_teller(bug.name))
+        found = attack(node, parts_with(bug), seed=arguments.seed, packets=arguments.bug_packets,
+                       tell=_teller(bug.name))
         planted.append({"name": bug.name, "what": bug.what, "found": bool(found.violations),
                         "findings": found.as_dict()})
     return report({"design": design.as_dict(), "planted": planted}, seed=arguments.seed, parameters=node.as_dict(),

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{'ok':<8} {tool.name:<{width}}  {tool.version:<{version_width}}  {tool.path}")
         else:
             state = "MISSING" if tool.needed else "absent"
-            print(f"{state:<8} {tool.name:<{width}}  {tool.version or '-':<{version_width}}  {tool.mend}")
+            print(f"{state:<8} {tool.name:<{width}}  {tool.version or '-':<{version_width}}  {tool.remedy}")
     if broken:
-        print(f"\n{len(broken)} missing: simulations cannot be built before that is mended")
+        print(f"\n{len(broken)} missing: simulations cannot be built before that is remedied")
     return 1 if broken else 0

@@ -96,7 +96,7 @@ def _print_result(bench: "Testbench", values: Mapping[str, Any], result: "RunRes
 
 
 def failure_text(bench: "Testbench", values: Mapping[str, Any], result: "RunResult", options: "Options") -> str:
-    """What somebody needs who has to mend a failure: why, where the packets were, how to see it."""
+    """What somebody needs who has to find a failure: why, where the packets were, how to see it."""
     from khhw.build.testbench import last_packets
     from khhw.errors import BuildError
 

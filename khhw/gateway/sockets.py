@@ -117,8 +117,8 @@ class Sockets:
         except OSError as error:
             listener.close()
             reason = os.strerror(error.errno) if error.errno else str(error)
-            mend = "name another port, or 0 for any that is free"
-            raise PortError(f"cannot listen on {LOCALHOST}:{port}: {reason}; {mend}") from error
+            remedy = "name another port, or 0 for any that is free"
+            raise PortError(f"cannot listen on {LOCALHOST}:{port}: {reason}; {remedy}") from error
         listener.setblocking(False)
         door = Door(listener.getsockname()[1], listener, enter, clients, telnet)
         self._doors.append(door)

@@ -1,4 +1,4 @@
-"""A TOML file against a model that describes it: every error with its line and its mend."""
+"""A TOML file against a model that describes it: every error with its line and its remedy."""
 
 import json
 import re

@@ -79,7 +79,7 @@ class Machine:
         Raises
         ------
         MachineFileError
-            With file, line and mend, if it cannot be run.
+            With file, line and remedy, if it cannot be run.
         """
         return cls(load(path, parts=parts), Path(path).parent, engine)
 

@@ -1,4 +1,4 @@
-"""Reading a machine file: TOML in, a checked description out, every error with its line and its mend."""
+"""Reading a machine file: TOML in, a checked description out, every error with its line and its remedy."""
 
 from collections.abc import Mapping
 from pathlib import Path

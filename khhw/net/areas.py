@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from khhw.net.counter_pool import REQUEST_BYTES
 from khhw.net.errors import NetError
-from khhw.net.lending import REQUEST_BYTES
 from khhw.net.segments import CONNECTIONS
 from khhw.net.transmitter import CONTROL_BYTES
 from khhw.node import Area, Layout

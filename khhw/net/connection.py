@@ -31,10 +31,10 @@ class Connection(Endpoint):
     @classmethod
     def begin(cls, table: "ConnectionTable[Connection]", peer: int, ports: tuple[int, int]) -> "Connection | None":
         """A connection with a number and buffers of a table; None if there are none left."""
-        place = table.take()
-        if place is None:
+        taken = table.take()
+        if taken is None:
             return None
-        number, areas = place
+        number, areas = taken
         first = (table.node.now * 64 + number) & 0x7FFFFFFF
         connection = table.connections[number] = cls(table, number, peer, ports, areas, first)
         return connection
@@ -160,10 +160,10 @@ class Connection(Endpoint):
         """See :func:`khhw.net.tcp_rcv`."""
         return (await self._read(1, buffer.length, buffer)).got
 
-    async def _read(self, least: int, most: int, place: Buffer | None) -> Reader:
+    async def _read(self, least: int, most: int, buffer: Buffer | None) -> Reader:
         await self._node.work(Work.CALL)
         self._check_open()
-        reader, incoming = Reader(least, most, place), self.incoming
+        reader, incoming = Reader(least, most, buffer), self.incoming
         if most <= 0:
             return reader
         if incoming.reading:

@@ -13,18 +13,18 @@ _MOST_GAPS = 32
 
 @dataclass(eq=False)
 class Reader:
-    """A task that wants bytes: at least `least`, at most `most`, in `place` or as bytes.
+    """A task that wants bytes: at least `least`, at most `most`, in `buffer` or as bytes.
 
     Parameters
     ----------
     least, most : int
-    place : Buffer or None
+    buffer : Buffer or None
         Node memory to fill.
     """
 
     least: int
     most: int
-    place: Buffer | None
+    buffer: Buffer | None
     got: int = 0
     parts: list[bytes] = field(default_factory=list)
     ready: Event = field(default_factory=lambda: Event("bytes of a stream"))
@@ -193,10 +193,10 @@ class Incoming:
         return data
 
     def _give(self, reader: Reader, data: bytes) -> None:
-        if reader.place is None:
+        if reader.buffer is None:
             reader.parts.append(data)
         else:
-            self._memory[reader.place.address + reader.got] = data
+            self._memory[reader.buffer.address + reader.got] = data
         reader.got += len(data)
         self.copied += len(data)
         if reader.got >= reader.least:

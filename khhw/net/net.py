@@ -9,9 +9,9 @@ from weakref import WeakKeyDictionary
 from khhw.net.areas import Areas
 from khhw.net.buffers import Buffer
 from khhw.net.connection import Connection
+from khhw.net.counter_pool import CounterPool
 from khhw.net.diagnosis import Diagnosis
 from khhw.net.errors import ClosedError, NetError, NoAnswerError, NoRoomError, SegmentError
-from khhw.net.lending import Counters
 from khhw.net.listener import Listener
 from khhw.net.protocol import Protocol
 from khhw.net.segments import Segment
@@ -71,7 +71,7 @@ class Net:
     node : Node
     heap : Area
         Node memory that is left for the kernel.
-    counters : Counters
+    counters : CounterPool
         Windows and transfers share them.
     table : ConnectionTable
         Its connections.
@@ -98,7 +98,7 @@ class Net:
             self.put_ring = InjectionRing(node, _PUT_RING, areas.puts, Area(0, 0))
             self._own_rings.append(self.put_ring)
         self.transmitter = Transmitter(node, stream_ring, areas.control, self.ring)
-        self.counters = Counters(
+        self.counters = CounterPool(
             node, self.timers, counters, lanes=lanes, answers=injection_rings > ANSWER_RING, requests=areas.requests)
         self.table: ConnectionTable[Connection] = ConnectionTable(
             node, self.transmitter, self.timers, areas.buffers, keepalive)

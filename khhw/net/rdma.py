@@ -185,9 +185,9 @@ async def put(net: Net, to: RemoteBuffer, source: Buffer) -> Transfer:
     except BaseException:
         net.counters.injection_pool.give(number)
         raise
-    place = node.shape.coordinate(to.rank)
+    coordinate = node.shape.coordinate(to.rank)
     pushed = net.put_ring.push(
-        put_descriptor(place, to.writes, to.offset, source.address, source.length, key=to.key, counter=number))
+        put_descriptor(coordinate, to.writes, to.offset, source.address, source.length, key=to.key, counter=number))
     transfer = PutTransfer(net, to.rank, source.length, number, pushed)
     try:
         await net.put_ring.doorbell()
@@ -204,14 +204,14 @@ async def get(
     node = net.node
     pairs = _pairs(peer, [into] if isinstance(into, Buffer) else list(into),
                    [sources] if isinstance(sources, RemoteBuffer) else list(sources))
-    start = min(place.address for place, _ in pairs)
-    end = max(place.address + source.length for place, source in pairs)
+    start = min(buffer.address for buffer, _ in pairs)
+    end = max(buffer.address + source.length for buffer, source in pairs)
     length = sum(source.length for _, source in pairs)
     await node.work_all({Work.CALL: 1, Work.DESCRIPTOR: 1 + len(pairs)})
     number = await net.counters.reception_pool.take()
     counter, key = net.counters.reception_counter(number), net.counters.key(number)
     here = node.shape.coordinate(node.rank)
-    request = b"".join(_answer(here, number, key, place.address - start, source) for place, source in pairs)
+    request = b"".join(_answer(here, number, key, buffer.address - start, source) for buffer, source in pairs)
     area = net.counters.request_area(number)
     node.memory[area.base] = request
     try:
@@ -232,48 +232,48 @@ async def get(
     return transfer
 
 
-def _pairs(peer: int, places: list[Buffer], sources: list[RemoteBuffer]) -> list[tuple[Buffer, RemoteBuffer]]:
+def _pairs(peer: int, buffers: list[Buffer], sources: list[RemoteBuffer]) -> list[tuple[Buffer, RemoteBuffer]]:
     """Where each source goes."""
     if not 0 < len(sources) <= MOST_SOURCES:
         raise ValueError(f"a get reads 1 to {MOST_SOURCES} sources, not {len(sources)}")
-    if len(places) == 1 and len(sources) > 1:
-        places = _cut(places[0], sources)
-    if len(places) != len(sources):
-        raise ValueError(f"{len(sources)} sources need as many buffers, or one for all, not {len(places)}")
-    for place, source in zip(places, sources, strict=True):
+    if len(buffers) == 1 and len(sources) > 1:
+        buffers = _cut(buffers[0], sources)
+    if len(buffers) != len(sources):
+        raise ValueError(f"{len(sources)} sources need as many buffers, or one for all, not {len(buffers)}")
+    for buffer, source in zip(buffers, sources, strict=True):
         if source.rank != peer:
             raise ValueError(f"a window of node {source.rank} cannot be read from node {peer}")
         if source.reads is None:
             raise WindowError(f"the window of node {peer} is not open for reading")
-        if not source.length or source.offset % ALIGN or place.address % ALIGN:
+        if not source.length or source.offset % ALIGN or buffer.address % ALIGN:
             raise ValueError(f"a source is of one byte or more, from and to multiples of {ALIGN}")
-        if place.length < source.length:
-            raise ValueError(f"{source.length} bytes do not fit into a buffer of {place.length}")
-    _check_stretch(places)
-    return list(zip(places, sources, strict=True))
+        if buffer.length < source.length:
+            raise ValueError(f"{source.length} bytes do not fit into a buffer of {buffer.length}")
+    _check_stretch(buffers)
+    return list(zip(buffers, sources, strict=True))
 
 
-def _check_stretch(places: list[Buffer]) -> None:
+def _check_stretch(buffers: list[Buffer]) -> None:
     """One counter has one window: what lies between buffers would take puts of the peer, too."""
-    ordered = sorted(places, key=lambda place: place.address)
+    ordered = sorted(buffers, key=lambda buffer: buffer.address)
     end = ordered[0].address
-    for place in ordered:
-        if place.address - end >= ALIGN:
+    for buffer in ordered:
+        if buffer.address - end >= ALIGN:
             raise ValueError(
-                f"the buffers of a get lie apart: {place.address - end} bytes before {place.address:#x} are in none of "
-                "them; give buffers that follow one another, or one get for each")
-        end = max(end, place.address + place.length)
+                f"the buffers of a get lie apart: {buffer.address - end} bytes before {buffer.address:#x} are in none "
+                "of them; give buffers that follow one another, or one get for each")
+        end = max(end, buffer.address + buffer.length)
 
 
-def _cut(place: Buffer, sources: list[RemoteBuffer]) -> list[Buffer]:
+def _cut(buffer: Buffer, sources: list[RemoteBuffer]) -> list[Buffer]:
     """One buffer for several sources, one behind the other."""
-    places, at = [], 0
+    buffers, at = [], 0
     for source in sources:
-        if at + source.length > place.length:
-            raise ValueError(f"{sum(s.length for s in sources)} bytes do not fit into a buffer of {place.length}")
-        places.append(place.slice(at, source.length))
+        if at + source.length > buffer.length:
+            raise ValueError(f"{sum(s.length for s in sources)} bytes do not fit into a buffer of {buffer.length}")
+        buffers.append(buffer.slice(at, source.length))
         at += source.length
-    return places
+    return buffers
 
 
 def _answer(here: tuple[int, int, int], counter: int, key: int, offset: int, source: RemoteBuffer) -> bytes:

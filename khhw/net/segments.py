@@ -137,9 +137,9 @@ _SOFTWARE = Descriptor["software"].offset
 _ADDRESS, _LENGTH = Descriptor["base_offset"].offset, Descriptor["length"].offset
 
 
-def template(place: Coordinate, ring: int) -> int:
+def template(coordinate: Coordinate, ring: int) -> int:
     """What all descriptors of segments to a node have in common; packets keep their order."""
-    return int.from_bytes(descriptor(header(place, ring=ring), 0, 0, 0), "big")
+    return int.from_bytes(descriptor(header(coordinate, ring=ring), 0, 0, 0), "big")
 
 
 def segment_descriptor(

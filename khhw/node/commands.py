@@ -156,9 +156,9 @@ def written(command: str, ranks: Iterable[int] | None = None) -> str:
         If it has more than :data:`LINE_LIMIT` bytes, control characters or broken text.
     """
     line = command if ranks is None else f"on {list_ranks(ranks)} {command}"
-    for place in controls(command):
-        raise LineError(f"a console line takes no control characters; {command[place]!r} is in it, behind "
-                        f"{command[max(0, place - _SHORT // 2):place]!r}")
+    for offset in controls(command):
+        raise LineError(f"a console line takes no control characters; {command[offset]!r} is in it, behind "
+                        f"{command[max(0, offset - _SHORT // 2):offset]!r}")
     if (length := len(line.encode())) > LINE_LIMIT:
         prefix = line.removesuffix(command)
         raise LineError(f"a console line has at most {LINE_LIMIT:,} bytes; {shortened(command)!r} would have {length:,}"
@@ -168,7 +168,7 @@ def written(command: str, ranks: Iterable[int] | None = None) -> str:
 
 def controls(text: str) -> list[int]:
     """Places of characters that no line has: control characters, separators of lines, broken text."""
-    return [place for place, character in enumerate(text) if unicodedata.category(character) in _CONTROLS]
+    return [offset for offset, character in enumerate(text) if unicodedata.category(character) in _CONTROLS]
 
 
 def list_ranks(ranks: Iterable[int]) -> str:

@@ -134,7 +134,7 @@ class ReceptionCounter:
     def __init__(self, node: RegisterAccess, hits: CounterHits, number: int) -> None:
         self._node = node
         self._hits = hits
-        self._place: tuple[int, int] | None = None
+        self._opened: tuple[int, int] | None = None
         self._prepared: int | None = None
         self.number = number
 
@@ -167,7 +167,7 @@ class ReceptionCounter:
         admitted = _admitted(writer, anybody, key)
         await self.disarm()
         await self._hits.clear(self.number)
-        self._place = self._prepared = None
+        self._opened = self._prepared = None
         await self._rearm(window, limit, value, admitted)
 
     async def rearm(self, window: int, limit: int, value: int, *, writer: int, key: int) -> None:
@@ -177,12 +177,12 @@ class ReceptionCounter:
     async def _rearm(self, window: int, limit: int, value: int, admitted: int) -> None:
         self._hits.kept.discard(self.number)
         # Whoever is cancelled between the writes leaves nothing that counts as written.
-        place, self._place = self._place, None
+        opened, self._opened = self._opened, None
         prepared, self._prepared = self._prepared, None
-        if place != (window, limit):
+        if opened != (window, limit):
             await self._node.write("RECEPTION_WINDOW", window, self.number)
             await self._node.write("RECEPTION_LIMIT", limit, self.number)
-        self._place = window, limit
+        self._opened = window, limit
         if prepared != value:
             await self._node.write("RECEPTION_VALUE", value, self.number)
         await self._node.write("RECEPTION_WRITER", admitted, self.number)

@@ -56,13 +56,13 @@ class LineCutter:
         return [self._piece(len(self._held), ends=True)] if self.inside else []
 
     def _add(self, part: bytes, pieces: list[Piece]) -> None:
-        place = 0
-        while place < len(part):
+        offset = 0
+        while offset < len(part):
             if len(self._held) == self._limit:
                 pieces.append(self._piece(_whole(self._held), ends=False))
             step = self._limit - len(self._held)
-            self._held += part[place:place + step]
-            place += step
+            self._held += part[offset:offset + step]
+            offset += step
 
     def _piece(self, length: int, *, ends: bool) -> Piece:
         piece = Piece(bytes(self._held[:length]), self._begins, ends)

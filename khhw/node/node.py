@@ -32,7 +32,7 @@ _RELEASE_CHECK = 100
 class Node(RegisterAccess):
     """A node and nothing but this node: what a kernel is given.
 
-    Made by :meth:`open`; until then size and place are not known.
+    Made by :meth:`open`; until then size and coordinate are not known.
 
     Parameters
     ----------
@@ -140,21 +140,21 @@ class Node(RegisterAccess):
         int
             Cycle of the doorbell.
         """
-        place = self.shape.coordinate(destination)
+        coordinate = self.shape.coordinate(destination)
         return await self.sender.send(
-            data, lambda address: message_descriptor(place, address, len(data), function=function, ring=ring))
+            data, lambda address: message_descriptor(coordinate, address, len(data), function=function, ring=ring))
 
     async def put(self, destination: int, counter: int, offset: int, data: bytes, *, key: int = 0) -> int:
         """Write `data` at `offset` of the window of a rank's reception counter, armed with `key`; see :meth:`send`."""
-        place = self.shape.coordinate(destination)
+        coordinate = self.shape.coordinate(destination)
         return await self.sender.send(
-            data, lambda address: put_descriptor(place, counter, offset, address, len(data), key=key))
+            data, lambda address: put_descriptor(coordinate, counter, offset, address, len(data), key=key))
 
     async def remote_get(self, target: int, descriptors: Sequence[bytes], *, ring: int = ANSWER_RING) -> int:
         """Have a rank inject up to 7 descriptors; hardware there addresses them to this node."""
-        place = self.shape.coordinate(target)
+        coordinate = self.shape.coordinate(target)
         return await self.sender.send(
-            b"".join(descriptors), lambda address: get_descriptor(place, ring, address, len(descriptors)),
+            b"".join(descriptors), lambda address: get_descriptor(coordinate, ring, address, len(descriptors)),
             align=DESCRIPTOR_BYTES)
 
     async def answer_gets(self) -> None:

@@ -80,19 +80,19 @@ class Shape:
         ValueError
             If no node of this torus has the id.
         """
-        place = node_coordinates(self.sizes, packed)
-        inside = all(c < size for c, size in zip(place, self.sizes, strict=True))
-        if not inside or node_id(self.sizes, place) != packed:
+        coordinate = node_coordinates(self.sizes, packed)
+        inside = all(c < size for c, size in zip(coordinate, self.sizes, strict=True))
+        if not inside or node_id(self.sizes, coordinate) != packed:
             raise ValueError(f"Node id {packed} is not in a {self} torus")
-        return self.rank(place)
+        return self.rank(coordinate)
 
     def line(self, rank: int, direction: Direction) -> Iterator[int]:
         """The other nodes of the ring through `rank`, in the order a packet in `direction` meets them."""
-        place = list(self.coordinate(rank))
+        coordinate = list(self.coordinate(rank))
         dimension, step = direction // 2, -1 if direction & 1 else 1
         for _ in range(self.sizes[dimension] - 1):
-            place[dimension] = (place[dimension] + step) % self.sizes[dimension]
-            yield self.rank((place[0], place[1], place[2]))
+            coordinate[dimension] = (coordinate[dimension] + step) % self.sizes[dimension]
+            yield self.rank((coordinate[0], coordinate[1], coordinate[2]))
 
     def distance(self, source: int, destination: int) -> int:
         """Hops of a shortest way between two ranks."""

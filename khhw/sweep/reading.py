@@ -1,4 +1,4 @@
-"""Reading a sweep specification: TOML in, a checked description out, every error with its line and its mend."""
+"""Reading a sweep specification: TOML in, a checked description out, every error with its line and its remedy."""
 
 from pathlib import Path
 

@@ -64,25 +64,25 @@ def commands(sent: bytes) -> Iterator[Command]:
 def answers(sent: bytes, asked: Sequence[Command]) -> list[tuple[int, int] | None]:
     """The bytes of the answer to each command; None where none comes, or not all of it has."""
     found: list[tuple[int, int] | None] = []
-    place = 0
+    offset = 0
     for command in asked:
-        end = None if command.silent else _answer_end(sent, place, command)
-        found.append(None if end is None else (place, end))
+        end = None if command.silent else _answer_end(sent, offset, command)
+        found.append(None if end is None else (offset, end))
         if end is None and not command.silent:
             return found + [None] * (len(asked) - len(found))
-        place = place if end is None else end
+        offset = offset if end is None else end
     return found
 
 
 def _answer_end(sent: bytes, begin: int, command: Command) -> int | None:
-    place = begin
-    while (line := _line(sent, place)) is not None:
-        words, place = line
+    offset = begin
+    while (line := _line(sent, offset)) is not None:
+        words, offset = line
         word = words[0] if words else b""
         if word == b"VALUE":
-            place += int(words[_BYTES - 1]) + len(_LINE_END)
+            offset += int(words[_BYTES - 1]) + len(_LINE_END)
         elif word != b"SLOT" and (word not in (b"STAT", b"INDEX") or command.words[0] not in _LISTS):
-            return place if place <= len(sent) else None
+            return offset if offset <= len(sent) else None
     return None
 
 

@@ -34,9 +34,9 @@ def direction_name(direction: Direction) -> str:
 def place_of(shape: Shape, header: int) -> Place:
     """Where a torus header goes: a rank, or the coordinate if that is outside the machine."""
     fields = unpack(Header, header)
-    place = fields["x"], fields["y"], fields["z"]
-    inside = all(c < size for c, size in zip(place, shape.sizes, strict=True))
-    return shape.rank(place) if inside else str(place)
+    coordinate = fields["x"], fields["y"], fields["z"]
+    inside = all(c < size for c, size in zip(coordinate, shape.sizes, strict=True))
+    return shape.rank(coordinate) if inside else str(coordinate)
 
 
 def node_name(shape: Shape, node_id: int) -> Place:

@@ -80,19 +80,19 @@ class PolicyHistory:
     def egress_reason(self, header: int, step: int) -> Reason:
         """Why the egress guard refuses a header as the network interface gave it; NONE if it does not."""
         policy, fields = self.at(step), unpack(Header, header)
-        place = fields["x"], fields["y"], fields["z"]
+        coordinate = fields["x"], fields["y"], fields["z"]
         if not policy.valid:
             return Reason.NO_TABLE
-        if not all(c < size for c, size in zip(place, self._shape.sizes, strict=True)):
+        if not all(c < size for c, size in zip(coordinate, self._shape.sizes, strict=True)):
             return Reason.RANGE
-        destination = self._shape.node_id(self._shape.rank(place))
+        destination = self._shape.node_id(self._shape.rank(coordinate))
         if destination >= self._nodes:
             return Reason.RANGE
         if fields["dynamic"] == fields["vc"] >> 1:
             return Reason.CHANNEL
         if fields["vc"] == 3 and not policy.priority:
             return Reason.PRIORITY
-        hints = normalise(self._shape.sizes, self._shape.coordinate(self._rank), place, fields["hint"])
+        hints = normalise(self._shape.sizes, self._shape.coordinate(self._rank), coordinate, fields["hint"])
         if hints.illegal:
             return Reason.HINT
         too_far = not hints.straight or hints.hops > policy.reach[hints.direction]

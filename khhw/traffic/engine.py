@@ -12,7 +12,8 @@ from khhw.traffic.point import Build
 __all__ = ["identify", "prepare"]
 
 _KHHW = Path(__file__).parents[1]
-_SOURCES = ("build/engine.py", "build/recipe.py", "build/places.py", "build/lanes/*", "sim/engine/**/*", "traffic/*.py")
+_SOURCES = ("build/engine.py", "build/recipe.py", "build/signal_offsets.py", "build/lanes/*", "sim/engine/**/*",
+            "traffic/*.py")
 """What makes cycles and counts of a node's Verilog, below khhw."""
 
 

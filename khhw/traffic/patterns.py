@@ -19,7 +19,7 @@ HOT_SPOT = Pattern.HOT_SPOT.name.lower()
 
 def destinations(pattern: str, shape: Shape) -> list[int] | None:
     """Where each node sends, by rank; None for patterns that choose for each packet, or from the seed."""
-    def place(rank: int) -> Shape:
+    def target(rank: int) -> Shape:
         x, y, z = coordinate_of(rank, shape)
         match PATTERNS[pattern]:
             case Pattern.TRANSPOSE:
@@ -34,7 +34,7 @@ def destinations(pattern: str, shape: Shape) -> list[int] | None:
 
     if PATTERNS[pattern] in (Pattern.UNIFORM, Pattern.HOT_SPOT, Pattern.TARGET):
         return None
-    return [rank_of(place(rank), shape) for rank in range(math.prod(shape))]
+    return [rank_of(target(rank), shape) for rank in range(math.prod(shape))]
 
 
 def permutation(nodes: int, seed: int) -> npt.NDArray[np.int64]:

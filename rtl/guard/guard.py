@@ -45,6 +45,7 @@ class Guard(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         lanes = range(self.parameters.lanes)
+        # The node's id, from where it is.
         m.submodules.control = control = self.control
         m.submodules.place = place = CoordinatePacker()
         m.d.comb += [
@@ -53,6 +54,7 @@ class Guard(wiring.Component):
             self.node_id.eq(place.id),
         ]
 
+        # A pair of guards on every lane, under one policy.
         for lane in lanes:
             m.submodules[f"egress_{lane}"] = egress = self.egress[lane]
             m.submodules[f"ingress_{lane}"] = ingress = self.ingress[lane]
@@ -65,6 +67,7 @@ class Guard(wiring.Component):
             m.d.comb += ingress.commits.eq(control.commits)
             connect(m, ingress.o, flipped(self.to_ni[lane]))
 
+        # The column for console packets, whatever comes in.
         m.submodules.tree_table = tree = PermissionTable(self.parameters, column=True)
         connect(m, control.policy, tree.policy)
         m.d.comb += [
@@ -74,6 +77,7 @@ class Guard(wiring.Component):
             self.commits.eq(control.commits),
         ]
 
+        # Registers: the owner's, the host's, and what they set.
         connect(m, flipped(self.owner), control.owner)
         connect(m, flipped(self.host), control.host)
         m.d.comb += [
@@ -84,6 +88,7 @@ class Guard(wiring.Component):
             self.receive_ids.eq(control.receive_ids),
             self.receive_valid.eq(control.receive_valid),
         ]
+        # Refusals and counts.
         log = self._account(m)
         m.d.comb += self.quiescent.eq(
             ~control.busy & ~log.busy & Cat(*[guard.quiescent for guard in self.egress + self.ingress]).all())

@@ -85,12 +85,14 @@ class IngressGuard(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        # The gate and the column it asks.
         m.submodules.gate = gate = self.gate
         m.submodules.table = table = self.table
         wiring.connect(m, wiring.flipped(self.policy), table.policy)
         wiring.connect(m, gate.o, wiring.flipped(self.o))
         header = data.View(Header, self.i.payload.data)
 
+        # Judge a header by its source.
         m.submodules.packer = packer = CoordinatePacker()
         destination = Signal(16)
         epoch = Signal()
@@ -104,6 +106,7 @@ class IngressGuard(wiring.Component):
             gate.drop.eq(self.policy.hold),
             gate.reason.eq(Mux(self.policy.valid, Reason.NONE, Reason.NO_TABLE)),
         ]
+        # Keep what is told of the packet when it has ended.
         with m.If(gate.lookup):
             m.d.sync += [
                 self.source.eq(header.source),
@@ -113,6 +116,7 @@ class IngressGuard(wiring.Component):
             ]
         self._answer_requester(m, header)
 
+        # Tell of it: passed or refused at the head, counted at the tail.
         counts = Signal()
         m.d.comb += [
             counts.eq(gate.ended & ~self.copy),

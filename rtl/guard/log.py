@@ -96,6 +96,7 @@ class RefusalLog(wiring.Component):
             with m.If(self.refused[source] & (~waiting[source] | pick[source])):
                 m.d.sync += [slots[source].eq(self.refusals[source]), born[source].eq(self.now)]
 
+        # Write the chosen refusal with the time it was born; count what had no room.
         age = Signal(_AGE_BITS)
         m.d.comb += [
             age.eq(self.now[:_AGE_BITS] - _chosen(pick, born)),

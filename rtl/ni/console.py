@@ -66,6 +66,7 @@ class ConsoleReceiver(wiring.Component):
         address, base, last = (Signal.like(gather.address, name=name) for name in ("address", "base", "last"))
         following = Signal.like(self.ring.following)
         restarted = Signal()
+        # Words go to the ring one behind the other, and from its end to its base.
         m.d.comb += [
             restarted.eq(self.restart[-1]),
             gather.address.eq(address),
@@ -81,6 +82,7 @@ class ConsoleReceiver(wiring.Component):
         with m.If(gather.put):
             m.d.sync += slot.eq(slot + 1)
 
+        # A packet: its first flit says how long, then room is reserved, and it is stored and published, or sunk.
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("HEADER"))
             with m.State("HEADER"):
@@ -181,6 +183,7 @@ class ConsoleSender(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        # What the host asks for: an address, a destination and a length, which starts it.
         m.submodules.reader = reader = MessageReader(self._parameters, depth=2)
         connect(m, flipped(self.read), reader.read)
         address = Signal(32)
@@ -188,6 +191,7 @@ class ConsoleSender(wiring.Component):
         destination = Signal(data.StructLayout({"vector": 24, "broadcast": 1}))
         ring = self._serve_host(m, address, destination, length)
 
+        # The text comes from memory while headers go out.
         flits = Signal(6)
         m.d.comb += [
             flits.eq((length + 7) >> 3),
@@ -202,6 +206,7 @@ class ConsoleSender(wiring.Component):
             with m.If(self.o.payload.last):
                 m.d.sync += [sent.eq(0), length.eq(0)]
 
+        # Headers: one flit for the tree, two for the link; then the text.
         tree = Signal(TreeHeader)
         link = Signal(LinkHeader)
         m.d.comb += [

@@ -125,6 +125,7 @@ class CounterFile(wiring.Component):
         on_hits = host.select[f"{self._side}_HITS"]
         on_fields = Cat(host.select[name] for name in fields.values())
 
+        # After reset all counters are set to 0, one a cycle.
         clearing = Signal(range(self._counters), init=self._counters - 1)
         clear = Signal(init=1)
         with m.If(clear):
@@ -145,6 +146,7 @@ class CounterFile(wiring.Component):
                 Cat(Operation.LOOKUP, host.index, 0),
             ])),
         ]
+        # The winner's counter: value, window, limit and rights in one cycle.
         exists = Signal()
         address = Signal(range(self._counters))
         m.d.comb += [
@@ -165,6 +167,7 @@ class CounterFile(wiring.Component):
                 client.rights.as_value().eq(rights),
             ]
 
+        # Count down, and say which counter has reached 0.
         after = Signal(32)
         count = Signal()
         reached = Signal(self._counters)
@@ -179,6 +182,7 @@ class CounterFile(wiring.Component):
                 reached.eq((after == 0) << address),
             ]
 
+        # Hits stay until the host writes a 1.
         hits = Signal(self._counters)
         words = [hits[low:low + 32] for low in range(0, self._counters, 32)]
         cleared = Signal(self._counters)
@@ -188,6 +192,7 @@ class CounterFile(wiring.Component):
         m.d.sync += hits.eq(hits & ~cleared | reached)
         m.d.comb += self.hit.eq(hits.any())
 
+        # Answer the host.
         misaligned = Signal()
         m.d.comb += [
             misaligned.eq(host.select[fields["WINDOW"]] & host.write & host.data[:3].any()),

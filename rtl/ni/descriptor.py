@@ -94,6 +94,7 @@ class DescriptorFetch(wiring.Component):
         rights = Signal(Reader)
         exists = Signal()
 
+        # The descriptor names the counter, and that has the window.
         put = PutHeader(descriptor.software)
         m.d.comb += [
             self.read.request.payload.eq(address),
@@ -103,6 +104,7 @@ class DescriptorFetch(wiring.Component):
         with m.If((ring & self.restart).any()):
             m.d.sync += self.stale.eq(1)
 
+        # One descriptor at a time: choose a ring, read, look up, check, and hand the message on.
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("CHOOSE"))
             with m.State("CHOOSE"):

@@ -88,6 +88,7 @@ class WordGather(wiring.Component):
         settling = Signal()
         remaining = Signal(range(self._outstanding + 1))
 
+        # The write port: one word, as soon as it is full.
         m.d.comb += [
             request.valid.eq(full & ~(final & settling)),
             request.payload.address.eq(self.address),
@@ -100,6 +101,7 @@ class WordGather(wiring.Component):
             self.busy.eq(full | (outstanding != 0) | settling),
         ]
 
+        # Flits come into their slots of the word.
         kept = Signal(WORD_BYTES)
         m.d.comb += kept.eq(Mux(self.taken, 0, mask))
         with m.If(self.taken | self.put | self.discard):
@@ -118,6 +120,7 @@ class WordGather(wiring.Component):
         with m.If(self.close):
             m.d.sync += [full.eq(1), final.eq(self.final)]
 
+        # Settle: after the last word wait until all writes are acknowledged.
         m.d.sync += outstanding.eq(outstanding + self.taken - self.write.written)
         with m.If(self.finish):
             m.d.sync += [settling.eq(1), remaining.eq(outstanding + 1 - self.write.written)]

@@ -65,6 +65,7 @@ class HostPort(wiring.Component):
         live = Signal()
         m.d.sync += live.eq(1)
 
+        # One access at a time, kept in registers that all targets see.
         take_write = Signal()
         take_read = Signal()
         m.d.comb += [

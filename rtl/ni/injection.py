@@ -101,6 +101,7 @@ class InjectionLane(wiring.Component):
             self.take.eq(fetch.take),
         ]
 
+        # The message being sent, and the next packet of it.
         message = Signal(message_layout(self._parameters, len(self._rings)))
         stale = Signal()
         size = Signal(3)
@@ -129,6 +130,7 @@ class InjectionLane(wiring.Component):
         with m.If(self.count.ready):
             m.d.sync += counting.eq(0)
 
+        # Out through a register.
         flit = Signal(self.o.payload.shape())
         offered = Signal()
         free = Signal()
@@ -141,6 +143,7 @@ class InjectionLane(wiring.Component):
         with m.If(free):
             m.d.sync += [self.o.valid.eq(offered), self.o.payload.eq(flit)]
 
+        # A packet: header, second header, payload; and again until the message is whole.
         with m.FSM() as fsm:
             with m.State("IDLE"):
                 m.d.comb += fetch.message.ready.eq(1)

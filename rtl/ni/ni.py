@@ -54,6 +54,7 @@ class NI(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        # Lanes in and out, the console both ways, and the host port.
         lanes = self._parameters.lanes
         rings_of = {lane: list(range(lane, self._parameters.injection_rings, lanes)) for lane in range(lanes)}
         injection = {lane: InjectionLane(self._parameters, rings) for lane, rings in rings_of.items() if rings}
@@ -66,6 +67,7 @@ class NI(wiring.Component):
         m.submodules.sender = sender = ConsoleSender(self._parameters)
         m.submodules.port = port = HostPort(self._parameters)
 
+        # What the host sets and reads: rings, counters of both sides, status.
         m.submodules.rings = rings = RingFile(self._parameters, clients=lanes + 1)
         senders = list(injection.values())
         m.submodules.sent = sent = CounterFile(self._parameters, "INJECTION", Reader, clients=2 * len(senders))
@@ -73,6 +75,7 @@ class NI(wiring.Component):
         m.submodules.status = status = StatusFile(self._parameters, injection_lanes=len(senders))
         _attach_registers(m, port, [rings, sent, received, status, sender])
 
+        # Streams, and each block's rings and counters.
         for lane, block in injection.items():
             connect(m, block.o, flipped(self.inject[lane]))
             m.d.comb += block.commits.eq(self.commits)
@@ -91,6 +94,7 @@ class NI(wiring.Component):
             for client, used in zip(ports, file.clients, strict=True):
                 connect(m, client, used)
 
+        # One memory port for all.
         readers = [*(client for block in senders for client in (block.fetch, block.read)), sender.read, port.read]
         writers = [*(block.write for block in reception), receiver.write, port.write]
         m.submodules.arbiter = arbiter = MemoryArbiter(self._parameters, readers=len(readers), writers=len(writers))
@@ -98,6 +102,7 @@ class NI(wiring.Component):
             connect(m, client, used)
         connect(m, arbiter.memory, flipped(self.memory))
 
+        # Status and interrupts.
         connect(m, flipped(self.host), port.host)
         connect(m, port.guard, flipped(self.guard))
         first = self._parameters.injection_rings

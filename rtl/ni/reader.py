@@ -61,6 +61,7 @@ class MessageReader(wiring.Component):
         word = Signal(range(self._parameters.memory_words))
         room = Signal(range(self._depth + 1), init=self._depth)
 
+        # Ask for words while there is room for them, and take flits out of those that came.
         last = Signal()
         take = Signal()
         pop = Signal()
@@ -84,6 +85,7 @@ class MessageReader(wiring.Component):
         with m.If(take):
             m.d.sync += [slot.eq(slot + 1), flits.eq(flits - 1)]
 
+        # The last flit of a message keeps only its bytes.
         flit = Signal(FLIT_BITS)
         kept = Signal(FLIT_BYTES)
         m.d.comb += [
@@ -92,6 +94,7 @@ class MessageReader(wiring.Component):
             self.o.payload.eq(flit & Cat(bit.replicate(8) for bit in kept)),
         ]
 
+        # A new message.
         count = Signal.like(flits)
         m.d.comb += count.eq((self.length + FLIT_BYTES - 1) >> 3)
         with m.If(self.start):

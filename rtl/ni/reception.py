@@ -109,6 +109,7 @@ class ReceptionLane(wiring.Component):
         limit = Signal(32)
         admitted = Signal()
 
+        # Flits gather into words, and words go to a ring or to a window.
         arrives = Signal()
         ends = Signal()
         m.d.comb += [
@@ -137,6 +138,7 @@ class ReceptionLane(wiring.Component):
                 admitted.eq(self.lookup.exists & admits(self.lookup.rights, packet.source, named.key)),
             ]
 
+        # A packet: two headers, a decision by ring or counter, then its payload.
         with m.FSM() as fsm:
             m.d.comb += self.busy.eq(~fsm.ongoing("HEADER") | gather.busy)
             with m.State("HEADER"):

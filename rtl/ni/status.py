@@ -84,6 +84,7 @@ class StatusFile(wiring.Component):
         fault_unread = Signal()
         counts = {name: Signal(32, name=name.lower()) for name in ("BUS_ERRORS", "FAULTS", *DROPS, "CONSOLE_DROPS")}
 
+        # Count what was dropped and what went wrong.
         m.d.sync += [
             counts["BUS_ERRORS"].eq(counts["BUS_ERRORS"] + self.bus_error),
             counts["CONSOLE_DROPS"].eq(counts["CONSOLE_DROPS"] + self.console_drop),
@@ -93,6 +94,7 @@ class StatusFile(wiring.Component):
             with m.If(self.finish & (Value.cast(self.verdict) == verdict)):
                 m.d.sync += counts[name].eq(counts[name] + 1)
 
+        # The last fault, and causes of interrupts.
         with m.If(host.select.LAST_FAULT):
             m.d.sync += fault_unread.eq(0)
         for report in self.reports:
@@ -108,6 +110,7 @@ class StatusFile(wiring.Component):
         m.d.comb += causes.eq(self.causes | fault_unread << Irq.FAULT)
         m.d.sync += self.irq.eq((causes & irq_enable).any())
 
+        # What the host reads.
         straps, parameters = self.straps, self._parameters
         values = {
             "MAGIC": MAGIC,

@@ -256,6 +256,7 @@ class LinkInput(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
+        # From the cable: straps decide the way, framing keeps packets whole.
         m.submodules.arrival = arrival = Arrival(self.port, self.order)
         m.submodules.framing = framing = Framing()
         m.d.comb += [
@@ -269,6 +270,7 @@ class LinkInput(wiring.Component):
             self.report.damaged.eq(framing.damaged),
         ]
 
+        # A buffer, a reader and returning credits for each channel.
         idle = []
         for number, channel in enumerate(CHANNELS):
             depth = self.parameters.slots * PACKET_FLITS

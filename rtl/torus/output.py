@@ -67,6 +67,7 @@ class Allocator(wiring.Component):
         free: Value = Signal()
         m.d.comb += free.eq(~self.busy & ~self.withhold)
 
+        # Arbitrate, the highest channel first: what it leaves goes to the next.
         grants: list[Signal] = []
         for number, channel in reversed(list(enumerate(CHANNELS))):
             arbiter = ChannelArbiter(self.continuing, self.turning, self.injecting)
@@ -86,6 +87,7 @@ class Allocator(wiring.Component):
             free = left
             grants.insert(0, grant)
 
+        # A grant, or a deposit packet that is forced, owns the output until its tail.
         links = [grant[:self.links] | force for grant, force in zip(grants, self.force, strict=True)]
         lanes = reduce(or_, (grant[self.links:] for grant in grants))
         granted = Signal.like(self.select)

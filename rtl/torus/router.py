@@ -75,6 +75,7 @@ class Router(wiring.Component):
         m = Module()
         lanes, channels = self.parameters.lanes, len(CHANNELS)
 
+        # Inputs: a buffer a cable, an injection a lane.
         inputs = [self.link_input(port) for port in range(DIRECTIONS)]
         injections = [Injection(self.order) for _ in range(lanes)]
         for port, unit in enumerate(inputs):
@@ -94,6 +95,7 @@ class Router(wiring.Component):
             ahead = source // channels ^ 1
             m.d.comb += self._copies[source].eq(path.head & path.route.deposit & path.route.to[ahead])
 
+        # Outputs, the switch, and the scheduler that gives deposit packets all they need at once.
         ports = [[d ^ 1, *(p for p in range(DIRECTIONS) if p != d ^ 1 and d in outputs_from(p, self.order))]
                  for d in range(DIRECTIONS)]
         links = [LinkOutput(self.parameters, len(ports[d]) - 1) for d in range(DIRECTIONS)]
@@ -105,6 +107,7 @@ class Router(wiring.Component):
         m.submodules.deposit = deposit = DepositScheduler(lanes)
         m.d.comb += deposit.want.eq(self._copies)
 
+        # Wire sources and outputs to the switch.
         for source, path in enumerate(self._paths):
             m.d.comb += [
                 switch.valid[source].eq(path.valid), switch.flits[source].eq(path.flit),
@@ -136,6 +139,7 @@ class Router(wiring.Component):
             self._attach(m, switch, DIRECTIONS + lane, unit)
             connect(m, unit.o, flipped(self.eject[lane]))
 
+        # What was discarded, and whether anything moves.
         condemned = [pulse for unit in inputs for pulse in unit.discarded] + [unit.discarded for unit in injections]
         for parity in (0, 1):
             m.d.sync += self.discards[parity].eq(sum((pulse[parity] for pulse in condemned[1:]), condemned[0][parity]))

@@ -79,6 +79,7 @@ class Bank(wiring.Component):
         taken_bin = Signal(7)
         chosen_origin = Signal(Origin)
         taken_origin = Signal(Origin)
+        # First stage: choose a lane.
         m.submodules.turn = turn = RoundRobin(len(self.received))
         some = Signal()
         m.d.comb += [
@@ -92,6 +93,7 @@ class Bank(wiring.Component):
             with m.If(turn.grants[lane]):
                 m.d.sync += [chosen.eq(received.payload), chosen_origin.eq(origin)]
 
+        # Second stage: its bin; memories are read meanwhile.
         found = bin_of(m, chosen.latency)
         m.d.sync += taken_valid.eq(chosen_valid & ~self.clear)
         with m.If(chosen_valid):
@@ -105,6 +107,7 @@ class Bank(wiring.Component):
         read_bin = histogram.read_port(transparent_for=(write_bin,))
         show_bin = histogram.read_port()
 
+        # Third stage: judge the order, count, and write back; or clear.
         step = Signal(24)
         in_order = Signal()
         good = Signal()

@@ -71,6 +71,7 @@ class PatternDraw(wiring.Component):
         transposed = self._transpose(m, places)
         candidate, inside = self._candidate(m, places)
 
+        # Whom it would be, and whether that is drawn again.
         found = Signal(Place)
         here = Signal()
         alone = Signal()
@@ -100,6 +101,7 @@ class PatternDraw(wiring.Component):
                 m.d.comb += found.eq(self.target)
             with m.Default():
                 m.d.comb += found.eq(Mux(hot, self.hotspot, candidate))
+        # Offer it until it is taken.
         with m.If(self.draw):
             m.d.sync += [
                 self.valid.eq(~rejected), cold.eq(rejected),

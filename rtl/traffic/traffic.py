@@ -64,6 +64,7 @@ class Traffic(wiring.Component):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         lanes = self._parameters.lanes
+        # Registers, and the source of packets they set.
         m.submodules.registers = registers = TrafficRegisters(self._parameters)
         m.submodules.source = source = PacketSource()
         self._route_accesses(m, registers)
@@ -76,6 +77,7 @@ class Traffic(wiring.Component):
             source.walk.eq(registers.clear), source.walk_start.eq(registers.clear_start),
         ]
 
+        # A sender and a checker on every lane.
         injection = [Injection() for _ in range(lanes)]
         ejection = [Ejection() for _ in range(lanes)]
         for lane, (sender, checker) in enumerate(zip(injection, ejection, strict=True)):
@@ -93,6 +95,7 @@ class Traffic(wiring.Component):
         banks = self._banks(m, registers, ejection)
         self._count(m, registers, source, injection, banks)
 
+        # What is still going on.
         m.d.comb += [
             registers.active.eq(source.active),
             registers.seeding.eq(source.seeding),

@@ -56,6 +56,7 @@ class RootPort(wiring.Component):
         m.submodules.outward = outward = Mover(CHANNELS)
         wiring.connect(m, wiring.flipped(self.rx), receiver.rx)
 
+        # In: a store a channel lets only whole packets on.
         stores = []
         for channel in TreeChannel:
             m.submodules[f"{channel.name.lower()}_store"] = store = PacketStore(128)
@@ -71,6 +72,7 @@ class RootPort(wiring.Component):
             wiring.connect(m, receiver.o[channel], outward.i[channel])
             stores.append(store)
 
+        # Choose a channel each way, and pass the owner its packets.
         fits = Signal(CHANNELS)
         waiting = Signal(CHANNELS)
         m.d.comb += [
@@ -87,6 +89,7 @@ class RootPort(wiring.Component):
             self.quiescent.eq(receiver.empty & stores[0].empty & stores[1].empty & credits.home
                               & ~self.owner_in.valid & ~self.rx.valid),
         ]
+        # To the root, behind a register.
         with m.If(inward.free):
             m.d.comb += credits.take.eq(inward.start)
         m.d.sync += [

@@ -48,7 +48,7 @@ class LinkSource:
         self._valid.value = 0
         cocotb.start_soon(self._run())
 
-    def put(self, packet: Packet, vc: int = VirtualChannel.ESCAPE, *, lost: Collection[int] = ()) -> None:
+    def send(self, packet: Packet, vc: int = VirtualChannel.ESCAPE, *, lost: Collection[int] = ()) -> None:
         """Queue a packet on a channel; the cable loses those of its flits whose numbers are in `lost`."""
         self._queue.append((vc, packet, lost))
 

@@ -99,7 +99,7 @@ class Bench:
 
     def at(self, *steps: int) -> tuple[int, ...]:
         """The coordinate some hops from here."""
-        return tuple((place + step) % size for place, step, size in zip(self.here, steps, self.shape, strict=True))
+        return tuple((at + step) % size for at, step, size in zip(self.here, steps, self.shape, strict=True))
 
     async def until(self, condition: Callable[[], bool], cycles: int = 3000) -> None:
         """Wait until something holds; an error after so many cycles."""
@@ -109,7 +109,7 @@ class Bench:
             await RisingEdge(self.dut.clk)
         raise AssertionError("waited in vain")
 
-    async def arrives(self, direction: int, count: int = 1) -> list[Arrived]:
+    async def recv(self, direction: int, count: int = 1) -> list[Arrived]:
         """The next packets on a cable."""
         await self.until(lambda: len(self.tx[direction].packets) >= count)
         return [self.tx[direction].packets.popleft() for _ in range(count)]

@@ -73,7 +73,7 @@ class Packet:
 
 
 class FlitSource:
-    """Drives ``<prefix>__payload`` and ``__valid``; sends what :meth:`put` queues, in order.
+    """Drives ``<prefix>__payload`` and ``__valid``; sends what :meth:`send` queues, in order.
 
     Parameters
     ----------
@@ -95,11 +95,11 @@ class FlitSource:
         self._valid.value = 0
         self._task = cocotb.start_soon(self._run())
 
-    def put(self, packet: Packet) -> None:
+    def send(self, packet: Packet) -> None:
         """Queue a packet."""
         self._queue.extend(packet.flits())
 
-    def put_flit(self, payload: int) -> None:
+    def send_flit(self, payload: int) -> None:
         """Queue one flit as it is, to build what :class:`Packet` cannot say."""
         self._queue.append(payload)
 
@@ -107,11 +107,6 @@ class FlitSource:
     def idle(self) -> bool:
         """Everything queued has been taken."""
         return not self._queue
-
-    async def send(self, packet: Packet) -> None:
-        """Queue a packet and wait until all that is queued has been taken."""
-        self.put(packet)
-        await self.drain()
 
     async def drain(self) -> None:
         """Wait until all that is queued has been taken."""
@@ -167,7 +162,7 @@ class FlitSink:
         self._waiting: int | None = None
         self._task = cocotb.start_soon(self._run())
 
-    async def get(self) -> Packet:
+    async def recv(self) -> Packet:
         """The next packet, waiting for it if need be."""
         while not self.packets:
             await RisingEdge(self._dut.clk)

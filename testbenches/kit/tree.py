@@ -93,7 +93,7 @@ class LinkSource:
         self._valid.value = 0
         self._task = cocotb.start_soon(self._run())
 
-    def put(self, packet: Packet) -> None:
+    def send(self, packet: Packet) -> None:
         """Queue a packet."""
         self._queue.append(packet)
 
@@ -166,7 +166,7 @@ class TreeNodes:
         dut.local_credit.value = 0
         self._task = cocotb.start_soon(self._run())
 
-    def put(self, node: int, packet: Packet) -> None:
+    def send(self, node: int, packet: Packet) -> None:
         """Queue a packet at a node, on its channel."""
         self.ports[node].queues[packet.channel].append(packet)
 

@@ -26,44 +26,44 @@ SIZES, PLACE = (4, 3, 2), (1, 2, 1)
 LANES = range(PARAMETERS.lanes)
 
 
-def flits(head, dice):
+def flits(head, rng):
     """A packet of the length its header says."""
-    words = [head, *(dice.getrandbits(64) for _ in range(4 * (head >> Header["size"].offset & 7) + 3))]
+    words = [head, *(rng.getrandbits(64) for _ in range(4 * (head >> Header["size"].offset & 7) + 3))]
     return [pack(Flit, first=i == 0, last=i == len(words) - 1, data=word) for i, word in enumerate(words)]
 
 
-def outgoing(dice):
+def outgoing(rng):
     """What software may send, hints, deposit and priority included; what is stamped it leaves to hardware."""
-    place = [dice.randrange(size) for size in SIZES]
-    deposit = dice.random() < 0.2
+    place = [rng.randrange(size) for size in SIZES]
+    deposit = rng.random() < 0.2
     if deposit:
-        place = [dice.randrange(SIZES[0]), *PLACE[1:]]
-    vc = dice.choice((0, 1, 2, 3))
-    hint = normalise(SIZES, PLACE, place, 0).hint * dice.randrange(2)
+        place = [rng.randrange(SIZES[0]), *PLACE[1:]]
+    vc = rng.choice((0, 1, 2, 3))
+    hint = normalise(SIZES, PLACE, place, 0).hint * rng.randrange(2)
     return flits(pack(
-        Header, x=place[0], y=place[1], z=place[2], vc=vc, hint=hint, dynamic=vc < 2, size=dice.randrange(8),
-        deposit=deposit, source=dice.getrandbits(16), epoch=dice.getrandbits(1), crc=dice.getrandbits(7)), dice)
+        Header, x=place[0], y=place[1], z=place[2], vc=vc, hint=hint, dynamic=vc < 2, size=rng.randrange(8),
+        deposit=deposit, source=rng.getrandbits(16), epoch=rng.getrandbits(1), crc=rng.getrandbits(7)), rng)
 
 
-def incoming(dice):
+def incoming(rng):
     """What a router hands over: no remote gets, which a guard rewrites."""
-    return flits(seal(pack(Header, x=PLACE[0], y=PLACE[1], z=PLACE[2], vc=2, size=dice.randrange(8),
-                           source=dice.randrange(PARAMETERS.table_nodes))), dice)
+    return flits(seal(pack(Header, x=PLACE[0], y=PLACE[1], z=PLACE[2], vc=2, size=rng.randrange(8),
+                           source=rng.randrange(PARAMETERS.table_nodes))), rng)
 
 
 class Lane:
     """Sends packets into the same lane of several components, which must take them in the same cycles."""
 
-    def __init__(self, streams, make, dice):
-        self.streams, self.make, self.dice = streams, make, dice
+    def __init__(self, streams, make, rng):
+        self.streams, self.make, self.rng = streams, make, rng
         self.left, self.valid, self.taken = [], False, 0
 
     def drive(self, ctx, *, restart=False):
         if restart:
             self.left, self.valid = [], False
-        self.valid = self.valid or (not restart and self.dice.random() < 0.8)
+        self.valid = self.valid or (not restart and self.rng.random() < 0.8)
         if not self.left:
-            self.left = self.make(self.dice)
+            self.left = self.make(self.rng)
         for stream in self.streams:
             ctx.set(stream.valid, self.valid)
             ctx.set(stream.payload.as_value(), self.left[0])
@@ -144,13 +144,13 @@ def same_word(ctx, streams):
 def test_permission_costs_no_cycle_and_changes_no_bit_of_what_is_permitted():
     """Both ports of both, each cycle, under any pauses, and under holds that cut packets."""
     guards = [Guard(PARAMETERS), OpenGuard(PARAMETERS)]
-    dice = random.Random(1)
+    rng = random.Random(1)
     seen = Counter()
 
     async def testbench(ctx):
         await permit_everything(ctx, guards)
-        out = [Lane([g.from_ni[lane] for g in guards], outgoing, dice) for lane in LANES]
-        into = [Lane([g.from_router[lane] for g in guards], incoming, dice) for lane in LANES]
+        out = [Lane([g.from_ni[lane] for g in guards], outgoing, rng) for lane in LANES]
+        into = [Lane([g.from_router[lane] for g in guards], incoming, rng) for lane in LANES]
         ends = [[getattr(g, port)[lane] for g in guards] for port in ("to_router", "to_ni") for lane in LANES]
         for cycle in range(800):
             if cycle % 100 in (70, 75):
@@ -160,7 +160,7 @@ def test_permission_costs_no_cycle_and_changes_no_bit_of_what_is_permitted():
                 # The network interface is in reset while the router goes on.
                 lane.drive(ctx, restart=hold and lane in out)
             for streams in ends:
-                ready = dice.random() < 0.75
+                ready = rng.random() < 0.75
                 for stream in streams:
                     ctx.set(stream.ready, ready)
             for streams in ends:
@@ -184,7 +184,7 @@ def test_permission_costs_no_cycle_and_changes_no_bit_of_what_is_permitted():
 @pytest.mark.parametrize("part", [Guard, OpenGuard])
 def test_every_lane_takes_the_shortest_packets_without_a_pause(part):
     """Packets of 32 bytes on all lanes both ways: from the second cycle on a flit leaves each in every cycle."""
-    guard, dice = part(PARAMETERS), random.Random(3)
+    guard, rng = part(PARAMETERS), random.Random(3)
     shortest = pack(Header, x=PLACE[0], y=PLACE[1], z=PLACE[2], vc=2, source=1)
     left = {("to_router", lane): 0 for lane in LANES} | {("to_ni", lane): 0 for lane in LANES}
 
@@ -195,7 +195,7 @@ def test_every_lane_takes_the_shortest_packets_without_a_pause(part):
             ctx.set(stream.ready, 1)
         for cycle in range(200):
             if cycle % 4 == 0:
-                packets = [flits(seal(shortest), dice) for _ in inputs]
+                packets = [flits(seal(shortest), rng) for _ in inputs]
             for stream, words in zip(inputs, packets, strict=True):
                 ctx.set(stream.valid, 1)
                 ctx.set(stream.payload.as_value(), words[cycle % 4])
@@ -210,11 +210,11 @@ def test_every_lane_takes_the_shortest_packets_without_a_pause(part):
 
 def test_a_wire_is_a_cycle_faster_than_the_stage_and_hands_over_no_part_of_a_cut_packet():
     lanes = [OpenIngress(), BareIngress()]
-    dice = random.Random(2)
+    rng = random.Random(2)
     came = [[], []]
 
     async def testbench(ctx):
-        source = Lane([lane.i for lane in lanes], incoming, dice)
+        source = Lane([lane.i for lane in lanes], incoming, rng)
         for lane in lanes:
             ctx.set(lane.o.ready, 1)
         for cycle in range(600):
@@ -228,7 +228,7 @@ def test_a_wire_is_a_cycle_faster_than_the_stage_and_hands_over_no_part_of_a_cut
         for cycle in range(1500):
             source.drive(ctx)
             hold = 50 < cycle % 100 < 60 or cycle % 77 == 0
-            ready = dice.random() < 0.6
+            ready = rng.random() < 0.6
             for lane in lanes:
                 ctx.set(lane.hold, hold)
                 ctx.set(lane.o.ready, ready or hold)

@@ -60,7 +60,7 @@ def test_everything_needed_is_here():
     assert {"khhw", "Python", "amaranth", "cocotb", "Verilator", "g++", "make", "perl", "iverilog"} <= set(tools)
 
 
-def test_names_what_is_missing_and_the_mend(folder_without):
+def test_names_what_is_missing_and_the_remedy(folder_without):
     done = doctor(PATH=str(folder_without("g++", "perl")))
     assert done.returncode == 1
     missing = [line.split() for line in done.stdout.splitlines() if line.startswith("MISSING")]

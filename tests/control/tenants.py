@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from khhw.attack.places import NODE
+from khhw.fuzz.memory_map import NODE
 from khhw.host.transport import BusError
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, Writer, pack, unpack

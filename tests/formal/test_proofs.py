@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from formal import prove, table
 from formal.assumptions import ASSUMPTIONS, Assumption
 from formal.harness import Harness
-from formal.mutants import MUTANTS
-from formal.mutation import Mutant, imported
+from khhw.mutants import Finder, Mutant, imported, mutants_of
 from rtl.fabric import check_shape, straps_of
+
+MUTANTS = mutants_of(Finder.PROOF)
 
 
 def test_every_property_is_proved_once_and_has_a_mutant():

@@ -7,10 +7,10 @@ from amaranth.hdl import Fragment
 from amaranth.hdl._mem import MemoryInstance
 
 from formal import prove
-from formal.mutation import imported
 from formal.opened import Opened
 from formal.reception import FREE
 from formal.reception_lanes import SCALED
+from khhw.mutants import imported
 from rtl.node import Node
 from rtl.parameters import Parameters
 

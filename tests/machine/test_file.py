@@ -1,4 +1,4 @@
-"""A machine file that cannot be run is refused with its line and its mend, before anything is built."""
+"""A machine file that cannot be run is refused with its line and its remedy, before anything is built."""
 
 import secrets
 from pathlib import Path

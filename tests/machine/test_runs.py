@@ -74,14 +74,14 @@ def test_a_kernel_is_what_was_loaded_not_its_file(tokens: Path, tmp_path: Path) 
 
 def random_matrices(seed: int) -> list[npt.NDArray[np.bool_]]:
     """Full, empty, and random ones: dense, sparse, with silent sources, deaf destinations, no diagonal."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     shape = (NODES, NODES)
-    dense, sparse = dice.random(shape) < 0.5, dice.random(shape) < 0.15
-    silent = dice.random(shape) < 0.6
-    silent[dice.choice(NODES, 3, replace=False)] = False
-    deaf = dice.random(shape) < 0.6
-    deaf[:, dice.choice(NODES, 3, replace=False)] = False
-    others = ~np.eye(NODES, dtype=bool) & (dice.random(shape) < 0.7)
+    dense, sparse = rng.random(shape) < 0.5, rng.random(shape) < 0.15
+    silent = rng.random(shape) < 0.6
+    silent[rng.choice(NODES, 3, replace=False)] = False
+    deaf = rng.random(shape) < 0.6
+    deaf[:, rng.choice(NODES, 3, replace=False)] = False
+    others = ~np.eye(NODES, dtype=bool) & (rng.random(shape) < 0.7)
     return [~SILENT, dense, SILENT, silent, sparse, deaf, others]
 
 

@@ -43,15 +43,15 @@ class Nets:
 
     def spoil(self, seed=1, *, lose=0.0, repeat=0.0, delay=0, only=lambda _source, _packet: True):
         """Lose and repeat packets at random, and deliver them up to `delay` cycles late, out of order."""
-        dice, deliver = random.Random(seed), self.machine.deliver
+        rng, deliver = random.Random(seed), self.machine.deliver
 
         def spoiled(source, destination, packet, **facts):
             copies = 1
             if only(source, packet):
-                copies = 0 if dice.random() < lose else 2 if dice.random() < repeat else 1
+                copies = 0 if rng.random() < lose else 2 if rng.random() < repeat else 1
             for _ in range(copies):
                 if delay:
-                    self.machine.at(dice.randrange(delay), lambda: deliver(source, destination, packet, **facts))
+                    self.machine.at(rng.randrange(delay), lambda: deliver(source, destination, packet, **facts))
                 else:
                     deliver(source, destination, packet, **facts)
 

@@ -82,21 +82,21 @@ class Ram(Memory):
 @given(st.integers(0, 1 << 33))
 def test_pieces_in_any_order_make_the_stream(first):
     """Whatever comes again, overlaps or is out of order; whoever reads how much at whatever time."""
-    dice = random.Random(first)
-    stream = dice.randbytes(dice.randrange(1, 3000))
+    rng = random.Random(first)
+    stream = rng.randbytes(rng.randrange(1, 3000))
     incoming = Incoming(Ram(), Area(1024, 512), first)
     got = b""
     while len(got) < len(stream):
-        at = dice.randrange(max(0, len(got) - 50), min(len(stream), len(got) + 600) + 1)
-        if dice.random() < 0.5:
+        at = rng.randrange(max(0, len(got) - 50), min(len(stream), len(got) + 600) + 1)
+        if rng.random() < 0.5:
             at = incoming.next - first
-        if piece := stream[at:at + dice.randrange(240)]:
+        if piece := stream[at:at + rng.randrange(240)]:
             incoming.take(first + at, piece)
         assert 0 <= incoming.window <= 512
-        if dice.random() < 0.3:
-            reader = Reader(1, dice.randrange(1, 700), None)
+        if rng.random() < 0.3:
+            reader = Reader(1, rng.randrange(1, 700), None)
             incoming.attach(reader)
-            if dice.random() < 0.5 and (piece := stream[incoming.next - first:][:100]):
+            if rng.random() < 0.5 and (piece := stream[incoming.next - first:][:100]):
                 incoming.take(incoming.next, piece)
             assert reader.got <= reader.most
             incoming.detach()
@@ -188,16 +188,16 @@ def test_noise_disturbs_no_stream():
         return net.table.bad_segments + net.table.strays, end
 
     async def noise(net):
-        dice, node = random.Random(5), net.node
+        rng, node = random.Random(5), net.node
         for number in range(1500):
-            kind = dice.choice([*Kind, 0, 31, 200])
-            connection, mark = dice.choice([0, 0, 1, dice.randrange(1024)]), dice.randrange(1 << 14)
+            kind = rng.choice([*Kind, 0, 31, 200])
+            connection, mark = rng.choice([0, 0, 1, rng.randrange(1024)]), rng.randrange(1 << 14)
             software = pack(
-                FifoHeader, put_offset=dice.choice([0, dice.getrandbits(32)]), argument=connection << 14 | mark,
+                FifoHeader, put_offset=rng.choice([0, rng.getrandbits(32)]), argument=connection << 14 | mark,
                 function=kind)
-            length = dice.choice([0, 8, 16, 40, 240])
-            node.memory[net.heap.base] = dice.randbytes(length)
-            head = header(node.shape.coordinate(dice.randrange(2)), ring=net.ring)
+            length = rng.choice([0, 8, 16, 40, 240])
+            node.memory[net.heap.base] = rng.randbytes(length)
+            head = header(node.shape.coordinate(rng.randrange(2)), ring=net.ring)
             await node.sender.post(descriptor(head, software, net.heap.base, length))
             if number % 100 == 0:
                 await node.sleep(500)

@@ -64,18 +64,18 @@ def test_any_length_arrives(length, buffer):
 def test_a_bad_torus_changes_no_byte(spoil, seed):
     there, back = text(60_000, seed), text(30_000, seed + 100)
 
-    async def talk(connection, mine, length, dice):
+    async def talk(connection, mine, length, rng):
         async def send():
             at = 0
             while at < len(mine):
-                step = dice.choice([1, 8, 100, 240, 2000, 9000])
+                step = rng.choice([1, 8, 100, 240, 2000, 9000])
                 await tcp_send(connection, mine[at:at + step])
                 at += step
 
         async def hear():
             got = b""
             while len(got) < length:
-                got += await connection.receive(dice.choice([1, 50, 300, 5000, 20000]))
+                got += await connection.receive(rng.choice([1, 50, 300, 5000, 20000]))
             return got
 
         _, got = await gather(send(), hear())

@@ -243,9 +243,9 @@ def test_options():
 
 @pytest.mark.parametrize("layout", FORMATS.values(), ids=FORMATS)
 def test_quick_packing_is_packing(layout):
-    packer, dice = Packer(layout), random.Random(1)
+    packer, rng = Packer(layout), random.Random(1)
     for _ in range(20):
-        packed = dice.getrandbits(layout.size)
+        packed = rng.getrandbits(layout.size)
         fields = unpack(layout, packed)
         assert packer.unpack(packed) == fields
         assert list(packer.unpack(packed)) == list(fields)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from formal.mutation import imported
 from khhw.build.testbench import find_testbenches
+from khhw.mutants import imported
 from tests.rtl.mutation import MUTANTS, fails
 
 

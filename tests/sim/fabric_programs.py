@@ -27,7 +27,7 @@ async def open_all(program, host, shape):
 
 async def talk(program, transport, shape, seed, messages):
     """Messages of random length to random nodes at random times; takes what the others send."""
-    dice = random.Random(f"{seed} {transport.rank}")
+    rng = random.Random(f"{seed} {transport.rank}")
     while True:
         try:
             node = await Node.open(transport)
@@ -36,9 +36,9 @@ async def talk(program, transport, shape, seed, messages):
             await transport.sleep(50)
     await transport.sleep(OPENED - transport.now)
     for _ in range(messages):
-        length = dice.randint(1, 600)
-        await node.send(dice.randrange(shape.nodes), dice.randbytes(length))
-        await transport.sleep(dice.choice([0, 0, 7, 300, 5000]))
+        length = rng.randint(1, 600)
+        await node.send(rng.randrange(shape.nodes), rng.randbytes(length))
+        await transport.sleep(rng.choice([0, 0, 7, 300, 5000]))
     while packets := await node.reception.receive(timeout=20_000):
         for packet in packets:
             program.note(transport, transport.rank, packet.source, packet.payload.hex())

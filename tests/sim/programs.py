@@ -32,9 +32,9 @@ class Program:
 
 async def worker(program, node: NodeTransport, seed, rounds):
     """Everything a transport offers, in an order and at times that depend on `seed`."""
-    dice = random.Random(f"{seed} {node.rank}")
+    rng = random.Random(f"{seed} {node.rank}")
     for _ in range(rounds):
-        value = dice.getrandbits(32)
+        value = rng.getrandbits(32)
         await node.write(SCRATCH, value)
         assert await node.read(SCRATCH) == value
         try:
@@ -42,34 +42,34 @@ async def worker(program, node: NodeTransport, seed, rounds):
         except BusError as error:
             program.note(node, node.rank, str(error))
         first, start = await node.read(TIME), node.now
-        words = dice.randbytes(32)
+        words = rng.randbytes(32)
         node.poke(0, words)
         node.poke(3, b"mark")
-        await node.write(DELAY, dice.randint(1, 60))
+        await node.write(DELAY, rng.randint(1, 60))
         await node.interrupt()
         copied = node.peek(32, 32)
         assert copied == words[:3] + b"mark" + words[7:] == node.peek(0, 32)
         await node.write(CLEAR, 0)
         try:
-            async with timeout(dice.randint(5, 50)):
+            async with timeout(rng.randint(5, 50)):
                 await node.interrupt()
         except TimeoutError:
             program.note(node, node.rank, "no second interrupt", start - first)
-        await node.sleep(dice.choice([0, 1, 2, 15, 18, 400]))
+        await node.sleep(rng.choice([0, 1, 2, 15, 18, 400]))
 
 
 async def echo(program, root: RootTransport, seed, rounds):
     """Packets into the root, and out of it again."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     for _ in range(rounds):
-        packets = [([dice.getrandbits(64) for _ in range(dice.randint(1, 8))], dice.randint(0, 1)) for _ in range(3)]
+        packets = [([rng.getrandbits(64) for _ in range(rng.randint(1, 8))], rng.randint(0, 1)) for _ in range(3)]
         for packet in packets:
             await root.send(*packet)
             program.note(root, "sent", len(packet[0]))
         for packet in packets:
             assert await root.receive() == packet
         program.note(root, "echoed")
-        await root.sleep(dice.choice([3, 30, 300]))
+        await root.sleep(rng.choice([3, 30, 300]))
 
 
 def mixed(host, arguments):

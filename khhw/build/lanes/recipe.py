@@ -19,8 +19,8 @@ from rtl.fabric import NODE_MODULE
 __all__ = ["LANES", "LanesRecipe"]
 
 LANES = CORE.with_name("lanes")
-_SHARED = ("crew.h", "engine.cpp", "engine.h", "host_bus.h", "memory.h", "owner_port.h", "ports.h", "root_cell.h",
-           "signature.h")
+_SHARED = ("engine.cpp", "engine.h", "host_bus.h", "memory.h", "owner_port.h", "ports.h", "root_cell.h", "signature.h",
+           "thread_pool.h")
 """What of the core does not know how nodes are evaluated."""
 
 

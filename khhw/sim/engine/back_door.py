@@ -46,7 +46,7 @@ class BackDoor:
         -------
         numpy array of uint8, shape (ranks, length)
         """
-        which, where = self._places(ranks, addresses, length)
+        which, where = self._checked(ranks, addresses, length)
         data = np.empty((len(which), length), np.uint8)
         self._library.khhw_peek(self._handle, len(which), pointer(which), pointer(where), length, pointer(data))
         return data
@@ -56,13 +56,13 @@ class BackDoor:
         given = np.ascontiguousarray(data)
         if given.ndim != 2 or given.dtype != np.uint8:
             raise ValueError("data has shape (ranks, bytes) and type uint8")
-        which, where = self._places(ranks, addresses, given.shape[1])
+        which, where = self._checked(ranks, addresses, given.shape[1])
         if len(given) != len(which):
             raise ValueError(f"{len(which)} ranks, but data for {len(given)}")
         self._library.khhw_poke(
             self._handle, len(which), pointer(which), pointer(where), given.shape[1], pointer(given))
 
-    def _places(
+    def _checked(
         self, ranks: Ranks, addresses: Ranks, length: int,
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint64]]:
         which = np.ascontiguousarray(np.atleast_1d(ranks), np.int32)

@@ -10,19 +10,19 @@ namespace khhw {
 namespace {
 
 using Root = Vkhhw_cell___024root;
-const Place kPlaces[] = {
-#include "places.inc"
+const SignalOffset kSignalOffsets[] = {
+#include "signal_offsets.inc"
 };
 
 // Where a name is, or nullptr.
-const Place* find(std::string_view name) {
-    static const auto places = [] {
-        std::unordered_map<std::string_view, const Place*> all;
-        for (const Place& place : kPlaces) all.emplace(place.name, &place);
+const SignalOffset* find(std::string_view name) {
+    static const auto offsets = [] {
+        std::unordered_map<std::string_view, const SignalOffset*> all;
+        for (const SignalOffset& signal : kSignalOffsets) all.emplace(signal.name, &signal);
         return all;
     }();
-    const auto found = places.find(name);
-    return found == places.end() ? nullptr : found->second;
+    const auto found = offsets.find(name);
+    return found == offsets.end() ? nullptr : found->second;
 }
 
 size_t ram() {
@@ -41,13 +41,13 @@ void Torus::poke(int rank, uint64_t address, size_t length, const uint8_t* from)
 }
 
 int Torus::read_name(int rank, const char* name, size_t row, uint8_t* to, size_t limit) {
-    const Place* place = find(name);
-    if (!place) return -1;
-    const size_t bytes = (place->bits + 7) / 8;
-    if (row >= place->rows || bytes > limit) return -1;
-    const uint8_t* value = state(rank) + place->offset + row * place->stride;
+    const SignalOffset* signal = find(name);
+    if (!signal) return -1;
+    const size_t bytes = (signal->bits + 7) / 8;
+    if (row >= signal->rows || bytes > limit) return -1;
+    const uint8_t* value = state(rank) + signal->offset + row * signal->stride;
     for (size_t i = 0; i < bytes; ++i) to[i] = value[bytes - 1 - i];
-    return place->bits;
+    return signal->bits;
 }
 
 }  // namespace khhw

@@ -22,7 +22,7 @@ inline void copy_in(uint8_t* memory, size_t address, size_t length, const uint8_
 }
 
 // Where a register or memory of a node is: rows of `bits` bits, `stride` bytes apart.
-struct Place {
+struct SignalOffset {
     const char* name;
     size_t offset;
     int bits;

@@ -7,7 +7,7 @@ Torus::Torus(int nodes, const uint64_t* straps, const int32_t* neighbours, int t
       context_{random},
       root_{context_, "root"},
       neighbours_(neighbours, neighbours + nodes * kTorusPorts),
-      crew_{std::clamp(threads, 1, std::max(1, nodes / 2))},
+      pool_{std::clamp(threads, 1, std::max(1, nodes / 2))},
       awake_(nodes, 1),
       loaded_(nodes, 0),
       outputs_{std::vector<uint8_t>(nodes), std::vector<uint8_t>(nodes), std::vector<uint8_t>(nodes)},
@@ -23,8 +23,8 @@ Torus::Torus(int nodes, const uint64_t* straps, const int32_t* neighbours, int t
     }
     root_.ports().owner_out___05Fready = 1;
     root_.settle();
-    for (int number = 0; number < crew_.size(); ++number)
-        shares_.push_back({nodes * number / crew_.size(), nodes * (number + 1) / crew_.size(), 0, 0, {}});
+    for (int number = 0; number < pool_.size(); ++number)
+        shares_.push_back({nodes * number / pool_.size(), nodes * (number + 1) / pool_.size(), 0, 0, {}});
 }
 
 uint64_t Torus::evaluations() const {
@@ -105,10 +105,10 @@ void Torus::settle_root() {
 void Torus::edge(uint64_t next) {
     ending_ = now_;
     now_ = next;
-    if (crew_.size() == 1 || busy_ < kWorthSharing * crew_.size()) {
+    if (pool_.size() == 1 || busy_ < kWorthSharing * pool_.size()) {
         for (Share& share : shares_) evaluate(share.first, share.last, share);
     } else {
-        crew_.together([this](int number) {
+        pool_.together([this](int number) {
             Share& share = shares_[number];
             evaluate(share.first, share.last, share);
         });

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "cell.h"
-#include "crew.h"
 #include "ports.h"
 #include "signature.h"
+#include "thread_pool.h"
 
 namespace khhw {
 
@@ -77,7 +77,7 @@ class Torus {
     // Fewer cells than this are not worth waking a thread for.
     static constexpr int kWorthSharing = 6;
 
-    // Where the state of a node is, as places.inc has it.
+    // Where the state of a node is, as signal_offsets.inc has it.
     uint8_t* state(int rank) { return reinterpret_cast<uint8_t*>(&cells_[rank].root()); }
     void evaluate(int first, int last, Share& share);
     void wake(int rank);
@@ -96,7 +96,7 @@ class Torus {
     std::deque<NodeCell> cells_;
     RootCell root_;
     std::vector<int32_t> neighbours_;
-    Crew crew_;
+    ThreadPool pool_;
     std::vector<Share> shares_;
     // Twice: what is taken at this edge, and what comes up for the next.
     std::vector<Arrivals> arrivals_[2];

@@ -7,12 +7,12 @@ namespace khhw {
 template <class F>
 void Torus::each_set(F&& work) {
     const auto awake = std::count_if(sleepers_.begin(), sleepers_.end(), [](const Sleeper& set) { return set.awake; });
-    if (crew_.size() == 1 || (awake < 2 && !in_reset_)) {
+    if (pool_.size() == 1 || (awake < 2 && !in_reset_)) {
         for (int set = 0; set < count(); ++set) work(set);
         return;
     }
-    crew_.together([&](int number) {
-        for (int set = number; set < count(); set += crew_.size()) work(set);
+    pool_.together([&](int number) {
+        for (int set = number; set < count(); set += pool_.size()) work(set);
     });
 }
 
@@ -22,7 +22,7 @@ Torus::Torus(int nodes, const uint64_t* straps, const int32_t* neighbours, int t
       sets_((nodes + kLanes - 1) / kLanes),
       sleepers_(sets_.size()),
       cables_{nodes, neighbours},
-      crew_{std::clamp(threads, 1, static_cast<int>(sets_.size()))},
+      pool_{std::clamp(threads, 1, static_cast<int>(sets_.size()))},
       sent_(sets_.size()),
       outputs_{std::vector<uint8_t>(nodes), std::vector<uint8_t>(nodes), std::vector<uint8_t>(nodes)},
       signatures_(nodes, 0),

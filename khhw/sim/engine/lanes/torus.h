@@ -6,10 +6,10 @@
 #include <memory>
 #include <vector>
 
-#include "crew.h"
 #include "ports.h"
 #include "root_cell.h"
 #include "signature.h"
+#include "thread_pool.h"
 #include "torus_cables.h"
 #include "tree_cables.h"
 
@@ -91,7 +91,7 @@ class Torus {
     std::vector<std::unique_ptr<NodeSet>> sets_;
     std::vector<Sleeper> sleepers_;
     TorusCables cables_;
-    Crew crew_;
+    ThreadPool pool_;
     std::vector<Sent> sent_;
     std::vector<TreeWord> tree_words_;
     TreeWord root_word_ = {};
