@@ -9,13 +9,17 @@ and changes nothing.
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from rtl.formats import Writer
+from amaranth.lib import data
+
+from rtl.codec import Codec
+from rtl.formats import Writer, layout_of
 from rtl.parameters import Parameters
 
 __all__ = [
     "Access", "Fault", "GUARD_END", "GUARD_PAGE", "Irq", "LARGEST", "MAGIC", "MEMORY_WINDOW", "Pattern", "REGISTERS",
-    "Register", "TRAFFIC_END", "TRAFFIC_PAGE", "TrafficError", "VERSION", "registers_of",
+    "Register", "TRAFFIC_END", "TRAFFIC_PAGE", "TrafficError", "VERSION", "joined", "registers_of",
 ]
 
 MAGIC = 0x4B484857
@@ -151,6 +155,39 @@ class Register:
     def at(self, index: int = 0) -> int:
         """Byte address of element `index`."""
         return self.address + index * self.stride
+
+    @cached_property
+    def layout(self) -> data.StructLayout:
+        """The fields as a layout of 32 bits; of a register that is one value, with the one field `value`."""
+        return layout_of(self._fields)
+
+    @cached_property
+    def kept(self) -> data.StructLayout:
+        """Those fields as hardware keeps them: without the reserved ones at the top."""
+        return layout_of({name: width for place, (name, width) in enumerate(self._fields.items())
+                          if place or name != "reserved"})
+
+    @property
+    def _fields(self) -> dict[str, int]:
+        return self.fields or {"value": 32}
+
+    @property
+    def codec(self) -> Codec:
+        """The codec of :attr:`layout`."""
+        return Codec.of(self.layout)
+
+    def pack(self, **values: int) -> int:
+        """The register's value with these fields; all others are 0. Raises as :meth:`~rtl.codec.Codec.pack`."""
+        return self.codec.pack(**values)
+
+    def unpack(self, value: int) -> dict[str, int]:
+        """The fields of a value that was read, by name."""
+        return self.codec.unpack(value)
+
+
+def joined(low: int, high: int) -> int:
+    """The number of 64 bits that is in two registers."""
+    return low + (high << 32)
 
 
 RW, RO, WO, W1C = Access.RW, Access.RO, Access.WO, Access.W1C

@@ -8,10 +8,11 @@ from amaranth.lib.wiring import In, Out
 from rtl.ni.arbiter import RoundRobin, select
 from rtl.ni.decode import register_port
 from rtl.parameters import Parameters
+from rtl.registers import REGISTERS
 
 __all__ = ["CounterFile", "Operation", "Reader", "admits", "counter_client"]
 
-Reader = data.StructLayout({"node": 16, "any": 1, "open": 1})
+Reader = REGISTERS["INJECTION_READER"].kept
 """Who may read an injection window by remote get."""
 
 
