@@ -18,9 +18,10 @@ from khhw.sim.engine import Engine
 from khhw.sim.engine.opening import open_up
 from khhw.traffic.measure import WrongPacketsError, measure_on
 from khhw.traffic.point import Build, Point
-from rtl.fabric import Shape, coordinate_of
+from rtl.fabric import Shape
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern
+from rtl.torus.coordinates import coordinate_of
 from rtl.traffic.source import LENGTHS
 
 __all__ = ["CASES", "DRAIN", "GUARDS", "MEASURES", "SAMPLES", "SHAPE", "SIZES", "WARM_UP", "Case", "hops", "measure",

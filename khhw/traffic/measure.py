@@ -20,8 +20,9 @@ from khhw.traffic.histogram import BINS, low_edges, quantile
 from khhw.traffic.measurement import Batch, Measurement
 from khhw.traffic.patterns import HOT_SPOT, PATTERNS, PERMUTATION, permutation
 from khhw.traffic.point import Point
-from rtl.fabric import Shape, coordinate_of
+from rtl.fabric import Shape
 from rtl.registers import REGISTERS, TrafficError, joined
+from rtl.torus.coordinates import coordinate_of
 
 __all__ = ["TAIL_PACKETS", "TrafficEngine", "WrongPacketsError", "measure", "measure_on", "set_generating",
            "start_traffic"]
