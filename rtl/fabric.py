@@ -17,11 +17,10 @@ from rtl.misr import CABLES, NodeSignature
 from rtl.node import PARTS, Node
 from rtl.parameters import ParameterError, Parameters
 from rtl.signatures import AxiLite, TreeStream
+from rtl.torus.coordinates import ID_BITS, coordinate_of, id_bits, neighbour_of
 from rtl.tree.port import RootPort
 
-__all__ = [
-    "NODE_MODULE", "Fabric", "Shape", "cables", "check_shape", "check_table", "coordinate_of", "rank_of", "straps_of",
-]
+__all__ = ["NODE_MODULE", "Fabric", "Shape", "cables", "check_shape", "check_table", "straps_of"]
 
 NODE_MODULE = "khhw_node"
 
@@ -38,8 +37,8 @@ def check_shape(shape: Shape) -> Shape:
     """
     if len(shape) != 3 or not all(isinstance(size, int) and 1 <= size <= 64 for size in shape):
         raise ParameterError(f"a torus has three sizes from 1 to 64, not {list(shape)!r}")
-    if (bits := sum(math.ceil(math.log2(size)) for size in shape)) > 16:
-        raise ParameterError(f"node ids of a torus {list(shape)!r} need {bits} bits; 16 are the limit")
+    if (bits := id_bits(shape)) > ID_BITS:
+        raise ParameterError(f"node ids of a torus {list(shape)!r} need {bits} bits; {ID_BITS} are the limit")
     return shape
 
 
@@ -51,21 +50,10 @@ def check_table(shape: Shape, parameters: Parameters) -> None:
     ParameterError
         If ids of `shape` reach past ``parameters.table_nodes``; says what would do.
     """
-    ids = 1 << sum(math.ceil(math.log2(size)) for size in shape)
+    ids = 1 << id_bits(shape)
     if ids > parameters.table_nodes:
         raise ParameterError(f"table_nodes is {parameters.table_nodes}, too few for the ids of a torus "
                              f"{list(shape)!r}: make it {max(32, ids)}")
-
-
-def coordinate_of(rank: int, shape: Shape) -> Shape:
-    """Coordinate of a dense rank, x fastest."""
-    return rank % shape[0], rank // shape[0] % shape[1], rank // (shape[0] * shape[1])
-
-
-def rank_of(coordinate: Shape, shape: Shape) -> int:
-    """Dense rank of a coordinate."""
-    x, y, z = coordinate
-    return x + shape[0] * (y + shape[1] * z)
 
 
 def cables(shape: Shape) -> Iterator[tuple[int, Direction, int]]:
@@ -75,11 +63,8 @@ def cables(shape: Shape) -> Iterator[tuple[int, Direction, int]]:
     """
     for rank in range(math.prod(shape)):
         for direction in Direction:
-            dimension, step = direction // 2, -1 if direction % 2 else 1
-            if shape[dimension] > 1:
-                there = list(coordinate_of(rank, shape))
-                there[dimension] = (there[dimension] + step) % shape[dimension]
-                yield rank, direction, rank_of(tuple(there), shape)
+            if shape[direction // 2] > 1:
+                yield rank, direction, neighbour_of(rank, direction, shape)
 
 
 def straps_of(rank: int, shape: Shape) -> dict[str, int]:

@@ -19,13 +19,16 @@ from collections.abc import Mapping
 from amaranth.hdl import Cat, Value
 from amaranth.lib import data
 
+from rtl.codec import pack, unpack
+
 __all__ = [
     "FLIT_BITS", "FLIT_BYTES", "CHUNK_BYTES", "CHUNK_FLITS", "WORD_BITS", "WORD_BYTES", "WORD_FLITS",
     "PACKET_BYTES", "PACKET_FLITS", "PAYLOAD_BYTES", "DESCRIPTOR_BYTES", "TREE_PAYLOAD_BYTES",
     "TREE_PACKET_FLITS", "STALE_COMMITS", "ANSWER_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction",
     "Protocol", "asked_at",
     "TreeClass", "ControlOp", "Reason", "Straps", "Writer", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
-    "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "pack", "unpack",
+    "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "layout_of",
+    "pack", "unpack",
 ]
 
 FLIT_BITS = 64
@@ -54,7 +57,7 @@ EXTERNAL = 0xFFFFFF
 """The point-to-point tree vector of the outside: the port above the root."""
 
 
-def _layout(fields: Mapping[str, object]) -> data.StructLayout:
+def layout_of(fields: Mapping[str, object]) -> data.StructLayout:
     """A struct whose fields are given most significant first."""
     return data.StructLayout(dict(reversed(list(fields.items()))))
 
@@ -149,7 +152,7 @@ class Reason(enum.IntEnum):
     """A tree packet was sent :data:`STALE_COMMITS` commits ago or more."""
 
 
-Straps = _layout({
+Straps = layout_of({
     "x": 6, "y": 6, "z": 6,
     "size_x": 7, "size_y": 7, "size_z": 7,
     "rank": 16,
@@ -158,11 +161,11 @@ Straps = _layout({
 """Constants of a place: coordinate, torus size (1 to 64 each), dense rank, tree children present
 (bit 0 left, bit 1 right)."""
 
-Writer = _layout({"armed": 1, "any": 1, "node": 16, "key": 6})
+Writer = layout_of({"armed": 1, "any": 1, "node": 16, "key": 6})
 """Who may put by a reception counter: if `armed`, the node with id `node` or, with `any`, every node that may send
 here, and only puts that carry `key`. The register RECEPTION_WRITER."""
 
-Header = _layout({
+Header = layout_of({
     "crc": 7,
     "epoch": 1,
     "hint": 6,
@@ -179,19 +182,19 @@ Header = _layout({
 """First flit of a torus packet. `hint` is X+ X- Y+ Y- Z+ Z- from its most significant bit; `size` is
 32-byte chunks minus one. `crc`, `epoch` and `source` are written by hardware whatever software put there."""
 
-FifoHeader = _layout({"put_offset": 32, "argument": 24, "function": 8})
+FifoHeader = layout_of({"put_offset": 32, "argument": 24, "function": 8})
 """Second flit of a memory-FIFO packet (`dma` = 0)."""
 
-PutHeader = _layout({
+PutHeader = layout_of({
     "put_offset": 32, "counter": 8, "valid_bytes": 8, "key": 6, "pacing": 1, "remote_get": 1, "ring": 8,
 })
 """Second flit of a direct put or remote get (`dma` = 1). `put_offset` counts from the base of reception
 counter `counter`; the descriptors of a remote get go to injection ring `ring`."""
 
-TrafficHeader = _layout({"generated": 32, "number": 24, "reserved": 7, "recorded": 1})
+TrafficHeader = layout_of({"generated": 32, "number": 24, "reserved": 7, "recorded": 1})
 """Second flit of a packet of the traffic generator (`pid` 3, `dma` = 0, in a node that has one)."""
 
-Descriptor = _layout({
+Descriptor = layout_of({
     "reserved0": 30, "prefetch": 1, "local_copy": 1,
     "reserved1": 24, "counter": 8,
     "base_offset": 32, "length": 32,
@@ -209,10 +212,10 @@ def asked_at(header: data.View) -> Value:
     return Cat(header.epoch, header.crc)
 
 
-Flit = _layout({"first": 1, "last": 1, "bad": 1, "data": FLIT_BITS})
+Flit = layout_of({"first": 1, "last": 1, "bad": 1, "data": FLIT_BITS})
 """What moves in a cycle. `bad` counts only with `last`: the packet must be discarded where it is ejected."""
 
-TreeHeader = _layout({
+TreeHeader = layout_of({
     "tree_class": 4, "p2p": 1, "irq": 1, "vector": 24, "csum_mode": 2,
     "owner": 1, "external": 1, "epoch": 8, "words": 6, "source": 16,
 })
@@ -220,14 +223,14 @@ TreeHeader = _layout({
 cleared at every node's inject port; `source` is the stamped node id, `epoch` the stamped number of commits, modulo
 256; `words` flits follow."""
 
-LinkHeader = _layout({
+LinkHeader = layout_of({
     "dst_key": 32, "src_key": 32,
     "conn_id": 16, "this_pkt": 8, "total_pkt": 8, "protocol": 16, "opt": 16,
 })
 """Second and third flit of a tree packet. For the console `dst_key` is the
 sender's send id, `src_key` its rank, `opt` the length in bytes."""
 
-ControlWord = _layout({"op": 8, "address": 24, "data": 32})
+ControlWord = layout_of({"op": 8, "address": 24, "data": 32})
 """One register operation of the owner; a control packet carries up to 30."""
 
 FORMATS: dict[str, data.StructLayout] = {
@@ -336,36 +339,3 @@ FIELDS: dict[str, dict[str, str]] = {
     },
 }
 """What every field means, by layout and field; for the reference and the headers."""
-
-
-def pack(layout: data.StructLayout, **values: int) -> int:
-    """The integer of a layout with the given fields; all others are 0.
-
-    Parameters
-    ----------
-    layout : data.StructLayout
-        One of :data:`FORMATS`.
-    **values : int
-        Fields by name, each within its width. A nested struct is given as an integer.
-
-    Raises
-    ------
-    ValueError
-        For an unknown field or a value that does not fit, naming both.
-    """
-    packed = 0
-    for name, value in values.items():
-        try:
-            field = layout[name]
-        except KeyError:
-            raise ValueError(f"no field {name!r}; fields are {', '.join(dict(layout))}") from None
-        if not 0 <= value < 1 << field.width:
-            raise ValueError(f"{name} = {value} does not fit in {field.width} bits")
-        packed |= int(value) << field.offset
-    return packed
-
-
-def unpack(layout: data.StructLayout, packed: int) -> dict[str, int]:
-    """The fields of an integer by name, most significant first; nested structs stay integers."""
-    fields = [(name, field) for name, field in layout]
-    return {name: packed >> f.offset & (1 << f.width) - 1 for name, f in reversed(fields)}

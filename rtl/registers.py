@@ -8,14 +8,14 @@ and changes nothing.
 
 import enum
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from rtl.formats import Writer
 from rtl.parameters import Parameters
+from rtl.register_type import Access, Register, joined
 
 __all__ = [
     "Access", "Fault", "GUARD_END", "GUARD_PAGE", "Irq", "LARGEST", "MAGIC", "MEMORY_WINDOW", "Pattern", "REGISTERS",
-    "Register", "TRAFFIC_END", "TRAFFIC_PAGE", "TrafficError", "VERSION", "registers_of",
+    "Register", "TRAFFIC_END", "TRAFFIC_PAGE", "TrafficError", "VERSION", "joined", "registers_of",
 ]
 
 MAGIC = 0x4B484857
@@ -26,17 +26,6 @@ TRAFFIC_PAGE = 0xC000
 """Registers from here on are the traffic generator's, in a node that has one; reset with the tenant."""
 MEMORY_WINDOW = 0x800000
 """Host port addresses from here on are the node memory."""
-
-
-class Access(enum.StrEnum):
-    """What an initiator may do with a register."""
-
-    RW = "rw"
-    RO = "ro"
-    WO = "wo"
-    W1C = "w1c"
-    """Reads; a write clears the bits that are written as 1."""
-    NONE = "-"
 
 
 class Irq(enum.IntEnum):
@@ -112,48 +101,6 @@ class TrafficError(enum.IntEnum):
     """It was generated in the future."""
     ORDER = 5
     """It is not newer than the last one of its source, on a channel that keeps the order."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Register:
-    """A 32-bit register, or an array of them.
-
-    Parameters
-    ----------
-    name : str
-        Upper-case name.
-    address : int
-        Byte address of element 0.
-    doc : str
-        What it holds and what an access does.
-    host, owner : Access
-        What each initiator may do.
-    count : int or str
-        Elements; a string names the :class:`~rtl.parameters.Parameters` attribute, or ``hit_words``.
-    stride : int
-        Bytes between elements.
-    fields : dict of str to int
-        Names and widths, most significant first; empty for one 32-bit value.
-    """
-
-    name: str
-    address: int
-    doc: str
-    host: Access = Access.NONE
-    owner: Access = Access.NONE
-    count: int | str = 1
-    stride: int = 4
-    fields: dict[str, int] = field(default_factory=dict)
-
-    def elements(self, parameters: Parameters) -> int:
-        """Number of elements in a node built with `parameters`, if it has the register at all."""
-        if self.count == "hit_words":
-            return (parameters.counters + 31) // 32
-        return self.count if isinstance(self.count, int) else int(getattr(parameters, self.count))
-
-    def at(self, index: int = 0) -> int:
-        """Byte address of element `index`."""
-        return self.address + index * self.stride
 
 
 RW, RO, WO, W1C = Access.RW, Access.RO, Access.WO, Access.W1C

@@ -11,6 +11,7 @@ from rtl.clone import clone
 from rtl.formats import Flit, Straps
 from rtl.parameters import Parameters
 from rtl.signatures import DIRECTIONS
+from rtl.torus.coordinates import coordinate_of, neighbour_of
 from rtl.torus.router import Router
 
 __all__ = ["LANE_BITS", "CabledRouter", "RouterTorus", "router_torus"]
@@ -107,7 +108,7 @@ class RouterTorus(wiring.Component):
             for rank, router in enumerate(routers):
                 for direction in range(DIRECTIONS):
                     if shape[direction // 2] > 1:
-                        neighbour = routers[_neighbour(rank, direction, shape)]
+                        neighbour = routers[neighbour_of(rank, direction, shape)]
                         connect(m, router.tx[direction], neighbour.rx[direction ^ 1])
             m.d.comb += getattr(self, f"quiescent_{name}").eq(Cat(router.quiescent for router in routers))
         return m
@@ -130,17 +131,6 @@ def router_torus(parameters: Parameters, shapes: str) -> RouterTorus:
     return RouterTorus(parameters, [[int(size) for size in shape.split("x")] for shape in shapes.split()])
 
 
-def _coordinate(rank: int, shape: Sequence[int]) -> list[int]:
-    return [rank % shape[0], rank // shape[0] % shape[1], rank // (shape[0] * shape[1])]
-
-
 def _straps(rank: int, shape: Sequence[int]) -> dict[str, int]:
-    x, y, z = _coordinate(rank, shape)
+    x, y, z = coordinate_of(rank, shape)
     return {"x": x, "y": y, "z": z, "size_x": shape[0], "size_y": shape[1], "size_z": shape[2]}
-
-
-def _neighbour(rank: int, direction: int, shape: Sequence[int]) -> int:
-    coordinate = _coordinate(rank, shape)
-    dimension = direction // 2
-    coordinate[dimension] = (coordinate[dimension] + (-1 if direction % 2 else 1)) % shape[dimension]
-    return coordinate[0] + shape[0] * (coordinate[1] + shape[1] * coordinate[2])

@@ -9,7 +9,8 @@ import cocotb
 from cocotb.clock import Clock
 
 from rtl.formats import VirtualChannel
-from testbenches.kit.torus import LockedError, Torus, coordinate_of
+from rtl.torus.coordinates import coordinate_of, rank_of
+from testbenches.kit.torus import LockedError, Torus
 
 DUT = "testbenches.designs:router_torus"
 SIMULATORS = ["verilator"]
@@ -102,5 +103,5 @@ async def soak(torus, chooser):
 
 def opposite(rank, shape):
     """The rank half way round in x and y, so as far as plus hints may lead."""
-    x, y, z = ((at + size // 2) % size for at, size in zip(coordinate_of(rank, shape), shape, strict=True))
-    return x + shape[0] * (y + shape[1] * z)
+    places = zip(coordinate_of(rank, shape), shape, strict=True)
+    return rank_of([(place + size // 2) % size for place, size in places], shape)

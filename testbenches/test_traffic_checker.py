@@ -329,8 +329,9 @@ async def registers(dut):
             assert (await bench.host.write(address, 0xFFFFFFFF)).error, hex(address)
     await bench.control(Pattern.TARGET, enable=0, channel=3)
     control = await bench.get("CONTROL")
-    assert control == 3 << 5 | Pattern.TARGET << 2 | 2
-    assert (await bench.host.write(REGISTERS["TRAFFIC_CONTROL"].at(), 7 << 2)).error
+    assert control == REGISTERS["TRAFFIC_CONTROL"].pack(channel=3, pattern=Pattern.TARGET, record=1)
+    register = REGISTERS["TRAFFIC_CONTROL"]
+    assert (await bench.host.write(register.at(), register.pack(pattern=7))).error
     assert await bench.get("CONTROL") == control
     assert not bench.guard.accesses
     assert (await bench.host.read(0x4008)).value == 0x4008 ^ 0xFFFF

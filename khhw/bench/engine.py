@@ -27,6 +27,7 @@ from khhw.traffic.measure import set_generating, start_traffic
 from khhw.traffic.point import Build, Point
 from rtl.fabric import Shape
 from rtl.parameters import Parameters
+from rtl.torus.coordinates import id_bits
 
 __all__ = ["FABRIC", "FEW", "SHAPES", "WARM_UP", "lap", "measure", "node_parameters", "settle", "traffic_point"]
 
@@ -52,7 +53,7 @@ def node_parameters(shapes: Sequence[Shape]) -> Parameters:
     shapes : sequence of Shape
         Their ids must fit its tables.
     """
-    ids = max(1 << sum(math.ceil(math.log2(size)) for size in shape) for shape in shapes)
+    ids = max(1 << id_bits(shape) for shape in shapes)
     return Parameters(traffic=True, table_nodes=max(ids, 4096))
 
 

@@ -18,9 +18,10 @@ from khhw.sim.engine import Engine
 from khhw.sim.engine.opening import open_up
 from khhw.traffic.measure import WrongPacketsError, measure_on
 from khhw.traffic.point import Build, Point
-from rtl.fabric import Shape, coordinate_of
+from rtl.fabric import Shape
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern
+from rtl.torus.coordinates import coordinate_of
 from rtl.traffic.source import LENGTHS
 
 __all__ = ["CASES", "DRAIN", "GUARDS", "MEASURES", "SAMPLES", "SHAPE", "SIZES", "WARM_UP", "Case", "hops", "measure",
@@ -39,7 +40,7 @@ SAMPLES = 4
 WARM_UP, DRAIN = 1000, 20_000
 """Cycles before a measurement under load, and at most behind it."""
 CHUNK_BYTES = 32
-_RECORDING = Pattern.TARGET << 2 | 0b11
+_RECORDING = REGISTERS["TRAFFIC_CONTROL"].pack(pattern=Pattern.TARGET, record=1, enable=1)
 _COUNTERS = ("OVERRUNS", "SELF", "LATENCY_MAX", "WINDOW", "GENERATED", "GENERATED_FLITS", "INJECTED", "INJECTED_FLITS",
              "RECEIVED", "RECEIVED_FLITS", "ACCEPTED", "ACCEPTED_FLITS", "LATENCY_SUM", "HISTOGRAM")
 
@@ -178,7 +179,7 @@ def _alone(engine: Engine, chunks: int) -> dict[int, _Counts]:
     settle(engine)
     for there in range(1, engine.nodes):
         x, y, z = coordinate_of(there, engine.shape)
-        _set(engine, "TRAFFIC_TARGET", x << 16 | y << 8 | z)
+        _set(engine, "TRAFFIC_TARGET", REGISTERS["TRAFFIC_TARGET"].pack(x=x, y=y, z=z))
         before = _arrived(engine, there)
         for _ in range(SAMPLES):
             _set(engine, "TRAFFIC_COUNT", 1)

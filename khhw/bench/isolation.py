@@ -10,6 +10,7 @@ from khhw.bench.shares import CASES as SHARED
 from khhw.bench.shares import share
 from rtl.fabric import Shape
 from rtl.parameters import Parameters
+from rtl.torus.coordinates import id_bits
 
 __all__ = ["NEIGHBOURS_SHAPE", "SHAPES", "measure", "node_parameters"]
 
@@ -21,7 +22,7 @@ _FLOODED_NODES = 64
 
 def node_parameters(shape: Shape) -> Parameters:
     """Of the nodes of a machine: the default ones, with traffic, and tables that are large enough."""
-    ids = 1 << sum(math.ceil(math.log2(size)) for size in shape)
+    ids = 1 << id_bits(shape)
     return Parameters(traffic=True, table_nodes=64 if ids <= 64 else max(ids, 4096))
 
 

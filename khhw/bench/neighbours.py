@@ -16,6 +16,7 @@ from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
 from khhw.host.sync import Event, spawn
 from khhw.node import Node
+from khhw.node.console import EVERYBODY
 from khhw.node.descriptors import message_descriptor
 from khhw.traffic.histogram import BINS, quantile
 from rtl.formats import PAYLOAD_BYTES
@@ -29,7 +30,6 @@ _PACKETS_A_CYCLE = 0.02
 """Of each measured node: a quarter of what one lane carries at the lengths below."""
 _LENGTHS = range(1, 9)
 _SENDERS = 4
-_BROADCAST = 1 << 24
 _MESSAGE = 4 * PAYLOAD_BYTES
 _PAUSE = 800
 """Cycles between two messages of a sender: together they fill about half of the cable that leads to the receiver."""
@@ -120,7 +120,7 @@ class _Campaign:
     async def _shout(self, rank: int) -> None:
         machine = self.machine
         await machine.write(rank, "CONSOLE_TX_ADDRESS", 0)
-        await machine.write(rank, "CONSOLE_TX_DEST", _BROADCAST)
+        await machine.write(rank, "CONSOLE_TX_DEST", EVERYBODY)
         while not self._over.is_set():
             await machine.write(rank, "CONSOLE_TX_LENGTH", PAYLOAD_BYTES)
             self._done.texts += 1

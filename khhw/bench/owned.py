@@ -17,7 +17,7 @@ from khhw.sim.engine.bridge import drive
 from khhw.sim.options import Options, State
 from rtl.formats import FLIT_BITS, VirtualChannel
 from rtl.parameters import Parameters
-from rtl.registers import REGISTERS, Pattern
+from rtl.registers import REGISTERS, Pattern, joined
 
 __all__ = ["OwnedMachine"]
 
@@ -25,7 +25,8 @@ T = TypeVar("T")
 
 _SEED_CYCLES = 64
 _FULL = (1 << 32) - 1
-_ENABLE, _RECORD, _PATTERN, _CHANNEL = 1, 2, 2, 5
+_UNSENT = ("queued", "lanes", "checking")
+"""Fields of TRAFFIC_STATUS of packets that are not finished with."""
 
 
 class OwnedMachine:
@@ -81,9 +82,17 @@ class OwnedMachine:
         """Read a register of a node from its host port."""
         return await self.host.nodes[rank].read(REGISTERS[register].at(index))
 
+    async def write_fields(self, rank: int, register: str, **fields: int) -> None:
+        """Write fields of a register of a node from its host port; 0 to all others."""
+        await self.write(rank, register, REGISTERS[register].pack(**fields))
+
+    async def read_fields(self, rank: int, register: str) -> dict[str, int]:
+        """Read a register of a node from its host port; its fields by name."""
+        return REGISTERS[register].unpack(await self.read(rank, register))
+
     async def read_wide(self, rank: int, register: str) -> int:
         """Read a counter of 64 bits, low half first."""
-        return await self.read(rank, register) | await self.read(rank, register, 1) << 32
+        return joined(await self.read(rank, register), await self.read(rank, register, 1))
 
     async def read_all(self, ranks: Iterable[int], register: str, index: int = 0) -> list[int]:
         """Read a register of many nodes from their host ports, at the same time."""
@@ -121,7 +130,7 @@ class OwnedMachine:
             await self.write(rank, "TRAFFIC_SEED", 1)
             await self.write(rank, "TRAFFIC_PROBABILITY", min(_FULL, round(packets_a_cycle * _FULL)))
             await self.write(rank, "TRAFFIC_COUNT", count)
-            await self.write(rank, "TRAFFIC_TARGET", x << 16 | y << 8 | z)
+            await self.write_fields(rank, "TRAFFIC_TARGET", x=x, y=y, z=z)
             for index in range(7):
                 shorter = sum(length <= index + 1 for length in lengths) / len(lengths)
                 await self.write(rank, "TRAFFIC_LENGTHS", round(shorter * (1 << 16)), index)
@@ -138,19 +147,23 @@ class OwnedMachine:
             await self.outside.sleep(FLIT_BITS)
 
     async def _control(self, rank: int, *, sends: bool, records: bool, channel: int = 0) -> None:
-        bits = (_ENABLE if sends else 0) | (_RECORD if records else 0)
-        await self.write(rank, "TRAFFIC_CONTROL", bits | Pattern.TARGET << _PATTERN | channel << _CHANNEL)
+        await self.write_fields(rank, "TRAFFIC_CONTROL", enable=int(sends), record=int(records),
+                                pattern=Pattern.TARGET, channel=channel)
 
     async def stop_traffic(self) -> None:
         """Generate no more, and wait until what was generated has arrived."""
         async def stop(rank: int) -> None:
             await self._control(rank, sends=False, records=True)
-            while await self.read(rank, "TRAFFIC_STATUS") & ~0x7:
+            while await self._unsent(rank):
                 await self.outside.sleep(FLIT_BITS)
 
         await self.everywhere(range(self.shape.nodes), stop)
         while await self.under_way():
             await self.outside.sleep(FLIT_BITS)
+
+    async def _unsent(self, rank: int) -> bool:
+        status = await self.read_fields(rank, "TRAFFIC_STATUS")
+        return any(status[name] for name in _UNSENT)
 
     async def under_way(self) -> int:
         """Packets that have entered the torus and not ended, by the guards' counters."""

@@ -15,6 +15,7 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import Change, Moment
 from khhw.host.sync import spawn
 from khhw.node import Shape
+from khhw.node.console import EVERYBODY
 from rtl.parameters import Parameters
 from rtl.registers import TrafficError
 
@@ -31,7 +32,6 @@ _AFTERWARDS = 2000
 _MAX_CYCLES = 4_000_000
 _ACCEPTED = "TRAFFIC_ACCEPTED"
 _TEXT_BYTES = 240
-_BROADCAST = 1 << 24
 
 
 def targets_of(shape: Shape) -> tuple[list[int], list[int]]:
@@ -131,7 +131,7 @@ class _Campaign:
 
         async def shout(rank: int) -> None:
             await machine.write(rank, "CONSOLE_TX_ADDRESS", 0)
-            await machine.write(rank, "CONSOLE_TX_DEST", _BROADCAST)
+            await machine.write(rank, "CONSOLE_TX_DEST", EVERYBODY)
             while not stopped:
                 await machine.write(rank, "CONSOLE_TX_LENGTH", _TEXT_BYTES)
                 while await machine.read(rank, "CONSOLE_TX_LENGTH"):

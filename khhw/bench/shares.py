@@ -11,6 +11,7 @@ import numpy as np
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
 from khhw.host.sync import Event, spawn
+from khhw.node.console import EVERYBODY
 from rtl.formats import PAYLOAD_BYTES, VirtualChannel
 from rtl.parameters import Parameters
 
@@ -31,7 +32,6 @@ _WARM_UP = 2000
 _CYCLES = 50_000
 _TEXT = 8
 """Bytes of a text of the victim: what a person types. The others' are as long as texts can be."""
-_BROADCAST = 1 << 24
 _POLL = 50
 _MAX_CYCLES = 4_000_000
 
@@ -109,7 +109,7 @@ async def _texts(machine: OwnedMachine, _case: str, cycles: int, beside: bool) -
 
     async def shout(rank: int, length: int) -> None:
         await machine.write(rank, "CONSOLE_TX_ADDRESS", 0)
-        await machine.write(rank, "CONSOLE_TX_DEST", _BROADCAST)
+        await machine.write(rank, "CONSOLE_TX_DEST", EVERYBODY)
         while not over.is_set():
             await machine.write(rank, "CONSOLE_TX_LENGTH", length)
             while await machine.read(rank, "CONSOLE_TX_LENGTH"):

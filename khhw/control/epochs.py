@@ -22,8 +22,6 @@ _STILL = 10_000
 _MODULUS = 1 << 32
 _COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
 _FOUND = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD")
-_HOLD, _CLEAR = 1, 2
-_VALID, _DRAINED = 1, 4
 
 
 class EpochError(OwnerError):
@@ -181,7 +179,8 @@ class EpochControl:
         started = self._owner.outside.now
         await self._check_room(keys)
         await self._owner.write_each({
-            rank: [Write("HOLD", _HOLD | _CLEAR), *(keys[rank].writes if rank in keys else ())] for rank in taken})
+            rank: [Write.fields("HOLD", hold=1, clear=1), *(keys[rank].writes if rank in keys else ())]
+            for rank in taken})
         await self._settle()
         loaded, refused = await self._phase(self._known() & alone, watch=watch)
         for _ in range(STALE_COMMITS - 2):
@@ -221,13 +220,13 @@ class EpochControl:
         for rank in range(shape.nodes):
             found, crc, status, hold = (word.data for word in answers[rank])
             wanted = table_crc(table_writes(domains, shape, rank, revision))
-            if not status & _VALID:
+            if not REGISTERS["GUARD_STATUS"].unpack(status)["valid"]:
                 differ[rank] = "no tables were committed"
             elif found != revision:
                 differ[rank] = f"revision {found}, not {revision}"
             elif crc != wanted:
                 differ[rank] = f"other tables of revision {revision}: TABLE_CRC is {crc:#010x}, not {wanted:#010x}"
-            if hold & _HOLD:
+            if REGISTERS["HOLD"].unpack(hold)["hold"]:
                 held.append(rank)
         if differ:
             raise AdoptError(differ)
@@ -315,8 +314,8 @@ class EpochControl:
         start = self._owner.outside.now
         cables = self._watch_cables()
         while True:
-            states = await self._owner.read_all("GUARD_STATUS")
-            waiting = [rank for rank, state in enumerate(states) if not state & _DRAINED]
+            states = await self._owner.read_all_fields("GUARD_STATUS")
+            waiting = [rank for rank, state in enumerate(states) if not state["drained"]]
             if not waiting:
                 break
             # What a guard has let in, and is not finished, lacks its end.
@@ -325,11 +324,11 @@ class EpochControl:
             if endless or took > self._limit:
                 raise EpochError(f"{named(waiting)}: not drained after {took} cycles; {cables.words}")
             await self._owner.outside.sleep(_POLL)
-        commits = {state & (_VALID | 2) for state in states}
-        if len(commits) > 1:
-            odd = [rank for rank, state in enumerate(states) if (state ^ states[0]) & (_VALID | 2)]
+        commits = [(bool(state["valid"]), state["epoch"]) for state in states]
+        if len(set(commits)) > 1:
+            odd = [rank for rank, commit in enumerate(commits) if commit != commits[0]]
             raise EpochError(f"{named(odd)} and node 0 have not made the same commits; a fabric reset is needed")
-        return bool(states[0] & _VALID), states[0] >> 1 & 1
+        return commits[0]
 
     async def _balanced(self, parity: int) -> None:
         """Wait until no packet of the epoch with this parity is left in the machine.
@@ -365,8 +364,8 @@ class EpochControl:
         await self._owner.write_each({rank: [Write("HOLD", 0)] for rank in ranks})
         end = self._owner.outside.now + self._limit
         while True:
-            holds = await self._owner.read_all("HOLD")
-            waiting = [rank for rank in ranks if holds[rank] & _HOLD]
+            holds = await self._owner.read_all_fields("HOLD")
+            waiting = [rank for rank in ranks if holds[rank]["hold"]]
             if not waiting:
                 return
             if self._owner.outside.now > end:

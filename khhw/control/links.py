@@ -216,22 +216,15 @@ async def _look(owner: Owner) -> tuple[int, dict[Cable, _Ends]]:
 
 def _ends(transmitter: dict[str, int], receiver: dict[str, int]) -> _Ends:
     """What the registers of two ports say of the cable between them."""
-    tx, rx = (_fields("LINK_ROOM", port) for port in (transmitter, receiver))
-    sent, received = _fields("LINK_SENT", transmitter), _fields("LINK_RECEIVED", receiver)
+    tx, rx = (REGISTERS["LINK_ROOM"].unpack(port["LINK_ROOM"]) for port in (transmitter, receiver))
+    sent = REGISTERS["LINK_SENT"].unpack(transmitter["LINK_SENT"])
+    received = REGISTERS["LINK_RECEIVED"].unpack(receiver["LINK_RECEIVED"])
     return _Ends(
         sent=(sent["even"], sent["odd"]), received=(received["even"], received["odd"]),
-        damaged=receiver["LINK_DAMAGED"], sending=bool(tx["sending"]), receiving=bool(rx["receiving"]),
+        damaged=REGISTERS["LINK_DAMAGED"].unpack(receiver["LINK_DAMAGED"])["damaged"],
+        sending=bool(tx["sending"]), receiving=bool(rx["receiving"]),
         room=tuple((tx[f"free_{c.name.lower()}"], rx[f"held_{c.name.lower()}"]) for c in _CHANNELS),
     )
-
-
-def _fields(name: str, port: dict[str, int]) -> dict[str, int]:
-    """The fields of a register by name."""
-    found, value = {}, port[name]
-    for field, width in reversed(REGISTERS[name].fields.items()):
-        found[field] = value & (1 << width) - 1
-        value >>= width
-    return found
 
 
 def _compared(cable: Cable, slots: int, before: _Ends, after: _Ends) -> CableState:

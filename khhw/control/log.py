@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from khhw.control.owner import Owner, Write
 from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp, Reason
-from rtl.registers import REGISTERS
+from rtl.registers import REGISTERS, joined
 
 __all__ = ["RefusalLog", "Refused", "clear_logs", "read_logs"]
 
@@ -71,7 +71,8 @@ async def read_logs(owner: Owner) -> list[RefusalLog]:
 async def _entry(owner: Owner, node: int, index: int) -> Refused:
     words = [Control(ControlOp.READ, REGISTERS[name].at(index)) for name in _ENTRY]
     nodes, reason, high, low = [word.data for word in (await owner.execute(node, words))[node]]
-    return Refused(node, nodes >> 16, nodes & 0xFFFF, Reason(reason), high << 32 | low)
+    ends = REGISTERS["LOG_NODES"].unpack(nodes)
+    return Refused(node, ends["source"], ends["destination"], Reason(reason), joined(low, high))
 
 
 async def clear_logs(owner: Owner) -> None:

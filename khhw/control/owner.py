@@ -43,6 +43,11 @@ class Write:
     value: int
     index: int = 0
 
+    @classmethod
+    def fields(cls, register: str, index: int = 0, **fields: int) -> "Write":
+        """A write of these fields, and of 0 to all others."""
+        return cls(register, REGISTERS[register].pack(**fields), index)
+
     @property
     def word(self) -> Control:
         """The control word that does it."""
@@ -204,6 +209,10 @@ class Owner:
         answers = await self.execute(None, [Control(ControlOp.READ, REGISTERS[register].at(index))])
         return [answers[rank][0].data for rank in range(self.shape.nodes)]
 
+    async def read_all_fields(self, register: str, index: int = 0) -> list[dict[str, int]]:
+        """Read a register of all nodes; its fields by name, by rank."""
+        return [REGISTERS[register].unpack(value) for value in await self.read_all(register, index)]
+
     async def hold(self, rank: int | None = None, *, clear: bool = False) -> None:
         """Put a node, or all, into tenant reset.
 
@@ -214,7 +223,7 @@ class Owner:
             Also have the hardware take from the node all that a next tenant could read or inherit: memory, refusal log
             and REFUSED, the grant of the priority channel, console keys. A release takes effect after that.
         """
-        await self.write(rank, Write("HOLD", 1 | clear << 1))
+        await self.write(rank, Write.fields("HOLD", hold=1, clear=int(clear)))
 
     async def release(self, rank: int | None = None) -> None:
         """Let a node, or all, out of tenant reset, which ends when what it cut is over: HOLD reads 0 then."""
@@ -222,7 +231,7 @@ class Owner:
 
     async def grant_priority(self, rank: int, *, granted: bool = True) -> None:
         """Allow or forbid a node the priority channel."""
-        await self.write(rank, Write("GRANTS", int(granted)))
+        await self.write(rank, Write.fields("GRANTS", priority=int(granted)))
 
     async def set_console(self, rank: int | None, send: int, receive: Sequence[int]) -> None:
         """Give a node, or all, its console keys.

@@ -11,6 +11,7 @@ from amaranth.lib import data
 
 from khhw.export.documented import constant_docs, member_docs
 from rtl import formats, registers
+from rtl.codec import Codec
 from rtl.formats import FIELDS, FLIT_BITS, FORMATS
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Register
@@ -84,16 +85,14 @@ def snake(name: str) -> str:
 
 def fields_of(layout: data.StructLayout) -> Iterator[tuple[str, int, int]]:
     """Fields of a layout, most significant first: (name, lowest bit, width)."""
-    for name, field in reversed(list(layout)):
-        yield str(name), field.offset, field.width
+    for name, (offset, mask) in Codec.of(layout).places.items():
+        yield name, offset, mask.bit_length()
 
 
 def register_fields(register: Register) -> Iterator[tuple[str, int, int]]:
     """Fields of a register, most significant first: (name, lowest bit, width); none for a plain value."""
-    low = 32
-    for name, width in register.fields.items():
-        low -= width
-        yield name, low, width
+    if register.fields:
+        yield from fields_of(register.layout)
 
 
 def c_header(parameters: Parameters) -> str:

@@ -15,9 +15,10 @@ from khhw.build.toolchain import find_verilator
 from khhw.errors import BuildError, RequestError
 from khhw.export.headers import c_header, fields_of, sv_package
 from khhw.export.netlist import read_modules
-from rtl.fabric import NODE_MODULE, check_shape, check_table, coordinate_of, straps_of
+from rtl.fabric import NODE_MODULE, check_shape, check_table, straps_of
 from rtl.formats import Straps
 from rtl.parameters import ParameterError, Parameters
+from rtl.torus.coordinates import coordinate_of
 
 __all__ = ["TOPS", "WAIVERS", "Package", "lint", "parse_values", "write_package"]
 

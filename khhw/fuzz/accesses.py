@@ -7,7 +7,7 @@ import numpy as np
 
 from khhw.fuzz.hostile import Aim
 from khhw.fuzz.memory_map import HOSTILE, NODE
-from rtl.formats import CHUNK_BYTES, EXTERNAL
+from rtl.formats import CHUNK_BYTES, EXTERNAL, ControlOp, ControlWord, Protocol, pack
 from rtl.registers import GUARD_END, GUARD_PAGE, MEMORY_WINDOW, REGISTERS, TRAFFIC_PAGE, Access, registers_of
 
 __all__ = ["Poke", "console_text", "forbidden", "kinds", "page", "pokes"]
@@ -20,7 +20,9 @@ _GUARD = [address for address in _ELEMENTS if GUARD_PAGE <= address < GUARD_END]
 _TRAFFIC = [address for address in _ELEMENTS if address >= TRAFFIC_PAGE]
 _ALL = list(_ELEMENTS)
 _TEXT = 240
-_EVERY_LENGTH = 1 << 16
+_OWNERS = (("HOLD", 0), ("COMMIT", 1), ("ROW", 0xFFFFFFFF), ("COLUMN", 0xFFFFFFFF))
+"""What hostile software would like its owner to write."""
+_EVERY_LENGTH = REGISTERS["TRAFFIC_LENGTHS"].pack(threshold=1 << 16)
 """With this threshold all packets are as short as can be."""
 
 
@@ -140,7 +142,8 @@ def _console(aim: Aim) -> list[Poke]:
     ranks = aim.scenario.shape.nodes
     some = [int(rng.integers(ranks)) for _ in range(2)]
     vector = int(rng.choice([*some, EXTERNAL, int(rng.integers(1 << 24))]))
-    destination = vector | int(rng.integers(2)) << 24 | int(rng.integers(128)) << 25
+    destination = REGISTERS["CONSOLE_TX_DEST"].pack(
+        vector=vector, broadcast=int(rng.integers(2)), reserved=int(rng.integers(128)))
     room = HOSTILE.text.length - _TEXT
     address = HOSTILE.text.base + 8 * int(rng.integers(room // 8))
     length = int(rng.choice([1, 8, 16, int(rng.integers(1, _TEXT + 1)), int(rng.integers(0, 300))]))
@@ -155,8 +158,10 @@ def _traffic(aim: Aim) -> list[Poke]:
     """The generator of the node, at one target or at all."""
     rng = aim.rng
     x, y, z = (int(part) for part in aim.scenario.shape.coordinate(int(rng.integers(aim.scenario.shape.nodes))))
-    target = x << 16 | y << 8 | z if aim.some(1, 0.8)[0] else int(rng.integers(1 << 24))
-    control = 1 | int(rng.integers(2)) << 1 | int(rng.integers(7)) << 2 | int(rng.integers(4)) << 5
+    right = aim.some(1, 0.8)[0]
+    target = REGISTERS["TRAFFIC_TARGET"].pack(x=x, y=y, z=z) if right else int(rng.integers(1 << 24))
+    control = REGISTERS["TRAFFIC_CONTROL"].pack(
+        enable=1, record=int(rng.integers(2)), pattern=int(rng.integers(7)), channel=int(rng.integers(4)))
     return [
         Poke(REGISTERS["TRAFFIC_TARGET"].at(), target, "traffic"),
         Poke(REGISTERS["TRAFFIC_HOTSPOT"].at(), target, "traffic"),
@@ -173,13 +178,14 @@ def console_text(rng: np.random.Generator, text: bytes) -> bytes:
     for at in range(0, len(forged) - 24, 64):
         choice = int(rng.integers(4))
         if choice == 0:
-            # A control word: write 0 to HOLD, 1 to COMMIT, or all ones to ROW or COLUMN.
-            address, value = [(0x4000, 0), (0x4004, 1), (0x6000, 0xFFFFFFFF), (0x8000, 0xFFFFFFFF)][rng.integers(4)]
-            forged[at:at + 8] = (1 << 56 | address << 32 | value).to_bytes(8, "big")
+            # A control word of the owner.
+            name, value = _OWNERS[rng.integers(4)]
+            word = pack(ControlWord, op=ControlOp.WRITE, address=REGISTERS[name].at(), data=value)
+            forged[at:at + 8] = word.to_bytes(8, "big")
         elif choice == 1:
             # A tree header with all stamps set, and the protocol of control packets two flits later.
             forged[at:at + 8] = ((1 << 64) - 1 - int(rng.integers(1 << 16))).to_bytes(8, "big")
-            forged[at + 16:at + 24] = (0x20).to_bytes(8, "big")
+            forged[at + 16:at + 24] = Protocol.CONTROL.to_bytes(8, "big")
     return bytes(forged)
 
 

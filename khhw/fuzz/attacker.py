@@ -11,6 +11,7 @@ from khhw.fuzz.packing import as_bytes
 from khhw.fuzz.taint import Bytes, tainted
 from khhw.host.ports import Host
 from khhw.host.transport import BusError
+from khhw.node.injection import remote_ring_size
 from rtl.formats import DESCRIPTOR_BYTES, Writer, pack
 from rtl.registers import MEMORY_WINDOW, REGISTERS
 
@@ -23,7 +24,7 @@ _BREAKING = ("ring", "register")
 """Ways after which rings are seldom where they were: more laps would find them closed."""
 _SENDING = 60
 """Cycles after which a console packet has been taken, when nothing is in its way."""
-_ANYBODY = 0x30000
+_ANYBODY = REGISTERS["INJECTION_READER"].pack(open=1, any=1)
 _CONSOLE_TX, _TRAFFIC_COUNT = REGISTERS["CONSOLE_TX_LENGTH"].at(), REGISTERS["TRAFFIC_COUNT"].at()
 _FEW = 0xFFF
 """Counts above are not for the generator to end on its own."""
@@ -111,7 +112,7 @@ class Attacker:
             await self.write("INJECTION_SIZE", area.length, ring)
             self._tails[ring] = 0
         await self.write("INJECTION_BASE", HOSTILE.gets.base, HOSTILE.GET_RING)
-        await self.write("INJECTION_SIZE", HOSTILE.gets.length | 1, HOSTILE.GET_RING)
+        await self.write("INJECTION_SIZE", remote_ring_size(HOSTILE.gets.length), HOSTILE.GET_RING)
         for ring, area in enumerate(HOSTILE.reception):
             await self.write("RECEPTION_BASE", area.base, ring)
             await self.write("RECEPTION_SIZE", area.length, ring)

@@ -20,7 +20,6 @@ EGRESS = (Reason.NO_TABLE, Reason.ROW, Reason.RANGE, Reason.HINT, Reason.DEPOSIT
 _MODULUS = 1 << 32
 _EPOCH_COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
 _STATUS = "GUARD_STATUS"
-_VALID, _DRAINED = 1, 4
 
 
 @dataclass(frozen=True)
@@ -122,10 +121,10 @@ def faults(
         for key, value in keys.items():
             if reading.values[key] != value:
                 yield f"node {rank}: {key[0]}[{key[1]}] is {reading.values[key]:#x}, its owner wrote {value:#x}"
-        status = reading.values[_STATUS, 0]
-        if bool(status & _VALID) != model.committed or not status & _DRAINED:
-            yield f"node {rank}: GUARD_STATUS is {status:#x}"
-        parities.add(status >> 1 & 1)
+        status = REGISTERS[_STATUS].unpack(reading.values[_STATUS, 0])
+        if bool(status["valid"]) != model.committed or not status["drained"]:
+            yield f"node {rank}: GUARD_STATUS is {reading.values[_STATUS, 0]:#x}"
+        parities.add(status["epoch"])
     if len(parities) > 1:
         yield "nodes are in different epochs"
 

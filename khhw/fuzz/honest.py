@@ -12,15 +12,14 @@ from khhw.fuzz.taint import Bytes, tainted
 from khhw.host.ports import Host
 from khhw.net.keys import KEYS
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
-from khhw.node.packing import Packer
-from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Writer
+from khhw.node.injection import remote_ring_size
+from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES
 from rtl.registers import REGISTERS, TRAFFIC_PAGE, Access, registers_of
 
 __all__ = ["DROPS", "Honest", "Parcel", "landing", "plan"]
 
-_writer = Packer(Writer)
-
-_ANYBODY, _OPEN = 0x30000, 0x20000
+_writer = REGISTERS["RECEPTION_WRITER"].pack
+_reader = REGISTERS["INJECTION_READER"].pack
 _SENDING = 100
 _CHANGING = ("TIME_", "IRQ_STATUS", "LAST_FAULT", "CONSOLE_TX_", "GUARD_STATUS", "REFUSED", "INJECTED", "DELIVERED",
              "DROPPED", "LOG_", "CONSOLE_DROPS")
@@ -125,15 +124,17 @@ class Honest:
         for area, shown in (*((window, False) for window in h.windows), (h.staging, False), (h.text, False),
                             (h.shown, True), (h.shared, False), (h.secret, False)):
             self.poke(area.base, tainted(self.rng, self.rank, area.length, shown=shown).tobytes())
-        for name, index, area, remote in (
-            ("INJECTION", h.SEND_RING, h.injection, 0), ("INJECTION", h.GET_RING, h.gets, 1),
-            ("RECEPTION", 0, h.reception[0], 0), ("RECEPTION", 1, h.reception[1], 0), ("CONSOLE", 0, h.console, 0),
+        for name, index, base, size in (
+            ("INJECTION", h.SEND_RING, h.injection.base, h.injection.length),
+            ("INJECTION", h.GET_RING, h.gets.base, remote_ring_size(h.gets.length)),
+            *(("RECEPTION", index, area.base, area.length) for index, area in enumerate(h.reception)),
+            ("CONSOLE", 0, h.console.base, h.console.length),
         ):
-            await self.write(f"{name}_BASE", area.base, index)
-            await self.write(f"{name}_SIZE", area.length | remote, index)
-        shared_with = _OPEN | self.scenario.shape.node_id(self.confidant)
+            await self.write(f"{name}_BASE", base, index)
+            await self.write(f"{name}_SIZE", size, index)
+        shared_with = _reader(open=1, node=self.scenario.shape.node_id(self.confidant))
         for counter, base, limit, reader in (
-            (h.OWN, 0, NODE.memory_bytes, 0), (h.SHOWN, h.shown.base, h.shown.length, _ANYBODY),
+            (h.OWN, 0, NODE.memory_bytes, 0), (h.SHOWN, h.shown.base, h.shown.length, _reader(open=1, any=1)),
             (h.SHARED, h.shared.base, h.shared.length, shared_with),
         ):
             await self.write("INJECTION_WINDOW", base, counter)

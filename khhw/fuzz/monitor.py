@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from khhw.fuzz.taint import Bytes
-from khhw.node.packing import Packer
 from khhw.node.tree_packets import TreePacket
+from rtl.codec import Codec
 from rtl.formats import CHUNK_BYTES, FLIT_BYTES, Header, TreeHeader
 
 __all__ = ["ConsoleRecord", "Record", "console_records", "torus_records"]
 
-_header, _tree_header = Packer(Header), Packer(TreeHeader)
+_header, _tree_header = Codec.of(Header), Codec.of(TreeHeader)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import numpy.typing as npt
 from amaranth.lib import data
 
 from khhw.fuzz.taint import Bytes, Words
+from rtl.codec import Codec
 from rtl.formats import Descriptor
 
 __all__ = ["Column", "DESCRIPTOR_WORDS", "as_bytes", "descriptors", "pack_all", "set_field", "take_field"]
@@ -27,22 +28,21 @@ def pack_all(layout: data.StructLayout, count: int, **fields: Column) -> Words:
 
 
 def _placed(layout: data.StructLayout, name: str, values: Column, count: int) -> Words:
-    field = layout[name]
+    offset, mask = Codec.of(layout).places[name]
     given = np.broadcast_to(np.asarray(values), (count,)).astype(np.uint64)
-    return (given & np.uint64((1 << field.width) - 1)) << np.uint64(field.offset % _WORD)
+    return (given & np.uint64(mask)) << np.uint64(offset % _WORD)
 
 
 def set_field(words: Words, layout: data.StructLayout, name: str, values: Column) -> None:
     """Change a field of all `words` in place."""
-    field = layout[name]
-    words &= np.uint64((1 << _WORD) - 1 - ((1 << field.width) - 1 << field.offset % _WORD))
+    words &= ~_placed(layout, name, Codec.of(layout).places[name].mask, len(words))
     words |= _placed(layout, name, values, len(words))
 
 
 def take_field(words: Words, layout: data.StructLayout, name: str) -> Words:
     """A field of all `words`."""
-    field = layout[name]
-    return words >> np.uint64(field.offset % _WORD) & np.uint64((1 << field.width) - 1)
+    offset, mask = Codec.of(layout).places[name]
+    return words >> np.uint64(offset % _WORD) & np.uint64(mask)
 
 
 def descriptors(headers: Words, software: Words, address: Column, length: Column, counter: Column) -> Words:

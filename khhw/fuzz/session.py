@@ -191,7 +191,7 @@ class Session:
                        if write.register == "COLUMN"]
             await self._owner.write(rank, *writes)
         await self._owner.write(None, Write("COMMIT", 1))
-        while not all(status >> 2 & 1 for status in await self._owner.read_all("GUARD_STATUS")):
+        while not all(status["drained"] for status in await self._owner.read_all_fields("GUARD_STATUS")):
             await self._outside.sleep(_POLL)
 
     def _begin(self) -> Sequence[Parcel]:
@@ -333,9 +333,10 @@ class Session:
         port, found = self.host.nodes[attacker.rank], Counter[tuple[str, str]]()
         try:
             counts = {name: await port.read(REGISTERS[name].at()) for name in DROPS}
-            fault = Fault(await port.read(REGISTERS["LAST_FAULT"].at()) >> 8 & 0xF)
+            last = await port.read(REGISTERS["LAST_FAULT"].at())
         except BusError:
             return Counter({("bus error", "held"): 1})
+        fault = Fault(REGISTERS["LAST_FAULT"].unpack(last)["fault"])
         before, self._own[attacker.rank] = self._own.get(attacker.rank, {}), counts
         for name, count in counts.items():
             # A node that was held in this round counts from 0 again.

@@ -244,7 +244,7 @@ async def descriptors(a: Attacker) -> None:
 async def rings(a: Attacker) -> None:
     """Heads and tails outside their rings."""
     size = a.node.layout.injection.length
-    closed = (await a.node.read("RESOURCES") >> 4 & 0xF) - 1
+    closed = (await a.node.read_fields("RESOURCES"))["injection_rings"] - 1
     for name, index, value in (
         ("INJECTION_TAIL", 0, size), ("INJECTION_TAIL", 0, size + 32), ("INJECTION_TAIL", 0, 1),
         ("INJECTION_TAIL", 0, 0xFFFFFFE0), ("INJECTION_TAIL", closed, 32),

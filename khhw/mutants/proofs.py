@@ -66,7 +66,7 @@ PROOFS = (
            "rtl.guard.control", "policy.row_write.eq(writes & hits[\"ROW\"])",
            "policy.row_write.eq(writes & (hits[\"ROW\"] | hits[\"COLUMN\"]))"),
     Mutant("owner-registers", "a clear without hold is no error",
-           "rtl.guard.control", "clearing = request.data[1] & ~request.data[0]",
+           "rtl.guard.control", "clearing = asked.clear & ~asked.hold",
            "clearing = Const(0, 1)"),
     Mutant("owner-registers", "a revision goes into the active bank",
            "rtl.guard.control", "writes & hits[\"REVISION\"] & (epoch != bank)",

@@ -5,6 +5,7 @@ from khhw.net.segments import Kind
 from khhw.net.transmitter import Transmitter
 from khhw.node import Event, Node, timeout
 from rtl.formats import Reason
+from rtl.registers import REGISTERS, joined
 
 __all__ = ["Diagnosis"]
 
@@ -49,12 +50,12 @@ class Diagnosis:
     async def refused_here(self, peer: int, since: int = 0) -> bool:
         """Whether this node's guard refuses packets to `peer`: its log tells, or when that is full, a trial."""
         node = self._node
-        wanted = node.node_id << 16 | node.shape.node_id(peer)
+        wanted = REGISTERS["LOG_NODES"].pack(source=node.node_id, destination=node.shape.node_id(peer))
         for index in range(await node.read("LOG_COUNT")):
             if await node.read("LOG_NODES", index) != wanted:
                 continue
             high, low = await node.read("LOG_TIME_HIGH", index), await node.read("LOG_TIME_LOW", index)
-            if high << 32 | low >= since and await node.read("LOG_REASON", index) in _OWN_REASONS:
+            if joined(low, high) >= since and await node.read("LOG_REASON", index) in _OWN_REASONS:
                 return True
         if not await node.read("LOG_LOST"):
             return False

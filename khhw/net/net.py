@@ -126,9 +126,9 @@ class Net:
         NetError
             If the memory is too small.
         """
-        resources = await node.read("RESOURCES")
-        counters = resources >> 12 & 0xFFF
-        rings, lanes = (resources >> 4 & 0xF, resources & 0xF), resources >> 8 & 0xF
+        resources = await node.read_fields("RESOURCES")
+        counters, lanes = resources["counters"], resources["lanes"]
+        rings = resources["injection_rings"], resources["reception_rings"]
         net = cls(node, Areas.plan(node.layout, counters, connections), rings, lanes, counters, keepalive)
         for ring in net._own_rings:
             await ring.open()

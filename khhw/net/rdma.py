@@ -6,12 +6,13 @@ from khhw.net.buffers import ALIGN, Buffer
 from khhw.net.errors import ClosedError, NetError, WindowError
 from khhw.net.net import Net
 from khhw.net.windows import RemoteBuffer
-from khhw.node import Event, Packer, Work, descriptor, get_descriptor, header, put_descriptor
+from khhw.node import Event, Work, descriptor, get_descriptor, header, put_descriptor
+from rtl.codec import Codec
 from rtl.formats import PAYLOAD_BYTES, PutHeader
 
 __all__ = ["GetTransfer", "PutTransfer", "Transfer", "get", "put"]
 
-_put_header = Packer(PutHeader)
+_put_header = Codec.of(PutHeader)
 MOST_SOURCES = 7
 """Descriptors in a request; the hardware takes no more."""
 _LANE = 33
@@ -279,5 +280,5 @@ def _cut(buffer: Buffer, sources: list[RemoteBuffer]) -> list[Buffer]:
 def _answer(here: tuple[int, int, int], counter: int, key: int, offset: int, source: RemoteBuffer) -> bytes:
     """What the target injects: a put to this node out of its window."""
     assert source.reads is not None
-    software = _put_header(put_offset=offset, counter=counter, key=key)
+    software = _put_header.pack(put_offset=offset, counter=counter, key=key)
     return descriptor(header(here, dma=1), software, source.offset, source.length, counter=source.reads)

@@ -19,7 +19,6 @@ from khhw.node.injection import InjectionRing
 from khhw.node.layout import Area, Layout, LayoutError
 from khhw.node.memory import Memory
 from khhw.node.node import ANSWER_RING, OWN_COUNTER, SEND_RING, Node
-from khhw.node.packing import Packer
 from khhw.node.reader import ConsoleReader
 from khhw.node.reception import Packet, ReceptionRing
 from khhw.node.shape import Coordinate, Shape
@@ -28,7 +27,7 @@ from khhw.node.tree_packets import Control, TreePacket, TreePacketError
 __all__ = [
     "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Command", "ConsoleReader", "Control",
     "Coordinate", "Event", "InjectionCounter", "InjectionRing", "Layout", "LayoutError", "Memory", "Node",
-    "NodeConsole", "NodeTransport", "Packer", "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape",
+    "NodeConsole", "NodeTransport", "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape",
     "TreePacket", "TreePacketError", "Work", "WrongLine", "current_task", "descriptor", "gather", "get_descriptor",
     "header", "message_descriptor", "parse_options", "put_descriptor", "scope", "spawn", "timeout",
 ]

@@ -65,6 +65,22 @@ class RegisterAccess:
         self.accesses += 1
         await self._transport.write(REGISTERS[register].at(index), value)
 
+    async def read_fields(self, register: str, index: int = 0) -> dict[str, int]:
+        """Read a register by name; its fields by name."""
+        return REGISTERS[register].unpack(await self.read(register, index))
+
+    async def write_fields(self, register: str, index: int = 0, **fields: int) -> None:
+        """Write a register by name: these fields, and 0 to all others.
+
+        Raises
+        ------
+        ValueError
+            For an unknown field or a value that does not fit.
+        BusError
+            If a tenant may not.
+        """
+        await self.write(register, REGISTERS[register].pack(**fields), index)
+
     async def read_address(self, address: int) -> int:
         """Read any bus address, mapped or not."""
         return await self._transport.read(address)

@@ -9,9 +9,12 @@ from khhw.node.layout import Area
 from khhw.node.reader import ConsoleReader, Reading
 from khhw.node.tree_packets import TreePacket
 from rtl.formats import EXTERNAL, FLIT_BYTES, TREE_PAYLOAD_BYTES
-from rtl.registers import Irq
+from rtl.registers import REGISTERS, Irq
 
-__all__ = ["NodeConsole"]
+__all__ = ["EVERYBODY", "NodeConsole"]
+
+EVERYBODY = REGISTERS["CONSOLE_TX_DEST"].pack(broadcast=1)
+"""CONSOLE_TX_DEST of text to everybody who listens."""
 
 
 class NodeConsole:
@@ -121,7 +124,7 @@ class NodeConsole:
         vector : int or None
             The outside, a rank, or None for everybody who listens.
         """
-        destination = 1 << 24 if vector is None else vector
+        destination = EVERYBODY if vector is None else REGISTERS["CONSOLE_TX_DEST"].pack(vector=vector)
         await self._turn.get()
         try:
             for at in range(0, len(data), TREE_PAYLOAD_BYTES):

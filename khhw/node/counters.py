@@ -7,13 +7,10 @@ from khhw.host.sync import Event, spawn
 from khhw.host.sync import timeout as time_limit
 from khhw.host.transport import BusError
 from khhw.node.access import RegisterAccess
-from khhw.node.packing import Packer
-from rtl.formats import Writer
-from rtl.registers import Irq
+from rtl.registers import REGISTERS, Irq
 
 __all__ = ["CounterHits", "InjectionCounter", "ReceptionCounter"]
 
-_writer = Packer(Writer)
 _HITS = {"INJECTION": Irq.INJECTION_HIT, "RECEPTION": Irq.RECEPTION_HIT}
 
 
@@ -117,7 +114,7 @@ def _admitted(writer: int | None, anybody: bool, key: int) -> int:
     if (writer is None) != anybody:
         raise ValueError("a counter is armed for puts of one node (writer=) or of anybody (anybody=True), not "
                          + ("both" if anybody else "nobody"))
-    return _writer(armed=1, any=int(anybody), node=writer or 0, key=key)
+    return REGISTERS["RECEPTION_WRITER"].pack(armed=1, any=int(anybody), node=writer or 0, key=key)
 
 
 class ReceptionCounter:
@@ -242,7 +239,7 @@ class InjectionCounter:
         await self._node.write("INJECTION_WINDOW", window, self.number)
         await self._node.write("INJECTION_LIMIT", limit, self.number)
         if reader is not None or anybody:
-            await self._node.write("INJECTION_READER", 1 << 17 | anybody << 16 | (reader or 0), self.number)
+            await self._node.write_fields("INJECTION_READER", self.number, open=1, any=int(anybody), node=reader or 0)
 
     async def close(self) -> None:
         """Nobody reads the window any more."""

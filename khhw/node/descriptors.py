@@ -2,8 +2,8 @@
 
 from functools import lru_cache
 
-from khhw.node.packing import Packer
 from khhw.node.shape import Coordinate
+from rtl.codec import Codec
 from rtl.formats import (
     DESCRIPTOR_BYTES,
     Descriptor,
@@ -15,8 +15,8 @@ from rtl.formats import (
 
 __all__ = ["descriptor", "get_descriptor", "header", "message_descriptor", "put_descriptor"]
 
-_header, _fifo_header, _put_header = Packer(Header), Packer(FifoHeader), Packer(PutHeader)
-_descriptor = Packer(Descriptor)
+_header, _fifo_header, _put_header = Codec.of(Header), Codec.of(FifoHeader), Codec.of(PutHeader)
+_descriptor = Codec.of(Descriptor)
 
 
 @lru_cache(maxsize=4096)
@@ -39,7 +39,7 @@ def header(destination: Coordinate, *, ring: int = 0, adaptive: int = 0, **field
         "x": x, "y": y, "z": z, "pid0": ring >> 1, "pid1": ring & 1, "dynamic": adaptive,
         "vc": VirtualChannel.ADAPTIVE0 if adaptive else VirtualChannel.ESCAPE,
     }
-    return _header(**{**values, **fields})
+    return _header.pack(**{**values, **fields})
 
 
 def descriptor(header: int, software: int, address: int, length: int, *, counter: int = 0, **fields: int) -> bytes:
@@ -59,7 +59,7 @@ def descriptor(header: int, software: int, address: int, length: int, *, counter
         Other fields of :data:`rtl.formats.Descriptor`.
     """
     values = {"counter": counter, "base_offset": address, "length": length, "header": header, "software": software}
-    return _descriptor(**{**values, **fields}).to_bytes(DESCRIPTOR_BYTES, "big")
+    return _descriptor.pack(**{**values, **fields}).to_bytes(DESCRIPTOR_BYTES, "big")
 
 
 def message_descriptor(
@@ -71,7 +71,7 @@ def message_descriptor(
     `function` (8 bits) is the receiver's to interpret. The message's length travels as `argument`, so that
     the receiver can tell payload from padding.
     """
-    software = _fifo_header(argument=length, function=function)
+    software = _fifo_header.pack(argument=length, function=function)
     return descriptor(header(destination, ring=ring, adaptive=adaptive), software, address, length, counter=counter)
 
 
@@ -83,7 +83,7 @@ def put_descriptor(
 
     `key` is what that counter was armed with; see :meth:`khhw.node.ReceptionCounter.arm`.
     """
-    software = _put_header(put_offset=offset, counter=target, key=key)
+    software = _put_header.pack(put_offset=offset, counter=target, key=key)
     return descriptor(header(destination, dma=1, adaptive=adaptive), software, address, length, counter=counter)
 
 
@@ -91,6 +91,6 @@ def get_descriptor(
     destination: Coordinate, ring: int, address: int, count: int, *, counter: int = 0, adaptive: int = 0,
 ) -> bytes:
     """Descriptor of a remote get: `count` descriptors at `address` go to injection ring `ring` of the destination."""
-    software = _put_header(remote_get=1, ring=ring)
+    software = _put_header.pack(remote_get=1, ring=ring)
     return descriptor(
         header(destination, dma=1, adaptive=adaptive), software, address, count * DESCRIPTOR_BYTES, counter=counter)

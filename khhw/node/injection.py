@@ -7,9 +7,10 @@ from khhw.host.cpu import Work
 from khhw.host.sync import Event, Queue
 from khhw.node.access import RegisterAccess
 from khhw.node.layout import Area
-from rtl.formats import DESCRIPTOR_BYTES, FLIT_BYTES, PACKET_FLITS, PAYLOAD_BYTES, Descriptor
+from rtl.formats import CHUNK_BYTES, DESCRIPTOR_BYTES, FLIT_BYTES, PACKET_FLITS, PAYLOAD_BYTES, Descriptor
+from rtl.registers import REGISTERS
 
-__all__ = ["InjectionRing"]
+__all__ = ["InjectionRing", "remote_ring_size"]
 
 _LENGTH = slice(12, 16)
 """Bytes of a descriptor that hold its length."""
@@ -21,6 +22,11 @@ _LONGEST_NAP = 256
 """Cycles between two looks at a ring that does not move on."""
 _LONGEST_MESSAGE = 4096
 """Cycles; a descriptor may lie about its length."""
+
+
+def remote_ring_size(length: int) -> int:
+    """INJECTION_SIZE of a ring of `length` bytes, whole chunks, that takes the descriptors of remote gets."""
+    return REGISTERS["INJECTION_SIZE"].pack(chunks=length // CHUNK_BYTES, remote=1)
 
 
 class InjectionRing:

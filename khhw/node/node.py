@@ -7,7 +7,7 @@ from khhw.node.access import RegisterAccess
 from khhw.node.console import NodeConsole
 from khhw.node.counters import CounterHits, InjectionCounter, ReceptionCounter
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
-from khhw.node.injection import InjectionRing
+from khhw.node.injection import InjectionRing, remote_ring_size
 from khhw.node.layout import Layout
 from khhw.node.memory import Memory
 from khhw.node.reception import ReceptionRing
@@ -85,8 +85,8 @@ class Node(RegisterAccess):
         node = cls(transport)
         while not await node._released():
             await node.sleep(_RELEASE_CHECK)
-        size = await node.read("SIZE")
-        node.shape = Shape(size >> 16 & 0xFF, size >> 8 & 0xFF, size & 0xFF)
+        size = await node.read_fields("SIZE")
+        node.shape = Shape(size["x"], size["y"], size["z"])
         node.rank = await node.read("RANK")
         node.node_id = await node.read("NODE_ID")
         length = await node.read("MEMORY_BYTES")
@@ -105,15 +105,16 @@ class Node(RegisterAccess):
 
     async def reset(self) -> None:
         """Put rings and counters back to how a kernel finds them; the console goes on."""
-        resources = await self.read("RESOURCES")
-        for counter in range(resources >> 12 & 0xFFF):
+        resources = await self.read_fields("RESOURCES")
+        counters = resources["counters"]
+        for counter in range(counters):
             await self.reception_counter(counter).disarm()
             await self.injection_counter(counter).close()
         for hits in (self.injection_hits, self.reception_hits):
-            await hits.clear_all(resources >> 12 & 0xFFF)
-        for ring in range(resources >> 4 & 0xF):
+            await hits.clear_all(counters)
+        for ring in range(resources["injection_rings"]):
             await self.write("INJECTION_SIZE", 0, ring)
-        for ring in range(resources & 0xF):
+        for ring in range(resources["reception_rings"]):
             await self.write("RECEPTION_SIZE", 0, ring)
         self.sender = InjectionRing(self, SEND_RING, self.layout.injection, self.layout.staging)
         self.reception = ReceptionRing(self, 0, self.layout.reception)
@@ -158,10 +159,10 @@ class Node(RegisterAccess):
             align=DESCRIPTOR_BYTES)
 
     async def answer_gets(self) -> None:
-        """Open the injection ring that takes the descriptors of remote gets (bit 0 of its size says so)."""
+        """Open the injection ring that takes the descriptors of remote gets."""
         area = self.layout.answers
         await self.write("INJECTION_BASE", area.base, ANSWER_RING)
-        await self.write("INJECTION_SIZE", area.length | 1, ANSWER_RING)
+        await self.write("INJECTION_SIZE", remote_ring_size(area.length), ANSWER_RING)
 
     def reception_counter(self, number: int) -> ReceptionCounter:
         """Reception counter `number`."""
@@ -173,7 +174,7 @@ class Node(RegisterAccess):
 
     async def faults(self) -> tuple[int, int]:
         """Descriptors skipped so far, and the :class:`rtl.registers.Fault` of the last one."""
-        return await self.read("FAULTS"), await self.read("LAST_FAULT") >> 8 & 0xF
+        return await self.read("FAULTS"), (await self.read_fields("LAST_FAULT"))["fault"]
 
     async def acknowledge(self, cause: Irq, number: int) -> None:
         """Clear the hit bit of a counter."""

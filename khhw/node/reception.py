@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from khhw.host.cpu import Work
 from khhw.node.access import RegisterAccess
 from khhw.node.layout import Area
-from khhw.node.packing import Packer
+from rtl.codec import Codec
 from rtl.formats import CHUNK_BYTES, FLIT_BYTES, FifoHeader, Header
 from rtl.registers import Irq
 
 __all__ = ["Packet", "ReceptionRing"]
 
 _HEADERS = 2 * FLIT_BYTES
-_HEADER, _SOFTWARE = Packer(Header), Packer(FifoHeader)
-_SIZE = Header["size"]
-_SIZE_MASK = (1 << _SIZE.width) - 1
+_HEADER, _SOFTWARE = Codec.of(Header), Codec.of(FifoHeader)
 
 
 @dataclass(frozen=True)
@@ -91,7 +89,7 @@ class ReceptionRing:
             self._area.base, self._area.length, self._head, (tail - self._head) % self._area.length)
         records, at = [], 0
         while at < len(data):
-            length = ((int.from_bytes(data[at:at + FLIT_BYTES], "big") >> _SIZE.offset & _SIZE_MASK) + 1) * CHUNK_BYTES
+            length = (_HEADER.take(int.from_bytes(data[at:at + FLIT_BYTES], "big"), "size") + 1) * CHUNK_BYTES
             records.append(data[at:at + length])
             at += length
         self._head = tail

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rtl.formats import Direction
-from rtl.torus.coordinates import node_coordinates, node_id
+from rtl.torus.coordinates import Coordinate, coordinate_of, neighbour_of, node_coordinates, node_id, rank_of
 
 __all__ = ["Coordinate", "Shape"]
-
-Coordinate = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -61,12 +59,11 @@ class Shape:
         """
         if not 0 <= rank < self.nodes:
             raise ValueError(f"Node {rank} is not in a {self} torus of {self.nodes} nodes")
-        return rank % self.x, rank // self.x % self.y, rank // (self.x * self.y)
+        return coordinate_of(rank, self.sizes)
 
     def rank(self, coordinate: Coordinate) -> int:
         """Rank of a coordinate."""
-        x, y, z = coordinate
-        return x + self.x * (y + self.y * z)
+        return rank_of(coordinate, self.sizes)
 
     def node_id(self, rank: int) -> int:
         """Node id of a rank: what the guard stamps and what indexes the tables."""
@@ -88,11 +85,9 @@ class Shape:
 
     def line(self, rank: int, direction: Direction) -> Iterator[int]:
         """The other nodes of the ring through `rank`, in the order a packet in `direction` meets them."""
-        coordinate = list(self.coordinate(rank))
-        dimension, step = direction // 2, -1 if direction & 1 else 1
-        for _ in range(self.sizes[dimension] - 1):
-            coordinate[dimension] = (coordinate[dimension] + step) % self.sizes[dimension]
-            yield self.rank((coordinate[0], coordinate[1], coordinate[2]))
+        for _ in range(self.sizes[direction // 2] - 1):
+            rank = neighbour_of(rank, direction, self.sizes)
+            yield rank
 
     def distance(self, source: int, destination: int) -> int:
         """Hops of a shortest way between two ranks."""

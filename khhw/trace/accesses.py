@@ -8,7 +8,7 @@ import numpy as np
 
 from khhw.trace.waves import Waves
 from rtl.parameters import Parameters
-from rtl.registers import MEMORY_WINDOW, registers_of
+from rtl.registers import MEMORY_WINDOW, REGISTERS, registers_of
 from rtl.signatures import HOST_ADDRESS_BITS, RegisterBus
 
 __all__ = ["Write", "host_writes", "owner_writes"]
@@ -36,6 +36,11 @@ class Write:
     name: str
     index: int
     value: int
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """The value taken apart."""
+        return REGISTERS[self.name].unpack(self.value)
 
 
 def _named(parameters: Parameters) -> dict[int, tuple[str, int]]:

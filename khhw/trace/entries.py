@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from khhw.trace.fields import Place, link_header, place_of, tree_fields
-from khhw.trace.layouts import unpack
 from khhw.trace.run import Run
 from khhw.trace.torus import Delivery, TorusPacket
 from khhw.trace.tree import TreePacket
-from rtl.formats import CHUNK_BYTES, Header, Protocol, PutHeader, Reason
+from rtl.formats import CHUNK_BYTES, Header, Protocol, PutHeader, Reason, unpack
 
 __all__ = ["Entry", "Filter", "entries", "outcome"]
 

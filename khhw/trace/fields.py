@@ -1,7 +1,6 @@
 """Headers in words: fields by their names in :mod:`rtl.formats`, with numbers that stand for something spelt out."""
 
 from khhw.node import Shape
-from khhw.trace.layouts import unpack
 from rtl.formats import (
     CHUNK_BYTES,
     EXTERNAL,
@@ -13,6 +12,7 @@ from rtl.formats import (
     PutHeader,
     TreeHeader,
     VirtualChannel,
+    unpack,
 )
 from rtl.torus.hints import hint_bit
 

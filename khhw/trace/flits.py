@@ -7,13 +7,13 @@ import numpy as np
 
 from khhw.trace.ports import members
 from khhw.trace.waves import Steps, Waves
+from rtl.codec import Codec
 from rtl.formats import Flit
 from rtl.signatures import FlitStream, TorusLink, TreeLink
 
 __all__ = ["Sighting", "cable", "stream", "transfers", "tree_cable"]
 
-_FIRST, _LAST, _BAD, _DATA = (Flit[name] for name in ("first", "last", "bad", "data"))
-_DATA_MASK = (1 << _DATA.width) - 1
+_FLIT = Codec.of(Flit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,8 @@ def _cut(moved: Iterable[tuple[int, int, int]]) -> Iterator[Sighting]:
     flits: list[int] = []
     begin = end = channel = 0
     for step, flit, here in moved:
-        if flit >> _FIRST.offset & 1:
+        fields = _FLIT.unpack(flit)
+        if fields["first"]:
             if flits:
                 yield Sighting(begin, end, tuple(flits), False, False, channel)
             flits, begin, channel = [], step, here
@@ -99,9 +100,9 @@ def _cut(moved: Iterable[tuple[int, int, int]]) -> Iterator[Sighting]:
             # The rest of what was cut.
             continue
         end = step
-        flits.append(flit >> _DATA.offset & _DATA_MASK)
-        if flit >> _LAST.offset & 1:
-            yield Sighting(begin, end, tuple(flits), bool(flit >> _BAD.offset & 1), True, channel)
+        flits.append(fields["data"])
+        if fields["last"]:
+            yield Sighting(begin, end, tuple(flits), bool(fields["bad"]), True, channel)
             flits = []
     if flits:
         yield Sighting(begin, end, tuple(flits), False, False, channel)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from khhw.trace.entries import Entry
 from khhw.trace.fields import Fields, Place, direction_name, header_fields, place_of, second_fields, tree_fields
-from khhw.trace.layouts import unpack
 from khhw.trace.run import Run
 from khhw.trace.streams import Streams
 from khhw.trace.torus import Delivery, Hop, TorusPacket
@@ -18,6 +17,7 @@ from rtl.formats import (
     PutHeader,
     Reason,
     VirtualChannel,
+    unpack,
 )
 from rtl.torus.header import check_header
 

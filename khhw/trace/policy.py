@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 from khhw.node import Shape
 from khhw.trace.accesses import Write
-from khhw.trace.layouts import unpack
-from rtl.formats import Direction, Header, Reason
+from rtl.formats import Direction, Header, Reason, unpack
 from rtl.parameters import Parameters
 from rtl.torus.hints import normalise
 
@@ -68,10 +67,11 @@ class PolicyHistory:
             elif write.name == "COMMIT":
                 self._commit(write.shown, banks)
             elif write.name == "GRANTS":
-                self._add(write.shown, replace(now, priority=bool(write.value & 1)))
+                self._add(write.shown, replace(now, priority=bool(write.fields["priority"])))
             elif write.name == "HOLD":
-                hold, clear = bool(write.value & 1), bool(write.value & 2)
-                self._add(write.shown, replace(now, hold=hold, priority=now.priority and not clear))
+                fields = write.fields
+                self._add(write.shown, replace(
+                    now, hold=bool(fields["hold"]), priority=now.priority and not fields["clear"]))
 
     def at(self, step: int) -> Policy:
         """What a header that enters in this step is judged by."""

@@ -7,10 +7,10 @@ from functools import cache
 
 from khhw.trace.accesses import Write
 from khhw.trace.flits import Sighting, transfers
-from khhw.trace.layouts import unpack
 from khhw.trace.ports import members
 from khhw.trace.waves import Waves
-from rtl.formats import CHUNK_BYTES, FLIT_BYTES, WORD_BYTES, WORD_FLITS, Header, PutHeader, Writer
+from rtl.codec import Codec
+from rtl.formats import CHUNK_BYTES, FLIT_BYTES, WORD_BYTES, WORD_FLITS, Header, PutHeader, Writer, unpack
 from rtl.parameters import Parameters
 from rtl.signatures import memory_signature
 
@@ -19,7 +19,7 @@ __all__ = ["CounterStep", "NodeReception", "Received"]
 _COUNTER_REGISTERS = ("VALUE", "WINDOW", "LIMIT", "WRITER")
 _INTERRUPT_STEPS = 4
 """Steps from the retirement of a packet in which its interrupt rises, if it does."""
-_SOURCE = Header["source"]
+_HEADER = Codec.of(Header)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +166,7 @@ class NodeReception:
         put = unpack(PutHeader, sighting.flits[1])
         payload = sighting.flits[2:]
         if put["remote_get"]:
-            stamp = header["source"] << _SOURCE.offset
-            kept = ~((1 << _SOURCE.width) - 1 << _SOURCE.offset)
+            stamp, kept = _HEADER.pack(source=header["source"]), ~_HEADER.mask("source")
             flits = [flit & kept | stamp if place % WORD_FLITS == 2 else flit for place, flit in enumerate(payload)]
             return _words(flits, 0, header["size"] * CHUNK_BYTES), \
                 f"injection ring {put['ring']} takes no remote gets or is full"

@@ -8,17 +8,17 @@ import numpy as np
 
 from khhw.trace.accesses import Write
 from khhw.trace.flits import Sighting, transfers
-from khhw.trace.layouts import unpack
 from khhw.trace.ports import members
 from khhw.trace.waves import Waves
-from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Descriptor, Header, PutHeader
+from rtl.codec import Codec
+from rtl.formats import CHUNK_BYTES, DESCRIPTOR_BYTES, PAYLOAD_BYTES, Descriptor, Header, PutHeader, unpack
 from rtl.parameters import Parameters
 from rtl.signatures import memory_signature
 
 __all__ = ["Fetch", "Message", "fetches", "messages"]
 
-_SIZE, _MEANT = Header["size"], PutHeader["valid_bytes"]
-_OFFSET = PutHeader["put_offset"]
+_SIZE = Codec.of(Header).mask("size")
+_PUT = Codec.of(PutHeader)
 _HOLD = "HOLD"
 
 
@@ -130,11 +130,12 @@ def _part(ports: dict[str, int], name: str) -> dict[str, int]:
 
 def _apply(rings: list[_Ring], write: Write) -> None:
     """What a register write does to its ring."""
-    if write.name in ("INJECTION_BASE", "INJECTION_SIZE"):
+    if write.name == "INJECTION_BASE":
         ring = rings[write.index]
-        is_base = write.name == "INJECTION_BASE"
-        base, size = (write.value, ring.size) if is_base else (ring.base, write.value & ~1)
-        rings[write.index] = _Ring(base, size, ring.remote if is_base else bool(write.value & 1))
+        rings[write.index] = _Ring(write.value, ring.size, ring.remote)
+    elif write.name == "INJECTION_SIZE":
+        ring, size = rings[write.index], write.fields
+        rings[write.index] = _Ring(ring.base, size["chunks"] * CHUNK_BYTES, bool(size["remote"]))
     elif write.name == "INJECTION_TAIL":
         rings[write.index].announced.append((write.value, write))
 
@@ -180,16 +181,16 @@ def _is_of(sighting: Sighting, fetch: Fetch, sent: int) -> bool:
     """Whether a packet carries the message of a descriptor from byte `sent` on."""
     if fetch.answered >= sighting.begin:
         return False
-    bits = (sighting.flits[0] ^ fetch.fields["header"]) & ~((1 << _SIZE.width) - 1 << _SIZE.offset)
+    bits = (sighting.flits[0] ^ fetch.fields["header"]) & ~_SIZE
     if bits:
         return False
     if len(sighting.flits) == 1:
         return True
     wanted = fetch.fields["software"]
-    offset = (wanted >> _OFFSET.offset) + sent & (1 << _OFFSET.width) - 1
-    if sighting.flits[1] >> _OFFSET.offset != offset:
+    offset = _PUT.take(wanted, "put_offset") + sent & _PUT.places["put_offset"].mask
+    if _PUT.take(sighting.flits[1], "put_offset") != offset:
         return False
-    low = (1 << _OFFSET.offset) - 1
+    counted = ["put_offset"]
     if unpack(Header, sighting.flits[0])["dma"]:
-        low &= ~((1 << _MEANT.width) - 1 << _MEANT.offset)
-    return not (sighting.flits[1] ^ wanted) & low
+        counted.append("valid_bytes")
+    return not (sighting.flits[1] ^ wanted) & ~_PUT.mask(*counted)

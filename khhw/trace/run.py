@@ -11,14 +11,13 @@ from khhw.errors import RequestError
 from khhw.machine.file import MachineFile
 from khhw.node import Shape
 from khhw.trace.accesses import host_writes, owner_writes
-from khhw.trace.layouts import unpack
 from khhw.trace.policy import PolicyHistory
 from khhw.trace.reception import NodeReception
 from khhw.trace.rings import fetches, messages
 from khhw.trace.torus import Lanes, TorusPacket, follow_all
 from khhw.trace.tree import TreePacket, TreeSighting, follow_tree
 from khhw.trace.waves import Waves, find_waves
-from rtl.formats import DESCRIPTOR_BYTES, Header, PutHeader
+from rtl.formats import DESCRIPTOR_BYTES, Header, PutHeader, unpack
 from rtl.parameters import Parameters
 
 __all__ = ["Run"]

@@ -8,17 +8,17 @@ from typing import TypeVar
 
 from khhw.node import Shape
 from khhw.trace.flits import Sighting, cable, stream
-from khhw.trace.layouts import unpack
 from khhw.trace.policy import PolicyHistory
 from khhw.trace.rings import Message
 from khhw.trace.waves import Waves
+from rtl.codec import Codec
 from rtl.fabric import cables
-from rtl.formats import Direction, Header, Reason
+from rtl.formats import Direction, Header, Reason, unpack
 from rtl.parameters import Parameters
 
 __all__ = ["Delivery", "Hop", "Lanes", "TorusPacket", "follow_all"]
 
-_CHANGING = sum((1 << Header[name].width) - 1 << Header[name].offset for name in ("crc", "hint"))
+_CHANGING = Codec.of(Header).mask("crc", "hint")
 """Header bits routers rewrite."""
 
 _THROUGH, _IN = 3, 2

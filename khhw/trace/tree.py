@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from khhw.node import Shape
 from khhw.trace.flits import Sighting, stream, transfers, tree_cable
 from khhw.trace.waves import Waves
-from rtl.formats import Flit, TreeChannel, TreeHeader
+from rtl.codec import Codec
+from rtl.formats import Flit, TreeChannel, TreeHeader, unpack
 from rtl.signatures import TreeFlit
 
 __all__ = ["TreePacket", "TreeSighting", "follow_tree"]
 
-_STAMPS = sum((1 << TreeHeader[name].width) - 1 << TreeHeader[name].offset for name in ("source", "owner", "external"))
+_STAMPS = Codec.of(TreeHeader).mask("source", "owner", "external")
 """Header bits the port above the root writes."""
-_CHANNEL = TreeFlit["channel"].offset
 
 _Key = tuple[int, tuple[int, ...]]
 
@@ -125,11 +125,11 @@ def _outside(waves: Waves, name: str) -> list[Sighting]:
     flits, found = [], []  # type: list[int], list[Sighting]
     begin = 0
     for step, value in zip(steps.tolist(), values, strict=True):
-        flit = value >> TreeFlit["flit"].offset
-        if flit >> Flit["first"].offset & 1:
+        moved = unpack(TreeFlit, value)
+        flit = unpack(Flit, moved["flit"])
+        if flit["first"]:
             flits, begin = [], step
-        flits.append(flit >> Flit["data"].offset & (1 << Flit["data"].width) - 1)
-        if flit >> Flit["last"].offset & 1:
-            found.append(Sighting(begin, step, tuple(flits), bool(flit >> Flit["bad"].offset & 1), True,
-                                  value >> _CHANNEL & 1))
+        flits.append(flit["data"])
+        if flit["last"]:
+            found.append(Sighting(begin, step, tuple(flits), bool(flit["bad"]), True, moved["channel"]))
     return found

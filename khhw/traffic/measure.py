@@ -20,8 +20,9 @@ from khhw.traffic.histogram import BINS, low_edges, quantile
 from khhw.traffic.measurement import Batch, Measurement
 from khhw.traffic.patterns import HOT_SPOT, PATTERNS, PERMUTATION, permutation
 from khhw.traffic.point import Point
-from rtl.fabric import Shape, coordinate_of
-from rtl.registers import REGISTERS, TrafficError
+from rtl.fabric import Shape
+from rtl.registers import REGISTERS, TrafficError, joined
+from rtl.torus.coordinates import coordinate_of
 
 __all__ = ["TAIL_PACKETS", "TrafficEngine", "WrongPacketsError", "measure", "measure_on", "set_generating",
            "start_traffic"]
@@ -29,12 +30,9 @@ __all__ = ["TAIL_PACKETS", "TrafficEngine", "WrongPacketsError", "measure", "mea
 TAIL_PACKETS = 1000
 """Packets from which on a 99th percentile is given."""
 
-_ENABLE, _RECORD = 1, 2
-_PATTERN_BIT = 2
 _FULL = 1 << 32
 _LENGTHS = 7
 _LENGTH_UNIT = 1 << 16
-_CLEARING = 4
 _SEED_CYCLES = 64
 _LOOK_CYCLES = 256
 """Between two looks at what all nodes must have done."""
@@ -117,8 +115,7 @@ def start_traffic(engine: TrafficEngine, point: Point) -> None:
 
 def set_generating(engine: TrafficEngine, point: Point, ranks: _Ranks, *, on: bool) -> None:
     """Let some nodes, which a point has started before, go on or stop."""
-    control = PATTERNS[point.pattern] << _PATTERN_BIT | (_ENABLE if on else 0)
-    engine.write(ranks, REGISTERS["TRAFFIC_CONTROL"].at(0), control)
+    engine.write(ranks, REGISTERS["TRAFFIC_CONTROL"].at(0), _control(point, enable=on))
 
 
 class _Campaign:
@@ -151,17 +148,16 @@ class _Campaign:
             self._write("TRAFFIC_TARGET", [_packed(int(there), point.shape)
                                            for there in permutation(engine.nodes, point.seed)])
         # A checker forgets everything when its node is released, which takes a cycle for each entry of its tables.
-        while np.any(self._read("TRAFFIC_STATUS") & _CLEARING):
+        while np.any(REGISTERS["TRAFFIC_STATUS"].codec.take(self._read("TRAFFIC_STATUS"), "clearing")):
             engine.run(_LOOK_CYCLES)
 
     def enable(self, *, record: bool) -> None:
         """Generate packets, marked or not."""
-        pattern = PATTERNS[self._point.pattern] << _PATTERN_BIT
-        self._write("TRAFFIC_CONTROL", pattern | _ENABLE | (_RECORD if record else 0))
+        self._write("TRAFFIC_CONTROL", _control(self._point, enable=True, record=record))
 
     def stop(self) -> None:
         """Generate nothing any more, so that the rest is quick."""
-        self._write("TRAFFIC_CONTROL", PATTERNS[self._point.pattern] << _PATTERN_BIT)
+        self._write("TRAFFIC_CONTROL", _control(self._point, enable=False))
 
     def run_batches(self) -> list[Batch]:
         """The measurement."""
@@ -241,12 +237,16 @@ class _Campaign:
 
     def _sum(self, name: str) -> int:
         """Of all nodes; of a counter of two words, both."""
-        low = self._read(name)
-        if REGISTERS[name].count == 2:
-            low = low + (self._read(name, 1) << 32)
-        return int(low.sum())
+        low = int(self._read(name).sum())
+        return joined(low, int(self._read(name, 1).sum())) if REGISTERS[name].count == 2 else low
 
 
 def _packed(rank: int, shape: Shape) -> int:
     x, y, z = coordinate_of(rank, shape)
-    return x << 16 | y << 8 | z
+    return REGISTERS["TRAFFIC_TARGET"].pack(x=x, y=y, z=z)
+
+
+def _control(point: Point, *, enable: bool, record: bool = False) -> int:
+    """TRAFFIC_CONTROL of a point."""
+    return REGISTERS["TRAFFIC_CONTROL"].pack(
+        pattern=PATTERNS[point.pattern], enable=int(enable), record=int(record))

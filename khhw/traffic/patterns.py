@@ -5,8 +5,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from rtl.fabric import Shape, coordinate_of, rank_of
+from rtl.fabric import Shape
 from rtl.registers import Pattern
+from rtl.torus.coordinates import coordinate_of, rank_of
 
 __all__ = ["HOT_SPOT", "PATTERNS", "PERMUTATION", "destinations", "permutation", "wrong_pattern"]
 
@@ -23,7 +24,7 @@ def destinations(pattern: str, shape: Shape) -> list[int] | None:
         x, y, z = coordinate_of(rank, shape)
         match PATTERNS[pattern]:
             case Pattern.TRANSPOSE:
-                return coordinate_of(z + shape[2] * (y + shape[1] * x), shape)
+                return coordinate_of(rank_of((z, y, x), shape[::-1]), shape)
             case Pattern.BIT_COMPLEMENT:
                 return shape[0] - 1 - x, shape[1] - 1 - y, shape[2] - 1 - z
             case Pattern.TORNADO:

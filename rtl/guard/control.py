@@ -13,6 +13,7 @@ from rtl.guard.links import LinkState
 from rtl.guard.log import LogEntry
 from rtl.guard.policy import HOP_BITS, policy_signature
 from rtl.parameters import Parameters
+from rtl.register_bits import register_value, register_view
 from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access
 from rtl.signatures import DIRECTIONS, RegisterBus
 
@@ -114,7 +115,8 @@ class GuardControl(wiring.Component):
         hits, indices, permitted = self._decode(m, request.address, owners, request.write)
         error = Signal()
         writes = Signal()
-        clearing = request.data[1] & ~request.data[0]
+        asked = register_view("HOLD", request.data)
+        clearing = asked.clear & ~asked.hold
         m.d.comb += [
             error.eq(~permitted | (hits["COMMIT"] & ~self.drained) | (hits["HOLD"] & request.write & clearing)),
             writes.eq(answering & request.valid & request.write & ~error),
@@ -186,13 +188,16 @@ class GuardControl(wiring.Component):
             policy.write_index.eq(Mux(hits["ROW"], indices["ROW"], indices["COLUMN"])),
             policy.write_data.eq(value),
             self.commit.eq(writes & hits["COMMIT"]),
-            self.clear.eq(writes & hits["HOLD"] & value[1]),
+            self.clear.eq(writes & hits["HOLD"] & register_view("HOLD", value).clear),
             self.log_clear.eq(writes & hits["LOG_CLEAR"]),
         ]
         with m.If(self.commit):
             m.d.sync += [valid.eq(1), epoch.eq(~epoch), self.commits.eq(self.commits + 1)]
+        for name, field, state in (("HOLD", "hold", self.hold), ("GRANTS", "priority", priority)):
+            with m.If(writes & hits[name]):
+                m.d.sync += state.eq(register_view(name, value)[field])
         for name, state in (
-            ("HOLD", self.hold), ("GRANTS", priority), ("CONSOLE_SEND_ID", self.send_id),
+            ("CONSOLE_SEND_ID", self.send_id),
             ("CONSOLE_LISTEN", self.receive_valid),
         ):
             with m.If(writes & hits[name]):
@@ -232,9 +237,11 @@ class GuardControl(wiring.Component):
         link = Signal(LinkState)
         m.d.comb += link.eq(self.links[indices["LINK_SENT"]])
         values = {
-            "HOLD": Cat(policy.hold, policy.hold & self.unfinished),
-            "GUARD_STATUS": Cat(policy.valid, policy.epoch, self.drained, policy.priority, policy.hold),
-            "GRANTS": policy.priority,
+            "HOLD": register_value("HOLD", hold=policy.hold, clear=policy.hold & self.unfinished),
+            "GUARD_STATUS": register_value(
+                "GUARD_STATUS", valid=policy.valid, epoch=policy.epoch, drained=self.drained,
+                priority=policy.priority, hold=policy.hold),
+            "GRANTS": register_value("GRANTS", priority=policy.priority),
             "REVISION": Mux(policy.epoch, self.revisions[1], self.revisions[0]),
             "TABLE_CRC": crc,
             "CONSOLE_SEND_ID": self.send_id,
@@ -243,21 +250,29 @@ class GuardControl(wiring.Component):
             "REFUSED": self.refused[indices["REFUSED"]],
             **{name.upper(): counts[indices[name.upper()]]
                for name, counts in zip(EPOCH_COUNTERS, self.epochs, strict=True)},
-            "LINK_SENT": link.sent,
-            "LINK_RECEIVED": link.received,
-            "LINK_DAMAGED": link.damaged,
-            "LINK_ROOM": Cat(link.ends.rx.held, link.ends.tx.free, link.ends.rx.receiving, link.ends.tx.sending),
+            "LINK_SENT": register_value("LINK_SENT", even=link.sent[0], odd=link.sent[1]),
+            "LINK_RECEIVED": register_value("LINK_RECEIVED", even=link.received[0], odd=link.received[1]),
+            "LINK_DAMAGED": register_value("LINK_DAMAGED", damaged=link.damaged),
+            "LINK_ROOM": register_value("LINK_ROOM", **_room(link.ends)),
             "LINK_UNITS": self.parameters.link_units,
             "LOG_COUNT": self.log_count,
             "LOG_LOST": self.log_lost,
-            "LOG_NODES": Cat(entry.refusal.destination, entry.refusal.source),
-            "LOG_REASON": entry.refusal.reason,
+            "LOG_NODES": register_value(
+                "LOG_NODES", source=entry.refusal.source, destination=entry.refusal.destination),
+            "LOG_REASON": register_value("LOG_REASON", reason=entry.refusal.reason),
             "LOG_TIME_HIGH": entry.time[32:],
             "LOG_TIME_LOW": entry.time[:32],
         }
         value = Signal(32)
         m.d.comb += value.eq(reduce(or_, [Mux(hits[name], field, 0) for name, field in values.items()]))
         return value
+
+
+def _room(ends: data.View) -> dict[str, Value]:
+    """Fields of LINK_ROOM."""
+    room = {f"{state}_{channel}": units[channel]
+            for state, units in (("free", ends.tx.free), ("held", ends.rx.held)) for channel in ("escape", "priority")}
+    return {"sending": ends.tx.sending, "receiving": ends.rx.receiving, **room}
 
 
 def _who(accesses: set[Access], rights: tuple[Access, Access], owners: Value) -> Value:

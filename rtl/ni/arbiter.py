@@ -1,4 +1,4 @@
-"""Who may use the memory and the counters: round robin, and the memory port shared by many clients."""
+"""Who may use the memory: its port, shared by many clients."""
 
 from collections.abc import Sequence
 from functools import reduce
@@ -11,61 +11,16 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.formats import WORD_BITS, WORD_BYTES
 from rtl.parameters import Parameters
+from rtl.round_robin import RoundRobin
 from rtl.signatures import memory_signature
 
-__all__ = ["MemoryArbiter", "RoundRobin", "read_client", "select", "write_client"]
+__all__ = ["MemoryArbiter", "read_client", "select", "write_client"]
 
 
 def select(grants: Value, values: Sequence[ValueLike]) -> Value:
     """The value whose grant bit is set: AND-OR, so no priority chain. 0 without a grant."""
     masked = [Mux(grants[index], value, 0) for index, value in enumerate(values)]
     return reduce(or_, masked)
-
-
-class RoundRobin(wiring.Component):
-    """Grants one of several requests; who was served last comes last. No latency.
-
-    A request must last until it is served. A grant lasts until it is used: what waits at a shared port
-    does not change.
-
-    Parameters
-    ----------
-    count : int
-        Number of requests.
-
-    Members
-    -------
-    requests : In(count)
-    grants : Out(count)
-        One bit of `requests`, or none.
-    advance : In(1)
-        The grant was used.
-    """
-
-    def __init__(self, count: int) -> None:
-        super().__init__({"requests": In(count), "grants": Out(count), "advance": In(1)})
-
-    def elaborate(self, _platform: object) -> Module:
-        m = Module()
-        count = len(self.requests)
-        behind = Signal(count)
-        """Requests behind the last one served."""
-        preferred = Signal(count)
-        first = Signal(count)
-        any_first = Signal(count)
-        held = Signal(count)
-        m.d.comb += [
-            preferred.eq(self.requests & behind),
-            first.eq(preferred & -preferred),
-            any_first.eq(self.requests & -self.requests),
-            self.grants.eq(Mux(held.any(), held, Mux(preferred.any(), first, any_first))),
-        ]
-        with m.If(self.advance):
-            # Bits above the one granted.
-            m.d.sync += [held.eq(0), behind.eq(~(self.grants | (self.grants - 1)))]
-        with m.Else():
-            m.d.sync += held.eq(self.grants)
-        return m
 
 
 def read_client(parameters: Parameters) -> wiring.Signature:
@@ -161,7 +116,7 @@ class MemoryArbiter(wiring.Component):
 
     def _share(self, m: Module, name: str, clients: Sequence, port: stream.Interface) -> SyncFIFO:
         """Arbitrate requests onto `port`; returns the FIFO of who was served, one bit a client."""
-        arbiter = RoundRobin(len(clients))
+        arbiter = RoundRobin(len(clients), holds=True)
         tags = SyncFIFO(width=len(clients), depth=self._depth)
         m.submodules[f"{name}_arbiter"] = arbiter
         m.submodules[f"{name}_tags"] = tags

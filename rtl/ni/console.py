@@ -11,6 +11,7 @@ from rtl.ni.gather import WordGather
 from rtl.ni.reader import MessageReader
 from rtl.ni.ring import ring_client, ring_count
 from rtl.parameters import Parameters
+from rtl.registers import REGISTERS
 from rtl.signatures import FlitStream
 
 __all__ = ["ConsoleReceiver", "ConsoleSender"]
@@ -188,7 +189,7 @@ class ConsoleSender(wiring.Component):
         connect(m, flipped(self.read), reader.read)
         address = Signal(32)
         length = Signal(8)
-        destination = Signal(data.StructLayout({"vector": 24, "broadcast": 1}))
+        destination = Signal(REGISTERS["CONSOLE_TX_DEST"].kept)
         ring = self._serve_host(m, address, destination, length)
 
         # The text comes from memory while headers go out.

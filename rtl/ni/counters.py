@@ -5,13 +5,15 @@ from amaranth.lib import data, enum, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
-from rtl.ni.arbiter import RoundRobin, select
+from rtl.ni.arbiter import select
 from rtl.ni.decode import register_port
 from rtl.parameters import Parameters
+from rtl.registers import REGISTERS
+from rtl.round_robin import RoundRobin
 
 __all__ = ["CounterFile", "Operation", "Reader", "admits", "counter_client"]
 
-Reader = data.StructLayout({"node": 16, "any": 1, "open": 1})
+Reader = REGISTERS["INJECTION_READER"].kept
 """Who may read an injection window by remote get."""
 
 
@@ -133,7 +135,7 @@ class CounterFile(wiring.Component):
         m.d.comb += self.busy.eq(clear)
 
         # The host is the last client.
-        m.submodules.arbiter = arbiter = RoundRobin(len(self.clients) + 1)
+        m.submodules.arbiter = arbiter = RoundRobin(len(self.clients) + 1, holds=True)
         request = Signal(Request)
         host_grant = Signal()
         m.d.comb += [

@@ -5,10 +5,11 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import DESCRIPTOR_BYTES, Descriptor, Header, PutHeader
-from rtl.ni.arbiter import RoundRobin, read_client, select
+from rtl.ni.arbiter import read_client, select
 from rtl.ni.counters import Operation, Reader, counter_client
 from rtl.parameters import Parameters
 from rtl.registers import Fault
+from rtl.round_robin import RoundRobin
 
 __all__ = ["DescriptorFetch", "message_layout"]
 
@@ -83,7 +84,7 @@ class DescriptorFetch(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        m.submodules.arbiter = arbiter = RoundRobin(self._rings)
+        m.submodules.arbiter = arbiter = RoundRobin(self._rings, holds=True)
         ring = Signal(self._rings)
         remote = Signal()
         address = Signal.like(self.read.request.payload)

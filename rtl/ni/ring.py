@@ -8,9 +8,10 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import CHUNK_BYTES
-from rtl.ni.arbiter import RoundRobin, select
+from rtl.ni.arbiter import select
 from rtl.ni.decode import register_port
 from rtl.parameters import Parameters
+from rtl.round_robin import RoundRobin
 
 __all__ = ["Ring", "RingFile", "ring_client", "ring_count"]
 
@@ -258,7 +259,7 @@ class RingFile(wiring.Component):
     def _serve_clients(self, m: Module, rings: list[Ring]) -> None:
         clients = self.clients
         locked = Signal(len(rings))
-        m.submodules.arbiter = arbiter = RoundRobin(len(clients))
+        m.submodules.arbiter = arbiter = RoundRobin(len(clients), holds=True)
         which = Signal(len(rings))
         chunks = Signal(5)
         late = self._queue(m, arbiter.grants)

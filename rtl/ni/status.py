@@ -1,6 +1,6 @@
 """Identification, interrupt, faults and drops."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,19 +9,14 @@ from rtl.ni.decode import register_port
 from rtl.ni.injection import Report
 from rtl.ni.reception import Verdict
 from rtl.parameters import Parameters
-from rtl.registers import MAGIC, REGISTERS, VERSION, Irq
+from rtl.register_bits import register_value
+from rtl.registers import MAGIC, VERSION, Irq
 
 __all__ = ["StatusFile"]
 
 DROPS = {
     "RING_DROPS": Verdict.RING, "COUNTER_DROPS": Verdict.COUNTER, "GET_DROPS": Verdict.GET, "BAD_DROPS": Verdict.BAD,
 }
-
-
-def _pack(register: str, **values: Value | int) -> Value:
-    """The fields of a register put together; those not given are 0."""
-    fields = reversed(REGISTERS[register].fields.items())
-    return Cat((Value.cast(values.get(name, 0)) | Const(0, width))[:width] for name, width in fields)
 
 
 class StatusFile(wiring.Component):
@@ -101,7 +96,7 @@ class StatusFile(wiring.Component):
             with m.If(report.valid):
                 m.d.sync += [
                     fault_unread.eq(1),
-                    last_fault.eq(_pack("LAST_FAULT", fault=report.fault, ring=report.ring)),
+                    last_fault.eq(register_value("LAST_FAULT", fault=report.fault, ring=report.ring)),
                 ]
         with m.If(host.select.TIME_LOW):
             m.d.sync += time_high.eq(self.now[32:])
@@ -115,17 +110,17 @@ class StatusFile(wiring.Component):
         values = {
             "MAGIC": MAGIC,
             "VERSION": VERSION,
-            "COORDINATE": _pack("COORDINATE", x=straps.x, y=straps.y, z=straps.z),
-            "SIZE": _pack("SIZE", x=straps.size_x, y=straps.size_y, z=straps.size_z),
+            "COORDINATE": register_value("COORDINATE", x=straps.x, y=straps.y, z=straps.z),
+            "SIZE": register_value("SIZE", x=straps.size_x, y=straps.size_y, z=straps.size_z),
             "RANK": straps.rank,
             "NODE_ID": self.node_id,
             "TIME_LOW": self.now[:32],
             "TIME_HIGH": time_high,
             "MEMORY_BYTES": parameters.memory_bytes,
-            "RESOURCES": _pack("RESOURCES", extensions=int(parameters.traffic), counters=parameters.counters,
-                               lanes=parameters.lanes,
-                               injection_rings=parameters.injection_rings,
-                               reception_rings=parameters.reception_rings),
+            "RESOURCES": register_value("RESOURCES", extensions=int(parameters.traffic), counters=parameters.counters,
+                                        lanes=parameters.lanes,
+                                        injection_rings=parameters.injection_rings,
+                                        reception_rings=parameters.reception_rings),
             "IRQ_STATUS": causes,
             "IRQ_ENABLE": irq_enable,
             "LAST_FAULT": last_fault,

@@ -4,7 +4,9 @@ from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["LONGEST_YIELD", "THROUGH_GRANTS", "YIELD_CYCLES", "ChannelArbiter", "RoundRobin"]
+from rtl.round_robin import RoundRobin
+
+__all__ = ["LONGEST_YIELD", "THROUGH_GRANTS", "YIELD_CYCLES", "ChannelArbiter"]
 
 THROUGH_GRANTS = 8
 """Grants an entering packet lets pass before it is its turn."""
@@ -16,47 +18,6 @@ time that was in vain."""
 LONGEST_YIELD = 4096
 """How long at most. Behind a hot spot it takes long until a second slot is free downstream; an output that always gave
 up before would never let anything in."""
-
-
-class RoundRobin(wiring.Component):
-    """Chooses one of several requests; who was served last comes last. No latency.
-
-    Parameters
-    ----------
-    width : int
-        Requests.
-
-    Members
-    -------
-    request : In(width)
-    grant : Out(width)
-        One-hot, or 0 without a request.
-    accept : In(1)
-        `grant` is used: the turn moves on.
-    """
-
-    def __init__(self, width: int) -> None:
-        self.width = width
-        super().__init__({"request": In(width), "grant": Out(width), "accept": In(1)})
-
-    def elaborate(self, _platform: object) -> Module:
-        m = Module()
-        if self.width == 1:
-            m.d.comb += self.grant.eq(self.request)
-            return m
-
-        # Requests behind the last one served come first; `x & -x` is the lowest bit of x.
-        behind = Signal(self.width)
-        preferred = Signal(self.width)
-        pool = Signal(self.width)
-        m.d.comb += [
-            preferred.eq(self.request & behind),
-            pool.eq(Mux(preferred.any(), preferred, self.request)),
-            self.grant.eq(pool & (~pool + 1)[:self.width]),
-        ]
-        with m.If(self.accept & self.grant.any()):
-            m.d.sync += behind.eq(~(self.grant | (self.grant - 1)[:self.width]))
-        return m
 
 
 class ChannelArbiter(wiring.Component):
@@ -111,17 +72,17 @@ class ChannelArbiter(wiring.Component):
         # `entering` also serves injected packets alone, outside of yielding.
         yielding = self.yielding
         m.d.comb += [
-            through.request.eq(Mux(yielding, 0, self.able[:links])),
-            entering.request[:self.turning].eq(Mux(yielding, self.able[self.continuing:links], 0)),
-            entering.request[self.turning:].eq(self.able[links:]),
+            through.requests.eq(Mux(yielding, 0, self.able[:links])),
+            entering.requests[:self.turning].eq(Mux(yielding, self.able[self.continuing:links], 0)),
+            entering.requests[self.turning:].eq(self.able[links:]),
         ]
         first = Signal()
-        m.d.comb += first.eq(through.request.any())
+        m.d.comb += first.eq(through.requests.any())
         with m.If(first):
-            m.d.comb += self.choice[:links].eq(through.grant)
+            m.d.comb += self.choice[:links].eq(through.grants)
         with m.Else():
-            m.d.comb += self.choice[self.continuing:].eq(entering.grant)
-        m.d.comb += [through.accept.eq(self.accept & first), entering.accept.eq(self.accept & ~first)]
+            m.d.comb += self.choice[self.continuing:].eq(entering.grants)
+        m.d.comb += [through.advance.eq(self.accept & first), entering.advance.eq(self.accept & ~first)]
 
         passed = Signal(range(THROUGH_GRANTS))
         waiting = Signal()

@@ -1,6 +1,7 @@
-"""Node ids: a coordinate packed as {z, y, x}, ceil(log2 size) bits each.
+"""Places in a torus: coordinates, dense ranks and node ids, in Python and in hardware.
 
-The functions on integers and the components compute the same; the torus size comes from straps.
+A dense rank counts nodes with x fastest. A node id is a coordinate packed as {z, y, x}, ceil(log2 size) bits each; the
+functions on integers and the components compute the same, and in hardware the torus size comes from straps.
 """
 
 from collections.abc import Sequence
@@ -9,12 +10,40 @@ from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.formats import Straps
+from rtl.formats import Direction, Straps
 
-__all__ = ["CoordinatePacker", "CoordinateUnpacker", "node_coordinates", "node_id", "size_bits"]
+__all__ = [
+    "Coordinate", "CoordinatePacker", "CoordinateUnpacker", "ID_BITS", "coordinate_of", "id_bits", "neighbour_of",
+    "node_coordinates", "node_id", "rank_of", "size_bits",
+]
+
+Coordinate = tuple[int, int, int]
 
 ID_BITS = 16
 _SIZES = ("size_x", "size_y", "size_z")
+
+
+def coordinate_of(rank: int, sizes: Sequence[int]) -> Coordinate:
+    """Coordinate of a dense rank."""
+    return rank % sizes[0], rank // sizes[0] % sizes[1], rank // (sizes[0] * sizes[1])
+
+
+def rank_of(coordinate: Sequence[int], sizes: Sequence[int]) -> int:
+    """Dense rank of a coordinate."""
+    x, y, z = coordinate
+    return x + sizes[0] * (y + sizes[1] * z)
+
+
+def neighbour_of(rank: int, direction: Direction | int, sizes: Sequence[int]) -> int:
+    """Rank of the next node in a direction; the node itself in a dimension of size 1."""
+    place, dimension = list(coordinate_of(rank, sizes)), direction // 2
+    place[dimension] = (place[dimension] + (-1 if direction % 2 else 1)) % sizes[dimension]
+    return rank_of(place, sizes)
+
+
+def id_bits(sizes: Sequence[int]) -> int:
+    """Bits of the node ids of a torus."""
+    return sum(map(size_bits, sizes))
 
 
 def size_bits(size: int) -> int:
@@ -39,7 +68,7 @@ def node_id(sizes: Sequence[int], coordinates: Sequence[int]) -> int:
     return packed
 
 
-def node_coordinates(sizes: Sequence[int], packed: int) -> tuple[int, int, int]:
+def node_coordinates(sizes: Sequence[int], packed: int) -> Coordinate:
     """The fields (x, y, z) of a node id; a field can lie outside a size that is no power of two."""
     found = []
     for size in sizes:

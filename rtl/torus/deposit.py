@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.round_robin import RoundRobin
 from rtl.signatures import DIRECTIONS
-from rtl.torus.arbiter import RoundRobin
 from rtl.torus.routing import CHANNELS
 
 __all__ = ["DepositScheduler"]
@@ -65,7 +65,7 @@ class DepositScheduler(wiring.Component):
             port = source // len(CHANNELS)
             link, lane = port ^ 1, port % self.lanes
             m.d.comb += [
-                turn.request[source].eq(
+                turn.requests[source].eq(
                     self.want[source] & self.room[source] & ~owed_link[link] & ~owed_lane[lane]),
                 ready[source].eq(chosen[source] & ~self.lane_busy[lane]),
                 self.force[source].eq(ready[source] & self.room[source] & ~self.link_busy[link]),
@@ -78,9 +78,9 @@ class DepositScheduler(wiring.Component):
             for output, mask in enumerate(group):
                 m.d.comb += [withhold[output].eq((waiting & mask).any()), forced[output].eq((self.force & mask).any())]
 
-        m.d.comb += turn.accept.eq(~chosen.any())
+        m.d.comb += turn.advance.eq(~chosen.any())
         with m.If(~chosen.any()):
-            m.d.sync += chosen.eq(turn.grant)
+            m.d.sync += chosen.eq(turn.grants)
         with m.Elif(self.force.any() | ~(chosen & self.room).any()):
             m.d.sync += chosen.eq(0)
         m.d.sync += [

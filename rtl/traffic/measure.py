@@ -5,9 +5,9 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
-from rtl.ni.arbiter import RoundRobin
 from rtl.parameters import Parameters
 from rtl.registers import TrafficError
+from rtl.round_robin import RoundRobin
 from rtl.traffic.lane import Origin, Received
 
 __all__ = ["BINS", "LANES_A_BANK", "Bank", "bin_of"]

@@ -1,12 +1,11 @@
 """Registers of the traffic generator: what software sets, and what it reads."""
 
-from collections.abc import Mapping
-
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.parameters import Parameters
+from rtl.register_bits import register_value, register_view
 from rtl.registers import REGISTERS, Pattern, TrafficError
 from rtl.signatures import RegisterBus
 from rtl.traffic.measure import BINS
@@ -98,14 +97,13 @@ class TrafficRegisters(wiring.Component):
     def _write(self, m: Module, error: Signal) -> None:
         """What a write sets, if it is one that may be."""
         settings, written = self.settings, self.bus.data
-        control = REGISTERS["TRAFFIC_CONTROL"].fields
+        control = register_view("TRAFFIC_CONTROL", written)
         m.d.comb += self.count.eq(written)
         with m.Switch(self.bus.address):
             with m.Case(_at("CONTROL")):
-                with m.If(_field(written, control, "pattern") <= max(Pattern)):
+                with m.If(control.pattern <= max(Pattern)):
                     m.d.sync += [error.eq(0), *(
-                        getattr(settings, name).eq(_field(written, control, name)) for name in control
-                        if name != "reserved")]
+                        getattr(settings, name).eq(control[name]) for name in _CONTROL)]
                     m.d.comb += self.forget.eq(1)
             with m.Case(_at("CLEAR")):
                 with m.If(~self.active & ~self.clear):
@@ -135,12 +133,11 @@ class TrafficRegisters(wiring.Component):
         totals = self.totals
         settings = self.settings
         high = Signal(32)
-        status = REGISTERS["TRAFFIC_STATUS"].fields
         single = {
-            "CONTROL": _pack(REGISTERS["TRAFFIC_CONTROL"].fields, vars(settings)),
-            "STATUS": _pack(status, {
-                "queued": self.queued, "lanes": self.sending, "checking": self.checking, "clearing": self.clear,
-                "seeding": self.seeding, "active": self.active}),
+            "CONTROL": register_value("TRAFFIC_CONTROL", **{name: getattr(settings, name) for name in _CONTROL}),
+            "STATUS": register_value(
+                "TRAFFIC_STATUS", queued=self.queued, lanes=self.sending, checking=self.checking, clearing=self.clear,
+                seeding=self.seeding, active=self.active),
             **{name.upper(): getattr(settings, name) for name in (
                 "seed", "probability", "count", "target", "hotspot", "hotspot_probability")},
             "SELF": totals.omitted, "OVERRUNS": totals.overruns, "LATENCY_MAX": totals.latency_max,
@@ -164,20 +161,9 @@ class TrafficRegisters(wiring.Component):
 
 
 _HISTOGRAM = REGISTERS["TRAFFIC_HISTOGRAM"]
+_CONTROL = ("enable", "record", "pattern", "channel")
+"""Fields of TRAFFIC_CONTROL, and the settings of the same names."""
 
 
 def _at(name: str, index: int = 0) -> int:
     return REGISTERS[f"TRAFFIC_{name}"].at(index)
-
-
-def _field(word: Value, fields: dict[str, int], name: str) -> Value:
-    """A field of a register, whose fields are given most significant first."""
-    names = list(fields)
-    low = sum(fields[later] for later in names[names.index(name) + 1:])
-    return word[low:low + fields[name]]
-
-
-def _pack(fields: dict[str, int], values: Mapping[str, Value]) -> Value:
-    """The fields of a register put together; reserved ones are 0."""
-    return Cat(Const(0, width) if name == "reserved" else (Value.cast(values[name]) | Const(0, width))[:width]
-               for name, width in reversed(fields.items()))

@@ -10,24 +10,18 @@ from cocotb.triggers import RisingEdge
 
 from rtl.formats import CHUNK_FLITS, Flit, Header, VirtualChannel, pack, unpack
 from rtl.torus.arbiter import LONGEST_YIELD
-from rtl.torus.coordinates import node_id
+from rtl.torus.coordinates import Coordinate, coordinate_of, node_id
 from rtl.torus.header import seal
 from rtl.torus.hints import normalise
 from testbenches.kit.stream import Packet
 
-__all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "coordinate_of", "torus_packet"]
+__all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "torus_packet"]
 
-Coordinate = tuple[int, int, int]
 PATIENCE = 2 * LONGEST_YIELD
 """Cycles without any movement after which a torus counts as locked: longer than any packet waits for a turn."""
 
 FIRST, LAST, BAD = 1 << 66, 1 << 65, 1 << 64
 assert (Flit["first"].offset, Flit["last"].offset, Flit["bad"].offset) == (66, 65, 64)
-
-
-def coordinate_of(rank: int, shape: Sequence[int]) -> Coordinate:
-    """Coordinate of a dense rank, x fastest."""
-    return rank % shape[0], rank // shape[0] % shape[1], rank // (shape[0] * shape[1])
 
 
 def torus_packet(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from khhw.traffic.patterns import PATTERNS, destinations, permutation, wrong_pattern
-from rtl.fabric import coordinate_of, rank_of
 from rtl.registers import Pattern
+from rtl.torus.coordinates import coordinate_of, rank_of
 
 
 def test_every_pattern_has_a_name():
