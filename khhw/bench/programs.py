@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,10 @@ class TimedMachine(MachineProgram):
 
     idle_seconds = 0.0
 
-    def __init__(self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int) -> None:
-        super().__init__(host, machine, images, seed)
+    def __init__(
+        self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int, folder: Path = Path(),
+    ) -> None:
+        super().__init__(host, machine, images, seed, folder)
         self.laps: dict[str, dict[str, float]] = {}
 
     async def run(self) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from khhw.machine.results import Results
-    from khhw.report.compare import Pair
+    from khhw.report.compare.pair import Pair
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path,
                         help="folder to write to (default: the run's own; for two runs out/FIRST-SECOND)")
     parser.add_argument("--file", metavar="FILE", help="machine file or specification, for the command on the "
-                        "page that makes it again (default: machine.toml, or the sweep's own)")
+                        "page that makes it again (default: machine.toml, or the sweep's own); modules of "
+                        "measurements of your own are looked for beside it")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -65,20 +66,26 @@ def _read(path: Path) -> "Results":
 
 def _one(results: "Results", arguments: argparse.Namespace) -> int:
     from khhw.commands.output import report
-    from khhw.report import print_summary, write_report
-    from khhw.report.write import pictures
+    from khhw.report.terminal import print_summary
+    from khhw.report.write import pictures, write_report
 
     given = arguments.runs[0]
     folder = arguments.folder or (given if given.is_dir() else given.parent)
     source = arguments.file or "machine.toml"
-    page = write_report(results, folder, source=source)
+    modules = _modules(arguments)
+    page = write_report(results, folder, source=source, modules=modules)
     if not arguments.json:
-        print_summary(results, page, source=source)
+        print_summary(results, page, source=source, modules=modules)
         return 0
-    said = [{"name": p.name, "title": p.title, "caption": p.caption} for p in pictures(results)]
+    said = [{"name": p.name, "title": p.title, "caption": p.caption} for p in pictures(results, modules)]
     print(json.dumps(report({"report": str(page), "passed": results.passed, "pictures": said}, seed=results.seed,
                             parameters=results.parameters, build=results.build, cpu_model=results.cpu_model), indent=1))
     return 0
+
+
+def _modules(arguments: argparse.Namespace) -> Path | None:
+    """Where measurements of one's own are looked for; nowhere, unless the user names the machine file."""
+    return Path(arguments.file).parent if arguments.file else None
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
@@ -108,9 +115,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
 def _two(first: "Results", second: "Results", arguments: argparse.Namespace) -> int:
     from khhw.commands.output import report
     from khhw.errors import RequestError
-    from khhw.report.compare import MismatchError, Pair, write_comparison
+    from khhw.report.compare.pair import MismatchError, Pair
     from khhw.report.compare.terminal import print_comparison
-    from khhw.report.compare.write import command_of
+    from khhw.report.compare.write import command_of, write_comparison
 
     names = _names(*arguments.runs)
     try:
@@ -118,27 +125,32 @@ def _two(first: "Results", second: "Results", arguments: argparse.Namespace) -> 
     except MismatchError as error:
         raise RequestError(str(error)) from error
     folder = arguments.folder or Path("out") / f"{arguments.runs[0].resolve().name}-{arguments.runs[1].resolve().name}"
-    page = write_comparison(pair, folder, command=command_of((arguments.runs[0], arguments.runs[1]), folder))
+    modules = _modules(arguments)
+    command = command_of((arguments.runs[0], arguments.runs[1]), folder, arguments.file)
+    page = write_comparison(pair, folder, command=command, modules=modules)
     if arguments.json:
-        print(json.dumps(report(_differences(pair, page), seed=first.seed, parameters=first.parameters,
+        print(json.dumps(report(_differences(pair, page, modules), seed=first.seed, parameters=first.parameters,
                                 build=first.build, cpu_model=first.cpu_model), indent=1))
     else:
-        print_comparison(pair, page)
+        print_comparison(pair, page, modules=modules)
     return 0
 
 
-def _differences(pair: "Pair", page: Path) -> dict[str, Any]:
+def _differences(pair: "Pair", page: Path, modules: Path | None) -> dict[str, Any]:
     """What differs, as numbers and in words."""
-    from khhw.report.compare.changes import latency_changes, matrix_changes, matrix_words, memcached_changes, words
+    from khhw.report.compare.matrix import matrix_changes
     from khhw.report.compare.pair import may_differ
+    from khhw.report.registry import reports
 
-    numbers = [{"what": change.what, "where": change.where, "quantity": change.quantity, "first": change.first,
+    found = reports((pair.first, pair.second), modules)
+    numbers = [{"what": name, "where": change.where, "quantity": change.quantity, "first": change.first,
                 "second": change.second, "per_cent": round(100 * (change.ratio - 1), 3) if change.first else None}
-               for change in [*latency_changes(pair), *memcached_changes(pair)]]
+               for name, each in found.items() for change in each.changes(pair)]
     return {"report": str(page), "runs": list(pair.names),
             "differ": [{"key": key, "first": one, "second": other}
                        for key, one, other in may_differ(pair.first, pair.second)],
-            "cells": matrix_changes(pair), "numbers": numbers, "words": {"matrix": matrix_words(pair)} | words(pair)}
+            "cells": matrix_changes(pair), "numbers": numbers,
+            "words": {name: each.words(pair) for name, each in found.items()}}
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

@@ -95,7 +95,7 @@ def run_machine(
     if arguments.json:
         print(in_ascii(results.model_dump_json(indent=1)))
     else:
-        _report(results, folder, arguments.file)
+        _report(results, folder, arguments.file, machine.folder)
     if results.state == "interrupted":
         return 130
     return 0 if results.passed else 1
@@ -123,7 +123,7 @@ def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace, c
 
     if arguments.json:
         return simulate(None)
-    with LiveView(machine.file.nodes, Console(highlight=False), _last_build()) as view:
+    with LiveView(machine.file.nodes, Console(highlight=False), _last_build(), machine.folder) as view:
         results = simulate(view)
     if view.built_after > _WORTH_KEEPING:
         _last_build_file().write_text(f"{view.built_after:.1f}\n")
@@ -144,12 +144,13 @@ def _last_build() -> float:
         return _FIRST_BUILD
 
 
-def _report(results: "Results", folder: Path, source: str) -> None:
-    from khhw.report import print_summary, write_report
+def _report(results: "Results", folder: Path, source: str, modules: Path) -> None:
+    from khhw.report.terminal import print_summary
+    from khhw.report.write import write_report
     from khhw.visible import visible
 
-    page = write_report(results, folder, source=source)
+    page = write_report(results, folder, source=source, modules=modules)
     print()
-    print_summary(results, page, source=source)
+    print_summary(results, page, source=source, modules=modules)
     if results.message:
         print(visible(f"\nended as {results.state}: {results.message}", lines=True))

@@ -8,7 +8,9 @@ from khhw.control.domains import DomainError
 from khhw.kernels.image import ImageError, build_image
 from khhw.kernels.memcached_load.options import parse_plan
 from khhw.machine.file import DomainSection, KernelEntry, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
-from khhw.machine.lookup import find_class, find_kernel
+from khhw.machine.lookup import find_class, find_kernel, find_measurement
+from khhw.machine.measurements import NAMES
+from khhw.machine.memcached import LOAD
 from khhw.machine.study import study_of
 from khhw.net import NetError
 from khhw.net.areas import Areas
@@ -28,7 +30,6 @@ _LAST_PORT = 65535
 _LARGEST_VALUE = 1 << 18
 _SMALLEST_SCALE = 0.001
 _STUDY_MEMORY = 1 << 21
-_LOAD = "memcached_load"
 _NUMBERS = ("seed", )
 """What is put into arguments when a kernel boots."""
 _SERVER_NUMBERS = ("epoch", "clock_hz", "connections")
@@ -229,9 +230,11 @@ def _wrong_phase(phase: Phase, machine: MachineFile, folder: Path) -> Wrong | No
             return ("kernels", index), wrong
         if wrong := _wrong_arguments(entry.arguments, entry.ranks(machine.nodes), machine):
             return ("kernels", index, "arguments"), wrong
-        if entry.kernel == _LOAD and (wrong := _wrong_load(entry, phase, machine.nodes)):
+        if entry.kernel == LOAD and (wrong := _wrong_load(entry, phase, machine.nodes)):
             return ("kernels", index), wrong
-    return _wrong_measure(phase, booted, machine.nodes)
+    if phase.measure is not None and (wrong := _wrong_measure(phase.measure, phase, machine, folder)):
+        return ("measure",), wrong
+    return None
 
 
 def _wrong_load(entry: KernelEntry, phase: Phase, nodes: int) -> str | None:
@@ -241,26 +244,22 @@ def _wrong_load(entry: KernelEntry, phase: Phase, nodes: int) -> str | None:
         plan = parse_plan(entry.arguments.replace("{seed}", "1"), ranks[0])
     except ValueError as error:
         return str(error)
-    booted = {rank for other in phase.kernels if other.kernel == _LOAD for rank in other.ranks(nodes)}
+    booted = {rank for other in phase.kernels if other.kernel == LOAD for rank in other.ranks(nodes)}
     if missing := sorted(set(plan.clients) - booted):
-        return f"clients= names node {missing[0]}, where {_LOAD} does not boot; the others would wait for it"
+        return f"clients= names node {missing[0]}, where {LOAD} does not boot; the others would wait for it"
     if plan.server in booted or plan.server >= nodes:
         return f"server={plan.server} is a client, or no node of 0 to {nodes - 1}"
     return None
 
 
-def _wrong_measure(phase: Phase, booted: dict[int, str], nodes: int) -> Wrong | None:
-    """What a measurement reads must have been left there by the kernel that leaves it."""
-    names = [Path(booted[rank]).stem if rank in booted else None for rank in range(nodes)]
-    match phase.measure:
-        case "matrix" if names.count("probe") != nodes:
-            return ("measure",), "the matrix is what probes leave: boot the kernel probe on all nodes"
-        case "attacks" if names.count("attack") != 1 or names.count("victim") != nodes - 1:
-            return ("measure",), "attacks need the kernel attack on one node, and victim on all others"
-        case "latency" if "latency" not in names:
-            return ("measure",), "latency is what the kernel latency leaves: boot it"
-        case "memcached" if "memcached_load" not in names:
-            return ("measure",), "memcached is what the kernel memcached_load leaves: boot it"
-        case "console" if not phase.kernels:
-            return ("measure",), "console loads the first kernel of the phase; there is none"
-    return None
+def _wrong_measure(name: str, phase: Phase, machine: MachineFile, folder: Path) -> str | None:
+    """A measurement that there is not, or that finds nothing in this phase."""
+    try:
+        measurement = find_measurement(name, folder)
+        if name not in NAMES:
+            # A report that is not there would be noticed only when the run has ended.
+            find_class(measurement.report, folder)
+        return measurement.check(phase, machine)
+    except Exception as error:
+        # A measurement is anybody's code; whatever it raises is about this line. A KeyError is a LookupError, too.
+        return str(error) if type(error) is LookupError else f"{name} fails: {type(error).__name__}: {error}"

@@ -85,9 +85,10 @@ class Phase(_Section):
     """CPU model of this phase; without it that of `[host]`."""
     cpu_scale: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """What all costs of the CPU model are multiplied by in this phase; without it that of `[host]`."""
-    measure: Literal["matrix", "attacks", "latency", "console", "memcached"] | None = None
-    """What is read from the nodes' memories when all kernels have ended; `console` loads the first kernel into
-    1, 2, 4, ... nodes before."""
+    measure: str | None = None
+    """What is read from the nodes' memories when all kernels have ended: `matrix`, `attacks`, `latency`, `memcached`,
+    `console`, which loads the first kernel into 1, 2, 4, ... nodes before, or one of your own, `"module:NAME"`; modules
+    are also looked for beside the machine file."""
 
 
 class MemcachedStudy(_Section):

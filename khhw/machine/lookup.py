@@ -1,11 +1,15 @@
-"""Finding what a machine file names: classes of parts, kernels."""
+"""Finding what a machine file names: classes of parts, kernels, measurements."""
 
 import importlib
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Any
 
-__all__ = ["find_class", "find_kernel"]
+from khhw.machine import measurements
+from khhw.machine.measurements.measurement import Measurement
+
+__all__ = ["find_class", "find_kernel", "find_measurement"]
 
 _KERNELS = "khhw.kernels"
 
@@ -25,9 +29,43 @@ def find_class(path: str, folder: Path) -> type:
     LookupError
         If there is no such module or class; says which.
     """
-    module_name, colon, class_name = path.partition(":")
-    if not colon or not module_name or not class_name:
-        raise LookupError(f"{path!r} does not name a class; write \"module:Class\"")
+    found = _find(path, folder, "class", "Class")
+    if not isinstance(found, type):
+        raise LookupError(_none_in(path, "class"))
+    return found
+
+
+def find_measurement(name: str, folder: Path) -> Measurement[Any]:
+    """The measurement a phase names.
+
+    Parameters
+    ----------
+    name : str
+        One of khhw's, or ``"module:NAME"`` of one's own.
+    folder : Path
+        Where modules are looked for beside the Python path, as :func:`find_class` does.
+
+    Raises
+    ------
+    LookupError
+        If there is none; says where it was looked for.
+    """
+    if name in measurements.NAMES:
+        name = f"{measurements.__name__}.{name}:MEASUREMENT"
+    elif ":" not in name:
+        raise LookupError(f"no measurement {name!r}; khhw's are {', '.join(measurements.NAMES)}, and one of your own "
+                          "is named \"module:NAME\"")
+    found = _find(name, folder, "measurement", "NAME")
+    if not isinstance(found, Measurement):
+        raise LookupError(_none_in(name, "measurement"))
+    return found
+
+
+def _find(path: str, folder: Path, kind: str, form: str) -> object:
+    """What ``"module:name"`` names; None if the module has no such name."""
+    module_name, colon, name = path.partition(":")
+    if not colon or not module_name or not name:
+        raise LookupError(f"{path!r} does not name a {kind}; write \"module:{form}\"")
     for place in (folder.resolve(), folder.resolve().parent):
         if str(place) not in sys.path:
             sys.path.append(str(place))
@@ -35,10 +73,12 @@ def find_class(path: str, folder: Path) -> type:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise LookupError(f"no module {module_name!r} for {path!r} ({error})") from None
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
-        raise LookupError(f"module {module_name!r} has no class {class_name!r}")
-    return found
+    return getattr(module, name, None)
+
+
+def _none_in(path: str, kind: str) -> str:
+    module_name, _, name = path.partition(":")
+    return f"module {module_name!r} has no {kind} {name!r}"
 
 
 def find_kernel(name: str, folder: Path) -> Path:

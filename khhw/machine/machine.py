@@ -154,7 +154,8 @@ class Machine:
         images = {name: build_image(find_kernel(name, self.folder)).hex() for name in sorted(names)}
         return Request(
             entry="khhw.machine.program:program", nodes=self.file.nodes, memory_bytes=self.file.node.memory_bytes,
-            arguments={"machine": self.file.model_dump(mode="json"), "images": images, "seed": seed},
+            arguments={"machine": self.file.model_dump(mode="json"), "images": images, "seed": seed,
+                       "folder": str(self.folder.resolve())},
             cpu=self.file.host.cpu, cpu_scale=str(self.file.host.cpu_scale), clock_hz=self.file.host.clock_hz,
             options=Options(max_cycles=self.file.host.max_cycles))
 

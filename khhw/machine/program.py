@@ -5,6 +5,7 @@ domains, images by multicast, boot, until all kernels have ended; then what the 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,8 @@ from khhw.host.scheduler import ROOT
 from khhw.kernels.image import Image
 from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile, Phase
-from khhw.machine.measure import MEASURES, Observer
+from khhw.machine.lookup import find_measurement
+from khhw.machine.measurements.measurement import Measurement, Observer
 from khhw.machine.results import ConsoleLine, Load, RefusalRecord, RunRecord
 from khhw.machine.stuck import stuck_packets
 from khhw.node import Layout, Shape
@@ -45,14 +47,15 @@ def program(
     host : Host
         Not yet running.
     arguments : mapping
-        ``machine`` (a dumped :class:`~khhw.machine.file.MachineFile`), ``images`` (kernel name to image in hex)
-        and ``seed``.
+        ``machine`` (a dumped :class:`~khhw.machine.file.MachineFile`), ``images`` (kernel name to image in hex),
+        ``seed`` and ``folder``, where measurements of one's own are looked for.
     made_by : type, optional
         A kind of :class:`MachineProgram`.
     """
     machine = MachineFile.model_validate(arguments["machine"])
     images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
-    run = (made_by or MachineProgram)(host, machine, images, arguments["seed"])
+    run = (made_by or MachineProgram)(
+        host, machine, images, arguments["seed"], Path(arguments["folder"]))
     for port in host.nodes:
         port.boot(run_loader)
     host.scheduler.spawn(run.run(), rank=ROOT, name="owner")
@@ -62,11 +65,14 @@ def program(
 class MachineProgram:
     """One run; a ``Program``."""
 
-    def __init__(self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int) -> None:
+    def __init__(
+        self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int, folder: Path = Path(),
+    ) -> None:
         self.host = host
         self.machine = machine
         self.images = images
         self.seed = seed
+        self.folder = folder
         self.shape = Shape(*machine.torus.shape)
         self.layout = Layout(machine.node.memory_bytes)
         self.record = RunRecord()
@@ -90,22 +96,25 @@ class MachineProgram:
         await self._console.wait(range(self.shape.nodes), Answer("ready"))
 
     async def _phase(self, phase: Phase) -> None:
+        measurement = None if phase.measure is None else find_measurement(phase.measure, self.folder)
         self.host.use_cpu(self._cpu(phase))
         if phase.domains is not None:
             await self._epochs.change(Domains(self.machine.matrix(phase.domains)))
         await clear_logs(self._owner)
-        if phase.measure == "console" and phase.kernels:
-            await self._load_into_more_and_more(phase.kernels[0])
+        if measurement is not None and measurement.prepare is not None:
+            await measurement.prepare(phase, self.shape.nodes, self._load)
         for entry in phase.kernels:
             await self._load(entry.kernel, entry.ranks(self.shape.nodes))
         await self._run_kernels(phase)
         logs = await read_logs(self._owner)
         self._keep_refusals(phase, logs)
-        if phase.measure in MEASURES:
-            observer = Observer(self.host, self.shape, self.layout, phase, self.seed, self._allowed, logs)
-            await MEASURES[phase.measure](observer, self.record)
-        if phase.measure is not None:
-            report("measured", phase=phase.name, what=phase.measure, record=self.record.model_dump(mode="json"))
+        if measurement is not None:
+            await self._measure(measurement, phase, logs)
+
+    async def _measure(self, measurement: Measurement[Any], phase: Phase, logs: Sequence[RefusalLog]) -> None:
+        observer = Observer(self.host, self.shape, self.layout, phase, self.seed, self._allowed, logs)
+        await measurement.take(observer, self.record)
+        report("measured", phase=phase.name, what=phase.measure, record=self.record.model_dump(mode="json"))
 
     def _cpu(self, phase: Phase) -> CpuModel:
         host = self.machine.host
@@ -114,13 +123,6 @@ class MachineProgram:
     @property
     def _allowed(self) -> npt.NDArray[np.bool_]:
         return (self._epochs.current or Domains.nothing(self.shape.nodes)).matrix
-
-    async def _load_into_more_and_more(self, entry: KernelEntry) -> None:
-        """The same image for 1, 2, 4, ... listeners."""
-        listeners = 1
-        while listeners < self.shape.nodes:
-            await self._load(entry.kernel, list(range(listeners)))
-            listeners *= 2
 
     async def _load(self, kernel: str, ranks: Sequence[int]) -> None:
         """One image to all its nodes at once."""

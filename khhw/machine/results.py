@@ -4,7 +4,7 @@
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "Attack", "Breakdown", "ConsoleLine", "LatencySample", "LatencySummary", "Load", "Matrix", "MemcachedPoint",
-    "RefusalRecord", "Results", "RunRecord", "State",
+    "OwnRecord", "RefusalRecord", "Results", "RunRecord", "State",
 ]
+
+_Own = TypeVar("_Own", bound=BaseModel)
 
 State = Literal["done", "failed", "interrupted", "out_of_cycles", "deadlocked"]
 
@@ -189,6 +191,19 @@ class RefusalRecord(_Model):
     """When."""
 
 
+class OwnRecord(_Model):
+    """What a measurement of a module of one's own found in a phase."""
+
+    measurement: str
+    """`"module:NAME"`, as the machine file names it."""
+    phase: str
+    """Phase it was measured in."""
+    found: dict[str, Any]
+    """What it found, in a form of its own."""
+    shortcomings: list[str] = []
+    """What was not as it must be, a sentence each; a run with any has failed."""
+
+
 class RunRecord(_Model):
     """What was seen; parts no phase measured are empty."""
 
@@ -206,6 +221,8 @@ class RunRecord(_Model):
     """memcached, a record a point."""
     refusals: list[RefusalRecord] = []
     """Logs of all guards."""
+    own: list[OwnRecord] = []
+    """What measurements of one's own found, in the order measured; absent from files of khhw before they could be."""
 
 
 class Results(_Model):
@@ -255,14 +272,29 @@ class Results(_Model):
 
     @property
     def passed(self) -> bool:
-        """Whether the run ended well, every observed matrix is the configured one and every attack was held."""
+        """Whether the run ended well, every observed matrix is the configured one, every attack was held and no
+        measurement of one's own has shortcomings."""
         record = self.results
         return (self.state == "done" and all(m.configured == m.observed for m in record.matrix.values())
-                and all(attack.passed for attack in record.attacks))
+                and all(attack.passed for attack in record.attacks)
+                and not any(each.shortcomings for each in record.own))
 
     def matrix(self, phase: str, kind: Literal["configured", "observed"]) -> npt.NDArray[np.bool_]:
         """isAllowed of a phase: shape (nodes, nodes), source first."""
         return np.array(getattr(self.results.matrix[phase], kind), dtype=np.bool_)
+
+    def own(self, measurement: str, model: type[_Own]) -> dict[str, _Own]:
+        """What a measurement of one's own found, by phase.
+
+        Parameters
+        ----------
+        measurement : str
+            ``"module:NAME"``.
+        model : type
+            What it found is read as.
+        """
+        return {each.phase: model.model_validate(each.found) for each in self.results.own
+                if each.measurement == measurement}
 
     def latency(self) -> npt.NDArray[np.int64]:
         """Latency samples: shape (samples, 5): source, destination, hops, bytes, cycles."""

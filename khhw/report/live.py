@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from khhw.machine.results import RunRecord
 from khhw.node.commands import list_ranks
+from khhw.report.registry import find_report
 from khhw.report.show import show
 from khhw.visible import visible
 
@@ -30,6 +32,8 @@ class LiveView:
         Where to.
     build_seconds : float
         How long a build is expected to take.
+    modules : Path, optional
+        Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
 
     Attributes
     ----------
@@ -37,10 +41,11 @@ class LiveView:
         Seconds the build took; 0 before it is there.
     """
 
-    def __init__(self, nodes: int, console: Console, build_seconds: float) -> None:
+    def __init__(self, nodes: int, console: Console, build_seconds: float, modules: Path | None = None) -> None:
         self.built_after = 0.0
         self._build_seconds = build_seconds
         self._nodes = nodes
+        self._modules = modules
         self._console = console
         self._began = time.monotonic()
         self._plain_at = self._began
@@ -128,26 +133,13 @@ class LiveView:
 
     def _on_measured(self, event: dict[str, Any]) -> None:
         record = RunRecord.model_validate(event["record"])
-        match event["what"]:
-            case "matrix":
-                matrix = record.matrix[event["phase"]]
-                pairs = len(matrix.configured) ** 2
-                wrong = sum(a != b for rows in zip(matrix.configured, matrix.observed, strict=True)
-                            for a, b in zip(*rows, strict=True))
-                self._line(f"{event['phase']}: {sum(map(sum, matrix.observed))} of {pairs} ordered pairs delivered, "
-                           f"read from the destinations' memories; {wrong} cells differ from what is configured")
-            case "attacks":
-                tried = sum(attack.tried for attack in record.attacks)
-                self._line(f"{event['phase']}: {len(record.attacks)} attacks, {tried} attempts, "
-                           f"{sum(attack.delivered for attack in record.attacks)} delivered")
-            case "latency":
-                self._line(f"{event['phase']}: {len(record.latency)} messages timed")
-            case "memcached":
-                points = [point for point in record.memcached if point.phase == event["phase"]]
-                self._line(f"{event['phase']}: {sum(point.ops for point in points):,} memcached operations "
-                           f"measured, {sum(point.errors for point in points)} errors")
-            case "console":
-                self._line(f"{event['phase']}: {len(record.load)} images loaded")
+        try:
+            text = find_report(event["what"], self._modules).measured(event["phase"], record)
+        except Exception as error:
+            # A report is anybody's code; the run goes on without its line.
+            text = f"measured {event['what']}, whose report fails: {type(error).__name__}: {error}"
+        if text:
+            self._line(f"{event['phase']}: {text}")
 
     def _on_waves(self, event: dict[str, Any]) -> None:
         waves = event["waves"]

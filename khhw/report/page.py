@@ -5,15 +5,18 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from khhw.machine.results import Attack, ConsoleLine, RefusalRecord, Results
+from khhw.machine.results import ConsoleLine, RefusalRecord, Results
 from khhw.report import html
 from khhw.report.html import escape
-from khhw.report.matrix import differences
-from khhw.report.memcached.section import memcached_section
+from khhw.report.measurement import MeasurementReport
 from khhw.report.picture import Picture
+from khhw.report.registry import reports
 from khhw.report.words import count, duration, listing, si
 
 __all__ = ["page", "shortcomings"]
+
+Drawn = Sequence[tuple[MeasurementReport, Sequence[tuple[Picture, Path]]]]
+"""Reports of measurements, each with its pictures and their PNG files."""
 
 _NODE_COLOURS = ("#1d5b8f", "#9a4b00", "#1a6b3c", "#8a3a78", "#6b5a00", "#a02c2c", "#00687a", "#4a4a8a")
 """Dark enough to read on a pale ground; the rank is written beside them, so no colour carries it alone."""
@@ -23,94 +26,60 @@ def shortcomings(results: Results) -> list[str]:
     """What went wrong, most important first; empty for a run that passed."""
     found = [] if results.state == "done" else [
         f"The run ended as {results.state.replace('_', ' ')}{f': {results.message}' if results.message else ''}."]
-    found += [f"{count(len(wrong), 'cell')} of {phase} {'is' if len(wrong) == 1 else 'are'} not as configured."
-              for phase, matrix in results.results.matrix.items() if (wrong := differences(matrix))]
-    found += [f"Not held: {attack.name}." for attack in results.results.attacks if not attack.passed]
-    return found
+    found += [text for each in reports().values() for text in each.shortcomings(results)]
+    return found + [text for each in results.results.own for text in each.shortcomings]
 
 
-def page(results: Results, pictures: Sequence[tuple[Picture, Path]], command: str) -> str:
+def page(results: Results, drawn: Drawn, command: str) -> str:
     """Text of the page.
 
     Parameters
     ----------
     results : Results
         The run.
-    pictures : sequence of (Picture, Path)
-        With their PNG files.
+    drawn : sequence of (MeasurementReport, sequence of (Picture, Path))
+        In the order of their sections, with their pictures' PNG files.
     command : str
         What makes it again.
     """
     record = results.results
-    matrices = [html.figure(picture, png, narrow=True) for picture, png in pictures
-                if picture.name.startswith("matrix_")]
-    other = {picture.name: html.figure(picture, png) for picture, png in pictures}
     sections = [
-        html.section("Who may send to whom", _matrix_text(results), *matrices),
-        html.section("Attacks", *_attacks(record.attacks)),
-        html.section("Message latency", other.get("latency", "")),
-        memcached_section(results, [pair for pair in pictures if pair[0].name.startswith("memcached_")]),
-        html.section("Console load time", other.get("console_load", "")),
+        *(html.section(each.title, *each.section(results, [
+            html.figure(picture, png, narrow=each.narrow, heading=each.headed) for picture, png in pictures]))
+          for each, pictures in drawn),
         html.section("Refusals", *_refusals(record.refusals)),
         html.section("Console", *_transcript(record.console)),
         html.section("To make it again", *_again(results, command)),
     ]
-    body = f"<h1>{escape(results.name)}</h1>\n{_verdict(results)}\n{html.facts(_facts(results))}\n{''.join(sections)}"
+    said = [each for each, _ in drawn]
+    body = (f"<h1>{escape(results.name)}</h1>\n{_verdict(results, said)}\n{html.facts(_facts(results, said))}\n"
+            f"{''.join(sections)}")
     return html.document(results.name, body, results.version)
 
 
-def _verdict(results: Results) -> str:
+def _verdict(results: Results, said: Sequence[MeasurementReport]) -> str:
     wrong = shortcomings(results)
     if wrong:
         return (f'<p class="verdict">{html.verdict(False, "Failed.")} {escape(wrong[0])}</p>'
                 + "".join(f"\n<p>{escape(line)}</p>" for line in wrong[1:]))
-    record, parts = results.results, []
-    if record.matrix:
-        parts.append(f"{count(len(record.matrix), 'matrix', 'matrices')} observed as configured")
-    if record.attacks:
-        parts.append(f"{count(len(record.attacks), 'attack')} held, "
-                     f"{count(sum(a.delivered for a in record.attacks), 'packet')} delivered where none may be")
-    if record.memcached:
-        errors = sum(point.errors for point in record.memcached)
-        parts.append(f"{sum(point.ops for point in record.memcached):,} memcached operations, "
-                     f"{count(errors, 'error')}")
+    parts = [part for each in said for part in each.verdict(results)]
     text = f"{listing(parts)}." if parts else "The run ended well."
     return f'<p class="verdict">{html.verdict(True, "Passed.")} {escape(text[0].upper() + text[1:])}</p>'
 
 
-def _facts(results: Results) -> list[tuple[str, str]]:
+def _facts(results: Results, said: Sequence[MeasurementReport]) -> list[tuple[str, str]]:
     shape = results.parameters.get("torus", {}).get("shape", [])
     return [
         *([("torus", " x ".join(map(str, shape)))] if shape else []),
         ("cycles", f"{results.cycles:,}"),
         ("simulated", duration(results.cycles, results.clock_hz)),
         ("clock", si(results.clock_hz, "Hz")),
-        ("software time", listing(dict.fromkeys([p.cpu_model for p in results.results.memcached]
+        ("software time", listing(dict.fromkeys([model for each in said for model in each.software(results)]
                                                 or [results.cpu_model]))),
         ("simulator", f"{results.wall_seconds:.1f} s, {results.build} build"),
         ("seed", str(results.seed)),
         ("khhw", results.version),
     ]
-
-
-def _matrix_text(results: Results) -> str:
-    if not results.results.matrix:
-        return ""
-    return ("<p>Every node tries to send to every node. A cell is observed where the source's token was found in the "
-            "destination's memory.</p>")
-
-
-def _attacks(attacks: Sequence[Attack]) -> list[str]:
-    if not attacks:
-        return []
-    held, delivered = sum(attack.passed for attack in attacks), sum(attack.delivered for attack in attacks)
-    text = (f"{held} of {count(len(attacks), 'attack')} held: {sum(a.tried for a in attacks):,} tries, "
-            f"{sum(a.refused for a in attacks):,} refused by hardware, {delivered:,} delivered where none may be.")
-    rows = [[escape(attack.name), f"{attack.tried:,}", f"{attack.refused:,}", f"{attack.delivered:,}",
-             escape(attack.where) + (f"<br>Expected: {escape(attack.expected)}" if attack.expected else ""),
-             html.verdict(attack.passed, "held" if attack.passed else "not held")] for attack in attacks]
-    return [f"<p>{escape(text)}</p>", html.table(
-        ["attack", "tried", "refused", "delivered", "where and why", "result"], rows, numbers=(1, 2, 3), stack=True)]
 
 
 def _refusals(refusals: Sequence[RefusalRecord]) -> list[str]:

@@ -4,10 +4,10 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.figure import Figure
-
-from khhw.report.style import styled
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["Picture"]
 
@@ -35,12 +35,15 @@ class Picture:
     name: str
     title: str
     caption: str
-    figure: Figure
+    figure: "Figure"
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
 
     def save(self, folder: Path) -> Path:
         """Write ``name.png`` and ``name.csv``; the same data gives the same bytes. Returns the PNG."""
+        # Who only names pictures need not import matplotlib.
+        from khhw.report.style import styled
+
         path = folder / f"{self.name}.png"
         with styled():
             self.figure.savefig(path, metadata={"Software": None})

@@ -31,7 +31,10 @@ print(results.state, results.passed)
 for phase in results.results.matrix:
     print(phase, results.matrix(phase, "observed").sum(), "pairs observed")
 print(results.latency().shape)  # samples x (source, destination, hops, bytes, cycles)
-```"""
+```
+
+Files of khhw from before there were [measurements of one's own](measurements.md) have no `own` in `results`;
+`Results.read` takes them as files with none. All other keys are the same."""
 
 _MACHINE_FILE = """\
 A machine file is TOML. It says what is built (torus, node, parts), who may send to whom
@@ -56,6 +59,8 @@ groups = { left = [0, 1], right = [2, 3] }
 [domains.as_rules]
 rules = ["0 -> 0 1", "1 -> 0 1", "2 -> 2 3", "3 -> 2 3"]
 ```
+
+What a phase can `measure`, and how to add to it, is in [measurements.md](measurements.md).
 
 A part of the node can be replaced by a class of your own with the ports of the part:
 

@@ -4,26 +4,23 @@ import shlex
 from pathlib import Path
 
 from khhw.machine.results import Results
-from khhw.report.console import load_picture
-from khhw.report.latency import latency_picture
-from khhw.report.matrix import matrix_picture
-from khhw.report.memcached import memcached_pictures
 from khhw.report.page import page
 from khhw.report.picture import Picture
+from khhw.report.registry import reports
 
 __all__ = ["pictures", "run_command", "write_report"]
 
 
-def pictures(results: Results) -> list[Picture]:
-    """The pictures of what a run measured; none for what it did not."""
-    record = results.results
-    found = [matrix_picture(phase, matrix) for phase, matrix in record.matrix.items()]
-    if record.latency:
-        found.append(latency_picture(results))
-    found += memcached_pictures(results)
-    if record.load:
-        found.append(load_picture(results))
-    return found
+def pictures(results: Results, modules: Path | None = None) -> list[Picture]:
+    """The pictures of what a run measured; none for what it did not.
+
+    Parameters
+    ----------
+    results : Results
+    modules : Path, optional
+        See :func:`khhw.report.registry.reports`.
+    """
+    return [picture for each in reports([results], modules).values() for picture in each.pictures(results)]
 
 
 def run_command(results: Results, source: str, folder: Path | str) -> str:
@@ -32,7 +29,9 @@ def run_command(results: Results, source: str, folder: Path | str) -> str:
     return shlex.join(["khhw", results.command, source, *engine, "-o", str(folder), "--seed", str(results.seed)])
 
 
-def write_report(results: Results, folder: Path, *, source: str = "machine.toml") -> Path:
+def write_report(
+    results: Results, folder: Path, *, source: str = "machine.toml", modules: Path | None = None,
+) -> Path:
     """Write ``report.html`` and, beside it, every picture as PNG with its numbers as CSV.
 
     The same results give the same bytes.
@@ -45,6 +44,8 @@ def write_report(results: Results, folder: Path, *, source: str = "machine.toml"
         Where to; made if it does not exist.
     source : str
         The machine file as the user gave it, for the command that makes the run again.
+    modules : Path, optional
+        Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
 
     Returns
     -------
@@ -52,7 +53,8 @@ def write_report(results: Results, folder: Path, *, source: str = "machine.toml"
         The page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = [(picture, picture.save(folder)) for picture in pictures(results)]
+    drawn = [(each, [(picture, picture.save(folder)) for picture in each.pictures(results)])
+             for each in reports([results], modules).values()]
     path = folder / "report.html"
     path.write_text(page(results, drawn, run_command(results, source, folder)), encoding="utf-8")
     return path

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from khhw.machine.results import Results
-from khhw.report import write_report
+from khhw.report.write import write_report
 from tests.machine.machines import NODES, TALK, matrix_of, run_once, said
 
 SLIDES = {

@@ -6,9 +6,10 @@ import pytest
 
 from khhw.cli import main
 from khhw.machine.results import Results
-from khhw.report.compare import MismatchError, Pair
-from khhw.report.compare.changes import latency_changes, matrix_changes, matrix_words, memcached_changes, words
-from khhw.report.compare.pair import differing, may_differ
+from khhw.report.compare.latency import latency_changes, latency_words
+from khhw.report.compare.matrix import matrix_changes, matrix_words
+from khhw.report.compare.memcached import memcached_changes, memcached_words
+from khhw.report.compare.pair import MismatchError, Pair, differing, may_differ
 from tests.report.synthetic import synthetic_results
 from tests.report.synthetic_memcached import demo, study
 
@@ -103,7 +104,7 @@ class TestWords:
         pair = pair_of(run_of(), faster(run_of()))
         assert {c.where: c.first - c.second for c in latency_changes(pair) if c.group == "distance"} == {
             f"8 bytes over {distance}": saved for saved, distance in enumerate(["no hop", "1 hop", "2 hops", "3 hops"])}
-        assert words(pair)["latency"][0] == (
+        assert latency_words(pair)[0] == (
             "In mine the smallest messages take a median of 63 cycles instead of 63 (0 %) over no hop and 87.5 cycles "
             "instead of 90.5 (-3.3 %) over 3 hops.")
 
@@ -127,7 +128,7 @@ class TestWords:
         found = [c for c in memcached_changes(pair) if c.quantity == "median, cycles"]
         assert {round(c.ratio, 3) for c in found if c.group == "RDMA GET"} == {0.9}
         assert {c.ratio for c in found if c.group == "TCP GET"} == {1.0}
-        said = words(pair)["memcached"]
+        said = memcached_words(pair)
         assert "RDMA GET: medians -10 % in all 48 measurements; operations/s +11 %." in said
         assert "TCP SET: medians 0 % in all 44 measurements; operations/s 0 %." in said
         assert ("Over software cost, GET of 64 bytes, 4,096 bytes and 65,536 bytes: RDMA wins throughout in both."
@@ -135,7 +136,7 @@ class TestWords:
 
     def test_a_change_of_the_winner(self):
         pair = pair_of(run_of(study()), faster(run_of(study()), factor=2.0))
-        said = [text for text in words(pair)["memcached"] if text.startswith("Over software cost, GET of 65,536 bytes")]
+        said = [text for text in memcached_words(pair) if text.startswith("Over software cost, GET of 65,536 bytes")]
         assert len(said) == 1
         assert "in base RDMA wins throughout" in said[0] and "in mine the winner changes at" in said[0]
 
@@ -143,7 +144,7 @@ class TestWords:
         other = faster(run_of(study()), factor=1.0)
         slow = next(p for p in other.results.memcached if p.path == "rdma" and p.op == "get" and p.value_bytes == 64)
         slow.latency_cycles.p50 *= 2
-        text = words(pair_of(run_of(study()), other))["memcached"]
+        text = memcached_words(pair_of(run_of(study()), other))
         assert any("from 0 % (" in line and "to +100 % (64 bytes)" in line for line in text)
 
 

@@ -15,9 +15,9 @@ from rich.console import Console
 from khhw.commands.output import in_ascii
 from khhw.commands.serve import _View
 from khhw.machine.results import Attack, ConsoleLine
-from khhw.report import print_summary
 from khhw.report.live import LiveView
 from khhw.report.page import page
+from khhw.report.terminal import print_summary
 from khhw.visible import visible
 from tests.report.screens import COLUMNS, HOSTILE, SEQUENCES, Terminal, check
 from tests.report.synthetic import synthetic_results

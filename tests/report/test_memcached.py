@@ -10,7 +10,6 @@ import pytest
 from rich.console import Console
 
 from khhw.machine.results import Breakdown, LatencySummary, RunRecord
-from khhw.report import print_summary, write_report
 from khhw.report.memcached import memcached_pictures
 from khhw.report.memcached.clients import client_rates
 from khhw.report.memcached.cost import cost_sweeps, crossings, verdict
@@ -20,6 +19,8 @@ from khhw.report.memcached.quantiles import quantile_points
 from khhw.report.memcached.size import size_sweeps
 from khhw.report.memcached.summary import headline, troubles
 from khhw.report.memcached.sweep import measured, sweeps
+from khhw.report.terminal import print_summary
+from khhw.report.write import write_report
 from tests.report.synthetic import synthetic_results
 from tests.report.synthetic_memcached import CLOCK, SIZES, demo, point, study
 

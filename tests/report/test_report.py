@@ -7,9 +7,9 @@ import re
 import pytest
 
 from khhw.machine.results import Attack, RunRecord
-from khhw.report import write_report
 from khhw.report.matrix import differences, matrix_caption
 from khhw.report.page import shortcomings
+from khhw.report.write import write_report
 from tests.report.synthetic import synthetic_results
 
 

@@ -4,7 +4,7 @@ import io
 
 from rich.console import Console
 
-from khhw.report import print_summary
+from khhw.report.terminal import print_summary
 from tests.report.synthetic import synthetic_results
 
 

@@ -4,15 +4,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from khhw.report.compare.changes import matrix_words, words
 from khhw.report.compare.pair import Pair
-from khhw.report.compare.write import verdicts
+from khhw.report.compare.write import compared, verdicts
 from khhw.report.show import show
 
 __all__ = ["print_comparison"]
 
 
-def print_comparison(pair: Pair, page: Path, *, console: Console | None = None) -> None:
+def print_comparison(pair: Pair, page: Path, *, console: Console | None = None, modules: Path | None = None) -> None:
     """Print what differs in words, and where the page is.
 
     Parameters
@@ -23,16 +22,16 @@ def print_comparison(pair: Pair, page: Path, *, console: Console | None = None) 
         The page that was written.
     console : rich.console.Console, optional
         Where to; standard output without.
+    modules : Path, optional
+        Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
     """
     console = console or Console(highlight=False)
     for text in verdicts(pair):
         show(console, text)
-    texts = words(pair)
-    for title, lines in (("memcached", texts["memcached"]), ("latency", texts["latency"]),
-                         ("matrices", matrix_words(pair))):
-        if lines:
+    for each in compared(pair, modules).values():
+        if lines := each.words(pair):
             show(console)
-            show(console, title, "bold")
+            show(console, each.short or each.title, "bold")
             for line in lines:
                 show(console, f"  {line}")
     show(console)

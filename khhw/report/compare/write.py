@@ -5,20 +5,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from khhw.report import html
-from khhw.report.compare.changes import Change, latency_changes, matrix_words, memcached_changes, words
+from khhw.report.change import Change
 from khhw.report.compare.pair import Pair, may_differ
-from khhw.report.compare.pictures import comparison_pictures
 from khhw.report.html import escape
+from khhw.report.measurement import MeasurementReport
 from khhw.report.memcached.phases import signed
 from khhw.report.page import shortcomings
+from khhw.report.registry import reports
 from khhw.report.words import count, duration, listing
 
-__all__ = ["command_of", "verdicts", "write_comparison"]
+__all__ = ["command_of", "compared", "verdicts", "write_comparison"]
 
 
-def command_of(folders: tuple[Path, Path], out: Path) -> str:
-    """The command that draws the comparison again."""
-    return shlex.join(["khhw", "report", *map(str, folders), "-o", str(out)])
+def command_of(folders: tuple[Path, Path], out: Path, file: str | None = None) -> str:
+    """The command that draws the comparison again; `file` is the machine file, if it was named."""
+    return shlex.join(["khhw", "report", *map(str, folders), "-o", str(out), *(["--file", file] if file else [])])
 
 
 def verdicts(pair: Pair) -> list[str]:
@@ -32,7 +33,20 @@ def verdicts(pair: Pair) -> list[str]:
     return [*texts, f"Changes are those of {pair.names[1]} against {pair.names[0]}."]
 
 
-def write_comparison(pair: Pair, folder: Path, *, command: str) -> Path:
+def compared(pair: Pair, modules: Path | None = None) -> dict[str, MeasurementReport]:
+    """Reports of what two runs measured, by the measurements' names: one's own first,
+    then khhw's from the last on the page of a run to the first.
+
+    Parameters
+    ----------
+    pair : Pair
+    modules : Path, optional
+        See :func:`khhw.report.registry.reports`.
+    """
+    return dict(reversed(reports((pair.first, pair.second), modules).items()))
+
+
+def write_comparison(pair: Pair, folder: Path, *, command: str, modules: Path | None = None) -> Path:
     """Write ``report.html`` and, beside it, every picture of both runs as PNG with its numbers as CSV.
 
     Parameters
@@ -43,6 +57,8 @@ def write_comparison(pair: Pair, folder: Path, *, command: str) -> Path:
         Where to; made if it does not exist.
     command : str
         What draws it again.
+    modules : Path, optional
+        Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
 
     Returns
     -------
@@ -50,23 +66,20 @@ def write_comparison(pair: Pair, folder: Path, *, command: str) -> Path:
         The page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = [(picture, picture.save(folder)) for picture in comparison_pictures(pair)]
-    texts = words(pair)
-    figures = {part: [html.figure(picture, png, heading=True, narrow=part == "matrix") for picture, png in drawn
-                      if picture.name.startswith(f"compare_{part}")] for part in ("matrix", "latency", "memcached")}
-    sections = [
-        html.section("memcached over the four calls", _items(texts["memcached"]), *figures["memcached"],
-                     _table(pair, memcached_changes(pair))),
-        html.section("Message latency", _items(texts["latency"]), *figures["latency"],
-                     _table(pair, latency_changes(pair))),
-        html.section("Who may send to whom", _items(matrix_words(pair)), *figures["matrix"]),
-        html.section("To make it again", f"<pre>{escape(command)}</pre>")]
+    sections = [_section(pair, each, folder) for each in compared(pair, modules).values()]
+    sections.append(html.section("To make it again", f"<pre>{escape(command)}</pre>"))
     title = f"{pair.names[0]} and {pair.names[1]}"
     body = (f"<h1>{escape(title)}</h1>\n" + f"<p>{escape(' '.join(verdicts(pair)))}</p>"
             + f"\n{html.facts(_facts(pair))}\n{''.join(sections)}")
     path = folder / "report.html"
     path.write_text(html.document(title, body, pair.second.version), encoding="utf-8")
     return path
+
+
+def _section(pair: Pair, each: MeasurementReport, folder: Path) -> str:
+    figures = [html.figure(picture, picture.save(folder), heading=True, narrow=each.narrow)
+               for picture in each.compared_pictures(pair)]
+    return html.section(each.title, _items(each.words(pair)), *figures, _table(pair, each.changes(pair)))
 
 
 def _facts(pair: Pair) -> list[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """memcached on the page: what was found, the pictures, and every measurement in a table."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from khhw.machine.results import MemcachedPoint, Results
 from khhw.report import html
@@ -10,31 +9,29 @@ from khhw.report.memcached.phases import changes, phase_rows, phase_text
 from khhw.report.memcached.summary import headline
 from khhw.report.memcached.sweep import measured
 from khhw.report.memcached.words import NAMES
-from khhw.report.picture import Picture
 
-__all__ = ["memcached_section"]
+__all__ = ["memcached_blocks"]
 
 _HEADS = ("phase", "way", "op", "value size", "clients", "software time", "operations", "p50", "p99", "longest",
           "wire", "p50 / wire", "operations/s", "server ns/op", "misses", "retries", "errors")
 _OPEN_ROWS = 12
 
 
-def memcached_section(results: Results, pictures: Sequence[tuple[Picture, Path]]) -> str:
-    """The section; empty for a run that did not measure memcached.
+def memcached_blocks(results: Results, figures: Sequence[str]) -> list[str]:
+    """Blocks of the section; none for a run that did not measure memcached.
 
     Parameters
     ----------
     results : Results
         The run.
-    pictures : sequence of (Picture, Path)
-        Those of :func:`khhw.report.memcached.memcached_pictures`, with their PNG files.
+    figures : sequence of str
+        HTML of :func:`khhw.report.memcached.memcached_pictures`.
     """
     points = results.results.memcached
     if not points:
-        return ""
+        return []
     texts = [f"<p>{escape(' '.join(headline(points, results.clock_hz)))}</p>"]
-    figures = [html.figure(picture, png, heading=True) for picture, png in pictures]
-    return html.section("memcached over the four calls", *texts, *figures, *_phases(measured(points)), _table(points))
+    return [*texts, *figures, *_phases(measured(points)), _table(points)]
 
 
 def _phases(points: Sequence[MemcachedPoint]) -> list[str]:

@@ -1,16 +1,14 @@
-"""Two runs in one picture: the first dashed, the second solid."""
+"""memcached of two runs in one picture."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from khhw.machine.results import MemcachedPoint
-from khhw.report.compare.changes import latency_changes, matrix_changes
+from khhw.report.compare.look import RUNS, legend
 from khhw.report.compare.pair import Pair
-from khhw.report.matrix import draw_matrices
 from khhw.report.memcached.clients import client_rates
 from khhw.report.memcached.look import DOTS, MARKERS, PATHS, WIRE, log_axis, size_axis, size_label
 from khhw.report.memcached.quantiles import quantile_points
@@ -18,22 +16,19 @@ from khhw.report.memcached.size import size_sweeps
 from khhw.report.memcached.sweep import Sweep, held, measured
 from khhw.report.memcached.words import NAMES, circumstances
 from khhw.report.picture import Picture
-from khhw.report.style import ACCENT, INK, figure, plain_numbers, quiet, styled, time_axis
+from khhw.report.style import figure, plain_numbers, quiet, styled, time_axis
 
-__all__ = ["comparison_pictures"]
+__all__ = ["memcached_pictures"]
 
-_RUNS: tuple[Any, Any] = ((0, (4, 1.6)), "-")
+_WIRE_KEY = Line2D([], [], color=WIRE, linestyle=DOTS, linewidth=1.2, label="what the wire allows")
 
 
-def comparison_pictures(pair: Pair) -> list[Picture]:
+def memcached_pictures(pair: Pair) -> list[Picture]:
     """Every picture that both runs have the data for."""
     with styled():
-        found = [_matrix(pair, phase) for phase in matrix_changes(pair)]
-        if latency_changes(pair):
-            found.append(_latency(pair))
         points = [measured(run.results.memcached) for run in (pair.first, pair.second)]
         sizes = [size_sweeps(each) for each in points]
-        found += [_sizes(pair, model, (sizes[0][model], sizes[1][model])) for model in sizes[0] if model in sizes[1]]
+        found = [_sizes(pair, model, (sizes[0][model], sizes[1][model])) for model in sizes[0] if model in sizes[1]]
         distributions = [quantile_points(each) for each in points]
         if all(distributions):
             found.append(_quantiles(pair, distributions))
@@ -41,54 +36,12 @@ def comparison_pictures(pair: Pair) -> list[Picture]:
     return found
 
 
-def _matrix(pair: Pair, phase: str) -> Picture:
-    first, second = (run.results.matrix[phase].observed for run in (pair.first, pair.second))
-    unlike = matrix_changes(pair)[phase]
-    nodes = range(len(first))
-    return Picture(
-        name=f"compare_matrix_{phase}", title=phase,
-        caption=f"Observed in {pair.names[0]} and in {pair.names[1]}; crosses mark cells that differ.",
-        figure=draw_matrices((first, second), pair.names, unlike, "differs"),
-        columns=("source", "destination", "first", "second"),
-        rows=[(source, destination, first[source][destination], second[source][destination])
-              for source in nodes for destination in nodes])
-
-
-def _latency(pair: Pair) -> Picture:
-    found = latency_changes(pair)
-    drawing, panels = figure(9.6, 3.9, 2)
-    for axes, group in zip(panels, ("distance", "size"), strict=True):
-        changes = [change for change in found if change.group == group]
-        places = [change.place for change in changes]
-        for values, dashes, colour in zip(([change.first for change in changes], [change.second for change in changes]),
-                                          _RUNS, (INK, ACCENT), strict=True):
-            axes.plot(places, values, color=colour, linestyle=dashes, marker="o", markersize=4, linewidth=1.6)
-        quiet(axes)
-        axes.set_ylabel("median in cycles")
-        if group == "size":
-            size_axis(axes, places)
-            axes.set_xlabel("message size")
-            log_axis(axes, "y")
-        else:
-            axes.set_xticks(places)
-            axes.set_xlabel("distance in hops")
-            plain_numbers(axes.yaxis)
-        axes.set_title("the smallest messages" if group == "distance" else "all distances", pad=10)
-        time_axis(axes, pair.first.clock_hz)
-    keys = [Line2D([], [], color=colour, linestyle=dashes, marker="o", markersize=4, label=name)
-            for name, dashes, colour in zip(pair.names, _RUNS, (INK, ACCENT), strict=True)]
-    _legend(drawing, keys)
-    return Picture(name="compare_latency", title="Message latency", caption="Medians of messages that both runs timed.",
-                   figure=drawing, columns=("where", "first_cycles", "second_cycles", "ratio"),
-                   rows=[(change.where, change.first, change.second, round(change.ratio, 4)) for change in found])
-
-
 def _sizes(pair: Pair, model: str, both: tuple[Sweep, Sweep]) -> Picture:
     ops = both[0].ops
     drawing, panels = figure(9.6, 4.1, len(ops), sharey=True)
     rows = []
     for axes, op in zip(panels, ops, strict=True):
-        for sweep, dashes, name in zip(both, _RUNS, pair.names, strict=True):
+        for sweep, dashes, name in zip(both, RUNS, pair.names, strict=True):
             for path in PATHS:
                 line = sweep.line(path, op)
                 axes.plot([p.value_bytes for p in line], [p.latency_cycles.p50 for p in line], color=PATHS[path],
@@ -103,7 +56,7 @@ def _sizes(pair: Pair, model: str, both: tuple[Sweep, Sweep]) -> Picture:
     panels[0].set_ylabel("median in cycles")
     time_axis(panels[-1], pair.first.clock_hz)
     paths = [path for path in PATHS if any(key[0] == path for key in both[0].lines)]
-    _legend(drawing, [*_keys(pair, paths), _WIRE_KEY])
+    legend(drawing, [*_keys(pair, paths), _WIRE_KEY])
     return Picture(name=f"compare_memcached_size_{model}", title=f"Latency over value size, software time {model}",
                    caption=f"Medians. Measured with {circumstances(both[0].first, 'value_bytes')}.", figure=drawing,
                    columns=("run", "path", "op", "value_bytes", "p50_cycles", "wire_bound_cycles"), rows=rows)
@@ -116,7 +69,7 @@ def _quantiles(pair: Pair, both: Sequence[list[list[MemcachedPoint]]]) -> Pictur
     rows = []
     for axes, group in zip(axes_row, panels, strict=False):
         other = next(other for other in both[1] if _alike(group, other))
-        for points, dashes, name in zip((group, other), _RUNS, pair.names, strict=True):
+        for points, dashes, name in zip((group, other), RUNS, pair.names, strict=True):
             for point in (point for point in points if point.op == op):
                 axes.plot(point.quantiles, range(len(point.quantiles)), color=PATHS[point.path], linestyle=dashes,
                           linewidth=1.6)
@@ -129,7 +82,7 @@ def _quantiles(pair: Pair, both: Sequence[list[list[MemcachedPoint]]]) -> Pictur
         quiet(axes)
         log_axis(axes, "x")
     axes_row[0].set_ylabel(f"per cent of the {NAMES[op]}s")
-    _legend(drawing, _keys(pair, dict.fromkeys(point.path for group in panels for point in group if point.op == op)))
+    legend(drawing, _keys(pair, dict.fromkeys(point.path for group in panels for point in group if point.op == op)))
     return Picture(name="compare_memcached_cdf", title=f"Distribution of latency, {NAMES[op]}",
                    caption=f"Measured with {circumstances(both[0][0][0], 'value_bytes')}.", figure=drawing, rows=rows,
                    columns=("run", "path", "op", "value_bytes", "per_cent", "cycles"))
@@ -145,7 +98,7 @@ def _clients(pair: Pair) -> list[Picture]:
     for model in (model for model in both[0] if model in both[1]):
         drawing, (axes,) = figure(9.6, 3.9, 1)
         rows = []
-        for rates, dashes, name in zip((both[0][model], both[1][model]), _RUNS, pair.names, strict=True):
+        for rates, dashes, name in zip((both[0][model], both[1][model]), RUNS, pair.names, strict=True):
             for path, line in rates.items():
                 axes.plot([rate.point.clients for rate in line], [rate.per_second for rate in line], color=PATHS[path],
                           linestyle=dashes, marker=MARKERS[path], markersize=4.5, linewidth=1.6)
@@ -160,16 +113,13 @@ def _clients(pair: Pair) -> list[Picture]:
         else:
             axes.set_ylim(bottom=0)
         quiet(axes)
-        _legend(drawing, _keys(pair, both[0][model]))
+        legend(drawing, _keys(pair, both[0][model]))
         point = next(iter(both[0][model].values()))[0].point
         found.append(Picture(
             name=f"compare_memcached_clients_{model}", title=f"Operations a second over clients, software time {model}",
             caption=f"Operations of all kinds. Measured with {circumstances(point, 'clients')}.", figure=drawing,
             columns=("run", "path", "clients", "operations_per_second"), rows=rows))
     return found
-
-
-_WIRE_KEY = Line2D([], [], color=WIRE, linestyle=DOTS, linewidth=1.2, label="what the wire allows")
 
 
 def _wire(axes: Axes, sweep: Sweep, op: str) -> None:
@@ -182,9 +132,4 @@ def _wire(axes: Axes, sweep: Sweep, op: str) -> None:
 def _keys(pair: Pair, paths: Any) -> list[Line2D]:
     return [Line2D([], [], color=PATHS[path], linestyle=dashes, marker=MARKERS[path], markersize=4, linewidth=1.6,
                    label=f"{NAMES[path]}, {name}")
-            for path in paths for name, dashes in zip(pair.names, _RUNS, strict=True)]
-
-
-def _legend(drawing: Figure, keys: Sequence[Line2D]) -> None:
-    drawing.legend(handles=list(keys), loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
-                   labelcolor=INK, handlelength=2.6)
+            for path in paths for name, dashes in zip(pair.names, RUNS, strict=True)]

@@ -1,0 +1,74 @@
+"""Attacks: a table of them, on the terminal and on the page."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from khhw.machine.results import Attack, Results, RunRecord
+from khhw.report import html
+from khhw.report.html import escape
+from khhw.report.measurement import MeasurementReport
+from khhw.report.show import plain
+from khhw.report.words import count
+
+__all__ = ["AttacksReport"]
+
+
+class AttacksReport(MeasurementReport):
+    """What hostile software tried."""
+
+    title = "Attacks"
+
+    def measured(self, phase: str, record: RunRecord) -> str:
+        """How many, and what they came to."""
+        tried = sum(attack.tried for attack in record.attacks)
+        return (f"{len(record.attacks)} attacks, {tried} attempts, "
+                f"{sum(attack.delivered for attack in record.attacks)} delivered")
+
+    def shortcomings(self, results: Results) -> list[str]:
+        """Attacks that succeeded."""
+        return [f"Not held: {attack.name}." for attack in results.results.attacks if not attack.passed]
+
+    def verdict(self, results: Results) -> list[str]:
+        """How many were held."""
+        found = results.results.attacks
+        return [f"{count(len(found), 'attack')} held, {count(sum(a.delivered for a in found), 'packet')} delivered "
+                "where none may be"] if found else []
+
+    def section(self, results: Results, figures: Sequence[str]) -> list[str]:
+        """Sums, and a row an attack."""
+        attacks = results.results.attacks
+        if not attacks:
+            return []
+        held, delivered = sum(attack.passed for attack in attacks), sum(attack.delivered for attack in attacks)
+        text = (f"{held} of {count(len(attacks), 'attack')} held: {sum(a.tried for a in attacks):,} tries, "
+                f"{sum(a.refused for a in attacks):,} refused by hardware, {delivered:,} delivered where none may be.")
+        rows = [[escape(attack.name), f"{attack.tried:,}", f"{attack.refused:,}", f"{attack.delivered:,}",
+                 escape(attack.where) + (f"<br>Expected: {escape(attack.expected)}" if attack.expected else ""),
+                 html.verdict(attack.passed, "held" if attack.passed else "not held")] for attack in attacks]
+        return [f"<p>{escape(text)}</p>", html.table(
+            ["attack", "tried", "refused", "delivered", "where and why", "result"], rows, numbers=(1, 2, 3),
+            stack=True)]
+
+    def print(self, console: Console, results: Results) -> None:
+        """A line an attack."""
+        if results.results.attacks:
+            console.print()
+            console.print(_table(results.results.attacks))
+
+
+def _table(attacks: Sequence[Attack]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("attack")
+    for name in ("tried", "refused", "delivered"):
+        table.add_column(name, justify="right")
+    table.add_column("where and why")
+    table.add_column("")
+    for attack in attacks:
+        where = "; ".join(part for part in (attack.where, attack.expected) if part)
+        result = Text("held", style="green") if attack.passed else Text("NOT HELD", style="bold red")
+        table.add_row(plain(attack.name), str(attack.tried), str(attack.refused), str(attack.delivered), plain(where),
+                      result)
+    return table
