@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -159,11 +160,22 @@ def convert(
         "versions": [importlib.metadata.version("amaranth"), platform.python_version()],
     }
     folder = build_root() / "verilog"
-    index = folder / "index" / f"{digest(request)}.json"
+    key = {**request, "path": [str(entry) for entry in (*asked.path, *_own_path())], "environment": sys.prefix}
+    index = folder / "index" / f"{digest(key)}.json"
     with lock(index):
         if not _is_current(index):
             _run_conversion(request, folder, index)
         return replace(Design.load(folder / json.loads(index.read_text())["folder"]), request=asked)
+
+
+def _own_path() -> list[Path]:
+    """Where imports come from, but for what every process of an environment has: its library, and its commands'
+    folder, which is there for some commands only."""
+    scheme = sysconfig.get_paths()
+    common = [Path(scheme[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
+    folders = dict.fromkeys(Path(entry).resolve() for entry in sys.path)
+    return [folder for folder in folders if folder.is_dir() and not any(folder == each or each in folder.parents
+                                                                        for each in common)]
 
 
 def _is_current(index: Path) -> bool:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from khhw.build import Simulation, backends, convert, runners, toolchain
+from khhw.build import RequestError, Simulation, backends, convert, runners, toolchain
+from khhw.build import design as design_module
 from khhw.build.cache import digest
 from khhw.build.simulator import REQUEST
 
@@ -82,3 +83,13 @@ def test_the_library_of_another_environment_is_not_needed(design, tmp_path, monk
     first, *others = runner.env["LD_LIBRARY_PATH"].split(":")
     assert list(Path(first).glob("libcocotbvpi_verilator*"))
     assert others == ["/elsewhere"]
+
+
+def test_a_command_finds_what_a_test_converted(design, monkeypatch):
+    """Its folder of commands is on its path, and each other folder may be there twice."""
+    monkeypatch.setattr(design_module, "_converter", lambda _: {"refused": "it converts"})
+    monkeypatch.setattr(sys, "path", [str(Path(sys.executable).parent), *sys.path, *sys.path])
+    assert convert("running_sum:RunningSum", path=[PROJECT]) == design
+    monkeypatch.setattr(sys, "path", [str(PROJECT), *sys.path])
+    with pytest.raises(RequestError, match="it converts"):
+        convert("running_sum:RunningSum", path=[PROJECT])
