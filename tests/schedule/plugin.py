@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     group = groups({node: _shared(item) for node, item in by_node.items()}, durations)
     items[:] = [by_node[node] for node in longest_first(list(by_node), group, durations)]
     for item in items:
+        item.session.khhw_cpu = _cpu()  # type: ignore[attr-defined]
         item.add_marker(pytest.mark.xdist_group(f"[{group[item.nodeid]}]"))
 
 
@@ -58,11 +59,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """
     outcome = yield
     report = outcome.get_result()
-    now = sum((time.process_time(), *os.times()[2:4]))
+    now = _cpu()
     cpu = now - getattr(item.session, "khhw_cpu", now)
     item.session.khhw_cpu = now  # type: ignore[attr-defined]
     built = _built(time.time() - report.duration) if report.duration > 1 else Took(0, 0)
     report.khhw_took = [max(0.0, report.duration - built.wall), max(0.0, cpu - built.cpu)]
+
+
+def _cpu() -> float:
+    """Seconds of CPU of this process and of those it started and waited for."""
+    return sum((time.process_time(), *os.times()[2:4]))
 
 
 def _built(since: float) -> Took:
