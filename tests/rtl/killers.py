@@ -12,12 +12,14 @@ import ast
 import functools
 import importlib
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from formal.mutants import MUTANTS as PROVED
 from formal.mutation import Mutant
 from khhw.build.cache import build_root, digest, file_digest, lock, write_atomically
 from khhw.build.design import convert
-from khhw.build.testbench import Options, Testbench, find_testbenches, run_testbench
+from khhw.build.testbench import Options, Testbench, find_testbenches, run_testbench, variant_id
 from khhw.errors import BuildError
 from tests.rtl.mutation import MUTANTS as TESTED
 
@@ -52,7 +54,8 @@ class Outcome:
     stage : str
         ``benches`` or ``suite``: how far it came.
     killer : str
-        Testbench and case, or test; empty for a survivor.
+        Testbench, variant and case, or test; empty for a survivor. A variant that ``make test`` leaves out was needed:
+        nothing quicker saw the fault.
     seconds : float
         Of wall.
     """
@@ -106,18 +109,19 @@ def benches_of(mutant: Mutant, benches: Iterable[Testbench]) -> list[Testbench]:
 
 def killer_among(mutant: Mutant, benches: Iterable[Testbench]) -> str:
     """The first case of a testbench that fails with the fault, empty if none does."""
-    for bench in benches:
+    runs = [(number, bench, values) for bench in benches for number, values in enumerate(bench.parameters)]
+    # The first variant of every testbench before the others of any: few faults need those.
+    for _, bench, values in sorted(runs, key=lambda run: run[0] > 0):
         faulty = replace(bench, dut=f"{__spec__.name}:mutant_{MUTANTS.index(mutant)}_{bench.block}")
-        for values in bench.parameters:
-            try:
-                if _same_verilog(bench, faulty, values):
-                    continue
-                result = run_testbench(faulty, values, Options())
-            except BuildError:
-                return f"{bench.block}: does not elaborate"
-            if not result.passed:
-                failed = [case.name for case in result.cases if not case.passed]
-                return f"{bench.block}: {failed[0] if failed else result.error}"
+        try:
+            if _same_verilog(bench, faulty, values):
+                continue
+            result = run_testbench(faulty, values, Options())
+        except BuildError:
+            return f"{bench.block}: does not elaborate"
+        if not result.passed:
+            failed = [case.name for case in result.cases if not case.passed]
+            return f"{bench.block}-{variant_id(values)}: {failed[0] if failed else result.error}"
     return ""
 
 
@@ -158,7 +162,8 @@ def killer_in_suite(mutant: Mutant, minutes: float) -> str:
             done = subprocess.run(
                 [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "--dist", "loadgroup",
                  "--no-loadscope-reorder", "-m", "not rare", *ignored],
-                cwd=copy, capture_output=True, text=True, check=False, timeout=minutes * 60)
+                cwd=copy, capture_output=True, text=True, check=False, timeout=minutes * 60,
+                env={**os.environ, "KHHW_BUILD": str(build_root())})
         except subprocess.TimeoutExpired:
             return ""
         failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
@@ -189,7 +194,7 @@ def _outcome(mutant: Mutant, benches: Sequence[Testbench]) -> tuple[Path, Outcom
 def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None) -> Outcome:
     """What becomes of a mutant, tried now unless that is known."""
     file, known = _outcome(mutant, benches)
-    if known and (known.killer or known.stage == "suite" or suite_minutes is None):
+    if known and _is_final(known, suite_minutes):
         return known
     started = time.monotonic()
     stage, killer = "benches", known.killer if known else killer_among(mutant, benches_of(mutant, benches))
@@ -200,6 +205,19 @@ def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | N
     with lock(file):
         write_atomically(file, json.dumps(asdict(found)) + "\n")
     return found
+
+
+def _is_final(known: Outcome, suite_minutes: float | None) -> bool:
+    """Whether nothing is left to try."""
+    return bool(known.killer) or known.stage == "suite" or suite_minutes is None
+
+
+def in_time(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None, end: float) -> Outcome | None:
+    """What becomes of a mutant; None if it would begin after `end`, of the monotonic clock."""
+    known = _outcome(mutant, benches)[1]
+    if time.monotonic() > end and not (known and _is_final(known, suite_minutes)):
+        return None
+    return tried(mutant, benches, suite_minutes)
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -226,22 +244,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     benches, end = find_testbenches(str(ROOT / "testbenches")), time.monotonic() + chosen.minutes * 60
     mutants = [mutant for mutant in part_of(all_mutants(), chosen.part) if not chosen.words or any(
         word in f"{mutant.breaks} {mutant.module} {mutant.what}" for word in chosen.words)]
-    outcomes: dict[Mutant, Outcome] = {}
-    # All against their testbenches before any against the suite, which takes many times longer.
-    for minutes in (None, 30.0) if chosen.suite else (None,):
-        for mutant in mutants:
-            if time.monotonic() > end:
-                print(f"{len(mutants) - len(outcomes)} mutants left for the next run: the time is over")
-                return 1
-            before = outcomes.get(mutant)
-            outcomes[mutant] = found = tried(mutant, benches, minutes)
-            if found != before:
-                print(f"{found.killer or 'SURVIVES':<60} {found.mutant} ({found.seconds:.0f} s)", flush=True)
-    ordered = [outcomes[mutant] for mutant in mutants]
+    outcomes: dict[Mutant, Outcome | None] = {}
+    # All against their testbenches, before any against the suite, which takes many times longer and both cores.
+    for workers, minutes in ((2, None), (1, 30.0)) if chosen.suite else ((2, None),):
+        with ProcessPoolExecutor(workers) as pool:
+            running = [pool.submit(in_time, mutant, benches, minutes, end) for mutant in mutants]
+            for mutant, future in zip(mutants, running, strict=True):
+                before, found = outcomes.get(mutant), future.result()
+                outcomes[mutant] = found
+                if found and found != before:
+                    print(f"{found.killer or 'SURVIVES':<60} {found.mutant} ({found.seconds:.0f} s)", flush=True)
+    ordered = [found for mutant in mutants if (found := outcomes[mutant])]
+    if len(ordered) < len(mutants):
+        print(f"{len(mutants) - len(ordered)} mutants are left for the next run: the time is over")
+        return 1
     if chosen.write:
         RESULTS.write_text(json.dumps([asdict(outcome) for outcome in ordered], indent=1) + "\n")
         PAGE.write_text(table(ordered))
-    unseen = [mutant for mutant in mutants if not outcomes[mutant].killer and mutant in TESTED]
+    unseen = [outcome for mutant, outcome in zip(mutants, ordered, strict=True)
+              if not outcome.killer and mutant in TESTED]
     print(f"{sum(bool(outcome.killer) for outcome in ordered)} of {len(ordered)} mutants seen by tests, "
           f"{len(unseen)} that a testbench must see are not")
     return 1 if unseen or not mutants else 0

@@ -5,7 +5,7 @@ import pytest
 from formal.mutation import Mutant
 from khhw.build.testbench import find_testbenches
 from tests.rtl import killers
-from tests.rtl.killers import Outcome, all_mutants, benches_of, part_of, table, tried
+from tests.rtl.killers import Outcome, all_mutants, benches_of, in_time, part_of, table, tried
 
 BENCHES = find_testbenches(str(killers.ROOT / "testbenches"))
 
@@ -49,6 +49,9 @@ def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path):
     assert tried(mutant(), BENCHES, 1.0).killer == "tests/a.py::test_x"
     assert tried(mutant(), BENCHES, None).stage == "suite"
     assert len(asked) == 1
+    # When the time is over, only what needs no work is told.
+    assert in_time(mutant(), BENCHES, 1.0, 0.0).killer == "tests/a.py::test_x"
+    assert in_time(mutant("rtl.guard.gate"), BENCHES, 1.0, 0.0) is None
     # With another text of the bench it is tried again.
     monkeypatch.setattr(killers, "file_digest", lambda _: "changed")
     assert tried(mutant(), BENCHES, None).killer == ""
@@ -57,7 +60,7 @@ def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path):
 @pytest.mark.rare
 def test_a_fault_is_seen_and_one_that_changes_nothing_is_not():
     (seen,) = [each for each in all_mutants() if each.what == "a write from before hold is acknowledged in it"]
-    assert killers.killer_among(seen, benches_of(seen, BENCHES)).startswith("memory_gate: ")
+    assert killers.killer_among(seen, benches_of(seen, BENCHES)).startswith("memory_gate-memory_bytes_1024: ")
 
 
 def test_survivors_stand_out_in_the_table():
