@@ -5,15 +5,17 @@ VENV := .venv
 KHHW := $(VENV)/bin/khhw
 PYTEST := $(VENV)/bin/python -m pytest
 
-.PHONY: help demo test lint prove attack mutants equality docs clean system
+.PHONY: help demo test test-all durations lint prove attack mutants equality docs clean system
 
 help:
 	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks, memcached; report in out/demo"
-	@echo "make test    lint and all tests"
+	@echo "make test    lint and the tests that are quick for what they cover, in ten minutes"
+	@echo "make test-all  what make test leaves out: rare tests, proofs, mutants; hours"
+	@echo "make durations  record in tests/durations.json how long each test takes here; nothing else should run"
 	@echo "make lint    ruff, mypy --strict, import rules"
 	@echo "make prove   proofs of the permission guards"
 	@echo "make attack  ten million packets of hostile software against the domains, and planted bugs to be found"
-	@echo "make mutants  faults in the RTL, each of which a testbench must see"
+	@echo "make mutants  faults in the RTL, each of which a test must see; goes on where it was stopped"
 	@echo "make equality  a saturated 3x3x3 on cocotb and on the native engine: every link and interrupt, by cycle"
 	@echo "make docs    reference pages from the sources, and all pages as HTML in out/docs"
 	@echo "make clean   remove everything generated, .venv included"
@@ -21,8 +23,16 @@ help:
 demo: $(VENV)/ready
 	$(KHHW) run examples/talk.toml -o out/demo
 
+# Builds first, the longest first; then tests, in the order that tests/schedule makes of recorded durations.
 test: lint
-	$(PYTEST) -n 2 --dist worksteal
+	$(VENV)/bin/python -m tests.schedule builds
+	$(PYTEST) -q -n 2 --dist loadgroup --no-loadscope-reorder -m "not rare"
+
+test-all: $(VENV)/ready
+	$(VENV)/bin/python -m tests.schedule rest --keep
+
+durations: $(VENV)/ready
+	$(VENV)/bin/python -m tests.schedule record
 
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
@@ -37,7 +47,7 @@ attack: $(VENV)/ready
 	$(KHHW) attack --lanes 6 --bug-packets 0 -o docs/results/attack-6-lanes.json
 
 mutants: $(VENV)/ready
-	$(VENV)/bin/python -m tests.rtl.mutation
+	$(VENV)/bin/python -m tests.rtl.killers --suite --write
 
 equality: $(VENV)/ready
 	$(VENV)/bin/python -m tests.sim.engine.both

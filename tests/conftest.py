@@ -7,6 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.schedule.plugin import (  # noqa: F401  pytest finds its hooks here
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_makereport,
+)
+
 ROOT = Path(__file__).resolve().parents[1]
 
 # A slow machine is no failure; what CI found can be found again.

@@ -1,6 +1,8 @@
 """The simulators: how each builds a design and runs test modules on it."""
 
 import contextlib
+import importlib.metadata
+import inspect
 import os
 import re
 import shutil
@@ -76,9 +78,18 @@ class Backend(ABC):
         self.design = design
         self.waves = waves
 
-    @abstractmethod
     def facts(self) -> object:
-        """Everything about the tools that makes one build differ from another, as JSON."""
+        """Everything but the design that makes one build differ from another, as JSON.
+
+        Of this package the source of what builds, and nothing that only runs: a change there needs no new build.
+        """
+        recipe = [inspect.getsource(part) for part in (Backend._build, type(self).build)]
+        return {"tool": self.tool(), "recipe": recipe, "timescale": TIMESCALE,
+                "cocotb": importlib.metadata.version("cocotb")}
+
+    @abstractmethod
+    def tool(self) -> object:
+        """The tools, and how they are called, as JSON."""
 
     @abstractmethod
     def runner(self) -> Runner:
@@ -143,9 +154,13 @@ class LeanBackend(Backend):
         self.waves_name = "dump.fst" if fst else "dump.vcd"
         self.verilator = toolchain.require_tools()
 
-    def facts(self) -> object:
-        return [str(self.verilator.executable), self.verilator.version, self.verilator.make_variables(),
-                toolchain.gxx_version(), self.variant.options, self.variant.make, RUNTIME_OPTION, self.fst]
+    def tool(self) -> object:
+        return [self._library(), self.variant.options, self.variant.make, VERILATOR_OPTIONS,
+                inspect.getsource(LeanVerilator._build_command)]
+
+    def _library(self) -> object:
+        """What Verilator's own library compiled to depends on: how waves are written, where they are."""
+        return [self.verilator.identity, toolchain.gxx_version(), RUNTIME_OPTION, self.waves and self.waves_name]
 
     def runner(self) -> LeanVerilator:
         runner = LeanVerilator()
@@ -168,16 +183,14 @@ class LeanBackend(Backend):
             objects = [shutil.copy2(compiled, folder) for compiled in sorted(kept.glob(RUNTIME))]
             runner.make_options = [f"--old-file={compiled.name}" for compiled in map(Path, objects)]
         self._build(runner, folder, [control, *self.design.sources], [*self.variant.options, *VERILATOR_OPTIONS])
-        build_once(kept, self.facts(), lambda kept: _copy_runtime(folder, kept))
+        build_once(kept, self._library(), lambda kept: _copy_runtime(folder, kept))
         for left in (*folder.glob("*.gch"), *folder.glob("*.o")):
             # Nothing is compiled here again; a precompiled header alone takes 90 MB.
             left.unlink()
 
     def _runtime(self) -> Path:
         """Folder of what Verilator's own library compiled to; half the time of a small build, and always the same."""
-        facts = [str(self.verilator.executable), self.verilator.version, toolchain.gxx_version(), self.waves, self.fst,
-                 RUNTIME_OPTION]
-        return build_root() / "sim" / f"runtime-{digest(facts)}"
+        return build_root() / "sim" / f"runtime-{digest(self._library())}"
 
     def _run_options(self, folder: Path, seed: int) -> dict[str, Any]:
         return {"plusargs": [option.format(seed=seed % (2**31 - 1) + 1) for option in self.variant.run]}
@@ -190,8 +203,9 @@ class StockBackend(Backend):
         super().__init__(design, waves)
         self.verilator = toolchain.require_tools()
 
-    def facts(self) -> object:
-        return [str(self.verilator.executable), self.verilator.version, toolchain.gxx_version()]
+    def tool(self) -> object:
+        # cocotb's runner ties its build to the environment it was made in.
+        return [self.verilator.identity, toolchain.gxx_version(), VERILATOR_OPTIONS, sys.prefix]
 
     def runner(self) -> StockVerilator:
         return StockVerilator()
@@ -207,7 +221,7 @@ class IcarusBackend(Backend):
 
     waves_name = "dump.fst"
 
-    def facts(self) -> object:
+    def tool(self) -> object:
         version = toolchain.run_for_version("iverilog", "-V")
         if not version:
             raise RequestError("cannot run Icarus Verilog: there is no iverilog (apt-get install iverilog)")

@@ -6,15 +6,16 @@ import os
 import platform
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from khhw.build.cache import build_once, build_root, digest, file_digest, lock, write_atomically
 from khhw.errors import BuildError, RequestError
 
-__all__ = ["Design", "Port", "PublicSignal", "convert"]
+__all__ = ["Design", "Port", "PublicSignal", "Request", "convert"]
 
 DESCRIPTION = "design.json"
 
@@ -48,6 +49,24 @@ class Port:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Request:
+    """What :func:`convert` was asked for: `target`, `values`, `path` and `strict`."""
+
+    target: str
+    values: Mapping[str, Any]
+    path: tuple[Path, ...]
+    strict: bool
+
+    def convert(self) -> "Design":
+        """The design, converted again if need be."""
+        return convert(self.target, self.values, path=self.path, strict=self.strict)
+
+    def plain(self) -> dict[str, Any]:
+        """It as a JSON object."""
+        return {**asdict(self), "path": [str(folder) for folder in self.path]}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Design:
     """Verilog and how to look at it.
 
@@ -65,6 +84,8 @@ class Design:
         Scopes, with wildcards, that waves leave out.
     no_inline : tuple of str
         Modules whose instances share code in a Verilator build.
+    request : Request or None
+        What it was converted for; None for Verilog from elsewhere.
     """
 
     top: str
@@ -74,6 +95,7 @@ class Design:
     no_inline: tuple[str, ...] = ()
     untraced: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=(), compare=False)
+    request: Request | None = field(default=None, compare=False)
 
     @classmethod
     def load(cls, folder: Path) -> "Design":
@@ -130,17 +152,30 @@ def convert(
     """
     if ":" not in target:
         raise RequestError(f"a design is named as 'module:Name', not {target!r}")
+    asked = Request(target=target, values=dict(values or {}), path=tuple(folder.absolute() for folder in path),
+                    strict=strict)
     request = {
         "target": target, "values": dict(values or {}), "strict": strict,
         "path": [str(folder.absolute()) for folder in path] + [entry or os.getcwd() for entry in sys.path],
         "versions": [importlib.metadata.version("amaranth"), platform.python_version()],
     }
     folder = build_root() / "verilog"
-    index = folder / "index" / f"{digest(request)}.json"
+    key = {**request, "path": [str(entry) for entry in (*asked.path, *_own_path())], "environment": sys.prefix}
+    index = folder / "index" / f"{digest(key)}.json"
     with lock(index):
         if not _is_current(index):
             _run_conversion(request, folder, index)
-        return Design.load(folder / json.loads(index.read_text())["folder"])
+        return replace(Design.load(folder / json.loads(index.read_text())["folder"]), request=asked)
+
+
+def _own_path() -> list[Path]:
+    """Where imports come from, but for what every process of an environment has: its library, and its commands'
+    folder, which is there for some commands only."""
+    scheme = sysconfig.get_paths()
+    common = [Path(scheme[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
+    folders = dict.fromkeys(Path(entry).resolve() for entry in sys.path)
+    return [folder for folder in folders if folder.is_dir() and not any(folder == each or each in folder.parents
+                                                                        for each in common)]
 
 
 def _is_current(index: Path) -> bool:

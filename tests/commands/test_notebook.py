@@ -43,6 +43,7 @@ def outputs(notebook: Path) -> list[nbformat.NotebookNode]:
             for output in cell.outputs]
 
 
+@pytest.mark.rare
 def test_it_measures_and_draws(executed: Path) -> None:
     found = outputs(executed)
     assert [output for output in found if output.output_type == "error"] == []

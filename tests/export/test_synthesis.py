@@ -27,6 +27,7 @@ def own_cache(request, tmp_path, monkeypatch):
         monkeypatch.setenv("KHHW_BUILD", str(tmp_path / "build"))
 
 
+@pytest.mark.rare
 @pytest.mark.timeout(1800)
 def test_node():
     found = synthesise(convert("khhw.export.tops:node"))

@@ -86,7 +86,7 @@ def test_a_client_waits_until_the_server_has_room():
 
     async def server(net):
         listener = await net.listen(PORT)
-        net._buffers = type(net._buffers)(list(net._buffers)[:2])
+        net.table._buffers = type(net.table._buffers)(list(net.table._buffers)[:2])
         accepted = [await listener.accept(), await listener.accept()]
         assert await accepted[0].receive(1) == b""
         await net.node.sleep(100_000)

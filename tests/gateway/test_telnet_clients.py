@@ -138,6 +138,7 @@ if shutil.which("telnet"):
         finally:
             telnet.close()
 
+    @pytest.mark.rare
     @pytest.mark.parametrize("key", [CTRL_C, CTRL_O])
     def test_after_a_key_that_stops_output_debians_telnet_shows_what_follows(key):
         """It asks for a timing mark and shows nothing until that comes."""
@@ -150,6 +151,7 @@ if shutil.which("telnet"):
                 telnet.wait_for(b"answer %d\r\n" % number)
             assert [text.removeprefix("half") for text, _ in telnets.console.lines] == ["info 0", "info 1", "info 2"]
 
+    @pytest.mark.rare
     def test_debians_telnet_edits_asks_and_synchronizes():
         with Telnets().running() as telnets, telnet_of_debian(telnets) as telnet:
             telnet.type("infoö\x7f\x7f\x7fo ä\r".encode())
@@ -162,6 +164,7 @@ if shutil.which("telnet"):
             telnet.wait_for(b"still here\r\n")
             assert telnets.console.lines[1:] == [("help", [0])]
 
+    @pytest.mark.rare
     def test_debians_telnet_sending_each_key_is_understood():
         with Telnets().running() as telnets, telnet_of_debian(telnets) as telnet:
             telnet.order(b"mode character")

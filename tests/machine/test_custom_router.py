@@ -1,5 +1,6 @@
 """A router of one's own replaces the stock one, and the talk's machine runs unchanged."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from khhw import Machine
+from khhw.build.design import convert
 from khhw.machine.results import Results
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -27,11 +29,20 @@ def test_the_example_fits_on_a_page() -> None:
     assert len(CODE.read_text().splitlines()) <= 150
 
 
+def test_a_node_is_made_with_it() -> None:
+    design = convert("rtl.cell:NodeCell", {"lanes": 1, "parts": {"router": PART}}, path=[EXAMPLES])
+    text = "".join(source.read_text() for source in design.sources)
+    # Its input is around the stock one.
+    assert re.search(r"^module \\khhw_node\.router\.input_xm\.buffer ", text, re.MULTILINE)
+
+
+@pytest.mark.rare
 def test_the_talk_runs_unchanged(results: Results) -> None:
     assert results.state == "done", results.message
     assert results.passed
 
 
+@pytest.mark.rare
 def test_storing_costs_a_packet_for_each_hop(results: Results) -> None:
     samples = results.latency()
     shortest = {(hops, size): samples[(samples[:, 2] == hops) & (samples[:, 3] == size), 4].min()

@@ -55,6 +55,7 @@ def buffered(message):
     return [(int(node), int(source), int(there), port, cause) for node, source, there, port, cause in found]
 
 
+@pytest.mark.rare
 def test_a_locked_ring_names_every_packet(tmp_path):
     results = run(tmp_path, "locked", 3_000_000)
     assert results.state == "deadlocked", results.message
@@ -72,6 +73,7 @@ def test_a_locked_ring_names_every_packet(tmp_path):
     assert "owner (rank -1) waits for" in results.message
 
 
+@pytest.mark.rare
 def test_a_run_that_is_out_of_cycles_names_packets_on_their_way(tmp_path):
     results = run(tmp_path, "short", 12_000, near=80)
     assert (results.state, results.cycles) == ("out_of_cycles", 12_000), results.message

@@ -17,6 +17,7 @@ def round_of(folder: Path, *, unchecked: bool) -> dict[str, Any]:
     return campaign(file, 1, 1)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("unchecked", [False, True], ids=["checked", "unchecked"])
 def test_versions_keep_torn_values_out(tmp_path: Path, unchecked: bool) -> None:
     counts = round_of(tmp_path, unchecked=unchecked)

@@ -1,4 +1,7 @@
-"""Every testbench: every variant of its block on Verilator, the first one on Icarus Verilog where that is installed."""
+"""Every testbench: every variant of its block on Verilator, the first one on Icarus Verilog where that is installed.
+
+``make test`` runs one variant of each block, and on Icarus Verilog what takes a few seconds there; the rest is rare.
+"""
 
 import re
 import shutil
@@ -18,8 +21,28 @@ from khhw.commands.test import failure_text
 
 SIMULATORS = ["verilator"] + (["icarus"] if shutil.which("iverilog") else [])
 
+USUAL = {
+    # One node is hardly a tree, and six lanes take three times as long as one.
+    "tree": {"nodes_3"}, "traffic": {"lanes_1"}, "traffic_checker": {"lanes_1"},
+    # The second variant shows what the first one cannot, in a second.
+    "memory": {"default", "memory_bytes_4096"}, "tree_endpoint": {"default", "receive_ids_1"},
+}
+"""Variants that run in ``make test``; of other blocks the first."""
+SLOW_ON_ICARUS = {"guard", "guard_account", "guard_registers", "ni", "ni_bounds", "ni_host", "ni_remote", "router",
+                  "traffic", "traffic_checker", "tree"}
+"""Ten seconds and more."""
+
+
+def marks(bench, values, simulator):
+    """``rare`` for what ``make test`` leaves out."""
+    usual = USUAL.get(bench.block, {variant_id(bench.parameters[0])})
+    slow = bench.block in SLOW_ON_ICARUS if simulator == "icarus" else variant_id(values) not in usual
+    return [pytest.mark.rare] * slow
+
+
 RUNS = [
-    pytest.param(bench, values, simulator, id=f"{bench.block}-{variant_id(values)}-{simulator}")
+    pytest.param(bench, values, simulator, id=f"{bench.block}-{variant_id(values)}-{simulator}",
+                 marks=marks(bench, values, simulator))
     for bench in find_testbenches(str(checkout() / "testbenches"))
     for simulator in SIMULATORS
     if simulator in bench.simulators
@@ -35,6 +58,13 @@ def test_testbench(bench, values, simulator, record_property):
     result = run_testbench(bench, values, options)
     if not result.passed:
         pytest.fail(failure_text(bench, values, result, options), pytrace=False)
+
+
+def test_each_block_has_a_run_that_is_not_rare():
+    blocks = {run.values[0].block for run in RUNS}
+    assert {run.values[0].block for run in RUNS if not run.marks} == blocks
+    variants = {bench.block: set(map(variant_id, bench.parameters)) for bench, *_ in (run.values for run in RUNS)}
+    assert all(names <= variants[block] for block, names in USUAL.items())
 
 
 class TestDocumented:

@@ -26,6 +26,7 @@ def talk(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return Results.read(run_once(tmp_path_factory.getbasetemp(), TALK) / "results.json")
 
 
+@pytest.mark.rare
 def test_the_talk_with_attacks_and_memcached_is_the_same_to_the_last_link(talk: Results, tmp_path: Path) -> None:
     native = Machine.load(TALK, engine="native").run(tmp_path)
     assert native.state == "done", native.message
@@ -42,6 +43,7 @@ def test_a_saturated_torus_is_the_same(tmp_path: Path) -> None:
     assert found["overruns"] > 100, "more was offered than the torus could carry"
 
 
+@pytest.mark.rare
 def test_a_locked_machine_names_the_same_packets(tmp_path: Path) -> None:
     locked = {}
     for engine in ("cocotb", "native"):

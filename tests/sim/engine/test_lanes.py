@@ -90,9 +90,11 @@ def both(builds: list[EngineBuild], request: pytest.FixtureRequest) -> Iterator[
 
 
 @pytest.mark.parametrize(("both", "cycles", "packets"), [
-    (((4, 4, 2), 1), 1000, 0), (((3, 3, 3), 1), 600, 0), (((2, 1, 5), 1), 400, 0),
+    pytest.param(((4, 4, 2), 1), 1000, 0, marks=pytest.mark.rare),
+    pytest.param(((3, 3, 3), 1), 600, 0, marks=pytest.mark.rare),
+    (((2, 1, 5), 1), 400, 0),
     # More than one set of lanes, and a few packets of each node.
-    (((9, 8, 8), 2), 80, 3),
+    pytest.param(((9, 8, 8), 2), 80, 3, marks=pytest.mark.rare),
 ], indirect=["both"])
 def test_traffic_is_the_same_in_every_cycle(both: Both, cycles: int, packets: int) -> None:
     both(open_up)

@@ -1,0 +1,264 @@
+"""Which test sees each fault of the RTL: ``make mutants``, ``python -m tests.rtl.killers [--part 1/8] [WORD...]``.
+
+All mutants of testbenches and of proofs are tried. First every testbench whose design under test imports the faulty
+module, the smallest design first, up to the first that fails; with ``--suite`` what survives them all is put into a
+copy of the checkout, whose tests run as ``make test`` does. What was found is kept in the build folder, by mutant and
+by the text of its module and of the testbenches: a run that was stopped goes on where it was. With ``--write`` the
+table goes to docs/results/mutants.json and mutants.md.
+"""
+
+import argparse
+import ast
+import functools
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from khhw.build.cache import build_root, digest, file_digest, lock, write_atomically
+from khhw.build.design import convert
+from khhw.build.testbench import Options, Testbench, find_testbenches, run_testbench, variant_id
+from khhw.errors import BuildError
+from khhw.mutants import Finder, Mutant, mutants_of, mutated
+
+__all__ = ["Outcome", "all_mutants", "benches_of", "imported_by", "killer_among", "main", "part_of", "table"]
+
+ROOT = Path(__file__).resolve().parents[2]
+RESULTS = ROOT / "docs" / "results" / "mutants.json"
+PAGE = RESULTS.with_suffix(".md")
+MUTANTS = (*mutants_of(Finder.TESTBENCH), *mutants_of(Finder.PROOF))
+TEXT_TESTS = ("tests/formal", "tests/rtl/test_mutation.py", "tests/rtl/test_killers.py", "tests/structure",
+              "tests/export/test_reference.py")
+"""Tests that compare texts of the sources: they would see any change, and say nothing of behaviour."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a mutant.
+
+    Parameters
+    ----------
+    mutant, module, expected : str
+        The fault in words, where it is, and the case or property it was made for.
+    stage : str
+        ``benches`` or ``suite``: how far it came.
+    killer : str
+        Testbench, variant and case, or test; empty for a survivor. A variant that ``make test`` leaves out was needed:
+        nothing quicker saw the fault.
+    seconds : float
+        Of wall.
+    """
+
+    mutant: str
+    module: str
+    expected: str
+    stage: str
+    killer: str
+    seconds: float
+
+
+def all_mutants() -> list[Mutant]:
+    """Every fault once, those for testbenches first."""
+    return list({(mutant.module, mutant.old, mutant.new): mutant for mutant in reversed(MUTANTS)}.values())[::-1]
+
+
+@functools.cache
+def imported_by(module: str) -> frozenset[str]:
+    """Modules of RTL and testbenches that a module imports, itself included, from their sources."""
+    found, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        file = _file(name)
+        if name in found or file is None:
+            continue
+        found.add(name)
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+    return frozenset(found)
+
+
+def _file(module: str) -> Path | None:
+    bases = [root.joinpath(*module.split(".")) for root in (ROOT, ROOT / "testbenches")]
+    files = [file for base in bases for file in (base.with_suffix(".py"), base / "__init__.py")]
+    return next((file for file in files if file.is_file()), None)
+
+
+def benches_of(mutant: Mutant, benches: Iterable[Testbench]) -> list[Testbench]:
+    """Testbenches the fault can reach: the one it was made for, then those of the smallest designs."""
+    def key(bench: Testbench) -> tuple[bool, int, str]:
+        size = len(imported_by(bench.dut.partition(":")[0]))
+        return (bench.block != mutant.breaks.partition(".")[0], size, bench.block)
+
+    reached = [bench for bench in benches if mutant.module in imported_by(bench.dut.partition(":")[0])]
+    return sorted(reached, key=key)
+
+
+def killer_among(mutant: Mutant, benches: Iterable[Testbench]) -> str:
+    """The first case of a testbench that fails with the fault, empty if none does."""
+    runs = [(number, bench, values) for bench in benches for number, values in enumerate(bench.parameters)]
+    # The first variant of every testbench before the others of any: few faults need those.
+    for _, bench, values in sorted(runs, key=lambda run: run[0] > 0):
+        faulty = replace(bench, dut=f"{__spec__.name}:mutant_{MUTANTS.index(mutant)}_{bench.block}")
+        try:
+            if _same_verilog(bench, faulty, values):
+                continue
+            result = run_testbench(faulty, values, Options())
+        except BuildError:
+            return f"{bench.block}: does not elaborate"
+        if not result.passed:
+            failed = [case.name for case in result.cases if not case.passed]
+            return f"{bench.block}-{variant_id(values)}: {failed[0] if failed else result.error}"
+    return ""
+
+
+def _same_verilog(bench: Testbench, faulty: Testbench, values: Mapping[str, Any]) -> bool:
+    """Whether the fault makes no difference to this variant."""
+    texts = [[file_digest(source) for source in convert(each.dut, values, path=each.path).sources]
+             for each in (bench, faulty)]
+    return texts[0] == texts[1]
+
+
+def __getattr__(name: str) -> Any:
+    """The design under test with a fault in it."""
+    kind, _, rest = name.partition("_")
+    number, _, block = rest.partition("_")
+    if kind != "mutant" or not number.isdecimal():
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    (bench,) = find_testbenches(block)
+    return mutated(bench.dut, MUTANTS[int(number)])
+
+
+def killer_in_suite(mutant: Mutant, minutes: float) -> str:
+    """The first test of ``make test`` that fails with the fault, in a copy of the checkout; empty if none does."""
+    with tempfile.TemporaryDirectory(prefix="khhw-mutant-") as folder:
+        copy = Path(folder) / "khhw"
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True)
+        for name in filter(None, listed.stdout.split("\0")):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+        file = copy.joinpath(*mutant.module.split(".")).with_suffix(".py")
+        file.write_text(file.read_text().replace(mutant.old, mutant.new))
+        ignored = [f"--ignore={name}" for name in TEXT_TESTS]
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "--dist", "loadgroup",
+                 "--no-loadscope-reorder", "-m", "not rare", *ignored],
+                cwd=copy, capture_output=True, text=True, check=False, timeout=minutes * 60,
+                env={**os.environ, "KHHW_BUILD": str(build_root())})
+        except subprocess.TimeoutExpired:
+            return ""
+        failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+        return failed[0].partition("@[")[0] if failed else ""
+
+
+def part_of(mutants: Sequence[Mutant], part: str) -> list[Mutant]:
+    """Every n-th mutant: part ``2/8`` is the second of eight."""
+    number, _, parts = part.partition("/")
+    return list(mutants[int(number) - 1::int(parts)])
+
+
+def _kept() -> Path:
+    return build_root() / "mutants"
+
+
+def _outcome(mutant: Mutant, benches: Sequence[Testbench]) -> tuple[Path, Outcome | None]:
+    """Where the outcome of a mutant is kept, and it, if it was found for these sources."""
+    reached = benches_of(mutant, benches)
+    sources = {module for bench in reached for module in imported_by(bench.dut.partition(":")[0])}
+    facts = [mutant.module, mutant.old, mutant.new,
+             sorted(file_digest(file) for name in sources if (file := _file(name))),
+             [file_digest(bench.file) for bench in reached]]
+    file = _kept() / f"{digest(facts)}.json"
+    return file, Outcome(**json.loads(file.read_text())) if file.is_file() else None
+
+
+def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None) -> Outcome:
+    """What becomes of a mutant, tried now unless that is known."""
+    file, known = _outcome(mutant, benches)
+    if known and _is_final(known, suite_minutes):
+        return known
+    started = time.monotonic()
+    stage, killer = "benches", known.killer if known else killer_among(mutant, benches_of(mutant, benches))
+    if not killer and suite_minutes is not None:
+        stage, killer = "suite", killer_in_suite(mutant, suite_minutes)
+    spent = time.monotonic() - started + (known.seconds if known else 0)
+    found = Outcome(mutant.what, mutant.module, mutant.breaks, stage, killer, round(spent, 1))
+    with lock(file):
+        write_atomically(file, json.dumps(asdict(found)) + "\n")
+    return found
+
+
+def _is_final(known: Outcome, suite_minutes: float | None) -> bool:
+    """Whether nothing is left to try."""
+    return bool(known.killer) or known.stage == "suite" or suite_minutes is None
+
+
+def in_time(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None, end: float) -> Outcome | None:
+    """What becomes of a mutant; None if it would begin after `end`, of the monotonic clock."""
+    known = _outcome(mutant, benches)[1]
+    if time.monotonic() > end and not (known and _is_final(known, suite_minutes)):
+        return None
+    return tried(mutant, benches, suite_minutes)
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """The page: every mutant and what saw it."""
+    killed = sum(bool(outcome.killer) for outcome in outcomes)
+    rows = "\n".join(f"| {outcome.mutant} | `{outcome.module}` | `{outcome.expected}` | "
+                     f"{outcome.killer.replace('|', '/') or '**survives**'} |" for outcome in outcomes)
+    return (f"# Mutants\n\nEach line is one fault put into the RTL, and the first testbench or test that failed with "
+            f"it.\nProofs are not counted here: `make prove` shows that the property in the third column fails too.\n\n"
+            f"`make mutants`: {killed} of {len(outcomes)} are seen by tests, in "
+            f"{sum(outcome.seconds for outcome in outcomes) / 60:.0f} minutes.\n\n"
+            f"| Fault | Module | Made for | Seen by |\n|---|---|---|---|\n{rows}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Try mutants; 0 if tests or a proof see each of them."""
+    parser = argparse.ArgumentParser(prog="python -m tests.rtl.killers", description=__doc__.partition("\n")[0])
+    parser.add_argument("words", nargs="*", help="only mutants whose text has one of these")
+    parser.add_argument("--part", default="1/1", help="every n-th only, e.g. 2/8")
+    parser.add_argument("--suite", action="store_true", help="try survivors of the testbenches against `make test`")
+    parser.add_argument("--minutes", type=float, default=150, help="begin no further mutant after so long")
+    parser.add_argument("--write", action="store_true", help="write docs/results/mutants.json and mutants.md")
+    chosen = parser.parse_args(arguments)
+    benches, end = find_testbenches(str(ROOT / "testbenches")), time.monotonic() + chosen.minutes * 60
+    mutants = [mutant for mutant in part_of(all_mutants(), chosen.part) if not chosen.words or any(
+        word in f"{mutant.breaks} {mutant.module} {mutant.what}" for word in chosen.words)]
+    outcomes: dict[Mutant, Outcome | None] = {}
+    # All against their testbenches, before any against the suite, which takes many times longer and both cores.
+    for workers, minutes in ((2, None), (1, 30.0)) if chosen.suite else ((2, None),):
+        with ProcessPoolExecutor(workers) as pool:
+            running = [pool.submit(in_time, mutant, benches, minutes, end) for mutant in mutants]
+            for mutant, future in zip(mutants, running, strict=True):
+                before, found = outcomes.get(mutant), future.result()
+                outcomes[mutant] = found
+                if found and found != before:
+                    print(f"{found.killer or 'SURVIVES':<60} {found.mutant} ({found.seconds:.0f} s)", flush=True)
+    ordered = [found for mutant in mutants if (found := outcomes[mutant])]
+    if len(ordered) < len(mutants):
+        print(f"{len(mutants) - len(ordered)} mutants are left for the next run: the time is over")
+        return 1
+    if chosen.write:
+        RESULTS.write_text(json.dumps([asdict(outcome) for outcome in ordered], indent=1) + "\n")
+        PAGE.write_text(table(ordered))
+    unseen = [outcome for mutant, outcome in zip(mutants, ordered, strict=True)
+              if not outcome.killer and mutant.finder is Finder.TESTBENCH]
+    print(f"{sum(bool(outcome.killer) for outcome in ordered)} of {len(ordered)} mutants seen by tests, "
+          f"{len(unseen)} that a testbench must see are not")
+    return 1 if unseen or not mutants else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Which testbenches a fault is tried against, and what is kept of it; ``make mutants`` tries them all."""
+
+import pytest
+
+from khhw.build.testbench import find_testbenches
+from khhw.mutants import Mutant
+from tests.rtl import killers
+from tests.rtl.killers import Outcome, all_mutants, benches_of, in_time, part_of, table, tried
+
+BENCHES = find_testbenches(str(killers.ROOT / "testbenches"))
+
+
+def mutant(module="rtl.guard.drain", breaks="guard_account.case"):
+    return Mutant(breaks, "something", module, "old", "new")
+
+
+def test_every_fault_reaches_a_testbench():
+    assert [each.what for each in all_mutants() if not benches_of(each, BENCHES)] == []
+    assert len(all_mutants()) > 150
+
+
+def test_the_bench_it_was_made_for_comes_first_then_small_designs():
+    blocks = [bench.block for bench in benches_of(mutant(), BENCHES)]
+    assert blocks[0] == "guard_account"
+    assert {"guard", "guard_registers"} <= set(blocks)
+    assert "ni" not in blocks
+    blocks = [bench.block for bench in benches_of(mutant("rtl.torus.deposit", "x"), BENCHES)]
+    assert blocks[0] == "deposit_scheduler"
+    assert blocks[-1] == "torus"
+
+
+def test_parts_are_all():
+    numbers = list(range(19))
+    assert sorted(number for part in range(1, 5) for number in part_of(numbers, f"{part}/4")) == numbers
+
+
+def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path):
+    monkeypatch.setenv("KHHW_BUILD", str(tmp_path))
+    asked = []
+
+    def killer(one, _benches):
+        asked.append(one)
+        return ""
+
+    monkeypatch.setattr(killers, "killer_among", killer)
+    monkeypatch.setattr(killers, "killer_in_suite", lambda *_: "tests/a.py::test_x")
+    assert tried(mutant(), BENCHES, None).killer == ""
+    assert tried(mutant(), BENCHES, None).stage == "benches"
+    assert tried(mutant(), BENCHES, 1.0).killer == "tests/a.py::test_x"
+    assert tried(mutant(), BENCHES, None).stage == "suite"
+    assert len(asked) == 1
+    # When the time is over, only what needs no work is told.
+    assert in_time(mutant(), BENCHES, 1.0, 0.0).killer == "tests/a.py::test_x"
+    assert in_time(mutant("rtl.guard.gate"), BENCHES, 1.0, 0.0) is None
+    # With another text of the bench it is tried again.
+    monkeypatch.setattr(killers, "file_digest", lambda _: "changed")
+    assert tried(mutant(), BENCHES, None).killer == ""
+
+
+@pytest.mark.rare
+def test_a_fault_is_seen_and_one_that_changes_nothing_is_not():
+    (seen,) = [each for each in all_mutants() if each.what == "a write from before hold is acknowledged in it"]
+    assert killers.killer_among(seen, benches_of(seen, BENCHES)).startswith("memory_gate-memory_bytes_1024: ")
+
+
+def test_survivors_stand_out_in_the_table():
+    page = table([Outcome("a", "rtl.x", "case", "benches", "guard: case", 60),
+                  Outcome("b", "rtl.y", "p", "suite", "", 60)])
+    assert "| a | `rtl.x` | `case` | guard: case |" in page
+    assert "| b | `rtl.y` | `p` | **survives** |" in page
+    assert "1 of 2 are seen by tests, in 2 minutes" in page
