@@ -4,10 +4,10 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from khhw.net.buffers import ALIGN, RingSpace
+from khhw.net.buffers import ALIGN
 from khhw.net.errors import SegmentError
 from khhw.net.segments import Kind, unwrap
-from khhw.node import Area, Event
+from khhw.node import Area, Event, RingSpace
 from rtl.formats import PAYLOAD_BYTES
 
 __all__ = ["Chunk", "Outgoing"]

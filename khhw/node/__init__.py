@@ -21,13 +21,14 @@ from khhw.node.memory import Memory
 from khhw.node.node import ANSWER_RING, OWN_COUNTER, SEND_RING, Node
 from khhw.node.reader import ConsoleReader
 from khhw.node.reception import Packet, ReceptionRing
+from khhw.node.ring_space import RingSpace
 from khhw.node.shape import Coordinate, Shape
 from khhw.node.tree_packets import Control, TreePacket, TreePacketError
 
 __all__ = [
     "ANSWER_RING", "OWN_COUNTER", "SEND_RING", "Area", "BusError", "Command", "ConsoleReader", "Control",
     "Coordinate", "Event", "InjectionCounter", "InjectionRing", "Layout", "LayoutError", "Memory", "Node",
-    "NodeConsole", "NodeTransport", "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "Shape",
+    "NodeConsole", "NodeTransport", "Packet", "Queue", "ReceptionCounter", "ReceptionRing", "RingSpace", "Shape",
     "TreePacket", "TreePacketError", "Work", "WrongLine", "current_task", "descriptor", "gather", "get_descriptor",
     "header", "message_descriptor", "parse_options", "put_descriptor", "scope", "spawn", "timeout",
 ]

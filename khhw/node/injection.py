@@ -7,6 +7,7 @@ from khhw.host.cpu import Work
 from khhw.host.sync import Event, Queue
 from khhw.node.access import RegisterAccess
 from khhw.node.layout import Area
+from khhw.node.ring_space import RingSpace
 from rtl.formats import CHUNK_BYTES, DESCRIPTOR_BYTES, FLIT_BYTES, PACKET_FLITS, PAYLOAD_BYTES, Descriptor
 from rtl.registers import REGISTERS
 
@@ -63,8 +64,9 @@ class InjectionRing:
         self.pushed = self._announced = self._taken = 0
         self._ringing = False
         self._rung_at = 0
-        self._fill = self._freed = 0
-        self._staged: deque[tuple[int, int]] = deque()
+        self._space = RingSpace(self._staging)
+        # Numbers of the descriptors whose data is there.
+        self._staged: deque[int] = deque()
 
     @property
     def capacity(self) -> int:
@@ -117,33 +119,31 @@ class InjectionRing:
         await self._node.work_all({Work.COPY: len(data), Work.DESCRIPTOR: 1})
         await self._turn.get()
         try:
-            start = await self._place(len(data), align)
-            await self.room(1)
-            address = self._staging.base + start % self._staging.length
+            address = await self._take(len(data), align)
+            try:
+                await self.room(1)
+            except BaseException:
+                self._space.take_back()
+                raise
             self._node.memory[address] = data
-            self._fill = start + len(data)
             last = self.push(make(address))
-            self._staged.append((self._fill, last))
+            self._staged.append(last)
         finally:
             self._turn.put_nowait(None)
         cycle = await self.doorbell()
         await self.left(last)
         return cycle
 
-    async def _place(self, length: int, align: int) -> int:
-        """Position in the staging area, counted for ever, of `length` bytes in one piece."""
-        size = self._staging.length
+    async def _take(self, length: int, align: int) -> int:
+        """Address in the staging area of `length` bytes in one piece."""
         while True:
-            while self._staged and self._staged[0][1] < self._taken:
-                self._freed = self._staged.popleft()[0]
-            if not self._staged:
-                self._fill = self._freed = -(-self._fill // size) * size
-            start = -(-self._fill // align) * align
-            if start % size + length > size:
-                start = -(-start // size) * size
-            if start + length - self._freed <= size:
-                return start
-            await self.left(self._staged[0][1])
+            while self._staged and self._staged[0] < self._taken:
+                self._staged.popleft()
+                self._space.free()
+            address = self._space.take(length, align)
+            if address is not None:
+                return address
+            await self.left(self._staged[0])
 
     async def post(self, *descriptors: bytes) -> int:
         """Inject descriptors and wait until the hardware has taken the last one.
