@@ -46,7 +46,7 @@ def draw() -> Figure:
 
 def _headings(axes: Axes) -> None:
     for left, title, text in ((LEFT, "Software", "Python"), (NODE - 1, "One node", "RTL in Amaranth"),
-                              (TORUS - 1.5, "The machine", "nodes on a torus")):
+                              (TORUS - 1.5, "The machine", "a 2x2x2 torus of nodes")):
         axes.text(left, 39.9, title, fontsize=12, fontweight="bold", va="baseline")
         axes.text(left, 37.4, text, fontsize=9.5, color=MUTED, va="baseline")
 
@@ -72,19 +72,19 @@ def _software(axes: Axes) -> None:
     _box(axes, LEFT, 17.1, width, 7.4, SOFTWARE, "Kernels", "programs on the nodes:", "streams, remote memory")
     _box(axes, LEFT, 4.5, width, 9.3, SOFTWARE, "Owner", "decides which nodes may", "send to which, and changes",
          "it while they run")
-    _arrow(axes, (LEFT + width, 31.5), (NODE, 31.5))
-    axes.plot((24.6, 24.6), (20.8, 31.5), color=INK, linewidth=1.2, zorder=4)
-    _arrow(axes, (24.6, 20.8), (LEFT + width, 20.8), "-|>")
+    _arrow(axes, (LEFT + width, 32.4), (NODE, 32.4))
+    axes.plot((29.6, 29.6), (20.8, 30.2), color=INK, linewidth=1.2, zorder=4)
+    _arrow(axes, (29.6, 30.2), (NODE, 30.2), "-|>")
+    _arrow(axes, (29.6, 20.8), (LEFT + width, 20.8), "-|>")
     _arrow(axes, (LEFT + width, 12.6), (NODE, 12.6))
-    axes.text(LINE - 0.9, 13.3, "console", fontsize=9, ha="right")
-    axes.text(LINE + 0.9, 13.3, "tree", fontsize=9)
+    axes.text(LINE + 0.6, 13.3, "tree", fontsize=9)
 
 
 def _border(axes: Axes) -> None:
     """The line between Python and RTL."""
-    axes.plot((LINE, LINE), (2.6, 41.5), color=ALARM, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2)
-    axes.text(LINE - 0.9, 2.3, "Python", fontsize=9, fontweight="bold", color=ALARM, ha="right")
-    axes.text(LINE + 0.9, 2.3, "RTL", fontsize=9, fontweight="bold", color=ALARM)
+    axes.plot((LINE, LINE), (2.6, 41.5), color=MUTED, linewidth=1.3, linestyle=(0, (5, 3)), zorder=2)
+    axes.text(LINE - 0.9, 2.3, "Python", fontsize=9, fontweight="bold", color=MUTED, ha="right")
+    axes.text(LINE + 0.9, 2.3, "RTL", fontsize=9, fontweight="bold", color=MUTED)
 
 
 def _node(axes: Axes) -> None:
@@ -152,14 +152,14 @@ def _cables(axes: Axes, first: int, second: int) -> None:
 
 
 def _refused(axes: Axes) -> None:
-    """A packet to another domain, crossed out where its guard stops it."""
+    """A packet to another domain, crossed out at the node whose guard refuses it."""
     (x0, y0), (x1, y1) = _position(REFUSED[0]), _position(REFUSED[1])
-    x, y = (x0 + x1) / 2, (y0 + y1) / 2
+    x, y = x0 + 0.42 * (x1 - x0), y0 + 0.42 * (y1 - y0)
     axes.add_patch(Rectangle((x - 1.2, y - 0.8), 2.4, 1.6, facecolor=EMPTY, edgecolor=INK, linewidth=1, zorder=8))
     for slope in (-1, 1):
         axes.plot((x - 1.5, x + 1.5), (y - 1.4 * slope, y + 1.4 * slope), color=ALARM, linewidth=2.6,
                   solid_capstyle="round", zorder=9)
-    axes.text(x + 0.6, y + 2.4, "refused", fontsize=9.5, fontweight="bold", color=ALARM, ha="right", zorder=9)
+    axes.text(x + 1.2, y + 2.4, "refused", fontsize=9.5, fontweight="bold", color=ALARM, ha="right", zorder=9)
 
 
 def main() -> None:
