@@ -234,7 +234,7 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
 
 
 def ni_signature(parameters: Parameters) -> wiring.Signature:
-    """Ports of a network interface. All of it, host port included, is at the tenant's mercy.
+    """Ports of a network interface. All of it, host port included, is controlled by the tenant's software.
 
     Members
     -------
