@@ -88,7 +88,7 @@ class TorusPair(Harness):
         self.help(m, (mine.first == theirs.first) & (mine.last == theirs.last))
         passing, full, inside = (one.signal(f"{guard}.gate.{name}") for name in ("passing", "full", "inside"))
         self.help(m, ~passing & ~(full & lane.permitted) | same(mine, theirs))
-        for name in ("place", "beyond"):
+        for name in ("place", "beyond", "asked"):
             self.help(m, one.equal(other, f"{guard}.{name}"))
         for name in ("get", "dma", "priority", "requester"):
             self.help(m, ~inside | ~lane.permitted | one.equal(other, f"{guard}.{name}"))
