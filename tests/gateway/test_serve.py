@@ -34,7 +34,8 @@ def served(tmp_path_factory):
         yield served
     assert served.code == 0, served.ended
     assert served.ended["state"] == "interrupted"
-    assert served.ended["operations"] > 1000
+    # As many as a single test of this module sends, whichever of them ran here.
+    assert served.ended["operations"] > 200
     assert served.ended["cycles"] > served.ended["skipped_cycles"] > 0
 
 
