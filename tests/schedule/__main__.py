@@ -40,11 +40,11 @@ def commit() -> str:
 
 
 def run_items(words: Sequence[str], minutes: float | None, since: float, keep: bool) -> int:
-    """Run items, the oldest first; number of failures."""
+    """Run items, the oldest first; number of failures of what has passed before: only that is a step back."""
     items, durations, passes = find_items(), Durations.load(), load_passes()
     chosen = [item for item in items if not words or any(word in item.name for word in words)]
     limit = None if minutes is None else minutes * 60
-    failed = []
+    failed, never = [], []
     for item in in_order(chosen, passes, commit()):
         expected = durations.items.get(item.name)
         told = f"{item.name} ({age(item, passes, date.today())}; {f'{expected:.0f} s' if expected else 'not timed'})"
@@ -53,11 +53,12 @@ def run_items(words: Sequence[str], minutes: float | None, since: float, keep: b
             continue
         print(f"running:  {told}", flush=True)
         if subprocess.run(item.command, cwd=ROOT, check=False).returncode:
-            failed.append(item.name)
+            (failed if item.name in passes else never).append(item.name)
         elif keep:
             passes[item.name] = Pass(commit(), date.today().isoformat())
             save_passes(passes, items)
-    print(f"{len(failed)} items failed" + "".join(f"\n  {name}" for name in failed))
+    for names, what in ((failed, "items failed"), (never, "items have never passed, and did not now")):
+        print(f"{len(names)} {what}" + "".join(f"\n  {name}" for name in names))
     return len(failed)
 
 
