@@ -12,7 +12,7 @@ from cocotb.triggers import RisingEdge
 
 from rtl.formats import Header, PutHeader, Reason, Straps, VirtualChannel, pack, unpack
 from rtl.parameters import Parameters
-from rtl.registers import REGISTERS
+from rtl.registers import REGISTERS, joined
 from rtl.torus.coordinates import node_coordinates, node_id, size_bits
 from rtl.torus.header import header_crc
 from rtl.torus.hints import normalise
@@ -195,6 +195,24 @@ class Bench:
         answer = await self.owner.read(REGISTERS[name].at(index))
         assert not answer.error, f"the owner may not read {name}[{index}]"
         return answer.value
+
+    async def counts(self, name: str) -> list[int]:
+        """All elements of a register."""
+        return [await self.get(name, index) for index in range(REGISTERS[name].elements(self.parameters))]
+
+    async def log(self) -> list[tuple[int, int, int, int]]:
+        """Entries of the log: source, destination, reason, time."""
+        entries = []
+        for index in range(await self.get("LOG_COUNT")):
+            nodes = REGISTERS["LOG_NODES"].unpack(await self.get("LOG_NODES", index))
+            time = joined(await self.get("LOG_TIME_LOW", index), await self.get("LOG_TIME_HIGH", index))
+            entries.append((nodes["source"], nodes["destination"], await self.get("LOG_REASON", index), time))
+        return entries
+
+    def to_node(self, node: int, **fields: int) -> Packet:
+        """A packet to a node id, with any payload."""
+        x, y, z = node_coordinates(self.model.sizes, node)
+        return packet(header(x=x, y=y, z=z, **fields), self.random)
 
     async def load(self) -> None:
         """Write the model's tables, reaches and grant, without committing them."""

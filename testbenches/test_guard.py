@@ -5,7 +5,7 @@ from collections import Counter
 from itertools import permutations, product
 
 import cocotb
-from cocotb.triggers import ReadOnly, RisingEdge
+from cocotb.triggers import RisingEdge
 
 from rtl.formats import Header, PutHeader, Reason, pack, unpack
 from rtl.registers import REGISTERS
@@ -15,25 +15,6 @@ from testbenches.kit.stream import PAUSES, Packet
 
 DUT = "rtl.guard.guard:Guard"
 PARAMETERS = [{}, {"lanes": 1, "table_nodes": 4096}, {"lanes": 6, "table_nodes": 32, "log_entries": 4}]
-
-
-async def _counts(bench: Bench, name: str) -> list[int]:
-    return [await bench.get(name, index) for index in range(REGISTERS[name].elements(bench.parameters))]
-
-
-async def _log(bench: Bench) -> list[tuple[int, int, int, int]]:
-    """Entries of the log: source, destination, reason, time."""
-    entries = []
-    for index in range(await bench.get("LOG_COUNT")):
-        nodes = await bench.get("LOG_NODES", index)
-        time = await bench.get("LOG_TIME_HIGH", index) << 32 | await bench.get("LOG_TIME_LOW", index)
-        entries.append((nodes >> 16, nodes & 0xFFFF, await bench.get("LOG_REASON", index), time))
-    return entries
-
-
-def _to_node(bench: Bench, node: int, **fields: int) -> Packet:
-    x, y, z = node_coordinates(bench.model.sizes, node)
-    return packet(header(x=x, y=y, z=z, **fields), bench.random)
 
 
 def _drawn_shape() -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -87,10 +68,10 @@ async def random_traffic(dut, pauses, shape):
             await bench.retire(lane, len(passed_in[lane]))
             bench.to_router[lane].packets.clear()
             bench.to_ni[lane].packets.clear()
-        assert await _counts(bench, "REFUSED") == [expected[r] if r else 0 for r in range(16)]
+        assert await bench.counts("REFUSED") == [expected[r] if r else 0 for r in range(16)]
         for name in ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED"):
-            assert await _counts(bench, name) == [expected[name, parity] for parity in range(2)]
-        log, lost = await _log(bench), await bench.get("LOG_LOST")
+            assert await bench.counts(name) == [expected[name, parity] for parity in range(2)]
+        log, lost = await bench.log(), await bench.get("LOG_LOST")
         assert len(log) == bench.parameters.log_entries
         assert len(log) + lost == sum(count for (*_, reason), count in refused.items() if reason)
         assert Counter(entry[:3] for entry in log) <= refused
@@ -115,8 +96,8 @@ async def nothing_passes_before_the_first_commit(dut):
     await bench.set("HOLD", 0)
     dut.tree_source.value = bench.model.id
     for lane in bench.lanes:
-        bench.from_ni[lane].send(_to_node(bench, 0))
-        bench.from_router[lane].send(_to_node(bench, bench.model.id, source=0))
+        bench.from_ni[lane].send(bench.to_node(0))
+        bench.from_router[lane].send(bench.to_node(bench.model.id, source=0))
     await bench.settle()
     assert not any(sink.packets for sink in (*bench.to_router, *bench.to_ni))
     assert not int(dut.tree_allowed.value)
@@ -158,8 +139,8 @@ async def full_rate(dut):
     await bench.start(commit=True)
     for lane in bench.lanes:
         for number in range(50):
-            bench.from_ni[lane].send(_to_node(bench, number % 3))
-            bench.from_router[lane].send(_to_node(bench, bench.model.id, source=number % 3))
+            bench.from_ni[lane].send(bench.to_node(number % 3))
+            bench.from_router[lane].send(bench.to_node(bench.model.id, source=number % 3))
     await RisingEdge(dut.from_ni__0__valid)
     start = bench.time
     await RisingEdge(dut.to_router__0__valid)
@@ -181,7 +162,7 @@ async def a_header_keeps_its_decision(dut):
     for sink in (*bench.to_router, *bench.to_ni):
         sink.pauses = iter(lambda: True, None)
     await bench.cycles(2)
-    out, back = _to_node(bench, 0), _to_node(bench, model.id, source=5)
+    out, back = bench.to_node(0), bench.to_node(model.id, source=5)
     kept = model.egress(out)[1], model.ingress(back)[1]
     for lane in bench.lanes:
         bench.from_ni[lane].send(out)
@@ -200,7 +181,7 @@ async def a_header_keeps_its_decision(dut):
     assert all(list(sink.packets) == [kept[0]] for sink in bench.to_router)
     assert all(list(sink.packets) == [kept[1]] for sink in bench.to_ni)
     lanes = len(bench.lanes)
-    assert await _counts(bench, "INJECTED") == [0, lanes]
+    assert await bench.counts("INJECTED") == [0, lanes]
     assert await bench.get("REFUSED", Reason.ROW) == await bench.get("REFUSED", Reason.COLUMN) == lanes
 
 
@@ -213,11 +194,11 @@ async def commit_waits_for_the_drain(dut):
     assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
     for lane in bench.lanes:
         for _ in range(2):
-            bench.from_router[lane].send(_to_node(bench, bench.model.id, source=3))
+            bench.from_router[lane].send(bench.to_node(bench.model.id, source=3))
     await bench.settle()
     await bench.set("COMMIT", 0)
     for lane in bench.lanes:
-        bench.from_router[lane].send(_to_node(bench, bench.model.id, source=3))
+        bench.from_router[lane].send(bench.to_node(bench.model.id, source=3))
     await bench.settle()
     epoch = await bench.get("GUARD_STATUS") >> 1 & 1
     for last in bench.lanes:
@@ -241,7 +222,7 @@ async def a_header_in_the_cycle_of_a_commit(dut):
         bench.model.column = set()
         await bench.load()
         for source in (9, 3):
-            bench.from_router[0].send(_to_node(bench, bench.model.id, source=source))
+            bench.from_router[0].send(bench.to_node(bench.model.id, source=source))
         await bench.cycles(delay)
         await bench.set("COMMIT", 0)
         await bench.settle()
@@ -260,7 +241,7 @@ async def hold_cuts_and_closes(dut):
     bench = Bench(dut)
     bench.model.row = bench.model.column = {0}
     await bench.start(commit=True)
-    long = [_to_node(bench, 0, size=7), _to_node(bench, bench.model.id, source=0, size=7)]
+    long = [bench.to_node(0, size=7), bench.to_node(bench.model.id, source=0, size=7)]
     for lane in bench.lanes:
         for flit in list(long[0].flits())[:10]:
             bench.from_ni[lane].send_flit(flit)
@@ -285,8 +266,8 @@ async def hold_cuts_and_closes(dut):
         if lane % 2 == 0:
             for flit in list(long[1].flits())[10:]:
                 bench.from_router[lane].send_flit(flit)
-        bench.from_ni[lane].send(_to_node(bench, 0))
-        bench.from_router[lane].send(_to_node(bench, bench.model.id, source=0, epoch=1))
+        bench.from_ni[lane].send(bench.to_node(0))
+        bench.from_router[lane].send(bench.to_node(bench.model.id, source=0, epoch=1))
     await bench.settle()
     for lane in bench.lanes:
         assert len(bench.to_router[lane].packets) == 1
@@ -301,18 +282,18 @@ async def hold_counts_what_it_drops(dut):
     await bench.start(commit=True, hold=True)
     lanes, me = len(bench.lanes), bench.model.id
     for lane in bench.lanes:
-        bench.from_router[lane].send(_to_node(bench, me, source=0))
-        bench.from_router[lane].send(_to_node(bench, me, source=0, epoch=1))
-        bench.from_router[lane].send(_to_node(bench, me, source=1))
-        bench.from_router[lane].send(_to_node(bench, me ^ 1, source=0, deposit=1))
+        bench.from_router[lane].send(bench.to_node(me, source=0))
+        bench.from_router[lane].send(bench.to_node(me, source=0, epoch=1))
+        bench.from_router[lane].send(bench.to_node(me, source=1))
+        bench.from_router[lane].send(bench.to_node(me ^ 1, source=0, deposit=1))
     await bench.settle()
     dut.discards.value = 3 | 1 << 5
     await bench.cycles(1)
     dut.discards.value = 0
     await bench.cycles(1)
-    assert await _counts(bench, "DROPPED") == [lanes + 3, lanes + 1]
-    assert await _counts(bench, "REFUSED_IN") == [lanes, 0]
-    assert await _counts(bench, "DELIVERED") == [0, 0]
+    assert await bench.counts("DROPPED") == [lanes + 3, lanes + 1]
+    assert await bench.counts("REFUSED_IN") == [lanes, 0]
+    assert await bench.counts("DELIVERED") == [0, 0]
     assert (await bench.get("GUARD_STATUS")) >> 2 & 1 == 1
 
 
@@ -348,14 +329,14 @@ async def copies_are_judged_and_not_counted(dut):
     me = bench.model.id
     bench.model.column = {0}
     await bench.start(commit=True)
-    bench.from_router[0].send(_to_node(bench, me ^ 1, source=0, deposit=1))
-    bench.from_router[0].send(_to_node(bench, me ^ 1, source=7, deposit=1))
-    bench.from_router[0].send(_to_node(bench, me, source=0, deposit=1))
+    bench.from_router[0].send(bench.to_node(me ^ 1, source=0, deposit=1))
+    bench.from_router[0].send(bench.to_node(me ^ 1, source=7, deposit=1))
+    bench.from_router[0].send(bench.to_node(me, source=0, deposit=1))
     await bench.settle()
     assert len(bench.to_ni[0].packets) == 2
-    assert await _counts(bench, "DELIVERED") == [1, 0]
-    assert await _counts(bench, "REFUSED_IN") == [0, 0]
-    assert [entry[:3] for entry in await _log(bench)] == [(7, me ^ 1, Reason.COLUMN)]
+    assert await bench.counts("DELIVERED") == [1, 0]
+    assert await bench.counts("REFUSED_IN") == [0, 0]
+    assert [entry[:3] for entry in await bench.log()] == [(7, me ^ 1, Reason.COLUMN)]
 
 
 @cocotb.test()
@@ -394,7 +375,7 @@ async def lengths_are_kept(dut):
     bench = Bench(dut)
     bench.model.row = {0}
     await bench.start(commit=True)
-    short, right = _to_node(bench, 0, size=1), _to_node(bench, 0, size=0)
+    short, right = bench.to_node(0, size=1), bench.to_node(0, size=0)
     flits = list(right.flits())
     endless = [flits[0]] + [flit & ~(1 << 65) for flit in flits[1:]] * 15
     for flit in endless:
@@ -405,58 +386,3 @@ async def lengths_are_kept(dut):
     await bench.settle()
     lengths = [(len(p.words), p.bad) for p in bench.to_router[0].packets]
     assert lengths == [(4, False), (3, True), (1, True), (4, right.bad)]
-
-
-@cocotb.test()
-async def refusals_of_one_cycle(dut):
-    """All lanes and the tree refuse in the same cycle: counters are exact, the log has all or counts them lost."""
-    bench = Bench(dut)
-    await bench.start(commit=True)
-    me, lanes = bench.model.id, len(bench.lanes)
-    for stale in (False, True, False):
-        for lane in bench.lanes:
-            bench.from_ni[lane].send(_to_node(bench, lane))
-            bench.from_router[lane].send(_to_node(bench, me, source=lane + 8))
-        await RisingEdge(dut.from_ni__0__valid)
-        dut.tree_source.value = 21
-        await RisingEdge(dut.clk)
-        dut.tree_refused.value = 1
-        dut.tree_stale.value = int(stale)
-        seen = bench.time
-        await RisingEdge(dut.clk)
-        dut.tree_refused.value = 0
-        await bench.settle()
-    assert await _counts(bench, "REFUSED") == [
-        {Reason.ROW: 3 * lanes, Reason.COLUMN: 3 * lanes, Reason.TREE: 2, Reason.STALE: 1}.get(
-            reason, 0) for reason in range(16)]
-    log, total = await _log(bench), 3 * (2 * lanes + 1)
-    assert len(log) == min(total, bench.parameters.log_entries)
-    assert await bench.get("LOG_LOST") == total - len(log)
-    wanted = {(me, lane, Reason.ROW) for lane in bench.lanes} | {(lane + 8, me, Reason.COLUMN) for lane in bench.lanes}
-    assert {entry[:3] for entry in log} <= wanted | {(21, me, Reason.TREE), (21, me, Reason.STALE)}
-    assert len({entry[3] for entry in log[:2 * lanes + 1]}) == 1
-    assert abs(log[0][3] - seen) < 400
-
-    await bench.set("LOG_CLEAR", 0)
-    assert await bench.get("LOG_COUNT") == await bench.get("LOG_LOST") == await bench.get("LOG_NODES") == 0
-    bench.from_ni[0].send(_to_node(bench, 5))
-    await RisingEdge(dut.from_ni__0__valid)
-    start = bench.time
-    await bench.settle()
-    assert await _log(bench) == [(me, 5, Reason.ROW, start + 1)]
-
-
-@cocotb.test()
-async def the_tree_asks_the_column(dut):
-    """A lookup a cycle, answered in the next."""
-    bench = Bench(dut)
-    bench.randomise()
-    await bench.start(commit=True)
-    dut.tree_source.value = asked = 0
-    await RisingEdge(dut.clk)
-    for _ in range(300):
-        previous, asked = asked, bench.random.randrange(bench.parameters.table_nodes + 10)
-        dut.tree_source.value = asked
-        await ReadOnly()
-        assert int(dut.tree_allowed.value) == (previous in bench.model.column), previous
-        await RisingEdge(dut.clk)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from khhw.control.outside import Outside
 from khhw.host.sync import Event, timeout
-from khhw.node.commands import boot_command, written
+from khhw.node.commands import boot_command, prompt, written
 from khhw.node.lines import LineCutter, Piece
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import TreePacket, console_packets
@@ -69,13 +69,17 @@ class Answer:
 
     def within(self, said: Said) -> bool:
         """Whether this was said."""
-        prompt = f"node {said.rank}> "
-        line = said.text.removeprefix(prompt)
-        return said.text.startswith(prompt) and (line == self.text or (not self.whole and line.startswith(self.text)))
+        wanted = prompt(said.rank) + self.text
+        return said.text == wanted or (not self.whole and said.text.startswith(wanted))
 
 
 ERROR = Answer("error:")
 """What a loader or a kernel says when something has gone wrong."""
+
+
+def _done(name: str) -> Answer:
+    """What a loader says when its kernel has returned."""
+    return Answer(f"kernel {name} done", whole=True)
 
 
 def _says(said: Said, wanted: str | Answer) -> bool:
@@ -294,11 +298,11 @@ class Console:
 
     async def done(
         self, name: str, ranks: Iterable[int], *, since: int, limit: float | None = math.inf,
+        refuse: Sequence[str | Answer] = (ERROR, ),
     ) -> dict[int, Said]:
         """Wait until the kernel has ended on all of `ranks`: as long as it takes, so that a lock shows as one."""
-        return await self.wait(ranks, Answer(f"kernel {name} done", whole=True), since=since, limit=limit)
+        return await self.wait(ranks, _done(name), since=since, limit=limit, refuse=refuse)
 
     async def opened(self, name: str, ranks: Iterable[int], *, since: int) -> dict[int, Said]:
         """Wait until the kernel serves on all of `ranks`: it says so by ``node RANK> NAME: open``."""
-        return await self.wait(
-            ranks, Answer(f"{name}: open"), since=since, refuse=(ERROR, Answer(f"kernel {name} done", whole=True)))
+        return await self.wait(ranks, Answer(f"{name}: open"), since=since, refuse=(ERROR, _done(name)))

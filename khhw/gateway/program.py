@@ -1,6 +1,5 @@
 """A machine that serves: booted once, with sockets beside it, until it is stopped. Runs in the simulator process."""
 
-import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -105,8 +104,7 @@ class ServingProgram(MachineProgram):
     async def _until_ended(self, mark: int) -> None:
         name, rank = self._server, self.serve.server
         try:
-            await self._console.wait([rank], Answer(f"kernel {name} done", whole=True), since=mark, limit=math.inf,
-                                     refuse=[Answer(f"error: kernel {name} failed")])
+            await self._console.done(name, [rank], since=mark, refuse=[Answer(f"error: kernel {name} failed")])
             self._message = f"{name} on node {rank} has ended"
         except ConsoleError as error:
             self._failure = f"{name} on node {rank} has ended, and what it held is gone: {error}"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from khhw.node import Command, ConsoleReader, Node, WrongLine
-from khhw.node.commands import shortened
+from khhw.node.commands import prompt, shortened
 
 __all__ = ["Shell"]
 
@@ -25,7 +25,7 @@ class Shell:
 
     async def say(self, text: str) -> None:
         """Print a line behind the node's prompt."""
-        await self._node.console.print(f"node {self._node.rank}> {text}")
+        await self._node.console.print(f"{prompt(self._node.rank)}{text}")
 
     async def run(self) -> None:
         """Answer for ever."""

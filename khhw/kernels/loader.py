@@ -26,7 +26,7 @@ from khhw.node import (
     current_task,
     scope,
 )
-from khhw.node.commands import parse_number, shortened
+from khhw.node.commands import parse_number, prompt, shortened
 from khhw.node.reader import RawEnd, RawWrite, Reading
 
 __all__ = ["RAW_TIMEOUT", "Loader", "LoaderError", "run_loader"]
@@ -86,7 +86,7 @@ class Loader:
     async def say(self, text: str) -> None:
         """Print lines, each behind the node's prompt."""
         for line in text.splitlines():
-            await self._node.console.print(f"node {self._node.rank}> {line}")
+            await self._node.console.print(f"{prompt(self._node.rank)}{line}")
 
     async def _obey(self, reading: Reading) -> None:
         match reading:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 __all__ = [
     "EVERYBODY", "LINE_LIMIT", "Command", "LineError", "Nodes", "WrongLine", "boot_command", "controls", "list_ranks",
-    "parse_line", "parse_nodes", "parse_number", "shortened", "written",
+    "parse_line", "parse_nodes", "parse_number", "prompt", "shortened", "written",
 ]
 
 LINE_LIMIT = 16_384
@@ -134,6 +134,11 @@ def parse_number(word: str) -> int | None:
         str(found.lastgroup)]
     number = int(digits or "0", base)
     return number if number < 1 << 64 else None
+
+
+def prompt(rank: int) -> str:
+    """What stands in front of a node's answers, and of its kernels' reports."""
+    return f"node {rank}> "
 
 
 def boot_command(address: int, arguments: str) -> str:

@@ -4,7 +4,7 @@ import struct
 
 from khhw.host.sync import Queue
 from khhw.node.access import RegisterAccess
-from khhw.node.commands import Command, WrongLine, shortened
+from khhw.node.commands import Command, WrongLine, prompt, shortened
 from khhw.node.layout import Area
 from khhw.node.reader import ConsoleReader, Reading
 from khhw.node.tree_packets import TreePacket
@@ -111,7 +111,7 @@ class NodeConsole:
         return False
 
     async def _refuse(self, message: str) -> None:
-        await self.print(f"node {self._node.rank}> error: {message}")
+        await self.print(f"{prompt(self._node.rank)}error: {message}")
 
     async def send(self, data: bytes, *, vector: int | None = EXTERNAL) -> None:
         """Send bytes on this node's channel, at most 240 to a packet, and wait until they are sent.

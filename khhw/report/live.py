@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from khhw.machine.results import RunRecord
-from khhw.node.commands import list_ranks
+from khhw.node.commands import list_ranks, prompt
 from khhw.report.registry import find_report
 from khhw.report.show import show
 from khhw.visible import visible
@@ -113,7 +113,7 @@ class LiveView:
         """Lines that several nodes say one after the other are shown as one."""
         rank, text = event["node"], event["text"]
         if rank is not None:
-            text = text.removeprefix(f"node {rank}> ")
+            text = text.removeprefix(prompt(rank))
             self._ended += " done" in text
         said = self._said
         if said is not None and rank is not None and said[0] == text and said[2]:

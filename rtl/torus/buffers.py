@@ -148,7 +148,8 @@ class Framing(wiring.Component):
     the end of the open packet, and what follows it has no header. Each end that is not the one due is marked bad. So
     no packet waits for an end that will not come, unless it is the last on its cable, none is longer than its buffer
     has room for, and no flit of a packet goes where the one before it goes. What an end of a cable cannot see: the
-    middle of a packet lost together with a whole header behind it, so that the length is right.
+    middle of a packet lost together with a whole header behind it, so that the length is right. Where chunks are
+    counted (an experiment, see :class:`~rtl.parameters.Bubble`) a lost header also loses count of room.
 
     Members
     -------

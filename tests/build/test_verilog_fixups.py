@@ -55,6 +55,7 @@ def test_a_module_without_a_wake_register_gets_one():
     assert "    if (\\khhw$wake ) begin end\n    o = 1'h0;\n" in fixed
 
 
+# Icarus Verilog is optional on a user's machine; .ci/run installs it.
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog")
 def test_icarus_sees_the_constant(text, tmp_path):
     (tmp_path / "half.v").write_text(wake_constants(text) + BENCH)
