@@ -51,7 +51,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Answer:
-    """A line with a node's prompt in front, as its loader and kernels' reports have it; what else is printed is none.
+    """A line with a node's prompt in front, as its loader and kernels' reports have it. (A kernel can print one.)
 
     Parameters
     ----------

@@ -107,8 +107,9 @@ class EpochControl:
 
         First all nodes commit what old and new both allow; when they have acknowledged, and no packet of the
         epoch before is left, all commit `new`. So what the new domains refuse is never delivered after the
-        first phase, and what both allow is never lost. While the old domains are not known, the first phase allows
-        nothing; before the first commit nothing was allowed, and there is no such phase.
+        first phase, and what both allow is never lost (but for gets that wait over two changes). While the old
+        domains are not known, the first phase allows nothing; before the first commit nothing was allowed, and there
+        is no such phase.
 
         Parameters
         ----------

@@ -108,7 +108,8 @@ class NodePort:
     """One node's transport; a ``NodeTransport``.
 
     The processor behind it is in reset while the owner holds the node: :meth:`boot` says what it runs when it is
-    released, and what runs on it is gone the moment it is held.
+    released. What runs on it is cancelled the moment it is held, stores nothing from then on, and is gone a cycle
+    later.
     """
 
     def __init__(self, host: "Host", rank: int) -> None:
@@ -150,6 +151,8 @@ class NodePort:
     def poke(self, address: int, data: bytes) -> None:
         """Store to the node's memory; see ``NodeTransport``."""
         self._host.check(address, len(data))
+        if self._held and self._running is not None:
+            raise BusError(address, "store to the memory of a held node")
         self._host.memory.poke(self._rank, address, data)
 
     async def interrupt(self) -> None:
@@ -197,7 +200,10 @@ class NodePort:
             return
         self.processor.halt(self.now)
         if self._running is not None:
+            # Tasks are told, so that what they share with others is put in order, and then gone, whatever they do.
             self._running.cancel()
+            self._host.scheduler.at(
+                self.now + 1, self._rank, partial(self._host.scheduler.kill, self._rank), f"reset of node {self._rank}")
 
     def _start(self) -> None:
         if self._firmware is not None:

@@ -127,6 +127,10 @@ class Scope(Protocol):
         """A task of the scope failed, and nobody awaited it."""
 
 
+_CLINGING: list[Coroutine[Any, Any, Any]] = []
+"""Coroutines that did not let themselves be ended."""
+
+
 class Task(Wait[T]):
     """A running coroutine. Awaiting it gives its result or raises its exception.
 
@@ -234,19 +238,37 @@ class Task(Wait[T]):
     def __str__(self) -> str:
         return f"task {self.name!r}"
 
-    def close(self) -> None:
-        """End the coroutine where it is, without a result."""
-        if not self.done:
-            self.done = True
+    def kill(self) -> None:
+        """End the coroutine where it is, without a result, whatever it does about that: nothing of it runs again."""
+        if self.done:
+            return
+        self.done = True
+        if self._waking is not None:
+            self._waking.cancel()
+        if self._wait is not None:
+            self._wait.abandon(self)
+        self.scheduler.forget(self)
+        try:
             self._coroutine.close()
+        except BaseException:
+            # Foreign code that awaits while it is ended, or raises, has no say in it. It is kept where it stands:
+            # Python would ask it again when it is collected.
+            _CLINGING.append(self._coroutine)
 
     def _step(self, value: object, error: BaseException | None) -> None:
+        if self.done:
+            return
         self._wait = self._waking = None
         self.scheduler.current = self
         try:
             self._advance(value, error)
         except StopIteration as stop:
             self._finish(stop.value, None)
+        except GeneratorExit as failure:
+            # Nobody has ended it, so it is one of its own; and none can be thrown into who awaits it.
+            error = RuntimeError("coroutine raised GeneratorExit")
+            error.__cause__ = failure
+            self._finish(None, error)
         except BaseException as failure:
             self._finish(None, failure)
         finally:
@@ -389,9 +411,18 @@ class Scheduler:
         self._failure = TaskError(task.name, task.rank, self.now, task.error)
         self._failure.__cause__ = task.error
 
+    def forget(self, task: Task[Any]) -> None:
+        """A task will not end by itself any more."""
+        self._tasks.pop(task, None)
+
+    def kill(self, rank: int) -> None:
+        """End all tasks of a node where they are."""
+        for task in self.tasks:
+            if task.rank == rank:
+                task.kill()
+
     def close(self) -> None:
         """End all tasks where they are, so that their ``finally`` blocks run."""
         for task in self.tasks:
-            self._tasks.pop(task, None)
-            task.close()
+            task.kill()
         self._heap.clear()

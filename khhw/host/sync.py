@@ -212,6 +212,7 @@ class scope:
     ) -> None:
         owner = self._owner
         if owner is None or kind is GeneratorExit:
+            # It is ended where it is, and may wait for nobody.
             return
         self._closing = True
         if self._error is not None:

@@ -19,8 +19,8 @@ from khhw.node import Node
 from khhw.node.commands import controls
 
 __all__ = [
-    "ALLOWED_IMPORTS", "HEADER_BYTES", "Image", "ImageError", "Main", "build_image", "image_length", "load_image",
-    "place_of",
+    "ALLOWED_IMPORTS", "HEADER_BYTES", "Image", "ImageError", "Main", "build_image", "described", "image_length",
+    "load_image", "place_of",
 ]
 
 Main = Callable[[Node, str], Awaitable[None]]

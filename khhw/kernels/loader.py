@@ -11,6 +11,7 @@ from khhw.kernels.image import (
     HEADER_BYTES,
     Image,
     ImageError,
+    Main,
     described,
     image_length,
     load_image,
@@ -25,6 +26,7 @@ from khhw.node import (
     WrongLine,
     current_task,
     scope,
+    spawn,
 )
 from khhw.node.commands import parse_number, prompt, shortened
 from khhw.node.reader import RawEnd, RawWrite, Reading
@@ -84,7 +86,8 @@ class Loader:
                     await self._obey(reading)
 
     async def say(self, text: str) -> None:
-        """Print lines, each behind the node's prompt."""
+        """Print lines, each behind the node's prompt, and not behind what a kernel has left unfinished."""
+        await self._node.console.end_line()
         for line in text.splitlines():
             await self._node.console.print(f"{prompt(self._node.rank)}{line}")
 
@@ -175,14 +178,14 @@ class Loader:
         # What came behind the boot line is the kernel's to read.
         self._node.console.put_back(self._pending)
         self._pending = []
+        loader = await current_task()
         try:
             async with scope():
-                await main(self._node, arguments.strip(" "))
-        except GeneratorExit:
-            # The machine is taken down while the kernel runs.
-            raise
+                # In a task of its own: what it does to that, or leaves behind there, is not done to ours.
+                await (await spawn(_run(main, self._node, arguments.strip(" ")), name=f"kernel {image.name}"))
         except BaseException as error:
-            if not isinstance(error, Exception | SystemExit) and (await current_task()).cancelling:
+            if loader.done or loader.cancelling:
+                # The node is held, or the machine taken down.
                 raise
             # Foreign code: whatever it does wrong, the node comes back to its prompt.
             await self.say(f"error: kernel {image.name} failed: {described(error)}{place_of(error)}")
@@ -195,6 +198,10 @@ class Loader:
         base = self._node.layout.reception.base
         self._node.memory.clear(base, len(self._node.memory) - base)
         await self.say("ready, type help")
+
+
+async def _run(main: Main, node: Node, arguments: str) -> None:
+    await main(node, arguments)
 
 
 async def run_loader(transport: NodeTransport) -> None:

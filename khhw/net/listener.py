@@ -58,8 +58,15 @@ class Listener:
             self._came.clear()
             await self._came.wait()
 
+    def end(self) -> None:
+        """The net is no more: whoever waits to accept gets an error."""
+        self._closed = True
+        self._came.set()
+
     async def close(self) -> None:
         """Take no more connections; those that wait to be accepted are reset."""
+        if self._closed:
+            return
         self._closed = True
         self._when_closed()
         self._came.set()

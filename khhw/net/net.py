@@ -166,6 +166,8 @@ class Net:
             _open_nets.get(self._owner[0], {}).pop(self._owner[1], None)
         for connection in list(self.table.connections.values()):
             connection.fail(error)
+        for listener in self.listeners.values():
+            listener.end()
         for task in self._tasks:
             task.cancel()
 
@@ -188,9 +190,12 @@ class Net:
         ------
         NetError
             If the port is taken.
+        ClosedError
+            If the net is closed.
         """
         if not 0 <= port < _PORTS:
             raise ValueError(f"Ports have 16 bits: {port}")
+        self._check()
         if port in self.listeners:
             raise NetError(f"port {port} of node {self.node.rank} is taken")
         listener = self.listeners[port] = Listener(

@@ -37,6 +37,7 @@ class NodeConsole:
         self._out = out
         self._head = 0
         self._unread: list[TreePacket] = []
+        self._unfinished = False
         self._turn: Queue[None] = Queue(1, "a turn to speak")
         self._turn.put_nowait(None)
 
@@ -73,6 +74,11 @@ class NodeConsole:
     def put_back(self, packets: list[TreePacket]) -> None:
         """Leave packets to whoever reads the console next, in front of newer ones."""
         self._unread = packets + self._unread
+
+    async def end_line(self) -> None:
+        """End the line that was begun towards the outside, if one was: by text without a newline, or cut off."""
+        if self._unfinished:
+            await self.send(b"\n")
 
     async def print(self, text: str) -> None:
         """Send a line of text to the outside. What UTF-8 cannot say is sent as a backslash and its number."""
@@ -135,6 +141,8 @@ class NodeConsole:
 
     async def _send(self, block: bytes, destination: int) -> None:
         await self._node.wait(Irq.CONSOLE_SENT)
+        if destination == EXTERNAL:
+            self._unfinished = not block.endswith(b"\n")
         self._node.memory[self._out.base] = block
         await self._node.write("CONSOLE_TX_ADDRESS", self._out.base)
         await self._node.write("CONSOLE_TX_DEST", destination)

@@ -122,11 +122,11 @@ class InjectionRing:
             address = await self._take(len(data), align)
             try:
                 await self.room(1)
+                self._node.memory[address] = data
+                last = self.push(make(address))
             except BaseException:
                 self._space.take_back()
                 raise
-            self._node.memory[address] = data
-            last = self.push(make(address))
             self._staged.append(last)
         finally:
             self._turn.put_nowait(None)
@@ -143,6 +143,8 @@ class InjectionRing:
             address = self._space.take(length, align)
             if address is not None:
                 return address
+            # Who put it there may have been cancelled before the doorbell.
+            await self.doorbell()
             await self.left(self._staged[0])
 
     async def post(self, *descriptors: bytes) -> int:

@@ -20,6 +20,8 @@ FAILURES = {
     "exit": ("raise SystemExit(3)", "SystemExit: 3, in failing line 3"),
     "as if by Ctrl-C": ("raise KeyboardInterrupt", "KeyboardInterrupt, in failing line 3"),
     "a stop": ("raise StopIteration", "RuntimeError: coroutine raised StopIteration, in failing line 3"),
+    "as if taken down": ("raise GeneratorExit", "RuntimeError: coroutine raised GeneratorExit, in failing line 3"),
+    "its task ended": ("(await current_task()).cancel(); await node.sleep(9)", "Cancelled, in failing line 3"),
     "its own": ("raise Own('mine')", "Own: mine, in failing line 3"),
     "no text": ("raise Silent", "Silent: (its text cannot be had: RuntimeError), in failing line 3"),
     "surrogates": ("raise ValueError('\\udc80')", r"ValueError: \udc80, in failing line 3"),
@@ -38,7 +40,7 @@ class Silent(Exception):
     def __str__(self):
         raise RuntimeError
 
-from khhw.node import spawn
+from khhw.node import current_task, spawn
 
 async def leave():
     raise SystemExit(4)
@@ -110,6 +112,61 @@ def test_a_kernel_has_ended_when_its_loader_says_so(rig, tmp_path):
     at_prompt(rig)
 
 
+LEAVING = """
+from khhw.node import timeout
+
+async def main(node, arguments):
+    await timeout(20_000).__aenter__()
+    await node.console.send(b"x" * 500)
+"""
+CLINGING = """
+async def main(node, arguments):
+    while True:
+        try:
+            await node.console.print(f"node {node.rank}> clinging: open")
+            while True:
+                await node.sleep(50)
+                node.memory[0x8000] = b"still here"
+        except BaseException:
+            node.memory[0x8000] = b"still here"
+"""
+
+
+def test_what_a_kernel_leaves_behind_is_not_its_loaders(rig, tmp_path):
+    path = tmp_path / "leaving.py"
+    path.write_text(LEAVING)
+
+    async def program():
+        await rig.console.load(build_image(path), base(rig), rig.ranks)
+        await rig.console.done("leaving", rig.ranks, since=await rig.console.boot(base(rig), "", rig.ranks))
+        await rig.outside.sleep(40_000)
+
+    rig.run(program())
+    at_prompt(rig)
+
+
+def test_a_kernel_is_gone_when_its_node_is_held_whatever_it_does(rig, tmp_path):
+    path = tmp_path / "clinging.py"
+    path.write_text(CLINGING)
+
+    async def program():
+        await rig.console.load(build_image(path), base(rig), [0])
+        await rig.console.opened("clinging", [0], since=await rig.console.boot(base(rig), "", [0]))
+        await rig.outside.sleep(1000)
+        await rig.owner.hold(0, clear=True)
+        await rig.outside.sleep(5000)
+        mark = len(rig.console.transcript)
+        await rig.owner.set_console(0, 2, [1, 2])
+        await rig.owner.release(0)
+        await rig.console.wait([0], "ready", since=mark)
+        await rig.outside.sleep(5000)
+
+    rig.run(program())
+    assert rig.machine.host.nodes[0].peek(0x8000, 10) == bytes(10)
+    assert sum("processor" in task.name for task in rig.machine.host.scheduler.tasks) == len(rig.ranks)
+    at_prompt(rig)
+
+
 def test_a_machine_is_taken_down_while_a_kernel_runs(rig, image, tmp_path):
     path = tmp_path / "waiting.py"
     path.write_text(WAITING)
@@ -122,6 +179,7 @@ def test_a_machine_is_taken_down_while_a_kernel_runs(rig, image, tmp_path):
     said = len(rig.console.transcript)
     rig.machine.host.scheduler.close()
     assert len(rig.console.transcript) == said
+    assert rig.machine.host.scheduler.tasks == []
 
 
 def test_a_module_that_leaves_or_nests_too_deep_is_an_image_error(tmp_path):

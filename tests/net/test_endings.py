@@ -3,6 +3,7 @@
 import pytest
 
 from khhw.host.scheduler import sleep
+from khhw.host.sync import spawn
 from khhw.net import ClosedError, NetError, NoAnswerError, NotAllowedError, ResetError, tcp_send
 from khhw.net.endpoint import MOST_TRIES
 from khhw.net.segments import CONNECTIONS
@@ -264,6 +265,31 @@ def test_after_the_end():
             await send_for_ever(connection)
 
     Nets().run(client, server)
+
+
+def test_a_port_is_closed_once_and_a_net_that_is_closed_has_none():
+    async def client(net):
+        before = await net.listen(PORT)
+        await before.close()
+        listener = await net.listen(PORT)
+        await before.close()
+        assert net.listeners == {PORT: listener}
+        waiting = await spawn(accepted(listener))
+        await net.node.sleep(10)
+        await net.close()
+        with pytest.raises(ClosedError):
+            await net.listen(PORT)
+        return await waiting
+
+    async def accepted(listener):
+        with pytest.raises(ClosedError):
+            await listener.accept()
+        return True
+
+    async def server(net):
+        await net.node.sleep(10)
+
+    assert Nets().run(client, server)[0]
 
 
 def test_a_closed_port_lets_nobody_wait():

@@ -6,7 +6,7 @@ import pytest
 
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
-from khhw.host.sync import gather, spawn
+from khhw.host.sync import gather, spawn, timeout
 from khhw.node import BusError, InjectionRing, Node, message_descriptor, put_descriptor
 from rtl.registers import Irq
 from tests.reference import Rig
@@ -252,3 +252,30 @@ def test_a_second_ring_is_as_good(run):
         return [packet.payload[0] for packet in await b.reception.receive(100)]
 
     assert run(program) == list(range(30))
+
+
+def test_a_message_that_is_wrong_keeps_no_room(run):
+    async def program(a, b):
+        for _ in range(3):
+            with pytest.raises(ValueError, match="does not fit in 6 bits"):
+                await a.put(1, 0, 0, bytes(3000), key=1000)
+        for number in range(3):
+            await a.send(1, bytes([number]) * 3000)
+        return [packet.payload[0] for packet in await b.reception.receive(100)][:1]
+
+    assert run(program) == [0]
+
+
+def test_who_is_cancelled_before_the_doorbell_keeps_nobody_waiting(run):
+    async def program(a, _b):
+        for _ in range(2):
+            try:
+                async with timeout(0):
+                    await a.send(1, bytes(3000))
+            except TimeoutError:
+                pass
+        async with timeout(50_000):
+            await a.send(1, bytes(3000))
+        return True
+
+    assert run(program)
