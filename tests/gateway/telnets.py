@@ -69,7 +69,22 @@ class Telnets:
 
     def wait_for_lines(self, count):
         """Until so many lines have been written to the console."""
+        self._wait_until(lambda: len(self.console.lines) >= count)
+
+    def wait_until_held_back(self):
+        """Until a line is being written, no more are taken, and what a person types waits for room."""
+        typed = self.consoles._typed
+        self._wait_until(lambda: self.console.lines and typed.full() and typed._putters)
+
+    def wait_for_urgent(self):
+        """Until it is known here that a person has sent urgent data, of which nothing has been read."""
+        self._wait_until(lambda: any(carrier.wire._urgent_arrives for carrier in self._carriers()))
+
+    def _carriers(self):
+        return list(self.sockets._carriers.values())
+
+    def _wait_until(self, condition):
         end = time.monotonic() + 10
-        while len(self.console.lines) < count:
+        while not condition():
             assert time.monotonic() < end, self.console.lines
             time.sleep(0.005)

@@ -41,11 +41,10 @@ def test_text_in_front_of_a_data_mark_is_dropped(ahead):
         telnets.console.hold()
         # One that is being written, sixteen that wait, and one more that waits for room.
         person.sendall(b"early\r\n" * 18 + b"late\r\n" * 5)
-        telnets.wait_for_lines(1)
-        time.sleep(0.1)
+        telnets.wait_until_held_back()
         person.send(b"x" * ahead + b"\r\nlate\r\n" * 20 + command(IP) + command(DM), socket.MSG_OOB)
         person.sendall(b"info\r\n" + command(AYT))
-        time.sleep(0.1)
+        telnets.wait_for_urgent()
         telnets.console.release()
         assert heard.readline() == b"[Yes]\r\n"
         telnets.wait_for_lines(19)

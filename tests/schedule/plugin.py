@@ -95,7 +95,7 @@ class _Notes:
             self.failed.add(node)
 
     def pytest_sessionfinish(self) -> None:
-        cache = self.config.cache
+        cache = getattr(self.config, "cache", None)
         if cache is not None and self.took:
             new = {node: [took.wall, took.cpu] for node, took in self.took.items() if node not in self.failed}
             cache.set(NOTED, {**cache.get(NOTED, {}), **new})
