@@ -10,12 +10,13 @@ from khhw.control.tables import table_writes
 from khhw.node import Shape
 from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from khhw.sim.engine import Engine
-from rtl.formats import TreeHeader, pack
+from rtl.formats import ControlOp, ControlWord, TreeHeader, pack
 
 __all__ = ["open_up"]
 
 _HEADER_FLITS = 3
 _STAMPED = pack(TreeHeader, owner=1, external=1)
+_FAILED = pack(ControlWord, op=ControlOp.FAILED)
 
 
 def open_up(engine: Engine) -> None:
@@ -45,7 +46,7 @@ def _tell_all(engine: Engine, words: Sequence[Control]) -> None:
     ranks = np.arange(engine.nodes, dtype=np.uint64)
     packets[:, 0] |= np.uint64(_STAMPED) | ranks << np.uint64(TreeHeader["vector"].offset)
     answers = engine.serve(packets)[:, _HEADER_FLITS:_HEADER_FLITS + len(words)]
-    failed = answers >> np.uint64(56) & np.uint64(0x80)
+    failed = answers & np.uint64(_FAILED)
     if failed.any():
         rank, word = np.argwhere(failed)[0]
         raise OwnerError(f"Node {rank} refused a write of {register_name(words[word].address)}")
