@@ -1,6 +1,7 @@
 """Consoles for telnet without a machine: what people type is noted, and nodes say what a test has them say."""
 
 import socket
+import threading
 import time
 from contextlib import contextmanager
 
@@ -28,7 +29,11 @@ class StandInConsole:
         await self._free.wait()
 
     def hold(self):
+        """Not before it is done: what a person types passes what is posted."""
+        held = threading.Event()
         self._inbox.post(OUTSIDE, self._free.clear)
+        self._inbox.post(OUTSIDE, held.set)
+        assert held.wait(10)
 
     def release(self):
         self._inbox.post(OUTSIDE, self._free.set)
