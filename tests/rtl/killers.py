@@ -3,8 +3,8 @@
 All mutants of testbenches and of proofs are tried. First every testbench whose design under test imports the faulty
 module, the smallest design first, up to the first that fails; with ``--suite`` what survives them all is put into a
 copy of the checkout, whose tests run as ``make test`` does. What was found is kept in the build folder, by mutant and
-by the text of its module and of the testbenches: a run that was stopped goes on where it was. With ``--write`` the
-table goes to docs/results/mutants.json and mutants.md.
+by the text of its module and of the testbenches: a run that was stopped goes on where it was. With ``--write`` it goes
+to docs/results/mutants.json and mutants.md as well, from where another machine goes on.
 """
 
 import argparse
@@ -55,6 +55,8 @@ class Outcome:
         nothing quicker saw the fault.
     seconds : float
         Of wall.
+    key : str
+        Digest of the fault and of all sources and testbenches it can reach: what this was found for.
     """
 
     mutant: str
@@ -63,6 +65,7 @@ class Outcome:
     stage: str
     killer: str
     seconds: float
+    key: str
 
 
 def all_mutants() -> list[Mutant]:
@@ -172,15 +175,26 @@ def _kept() -> Path:
     return build_root() / "mutants"
 
 
-def _outcome(mutant: Mutant, benches: Sequence[Testbench]) -> tuple[Path, Outcome | None]:
-    """Where the outcome of a mutant is kept, and it, if it was found for these sources."""
+def _key(mutant: Mutant, benches: Sequence[Testbench]) -> str:
     reached = benches_of(mutant, benches)
     sources = {module for bench in reached for module in imported_by(bench.dut.partition(":")[0])}
-    facts = [mutant.module, mutant.old, mutant.new,
-             sorted(file_digest(file) for name in sources if (file := _file(name))),
-             [file_digest(bench.file) for bench in reached]]
-    file = _kept() / f"{digest(facts)}.json"
-    return file, Outcome(**json.loads(file.read_text())) if file.is_file() else None
+    return digest([mutant.module, mutant.old, mutant.new,
+                   sorted(file_digest(file) for name in sources if (file := _file(name))),
+                   [file_digest(bench.file) for bench in reached]])
+
+
+@functools.cache
+def _committed() -> dict[str, Outcome]:
+    """What earlier runs wrote, by key."""
+    found = json.loads(RESULTS.read_text())["outcomes"] if RESULTS.is_file() else []
+    return {each["key"]: Outcome(**each) for each in found}
+
+
+def _outcome(mutant: Mutant, benches: Sequence[Testbench]) -> tuple[Path, Outcome | None]:
+    """Where the outcome of a mutant is kept, and it, if it was found for these sources."""
+    key = _key(mutant, benches)
+    file = _kept() / f"{key}.json"
+    return file, Outcome(**json.loads(file.read_text())) if file.is_file() else _committed().get(key)
 
 
 def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None) -> Outcome:
@@ -193,7 +207,7 @@ def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | N
     if not killer and suite_minutes is not None:
         stage, killer = "suite", killer_in_suite(mutant, suite_minutes)
     spent = time.monotonic() - started + (known.seconds if known else 0)
-    found = Outcome(mutant.what, mutant.module, mutant.breaks, stage, killer, round(spent, 1))
+    found = Outcome(mutant.what, mutant.module, mutant.breaks, stage, killer, round(spent, 1), file.stem)
     with lock(file):
         write_atomically(file, json.dumps(asdict(found)) + "\n")
     return found
@@ -212,16 +226,25 @@ def in_time(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float |
     return tried(mutant, benches, suite_minutes)
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """The page: every mutant and what saw it."""
+def table(outcomes: Sequence[Outcome], left: int = 0) -> str:
+    """The page: every mutant and what saw it, and how many have not been tried with these sources."""
     killed = sum(bool(outcome.killer) for outcome in outcomes)
+    untried = f" {left} more have not been tried since the sources they reach were changed." if left else ""
     rows = "\n".join(f"| {outcome.mutant} | `{outcome.module}` | `{outcome.expected}` | "
                      f"{outcome.killer.replace('|', '/') or '**survives**'} |" for outcome in outcomes)
     return (f"# Mutants\n\nEach line is one fault put into the RTL, and the first testbench or test that failed with "
             f"it.\nProofs are not counted here: `make prove` shows that the property in the third column fails too.\n\n"
             f"`make mutants`: {killed} of {len(outcomes)} are seen by tests, in "
-            f"{sum(outcome.seconds for outcome in outcomes) / 60:.0f} minutes.\n\n"
+            f"{sum(outcome.seconds for outcome in outcomes) / 60:.0f} minutes of one core each.{untried}\n\n"
             f"| Fault | Module | Made for | Seen by |\n|---|---|---|---|\n{rows}\n")
+
+
+def write(benches: Sequence[Testbench]) -> None:
+    """Write what is known of all mutants."""
+    known = [found for mutant in all_mutants() if (found := _outcome(mutant, benches)[1])]
+    left = len(all_mutants()) - len(known)
+    RESULTS.write_text(json.dumps({"left": left, "outcomes": [asdict(each) for each in known]}, indent=1) + "\n")
+    PAGE.write_text(table(known, left))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -246,13 +269,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 outcomes[mutant] = found
                 if found and found != before:
                     print(f"{found.killer or 'SURVIVES':<60} {found.mutant} ({found.seconds:.0f} s)", flush=True)
+    if chosen.write:
+        write(benches)
     ordered = [found for mutant in mutants if (found := outcomes[mutant])]
     if len(ordered) < len(mutants):
         print(f"{len(mutants) - len(ordered)} mutants are left for the next run: the time is over")
         return 1
-    if chosen.write:
-        RESULTS.write_text(json.dumps([asdict(outcome) for outcome in ordered], indent=1) + "\n")
-        PAGE.write_text(table(ordered))
     unseen = [outcome for mutant, outcome in zip(mutants, ordered, strict=True)
               if not outcome.killer and mutant.finder is Finder.TESTBENCH]
     print(f"{sum(bool(outcome.killer) for outcome in ordered)} of {len(ordered)} mutants seen by tests, "

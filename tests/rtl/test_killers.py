@@ -52,6 +52,11 @@ def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path):
     # When the time is over, only what needs no work is told.
     assert in_time(mutant(), BENCHES, 1.0, 0.0).killer == "tests/a.py::test_x"
     assert in_time(mutant("rtl.guard.gate"), BENCHES, 1.0, 0.0) is None
+    # What was committed counts on another machine.
+    found = tried(mutant(), BENCHES, None)
+    monkeypatch.setattr(killers, "_committed", lambda: {found.key: found})
+    monkeypatch.setenv("KHHW_BUILD", str(tmp_path / "another"))
+    assert tried(mutant(), BENCHES, None) == found
     # With another text of the bench it is tried again.
     monkeypatch.setattr(killers, "file_digest", lambda _: "changed")
     assert tried(mutant(), BENCHES, None).killer == ""
@@ -64,8 +69,8 @@ def test_a_fault_is_seen_and_one_that_changes_nothing_is_not():
 
 
 def test_survivors_stand_out_in_the_table():
-    page = table([Outcome("a", "rtl.x", "case", "benches", "guard: case", 60),
-                  Outcome("b", "rtl.y", "p", "suite", "", 60)])
+    page = table([Outcome("a", "rtl.x", "case", "benches", "guard: case", 60, "k"),
+                  Outcome("b", "rtl.y", "p", "suite", "", 60, "l")], left=3)
     assert "| a | `rtl.x` | `case` | guard: case |" in page
     assert "| b | `rtl.y` | `p` | **survives** |" in page
-    assert "1 of 2 are seen by tests, in 2 minutes" in page
+    assert "1 of 2 are seen by tests, in 2 minutes of one core each. 3 more have not been tried since" in page
