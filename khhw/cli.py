@@ -5,8 +5,11 @@ its docstring is its help. They import what they need when they run, so that ``k
 """
 
 import argparse
+import contextlib
 import errno
 import importlib
+import io
+import os
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -45,30 +48,63 @@ def _parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments`; return the exit code."""
+    _print_anything()
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            # What cannot be printed is noticed here, and not when Python ends.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+        return FAILED
+    except OSError as error:
+        _drop_output()
+        _say(_in_a_sentence(error))
+        return WRONG_REQUEST
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     chosen = _parser().parse_args(arguments)
     from khhw.errors import BuildError, RequestError
-    from khhw.visible import visible
-
-    def say(problem: object) -> None:
-        # What is wrong is often wrong in a file or a name that somebody else made.
-        print(visible(f"khhw: {problem}", lines=True), file=sys.stderr)
 
     try:
         return int(chosen.run(chosen))
     except RequestError as error:
-        say(error)
+        _say(error)
         return WRONG_REQUEST
     except BuildError as error:
-        say(error)
+        _say(error)
         return FAILED
     except KeyboardInterrupt:
-        say("interrupted")
+        _say("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:
-        return FAILED
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        say(f"the disk is full: {error.filename or 'a file'} could not be written; make room, or choose another folder "
-            "(-o, KHHW_BUILD)")
-        return FAILED
+
+
+def _say(problem: object) -> None:
+    from khhw.visible import visible
+
+    with contextlib.suppress(OSError):
+        # What is wrong is often wrong in a file or a name that somebody else made.
+        print(visible(f"khhw: {problem}", lines=True), file=sys.stderr)
+
+
+def _print_anything() -> None:
+    """Let terminals that do not know a character show its number instead of ending the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _in_a_sentence(error: OSError) -> str:
+    """What the operating system refused."""
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = f"the disk is full ({reason}); make room, or choose another folder (-o, KHHW_BUILD)"
+    return f"{error.filename or 'what was to be printed or written cannot be'}: {reason}"
+
+
+def _drop_output() -> None:
+    """Nothing more is printed: Python would try again when it ends, and complain."""
+    with contextlib.suppress(OSError, ValueError), open(os.devnull, "w", encoding="utf-8") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())

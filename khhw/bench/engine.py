@@ -198,4 +198,4 @@ def _fabric(parameters: Parameters, load: float, repeat: int, seconds: float, se
 
 def _resident() -> int:
     """Bytes of memory this process holds."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * _PAGE

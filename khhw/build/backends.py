@@ -110,13 +110,13 @@ class Backend(ABC):
     def run(
         self, build: Path, folder: Path, *, results: Path, log: Path, modules: Sequence[str], case: str | None,
         seed: int, path: Sequence[Path], environment: Mapping[str, str], time_limit: float | None,
-        on_line: Callable[[str], None] | None,
+        on_line: Callable[[str], None] | None, on_stop: Callable[[bool], None] | None = None,
     ) -> str:
         """Run test modules; say what went wrong with the simulator itself, or nothing."""
         runner = self.runner()
         search = [str(entry.absolute()) for entry in path] + [entry or os.getcwd() for entry in sys.path]
         if isinstance(runner, TimedRunner):
-            runner.time_limit, runner.on_line = time_limit, on_line
+            runner.time_limit, runner.on_line, runner.on_stop = time_limit, on_line, on_stop
         chosen = "|".join(map(re.escape, modules))
         try:
             with _import_path(search):

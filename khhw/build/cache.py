@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -18,12 +19,15 @@ from pathlib import Path
 from khhw.errors import RequestError
 
 __all__ = ["COMPLETE", "build_once", "build_root", "checkout", "claim_folder", "digest", "file_digest", "lock",
-           "refuse_full_disk", "write_atomically"]
+           "refuse_full_disk", "refuse_unbuildable", "write_atomically"]
 
 COMPLETE = "complete.json"
 """Marks a finished folder; holds the facts that made its name."""
 
 _LITTLE = 1 << 20
+
+_UNBUILDABLE = re.compile(r"[^\w@%+=,./~-]")
+"""Characters that mean something to make or to its shell."""
 
 UNUSED_DAYS = 14
 """A build folder that nothing used for this long is removed when a sibling is built."""
@@ -43,7 +47,7 @@ def build_root() -> Path:
     Raises
     ------
     RequestError
-        If the folder cannot be made or written.
+        If the folder cannot be made or written, or has a name that make and Verilator cannot handle.
     """
     root = checkout()
     if chosen := os.environ.get("KHHW_BUILD"):
@@ -52,6 +56,7 @@ def build_root() -> Path:
         folder = root / "sim_build"
     else:
         folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "khhw"
+    refuse_unbuildable(folder, "the build folder", "set KHHW_BUILD to a folder")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -59,6 +64,28 @@ def build_root() -> Path:
     if not os.access(folder, os.W_OK):
         raise RequestError(f"the build folder {folder} is not writable; set KHHW_BUILD to one that is")
     return folder
+
+
+def refuse_unbuildable(path: Path, what: str, remedy: str) -> None:
+    """Refuse a path that make and Verilator take apart: with a blank, or another character that they or a shell obey.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        Begins the sentence.
+    remedy : str
+        Ends it, in front of "whose name has none".
+
+    Raises
+    ------
+    RequestError
+        Names the path and what is in it.
+    """
+    if found := _UNBUILDABLE.search(str(path)):
+        wrong = "a blank" if found[0].isspace() else f"the character {found[0]!r}"
+        raise RequestError(f"{what} {str(path)!r} has {wrong} in its name, which make and Verilator cannot handle; "
+                           f"{remedy} whose name has none")
 
 
 def digest(facts: object) -> str:
@@ -79,7 +106,7 @@ def file_digest(path: Path) -> str:
 def lock(path: Path) -> Iterator[None]:
     """Hold the lock that belongs to `path`, waiting for it. It ends with the process at the latest."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".lock"), "w") as file:
+    with open(path.with_name(path.name + ".lock"), "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -124,7 +151,7 @@ def claim_folder(parent: Path, name: str) -> Iterator[Path]:
     number = 1
     while True:
         folder = parent / (name if number == 1 else f"{name}-{number}")
-        with open(parent / f"{folder.name}.lock", "w") as file:
+        with open(parent / f"{folder.name}.lock", "w", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -138,7 +165,8 @@ def claim_folder(parent: Path, name: str) -> Iterator[Path]:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a file that other processes see whole or not at all."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
         file.write(text)
     # Temporary files are for their owner alone; what is kept is for whoever may read the folder.
     os.chmod(file.name, 0o644)

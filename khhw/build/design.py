@@ -101,7 +101,7 @@ class Design:
     def load(cls, folder: Path) -> "Design":
         """Read a design that :func:`convert` left in `folder`."""
         try:
-            facts = json.loads((folder / DESCRIPTION).read_text())
+            facts = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise RequestError(f"the Verilog kept in {folder} is damaged ({error}): remove that folder, and it is "
                                "converted again") from error
@@ -165,7 +165,7 @@ def convert(
     with lock(index):
         if not _is_current(index):
             _run_conversion(request, folder, index)
-        return replace(Design.load(folder / json.loads(index.read_text())["folder"]), request=asked)
+        return replace(Design.load(folder / json.loads(index.read_text(encoding="utf-8"))["folder"]), request=asked)
 
 
 def _own_path() -> list[Path]:
@@ -182,7 +182,7 @@ def _is_current(index: Path) -> bool:
     if not index.is_file():
         return False
     try:
-        facts = json.loads(index.read_text())
+        facts = json.loads(index.read_text(encoding="utf-8"))
     except ValueError:
         return False
     if not (index.parents[1] / facts["folder"] / DESCRIPTION).is_file():
@@ -201,8 +201,8 @@ def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path) -> No
 
     def write(target: Path) -> None:
         for name, text in files.items():
-            (target / name).write_text(text)
-        (target / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n")
+            (target / name).write_text(text, encoding="utf-8")
+        (target / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
     name = f"{facts['top']}-{digest([files, facts])}"
     build_once(folder / name, {"target": request["target"], "values": request["values"]}, write)
@@ -212,10 +212,10 @@ def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path) -> No
 def _converter(request: Mapping[str, Any]) -> dict[str, Any]:
     # Compiled files tell sources apart by their size and second: a quick edit would be passed over.
     flags = ["-B", *(["-W", "error"] if request["strict"] else [])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(request["path"])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(request["path"]), "PYTHONIOENCODING": "utf-8"}
     process = subprocess.run(
-        [sys.executable, *flags, "-m", "khhw.build.elaborate"], input=json.dumps(request), text=True,
-        capture_output=True, env=environment, check=False)
+        [sys.executable, *flags, "-m", "khhw.build.elaborate"], input=json.dumps(request),
+        encoding="utf-8", errors="replace", capture_output=True, env=environment, check=False)
     _, marker, answer = process.stdout.rpartition("\0")
     if process.returncode or not marker:
         return {"failed": process.stderr.strip() or f"the converter ended with code {process.returncode}"}

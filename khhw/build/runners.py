@@ -1,10 +1,12 @@
 """cocotb's runners, with what they do not offer: no needless visibility, FST, a time limit, live output."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,6 +15,7 @@ from cocotb_tools.runner import SUPPORTED_RUNNERS, Icarus, Runner
 from cocotb_tools.runner import Verilator as StockVerilator
 
 from khhw.build.toolchain import Verilator
+from khhw.debugger import Terminal
 from khhw.errors import BuildError
 
 __all__ = ["LeanVerilator", "TimedIcarus", "TimedRunner", "run_followed"]
@@ -29,12 +32,15 @@ class TimedRunner(Runner):
         Seconds a command may take.
     on_line : callable or None
         Called with each line of output, its end stripped.
+    on_stop : callable or None
+        See :class:`khhw.debugger.Terminal`.
     waves_wanted : bool
         Instead of the runner's own idea, which a WAVES variable changes even where the build cannot write waves.
     """
 
     time_limit: float | None = None
     on_line: Callable[[str], None] | None = None
+    on_stop: Callable[[bool], None] | None = None
     waves_wanted = False
     tool_environment: Mapping[str, str] = {}
 
@@ -48,12 +54,14 @@ class TimedRunner(Runner):
             self._run_one([str(word) for word in command], Path(cwd), stdout)
 
     def _run_one(self, command: list[str], cwd: Path, log: TextIO | None) -> None:
-        run_followed(command, cwd, self.env, log, time_limit=self.time_limit, on_line=self.on_line)
+        run_followed(command, cwd, self.env, log, time_limit=self.time_limit, on_line=self.on_line,
+                     on_stop=self.on_stop)
 
 
 def run_followed(
     command: Sequence[str], cwd: Path, env: Mapping[str, str], log: TextIO | None, *,
     time_limit: float | None = None, on_line: Callable[[str], None] | None = None,
+    on_stop: Callable[[bool], None] | None = None,
 ) -> None:
     """Run a command to its end, in a process group of its own that ends with it.
 
@@ -68,9 +76,11 @@ def run_followed(
     log : file or None
         Gets what it prints.
     time_limit : float or None
-        Seconds it may take.
+        Seconds it may take; those in which it stands in Python's debugger do not count.
     on_line : callable or None
         Called with each line it prints, its end stripped.
+    on_stop : callable or None
+        Called when it stops in the debugger and when it goes on, see :class:`khhw.debugger.Terminal`.
 
     Raises
     ------
@@ -78,10 +88,18 @@ def run_followed(
         If it fails or takes too long.
     """
     name = Path(command[0]).name
-    with subprocess.Popen(
-        command, cwd=cwd, env=env, start_new_session=True, text=True, errors="replace",
+    watchdog = _Watchdog(time_limit)
+
+    def stops(stopped: bool) -> None:
+        watchdog.rest(stopped)
+        if on_stop is not None:
+            on_stop(stopped)
+
+    with Terminal(stops) as terminal, subprocess.Popen(
+        command, cwd=cwd, env={**env, "PYTHONIOENCODING": "utf-8", **terminal.environment}, start_new_session=True,
+        pass_fds=terminal.descriptors, encoding="utf-8", errors="replace",
         stdout=subprocess.PIPE if on_line else log or subprocess.DEVNULL, stderr=subprocess.STDOUT,
-    ) as process, _Watchdog(process, time_limit) as watchdog:
+    ) as process, watchdog.of(process):
         try:
             for line in process.stdout or ():
                 if log is not None:
@@ -101,23 +119,37 @@ def run_followed(
 class _Watchdog:
     """Ends a process, in a thread of its own, when it runs too long."""
 
-    def __init__(self, process: "subprocess.Popen[str]", seconds: float | None) -> None:
+    def __init__(self, seconds: float | None) -> None:
         self.barked = False
-        self._process = process
-        self._timer = threading.Timer(seconds, self._bark) if seconds is not None else None
+        self._left = seconds
+        self._since = 0.0
+        self._process: subprocess.Popen[str] | None = None
+        self._timer: threading.Timer | None = None
 
     def _bark(self) -> None:
         self.barked = True
-        _end(self._process)
+        if self._process is not None:
+            _end(self._process)
 
-    def __enter__(self) -> "_Watchdog":
-        if self._timer is not None:
-            self._timer.start()
-        return self
+    @contextlib.contextmanager
+    def of(self, process: "subprocess.Popen[str]") -> Iterator[None]:
+        """Watch a process."""
+        self._process = process
+        self.rest(False)
+        try:
+            yield
+        finally:
+            self.rest(True)
 
-    def __exit__(self, *exception: object) -> None:
+    def rest(self, resting: bool) -> None:
+        """Stop counting, or go on; resting twice is resting."""
         if self._timer is not None:
             self._timer.cancel()
+            self._timer, self._left = None, max(0.0, (self._left or 0.0) - (time.monotonic() - self._since))
+        if not resting and self._left is not None:
+            self._since = time.monotonic()
+            self._timer = threading.Timer(self._left, self._bark)
+            self._timer.start()
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

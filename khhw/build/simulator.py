@@ -34,7 +34,7 @@ class BuildTime:
     def of(cls, folder: Path) -> "BuildTime | None":
         """What a build folder took when it was made; None for what an older version made."""
         file = folder / _TIME
-        return cls(**json.loads(file.read_text())) if file.is_file() else None
+        return cls(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +135,7 @@ class SimulationBuild:
         self, test_module: str | Sequence[str], *, case: str | None = None, seed: int = 1,
         path: Sequence[Path] = (), env: Mapping[str, str] | None = None, folder: Path | None = None,
         label: str | None = None, time_limit: float | None = None, on_line: Callable[[str], None] | None = None,
+        on_stop: Callable[[bool], None] | None = None,
     ) -> RunResult:
         """Run cocotb test modules on it, in a process of its own.
 
@@ -157,23 +158,27 @@ class SimulationBuild:
             Seconds after which the run is ended and counts as failed.
         on_line : callable, optional
             Called with each line the simulator prints.
+        on_stop : callable, optional
+            Called with True when the simulator stops in Python's debugger, and with False when it goes on.
         """
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            return self._run(folder.absolute(), test_module, case, seed, path, env, time_limit, on_line)
+            return self._run(folder.absolute(), test_module, case, seed, path, env, time_limit, on_line,
+                             on_stop)
         with claim_folder(build_root() / "runs", label or self.simulation.design.top) as claimed:
-            return self._run(claimed, test_module, case, seed, path, env, time_limit, on_line)
+            return self._run(claimed, test_module, case, seed, path, env, time_limit, on_line, on_stop)
 
     def _run(
         self, folder: Path, test_module: str | Sequence[str], case: str | None, seed: int, path: Sequence[Path],
         env: Mapping[str, str] | None, time_limit: float | None, on_line: Callable[[str], None] | None,
+        on_stop: Callable[[bool], None] | None,
     ) -> RunResult:
         tool = self.simulation.backend()
         results, log = folder / "results.xml", folder / "simulator.log"
         modules = [test_module] if isinstance(test_module, str) else list(test_module)
         error = tool.run(
             self.folder, folder, results=results, log=log, modules=modules, case=case, seed=seed,
-            path=path, environment=env or {}, time_limit=time_limit, on_line=on_line)
+            path=path, environment=env or {}, time_limit=time_limit, on_line=on_line, on_stop=on_stop)
         cases, missing = read_results(results)
         waves = folder / tool.waves_name if self.simulation.waves else None
         return RunResult(cases=cases, error="; ".join(filter(None, (missing, error))), folder=folder, log=log,
@@ -185,7 +190,7 @@ def timed(build: Callable[[Path], None], folder: Path) -> None:
     wall, cpu = time.monotonic(), _children_cpu()
     build(folder)
     taken = {"wall_seconds": round(time.monotonic() - wall, 2), "cpu_seconds": round(_children_cpu() - cpu, 2)}
-    (folder / _TIME).write_text(json.dumps(taken) + "\n")
+    (folder / _TIME).write_text(json.dumps(taken) + "\n", encoding="utf-8")
 
 
 def _children_cpu() -> float:

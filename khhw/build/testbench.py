@@ -159,8 +159,11 @@ def read_testbench(file: Path) -> Testbench:
     """
     file = file.absolute()
     try:
-        tree = ast.parse(file.read_text(), str(file))
-    except (OSError, SyntaxError) as error:
+        # From bytes, Python knows a mark in front and a line that names another encoding.
+        tree = ast.parse(file.read_bytes(), str(file))
+    except SyntaxError as error:
+        raise RequestError(f"cannot read the testbench {file}:{error.lineno}: {error.msg}") from error
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise RequestError(f"cannot read the testbench {file}: {error}") from error
     constants = dict(_constants(tree, file))
     dut, parameters = constants.get("DUT"), constants.get("PARAMETERS", [{}])
@@ -169,6 +172,8 @@ def read_testbench(file: Path) -> Testbench:
     if not isinstance(parameters, list) or not parameters or not all(isinstance(v, dict) for v in parameters):
         raise RequestError(f"{file}: PARAMETERS must be a list of dicts, e.g. [{{}}, {{'lanes': 1}}]")
     simulators = constants.get("SIMULATORS", list(SIMULATORS))
+    if not isinstance(simulators, list) or not simulators or not set(simulators) <= set(SIMULATORS):
+        raise RequestError(f"{file}: SIMULATORS must be a list of {' and '.join(SIMULATORS)}, not {simulators!r}")
     return Testbench(file=file, dut=dut, parameters=tuple(parameters), simulators=tuple(simulators))
 
 
@@ -184,7 +189,7 @@ def _constants(tree: ast.Module, file: Path) -> Iterator[tuple[str, Any]]:
             if isinstance(target, ast.Name) and target.id in ("DUT", "PARAMETERS", "SIMULATORS"):
                 try:
                     yield target.id, ast.literal_eval(value)
-                except ValueError:
+                except (ValueError, TypeError, RecursionError, MemoryError):
                     raise RequestError(f"{file}:{statement.lineno}: {target.id} must be a plain value: it is read "
                                        "without running the file") from None
 
@@ -235,5 +240,5 @@ def last_packets(result: RunResult, count: int = 8) -> list[str]:
     """The last things a run said of packets: lines with ``packet:`` in the simulator's log."""
     if not result.log.is_file():
         return []
-    lines = result.log.read_text(errors="replace").splitlines()
+    lines = result.log.read_text(encoding="utf-8", errors="replace").splitlines()
     return [match[0] for line in lines if (match := PACKET_LINE.search(line))][-count:]

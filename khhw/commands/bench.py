@@ -65,14 +65,10 @@ def cosim(arguments: argparse.Namespace) -> int:
     from khhw.commands.output import report
     from khhw.errors import RequestError
     from khhw.machine.machine import Machine
-    from khhw.machine.reading import MachineFileError
 
     if arguments.repeat < 1 or not 0 < arguments.seconds < 3600:
         raise RequestError("--repeat takes a number from 1, --seconds one above 0")
-    try:
-        machine = Machine.load(arguments.machine or LOADS)
-    except MachineFileError as error:
-        raise RequestError(str(error)) from error
+    machine = Machine.load(arguments.machine or LOADS)
     seed = machine.file.seed if arguments.seed is None else arguments.seed
     found = measure(machine, repeat=arguments.repeat, seconds=arguments.seconds, seed=seed, tell=_tell)
     parameters = {"machine": machine.file.model_dump(mode="json"), "repeat": arguments.repeat,

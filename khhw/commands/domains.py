@@ -39,12 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.control.domains import Domains
     from khhw.control.reach import DomainChange, Reach
     from khhw.errors import RequestError
+    from khhw.files import writable_file, writable_folder
 
-    if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
-        raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
     if arguments.png is not None and arguments.png.suffix != ".png":
         raise RequestError(f"--png takes the name of a .png file, not {arguments.png}")
     machine = _load(arguments)
+    if arguments.folder is not None:
+        writable_folder(arguments.folder)
+    if arguments.png is not None:
+        writable_file(arguments.png)
     shown = arguments.domains or ([] if arguments.change else list(machine.domains))
     states = {name: Reach(Domains(machine.matrix(name))) for name in shown}
     change = None
@@ -62,12 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
 def _load(arguments: argparse.Namespace) -> "MachineFile":
     """The machine file; all names that are asked for are in it."""
     from khhw.errors import RequestError
-    from khhw.machine.reading import MachineFileError, load
+    from khhw.machine.reading import load
 
-    try:
-        machine = load(arguments.file)
-    except MachineFileError as error:
-        raise RequestError(str(error)) from error
+    machine = load(arguments.file)
     if not machine.domains:
         raise RequestError(f"{arguments.file}: domains: the machine has none; add a table [domains.NAME] with rules, "
                            "groups or a matrix (docs/machine-file.md)")
@@ -87,7 +87,6 @@ def _draw(
     from khhw.report.domains import change_picture, state_picture, states_picture
 
     def save(picture: "Picture", folder: Path, name: str) -> str:
-        folder.mkdir(parents=True, exist_ok=True)
         return str(replace(picture, name=re.sub(r"[^\w.-]", "_", name)).save(folder))
 
     written = []

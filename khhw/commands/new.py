@@ -9,16 +9,17 @@ import importlib.util
 import json
 import keyword
 import re
+import shlex
 from pathlib import Path
 
 __all__ = ["KINDS", "add_arguments", "run", "write_skeleton"]
 
 KINDS = {
-    "testbench": "khhw test {folder}test_{name}.py",
-    "kernel": "khhw run {folder}{name}.toml",
-    "machine": "khhw run {folder}{name}.toml",
+    "testbench": (("khhw", "test"), "test_{name}.py"),
+    "kernel": (("khhw", "run"), "{name}.toml"),
+    "machine": (("khhw", "run"), "{name}.toml"),
 }
-"""What can be made, and the command that runs it."""
+"""What can be made, the command that runs it, and the file it is given."""
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 _WORD = "skeleton"
@@ -38,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.commands.output import report
 
     files = write_skeleton(arguments.kind, arguments.name, arguments.folder)
-    folder = "" if arguments.folder == Path() else f"{arguments.folder}/"
-    command = KINDS[arguments.kind].format(name=arguments.name, folder=folder)
+    verb, ending = KINDS[arguments.kind]
+    command = shlex.join([*verb, str(arguments.folder / ending.format(name=arguments.name))])
     if arguments.json:
         print(json.dumps(report({"files": [str(file) for file in files], "command": command}), indent=1))
     else:
@@ -72,6 +73,7 @@ def write_skeleton(kind: str, name: str, folder: Path) -> list[Path]:
         If the name cannot be one, or a file is there already; nothing is written then.
     """
     from khhw.errors import RequestError
+    from khhw.files import writable_folder
 
     _check_name(kind, name)
     texts = {folder / source.name.replace(_WORD, name): _renamed(source.read_text(encoding="utf-8"), name)
@@ -79,12 +81,9 @@ def write_skeleton(kind: str, name: str, folder: Path) -> list[Path]:
     if there := [str(file) for file in texts if file.exists()]:
         raise RequestError(f"{' and '.join(there)} {'is' if len(there) == 1 else 'are'} there already; "
                            "choose another name, or another folder with -o")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, text in texts.items():
-            file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RequestError(f"cannot write to {folder}: {error.strerror}") from error
+    writable_folder(folder)
+    for file, text in texts.items():
+        file.write_text(text, encoding="utf-8")
     return list(texts)
 
 

@@ -34,20 +34,18 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.build.cache import checkout
     from khhw.commands.output import report
     from khhw.errors import RequestError
+    from khhw.files import read_text, writable_folder
 
     root = checkout()
     folder = arguments.folder or (root / "docs" if root else None)
     if folder is None:
         raise RequestError("khhw is installed without its sources; name a folder with -o")
     found = pages()
-    old = [name for name, text in found.items() if _read(folder / name) != text]
+    old = [name for name, text in found.items() if not (folder / name).is_file() or read_text(folder / name) != text]
     if not arguments.check:
-        try:
-            for name in old:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_text(found[name], encoding="utf-8")
-        except OSError as error:
-            raise RequestError(f"cannot write to {folder}: {error.strerror}") from error
+        for name in old:
+            writable_folder((folder / name).parent)
+            (folder / name).write_text(found[name], encoding="utf-8")
     if arguments.json:
         print(json.dumps(report({"pages": [str(folder / name) for name in found], "changed": old}), indent=1))
     else:
@@ -56,6 +54,3 @@ def run(arguments: argparse.Namespace) -> int:
                   file=sys.stderr if arguments.check else sys.stdout)
     return 1 if arguments.check and old else 0
 
-
-def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.is_file() else None

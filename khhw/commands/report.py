@@ -38,8 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     if any((path / "sweep.json").is_file() for path in arguments.runs):
         return _sweep(arguments)
     runs = [_read(path) for path in arguments.runs]
-    if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
-        raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
     if len(runs) == 1:
         return _one(runs[0], arguments)
     return _two(runs[0], runs[1], arguments)
@@ -47,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(path: Path) -> "Results":
     """Results of a folder, or of the file itself."""
+    import shlex
+
     from pydantic import ValidationError
 
     from khhw.errors import RequestError
@@ -54,11 +54,11 @@ def _read(path: Path) -> "Results":
 
     file = path / "results.json" if path.is_dir() else path
     if not file.is_file():
-        raise RequestError(f"{file} is not there; khhw run FILE.toml -o {path} writes it")
+        raise RequestError(f"{file} is not there; khhw run FILE.toml -o {shlex.quote(str(path))} writes it")
     try:
         return Results.read(file)
-    except (ValidationError, UnicodeDecodeError) as error:
-        reason = error.errors()[0] if isinstance(error, ValidationError) else {"loc": (), "msg": str(error)}
+    except ValidationError as error:
+        reason = error.errors()[0]
         place = ".".join(map(str, reason["loc"]))
         raise RequestError(f"{file} holds no results of this khhw: {f'{place}: ' if place else ''}{reason['msg']}; "
                            f"run the machine again") from error
@@ -66,11 +66,12 @@ def _read(path: Path) -> "Results":
 
 def _one(results: "Results", arguments: argparse.Namespace) -> int:
     from khhw.commands.output import report
+    from khhw.files import writable_folder
     from khhw.report.terminal import print_summary
     from khhw.report.write import pictures, write_report
 
     given = arguments.runs[0]
-    folder = arguments.folder or (given if given.is_dir() else given.parent)
+    folder = writable_folder(arguments.folder or (given if given.is_dir() else given.parent))
     source = arguments.file or "machine.toml"
     modules = _modules(arguments)
     page = write_report(results, folder, source=source, modules=modules)
@@ -89,10 +90,13 @@ def _modules(arguments: argparse.Namespace) -> Path | None:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
+    import shlex
+
     from pydantic import ValidationError
 
     from khhw.commands.output import in_ascii
     from khhw.errors import RequestError
+    from khhw.files import writable_folder
     from khhw.report.sweep import print_sweep, write_sweep
     from khhw.sweep.results import FILE, SweepResults
 
@@ -101,10 +105,10 @@ def _sweep(arguments: argparse.Namespace) -> int:
     given = arguments.runs[0]
     try:
         results = SweepResults.read(given / FILE)
-    except (ValidationError, UnicodeDecodeError) as error:
-        raise RequestError(f"{given / FILE} holds no sweep of this khhw: {error}; sweep again with -o {given}"
-                           ) from error
-    page = write_sweep(results, arguments.folder or given, source=arguments.file or results.source)
+    except ValidationError as error:
+        raise RequestError(f"{given / FILE} holds no sweep of this khhw: {error}; sweep again with "
+                           f"-o {shlex.quote(str(given))}") from error
+    page = write_sweep(results, writable_folder(arguments.folder or given), source=arguments.file or results.source)
     if arguments.json:
         print(in_ascii(results.text()), end="")
     else:
@@ -115,6 +119,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
 def _two(first: "Results", second: "Results", arguments: argparse.Namespace) -> int:
     from khhw.commands.output import report
     from khhw.errors import RequestError
+    from khhw.files import writable_folder
     from khhw.report.compare.pair import MismatchError, Pair
     from khhw.report.compare.terminal import print_comparison
     from khhw.report.compare.write import command_of, write_comparison
@@ -127,7 +132,7 @@ def _two(first: "Results", second: "Results", arguments: argparse.Namespace) -> 
     folder = arguments.folder or Path("out") / f"{arguments.runs[0].resolve().name}-{arguments.runs[1].resolve().name}"
     modules = _modules(arguments)
     command = command_of((arguments.runs[0], arguments.runs[1]), folder, arguments.file)
-    page = write_comparison(pair, folder, command=command, modules=modules)
+    page = write_comparison(pair, writable_folder(folder), command=command, modules=modules)
     if arguments.json:
         print(json.dumps(report(_differences(pair, page, modules), seed=first.seed, parameters=first.parameters,
                                 build=first.build, cpu_model=first.cpu_model), indent=1))

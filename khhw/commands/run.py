@@ -76,22 +76,17 @@ def run_machine(
     """
     from khhw.commands.output import in_ascii
     from khhw.errors import RequestError
+    from khhw.files import writable_folder
     from khhw.machine.machine import Machine
-    from khhw.machine.reading import MachineFileError
 
     if arguments.file is None:
         raise RequestError(f"khhw {command} needs a machine file, for example examples/talk.toml")
     if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
         raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
-    try:
-        machine = Machine.load(arguments.file, parts=_parts(arguments.parts), engine=arguments.engine)
-        machine = replace(machine, file=prepare(machine.file))
-    except MachineFileError as error:
-        raise RequestError(str(error)) from error
+    machine = Machine.load(arguments.file, parts=_parts(arguments.parts), engine=arguments.engine)
+    machine = replace(machine, file=prepare(machine.file))
     folder = arguments.folder or Path("out") / f"{Path(arguments.file).stem}{'' if command == 'run' else f'-{command}'}"
-    if folder.exists() and not folder.is_dir():
-        raise RequestError(f"{folder} is a file; -o takes a folder")
-    results = _simulate(machine, folder, arguments, command)
+    results = _simulate(machine, writable_folder(folder), arguments, command)
     if arguments.json:
         print(in_ascii(results.model_dump_json(indent=1)))
     else:
@@ -126,7 +121,7 @@ def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace, c
     with LiveView(machine.file.nodes, Console(highlight=False), _last_build(), machine.folder) as view:
         results = simulate(view)
     if view.built_after > _WORTH_KEEPING:
-        _last_build_file().write_text(f"{view.built_after:.1f}\n")
+        _last_build_file().write_text(f"{view.built_after:.1f}\n", encoding="utf-8")
     return results
 
 
@@ -139,7 +134,7 @@ def _last_build_file() -> Path:
 def _last_build() -> float:
     """Seconds the last build took that was not found in the cache; a guess before the first."""
     try:
-        return float(_last_build_file().read_text())
+        return float(_last_build_file().read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return _FIRST_BUILD
 
@@ -147,10 +142,7 @@ def _last_build() -> float:
 def _report(results: "Results", folder: Path, source: str, modules: Path) -> None:
     from khhw.report.terminal import print_summary
     from khhw.report.write import write_report
-    from khhw.visible import visible
 
     page = write_report(results, folder, source=source, modules=modules)
     print()
     print_summary(results, page, source=source, modules=modules)
-    if results.message:
-        print(visible(f"\nended as {results.state}: {results.message}", lines=True))

@@ -40,11 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Serve until stopped; 0 if it was, 1 if the machine or its server failed."""
     from khhw.errors import RequestError
+    from khhw.files import writable_folder
     from khhw.gateway.limits import FilesError
     from khhw.gateway.serve import ServeError, Service
     from khhw.gateway.sockets import PortError
     from khhw.machine.machine import Machine
-    from khhw.machine.reading import MachineFileError
 
     asked = {"port": arguments.port, "console_port": arguments.console_port}
     changes = {name: value for name, value in asked.items() if value is not None}
@@ -53,18 +53,17 @@ def run(arguments: argparse.Namespace) -> int:
             raise RequestError(f"--{name.replace('_', '-')} must be from 0 to 65535, not {value}")
     if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
         raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
-    if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
-        raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
+    machine = Machine.load(arguments.file, engine=arguments.engine)
+    folder = writable_folder(arguments.folder or Path("out") / "serve")
     try:
-        service = Service.of(Machine.load(arguments.file, engine=arguments.engine), **changes)
+        service = Service.of(machine, **changes)
         service.try_ports()
-    except (FilesError, MachineFileError, ServeError, PortError) as error:
+    except (FilesError, ServeError, PortError) as error:
         raise RequestError(str(error)) from error
     view = _View(service, arguments.json)
     with view:
         ended = service.run(
-            arguments.folder or Path("out") / "serve", seed=arguments.seed,
-            build="debug" if arguments.debug else "fast", on_report=view)
+            folder, seed=arguments.seed, build="debug" if arguments.debug else "fast", on_report=view)
     view.end(ended)
     return 1 if _failure(ended) else 0
 
@@ -109,7 +108,9 @@ class _View:
     def __call__(self, event: dict[str, Any]) -> None:
         """An event of :class:`~khhw.gateway.serve.Service`."""
         kind = event["kind"]
-        if self._json:
+        if kind == "debugger":
+            self._debugged(event["stopped"])
+        elif self._json:
             if kind == "serving":
                 self._object({key: value for key, value in event.items() if key != "kind"})
         elif kind == "progress":
@@ -130,6 +131,14 @@ class _View:
             case "console" if event["node"] is not None and "error:" in event["text"]:
                 return f"[{event['node']}] {visible(event['text'])}"
         return None
+
+    def _debugged(self, stopped: bool) -> None:
+        """The terminal is the debugger's while somebody types."""
+        if self._status is not None:
+            if stopped:
+                self._status.stop()
+            else:
+                self._status.start()
 
     def _progress(self, event: dict[str, Any]) -> None:
         text = _figures(event, self._before)

@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Sweep; 0 if every point was measured."""
     from khhw.errors import RequestError
+    from khhw.files import refuse_file
     from khhw.sweep.cluster import check_installed
-    from khhw.sweep.reading import SweepSpecError, load
+    from khhw.sweep.reading import load
     from khhw.sweep.spec import schema
 
     if arguments.schema:
@@ -44,13 +45,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError("khhw sweep needs a specification, for example examples/sweep.toml")
     if arguments.workers is not None and (arguments.workers < 1 or arguments.scheduler):
         raise RequestError("--workers takes a number from 1, and not with --scheduler, whose workers are there already")
-    try:
-        spec = load(arguments.file)
-    except SweepSpecError as error:
-        raise RequestError(str(error)) from error
+    spec = load(arguments.file)
     folder = arguments.folder or Path("out") / arguments.file.stem
-    if folder.exists() and not folder.is_dir():
-        raise RequestError(f"{folder} is a file; -o takes a folder")
+    refuse_file(folder)
     check_installed()
     return _sweep(spec, folder, arguments)
 

@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         lint(package)
     synthesis = synthesise(package.design) if arguments.synth else None
     if synthesis is not None:
-        (package.folder / "synthesis.json").write_text(json.dumps(synthesis.as_dict(), indent=1) + "\n")
+        text = json.dumps(synthesis.as_dict(), indent=1) + "\n"
+        (package.folder / "synthesis.json").write_text(text, encoding="utf-8")
     if arguments.json:
         _print_json(package, synthesis)
     else:
@@ -75,7 +76,7 @@ def _print(package: "Package", synthesis: "Synthesis | None", *, linted: bool) -
 def _print_json(package: "Package", synthesis: "Synthesis | None") -> None:
     from khhw.commands.output import report
 
-    names = json.loads((package.folder / "names.json").read_text())
+    names = json.loads((package.folder / "names.json").read_text(encoding="utf-8"))
     results: dict[str, Any] = {"top": names["top"], "module": package.module, "hash": names["hash"],
                                "files": [str(package.folder / name) for name in package.files]}
     if synthesis is not None:

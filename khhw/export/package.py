@@ -15,6 +15,7 @@ from khhw.build.toolchain import find_verilator
 from khhw.errors import BuildError, RequestError
 from khhw.export.headers import c_header, fields_of, sv_package
 from khhw.export.netlist import read_modules
+from khhw.files import writable_folder
 from rtl.fabric import NODE_MODULE, check_shape, check_table, straps_of
 from rtl.formats import Straps
 from rtl.parameters import ParameterError, Parameters
@@ -120,14 +121,11 @@ def write_package(
     arguments: dict[str, Any] = {name: value for name, value in parameters.as_dict().items() if name in (values or {})}
     if top == "fabric":
         arguments["shape"] = list(_checked_shape(shape or (2, 2, 2), parameters))
+    writable_folder(folder)
     design = convert(f"khhw.export.tops:{top}", arguments)
     texts = _texts(design, top, parameters, tuple(arguments.get("shape", ())))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in texts.items():
-            (folder / name).write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RequestError(f"cannot write to {folder}: {error.strerror}") from error
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
     return Package(folder=folder, module=design.top, files=tuple(texts), design=design)
 
 
@@ -148,7 +146,8 @@ def lint(package: Package) -> None:
     sources += [name for name in package.files if name.endswith(".v")]
     process = subprocess.run(
         [str(verilator.executable), "--lint-only", "-Wall", "--top-module", package.module, *sources],
-        cwd=package.folder, env={**os.environ, **verilator.environment()}, capture_output=True, text=True, check=False)
+        cwd=package.folder, env={**os.environ, **verilator.environment()}, capture_output=True,
+        encoding="utf-8", errors="replace", check=False)
     if process.returncode:
         raise BuildError(f"{package.module} does not pass Verilator's lint:\n{process.stderr.strip()}")
 

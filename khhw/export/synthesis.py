@@ -78,7 +78,7 @@ def synthesise(design: Design) -> Synthesis:
     facts = {"top": design.top, "sources": [file_digest(source) for source in design.sources], "yosys": version}
     folder = build_root() / "synthesis" / f"{design.top}-{digest(facts)}"
     build_once(folder, facts, lambda target: _run(design, target))
-    counted = json.loads((folder / "cells.json").read_text())
+    counted = json.loads((folder / "cells.json").read_text(encoding="utf-8"))
     return _summary(design.top, counted["cells"], f"Yosys {version}, synth_ecp5", counted["seconds"])
 
 
@@ -86,11 +86,11 @@ def _run(design: Design, folder: Path) -> None:
     reads = "; ".join(f"read_verilog {source.name}" for source in design.sources)
     started = time.monotonic()
     run_yosys(f"{reads}; synth_ecp5 -top {design.top}; tee -q -o stat.json stat -json", design.sources, folder)
-    cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
+    cells = json.loads((folder / "stat.json").read_text(encoding="utf-8"))["design"]["num_cells_by_type"]
     # Where a module was before it was dissolved; no hardware.
     cells.pop("$scopeinfo", None)
     facts = {"cells": cells, "seconds": round(time.monotonic() - started, 1)}
-    (folder / "cells.json").write_text(json.dumps(facts, indent=1) + "\n")
+    (folder / "cells.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def _summary(module: str, cells: Mapping[str, int], tool: str, seconds: float) -> Synthesis:

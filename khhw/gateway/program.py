@@ -17,7 +17,6 @@ from khhw.host.inbox import Inbox
 from khhw.host.ports import Host
 from khhw.host.scheduler import ROOT
 from khhw.kernels.image import Image
-from khhw.kernels.loader import run_loader
 from khhw.machine.file import KernelEntry, MachineFile, Serve
 from khhw.machine.program import MachineProgram
 from khhw.sim.options import Outcome
@@ -49,9 +48,9 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "ServingProgram":
     machine = MachineFile.model_validate(arguments["machine"])
     images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
     host.inbox = Inbox()
-    run = ServingProgram(host, machine, images, arguments["seed"])
+    run = ServingProgram(host, machine, images, arguments["seed"], files=arguments["files"])
     for port in host.nodes:
-        port.boot(run.daemon.run if port.rank == run.serve.gateway else run_loader)
+        port.boot(run.daemon.run if port.rank == run.serve.gateway else run.failures.load)
     host.scheduler.spawn(run.run(), rank=ROOT, name="owner")
     return run
 
@@ -66,8 +65,11 @@ class ServingProgram(MachineProgram):
     ``progress`` what has passed the gateway.
     """
 
-    def __init__(self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int) -> None:
-        super().__init__(host, machine, images, seed)
+    def __init__(
+        self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int, *,
+        files: Mapping[str, Mapping[str, str]],
+    ) -> None:
+        super().__init__(host, machine, images, seed, files=files)
         assert machine.serve is not None and host.inbox is not None
         self.serve: Serve = machine.serve
         self._room = Room.of(self.serve, machine)
@@ -107,7 +109,8 @@ class ServingProgram(MachineProgram):
             await self._console.done(name, [rank], since=mark, refuse=[Answer(f"error: kernel {name} failed")])
             self._message = f"{name} on node {rank} has ended"
         except ConsoleError as error:
-            self._failure = f"{name} on node {rank} has ended, and what it held is gone: {error}"
+            self._failure = "\n".join([
+                f"{name} on node {rank} has ended, and what it held is gone: {error}", *self.failures.told()])
 
     def _domains(self) -> Domains:
         if self.serve.domains is not None:

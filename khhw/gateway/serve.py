@@ -8,7 +8,7 @@ from typing import Any
 from khhw.gateway.limits import Room, allow_files, files_needed
 from khhw.gateway.sockets import Sockets
 from khhw.gateway.wire import Wire
-from khhw.kernels.image import build_image
+from khhw.kernels.image import build_image, module_files
 from khhw.machine.checks import wrong_serve
 from khhw.machine.file import MachineFile, Serve
 from khhw.machine.lookup import find_kernel
@@ -45,9 +45,9 @@ class Service:
     offer: Serve
 
     def __post_init__(self) -> None:
-        if wrong := wrong_serve(self.offer, self.machine.file, self.machine.folder):
-            place, message = wrong
-            raise ServeError(f"serve.{'.'.join(str(key) for key in place)}: {message}")
+        if wrong := list(wrong_serve(self.offer, self.machine.file, self.machine.folder)):
+            raise ServeError("\n".join(
+                f"serve.{'.'.join(str(key) for key in place)}: {message}" for place, message in wrong))
 
     @classmethod
     def of(cls, machine: Machine, **changes: Any) -> "Service":
@@ -105,11 +105,12 @@ class Service:
 
     def _request(self, seed: int) -> Request:
         file: MachineFile = self.machine.file.model_copy(update={"serve": self.offer})
-        image = build_image(find_kernel(self.offer.kernel, self.machine.folder))
+        kernel = find_kernel(self.offer.kernel, self.machine.folder)
+        image = build_image(kernel).hex()
         return Request(
             entry="khhw.gateway.program:program", nodes=file.nodes, memory_bytes=file.node.memory_bytes,
-            arguments={"machine": file.model_dump(mode="json"), "images": {self.offer.kernel: image.hex()},
-                       "seed": seed},
+            arguments={"machine": file.model_dump(mode="json"), "images": {self.offer.kernel: image},
+                       "seed": seed, "files": module_files({self.offer.kernel: kernel})},
             cpu=file.host.cpu, cpu_scale=str(file.host.cpu_scale), clock_hz=file.host.clock_hz,
             options=Options(progress_seconds=_PROGRESS_SECONDS))
 

@@ -208,7 +208,7 @@ class NodePort:
     def _start(self) -> None:
         if self._firmware is not None:
             self._running = self._host.scheduler.spawn(
-                self._live(self._firmware), rank=self._rank, name=f"processor of node {self._rank}", daemon=True)
+                self._live(self._firmware), rank=self._rank, name="processor", daemon=True)
 
     async def _live(self, firmware: Firmware) -> None:
         try:

@@ -5,6 +5,7 @@ runs is compiled from these bytes and from nothing else.
 """
 
 import builtins
+import inspect
 import struct
 import traceback
 import zlib
@@ -14,17 +15,20 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from khhw.kernels.modules import KernelModuleError, kernel_modules
+from khhw.kernels.modules import KernelModuleError, Source, kernel_modules
 from khhw.node import Node
-from khhw.node.commands import controls
+from khhw.node.commands import controls, shortened
 
 __all__ = [
-    "ALLOWED_IMPORTS", "HEADER_BYTES", "Image", "ImageError", "Main", "build_image", "described", "image_length",
-    "load_image", "place_of",
+    "ALLOWED_IMPORTS", "HEADER_BYTES", "Files", "Image", "ImageError", "Main", "build_image", "described",
+    "image_length", "load_image", "module_files", "place_of",
 ]
 
 Main = Callable[[Node, str], Awaitable[None]]
 """Entry of a kernel: ``async def main(node, arguments)``."""
+
+Files = Mapping[tuple[str, bytes], str]
+"""The file that a module of an image was made from, by the module's name and source: an image itself names no file."""
 
 _MAGIC = b"KHKI"
 _VERSION = 2
@@ -39,7 +43,9 @@ _LARGEST = 1 << 20
 _MOST_SAID = 1000
 """Characters that are said of an exception."""
 _FILE = "<image {}>"
-"""What a module of an image is compiled as, and so named by in a traceback."""
+"""What a module of an image is compiled as if its file is not known, and so named by in a traceback."""
+_PREFIX = "image."
+"""Begins the names of modules that run from an image."""
 
 ALLOWED_IMPORTS = (
     "khhw.node", "khhw.net", "rtl.formats", "rtl.parameters", "rtl.registers",
@@ -163,14 +169,26 @@ def build_image(kernel: Path | str | ModuleType, *, entry: str = "main") -> byte
     if len(name) > 32 or len(coded) > 16:
         raise ImageError(f"Kernel name {path.stem!r} or entry {entry!r} is longer than 32 and 16 bytes")
     try:
-        body = _pack(kernel_modules(path))
+        sources = kernel_modules(path)
     except KernelModuleError as error:
         raise ImageError(str(error)) from None
+    body = _pack({module: source for module, (_, source) in sources.items()})
     length = HEADER_BYTES + len(body)
     head = _HEADER.pack(_MAGIC, _VERSION, 0, length, 0, coded, name)
     image = _HEADER.pack(_MAGIC, _VERSION, 0, length, _checksum(head + body), coded, name) + body
-    load_image(image)
+    load_image(image, _files_of(sources))
     return image
+
+
+def module_files(kernels: Mapping[str, Path]) -> dict[str, dict[str, str]]:
+    """By the name of each kernel, the files of its modules; :func:`build_image` has found them."""
+    return {name: {module: str(file.absolute()) for module, (file, _) in kernel_modules(kernel).items()}
+            for name, kernel in kernels.items()}
+
+
+def _files_of(sources: Mapping[str, Source]) -> Files:
+    """:data:`Files` of what :func:`~khhw.kernels.modules.kernel_modules` has found."""
+    return {(module, source): str(file.absolute()) for module, (file, source) in sources.items()}
 
 
 def image_length(header: bytes) -> int:
@@ -187,26 +205,51 @@ def image_length(header: bytes) -> int:
     return int(length)
 
 
-def load_image(data: bytes) -> Main:
+def load_image(data: bytes, files: Files | None = None) -> Main:
     """Compile the code in an image and give its entry.
+
+    Parameters
+    ----------
+    data : bytes
+        The image; what is behind its end does not matter.
+    files : mapping, optional
+        Where modules come from, for tracebacks and the debugger. What is not in it is named after the image.
 
     Raises
     ------
     ImageError
-        If the image is damaged, or its code does not run or may not.
+        If the image is damaged, its code does not run or may not, or its entry is no coroutine of two arguments.
     """
     image = Image.parse(data)
-    loaded = _Modules(image)
+    loaded = _Modules(image, files or {})
+    name = next(iter(image.modules))
     try:
-        module = loaded.module(next(iter(image.modules)))
+        module = loaded.module(name)
     except BaseException as error:
         # Also one that looks like Ctrl-C, which the process that runs a machine takes as a signal.
-        raise ImageError(f"Kernel {image.name} does not start: {described(error)}") from error
-    main = module.__dict__.get(image.entry)
-    if not callable(main):
-        raise ImageError(f"Kernel {image.name} has no function {image.entry!r}")
-    entry: Main = main
+        raise ImageError(f"Kernel {image.name} does not start: {described(error)}{place_of(error)}") from error
+    if image.entry not in module.__dict__:
+        raise ImageError(f"Kernel {image.name} has no function {image.entry!r}: {loaded.file(name)} must define "
+                         f"async def {image.entry}(node, arguments)")
+    entry: Main = module.__dict__[image.entry]
+    _check_entry(image, entry, loaded.file(name))
     return entry
+
+
+def _check_entry(image: Image, main: Any, file: str) -> None:
+    """Refuse an entry that a loader could not await."""
+    plain = inspect.unwrap(main) if callable(main) else None
+    code = getattr(plain, "__code__", None)
+    place = f"{code.co_filename}:{code.co_firstlineno}" if isinstance(code, CodeType) else file
+    wanted = f"a kernel needs async def {image.entry}(node, arguments)"
+    if not (inspect.iscoroutinefunction(main) or inspect.iscoroutinefunction(plain)):
+        kind = "an async generator: it has a yield" if inspect.isasyncgenfunction(plain) else "no coroutine"
+        raise ImageError(f"{place}: {image.entry} of kernel {image.name} is {kind}; {wanted}")
+    try:
+        inspect.signature(main).bind(None, "")
+    except TypeError as error:
+        raise ImageError(f"{place}: {image.entry} of kernel {image.name} does not take a node and its arguments "
+                         f"({error}); {wanted}") from None
 
 
 def described(error: BaseException) -> str:
@@ -221,42 +264,44 @@ def described(error: BaseException) -> str:
 
 def place_of(error: BaseException) -> str:
     """Where in the code of an image an exception was raised: ``, in MODULE line N``; empty if in none of it."""
-    before, after = _FILE.split("{}")
-    for frame in reversed([*traceback.extract_tb(error.__traceback__), *_frames_of(error.__cause__)]):
-        if frame.filename.startswith(before) and frame.filename.endswith(after):
-            return f", in {frame.filename.removeprefix(before).removesuffix(after)} line {frame.lineno}"
+    # Python makes another error of a StopIteration that leaves a coroutine.
+    causes = () if error.__cause__ is None else traceback.walk_tb(error.__cause__.__traceback__)
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__), *causes]):
+        name = frame.f_globals.get("__name__")
+        if isinstance(name, str) and name.startswith(_PREFIX):
+            return f", in {shortened(name.removeprefix(_PREFIX))} line {line}"
     return ""
-
-
-def _frames_of(error: BaseException | None) -> list[traceback.FrameSummary]:
-    """Where what led to an error was raised: Python makes another error of a StopIteration that leaves a coroutine."""
-    return [] if error is None else list(traceback.extract_tb(error.__traceback__))
 
 
 def _forbidden(*_args: object, **_keywords: object) -> None:
     raise ImageError("A kernel has no files and no terminal; it speaks through node.console")
 
 
-_FORBIDDEN = dict.fromkeys(("open", "input", "breakpoint", "print"), _forbidden)
+_FORBIDDEN = dict.fromkeys(("open", "input", "print"), _forbidden)
 
 
 class _Modules:
     """The modules of an image, each run when it is first imported."""
 
-    def __init__(self, image: Image) -> None:
+    def __init__(self, image: Image, files: Files) -> None:
+        self._files = {name: files.get((name, source), _FILE.format(name)) for name, source in image.modules.items()}
         self._loaded: dict[str, ModuleType] = {}
         self._builtins = {**vars(builtins), "__import__": self._import, **_FORBIDDEN}
         self._code: dict[str, CodeType] = {}
         for name, source in image.modules.items():
             try:
-                self._code[name] = compile(source, _FILE.format(name), "exec", dont_inherit=True)
+                self._code[name] = compile(source, self._files[name], "exec", dont_inherit=True)
             except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
                 raise ImageError(f"Kernel {image.name} does not compile: {error}") from None
+
+    def file(self, name: str) -> str:
+        """Where a module comes from."""
+        return self._files[name]
 
     def module(self, name: str) -> ModuleType:
         """A module of the image."""
         if name not in self._loaded:
-            self._loaded[name] = module = ModuleType(f"image.{name}")
+            self._loaded[name] = module = ModuleType(f"{_PREFIX}{name}")
             module.__dict__["__builtins__"] = self._builtins
             exec(self._code[name], module.__dict__)
         return self._loaded[name]

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from khhw.kernels.image import (
     HEADER_BYTES,
+    Files,
     Image,
     ImageError,
     Main,
@@ -30,8 +31,11 @@ from khhw.node import (
 )
 from khhw.node.commands import parse_number, prompt, shortened
 from khhw.node.reader import RawEnd, RawWrite, Reading
+from khhw.node.refusals import refused_since
 
-__all__ = ["RAW_TIMEOUT", "Loader", "LoaderError", "run_loader"]
+__all__ = ["RAW_TIMEOUT", "Failed", "Loader", "LoaderError", "run_loader"]
+
+Failed = Callable[[str, BaseException], None]
 
 RAW_TIMEOUT = 20_000
 """Cycles without a packet after which a raw write counts as truncated, and a line as lost."""
@@ -62,10 +66,18 @@ class Loader:
     node : Node
     raw_timeout : int
         Cycles without a packet after which a raw write counts as truncated, and a line as lost.
+    files : mapping, optional
+        Where the code of kernels comes from, see :data:`khhw.kernels.image.Files`.
+    failed : callable, optional
+        Called with the name of a kernel and what it raised, before the console says it on one line.
     """
 
-    def __init__(self, node: Node, *, raw_timeout: int = RAW_TIMEOUT) -> None:
+    def __init__(
+        self, node: Node, *, raw_timeout: int = RAW_TIMEOUT, files: Files | None = None, failed: Failed | None = None,
+    ) -> None:
         self._node = node
+        self._files = files
+        self._failed = failed
         self._reader = ConsoleReader(node.rank)
         self._raw_timeout = raw_timeout
         self._pending: list[TreePacket] = []
@@ -173,12 +185,13 @@ class Loader:
         available = min(length, len(self._node.memory) - address)
         data = self._node.memory.read(address, max(available, HEADER_BYTES))
         image = Image.parse(data)
-        main = load_image(data)
+        main = load_image(data, self._files)
         await self._node.reset()
         # What came behind the boot line is the kernel's to read.
         self._node.console.put_back(self._pending)
         self._pending = []
         loader = await current_task()
+        began = self._node.now
         try:
             async with scope():
                 # In a task of its own: what it does to that, or leaves behind there, is not done to ours.
@@ -188,10 +201,19 @@ class Loader:
                 # The node is held, or the machine taken down.
                 raise
             # Foreign code: whatever it does wrong, the node comes back to its prompt.
+            if self._failed is not None:
+                self._failed(image.name, error)
+            await self._say_refusals(began)
             await self.say(f"error: kernel {image.name} failed: {described(error)}{place_of(error)}")
         else:
+            await self._say_refusals(began)
             await self.say(f"kernel {image.name} done")
         await self._node.reset()
+
+    async def _say_refusals(self, since: int) -> None:
+        """Say what the guard refused to send for the kernel that has ended, if anything: nobody else tells it."""
+        if text := await refused_since(self._node, since):
+            await self.say(text)
 
     async def _reset(self, _rest: str) -> None:
         await self._node.reset()
@@ -204,6 +226,8 @@ async def _run(main: Main, node: Node, arguments: str) -> None:
     await main(node, arguments)
 
 
-async def run_loader(transport: NodeTransport) -> None:
-    """What the processor of a node runs when its owner releases it."""
-    await Loader(await Node.open(transport)).run()
+async def run_loader(
+    transport: NodeTransport, files: Files | None = None, failed: Failed | None = None,
+) -> None:
+    """What the processor of a node runs when its owner releases it; see :class:`Loader`."""
+    await Loader(await Node.open(transport), files=files, failed=failed).run()

@@ -4,7 +4,10 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["MAIN", "KernelModuleError", "kernel_modules"]
+__all__ = ["MAIN", "KernelModuleError", "Source", "kernel_modules"]
+
+Source = tuple[Path, bytes]
+"""A file, and what is in it."""
 
 MAIN = "main"
 """Module of a folder that holds the entry."""
@@ -17,8 +20,8 @@ class KernelModuleError(ValueError):
     """A kernel whose modules cannot be collected."""
 
 
-def kernel_modules(kernel: Path) -> dict[str, bytes]:
-    """Sources of a kernel by the names its code imports them with, the one with the entry first.
+def kernel_modules(kernel: Path) -> dict[str, Source]:
+    """Files of a kernel by the names its code imports them with, the one with the entry first.
 
     A file is one module. Of a folder it is ``main.py`` and what that imports, directly or not. Both may import
     modules of the folders in ``khhw.kernels``; those are collected too.
@@ -31,32 +34,34 @@ def kernel_modules(kernel: Path) -> dict[str, bytes]:
     Raises
     ------
     KernelModuleError
-        If a file cannot be read or does not compile.
+        If a file cannot be read or does not compile; names it, and the line.
     """
     roots = {f"{_OURS}.{folder.name}": folder for folder in _HERE.iterdir() if (folder / "__init__.py").is_file()}
     files = {kernel.stem: kernel}
     if kernel.is_dir():
         package = f"{_OURS}.{kernel.name}" if kernel.parent.resolve() == _HERE else kernel.name
         roots[package], files = kernel, {f"{package}.{MAIN}": kernel / f"{MAIN}.py"}
-    modules: dict[str, bytes] = {}
+    modules: dict[str, Source] = {}
     while files:
         name, file = files.popitem()
         try:
-            modules[name] = file.read_bytes()
+            modules[name] = file, file.read_bytes()
         except OSError as error:
-            raise KernelModuleError(f"Kernel {file} cannot be read: {error}") from None
-        for imported in _imported(kernel.stem, modules[name]):
+            raise KernelModuleError(f"Kernel {file} cannot be read: {error.strerror or error}") from None
+        for imported in _imported(kernel.stem, *modules[name]):
             if imported not in modules and (found := _file_of(imported, roots)) is not None:
                 files[imported] = found
     return modules
 
 
-def _imported(kernel: str, source: bytes) -> Iterator[str]:
+def _imported(kernel: str, file: Path, source: bytes) -> Iterator[str]:
     """Names of all modules that code may mean, and of the packages they are in."""
     try:
         tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise KernelModuleError(f"Kernel {kernel} does not compile: {error}") from None
+    except SyntaxError as error:
+        raise KernelModuleError(f"Kernel {kernel} does not compile: {file}:{error.lineno}: {error.msg}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise KernelModuleError(f"Kernel {kernel} does not compile: {file}: {error}") from None
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             parts = node.module.split(".")

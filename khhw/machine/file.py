@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from khhw.control.domains import Domains
+from khhw.errors import named
 from rtl.parameters import Parameters
 
 __all__ = ["DomainSection", "KernelEntry", "MachineFile", "MemcachedStudy", "Phase", "Serve", "domain_matrix", "schema"]
@@ -168,8 +169,14 @@ class MachineFile(_Section):
         return math.prod(self.torus.shape)
 
     def matrix(self, name: str) -> npt.NDArray[np.bool_]:
-        """isAllowed of the named domains: shape (nodes, nodes), source first, by rank."""
-        return domain_matrix(self.domains[name], self.nodes)
+        """isAllowed of the named domains: shape (nodes, nodes), source first, by rank.
+
+        Raises
+        ------
+        LookupError
+            If there are none of this name; says which there are.
+        """
+        return domain_matrix(named(self.domains, name, "domains"), self.nodes)
 
 
 def schema() -> dict[str, Any]:

@@ -6,10 +6,10 @@ a key again, from the table headers and the keys at the beginnings of lines.
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["line_of"]
+__all__ = ["line_of", "lines_of"]
 
 Path = Sequence[str | int]
 
@@ -27,11 +27,18 @@ def line_of(text: str, path: Path) -> int:
     path : sequence of str or int
         Keys and list positions from the top, as in ``("phases", 0, "domains")``.
     """
+    return lines_of(text)(path)
+
+
+def lines_of(text: str) -> Callable[[Path], int]:
+    """:func:`line_of` for many paths of one text."""
     positions = _positions(text)
-    for length in range(len(path), 0, -1):
-        if (line := positions.get(tuple(path[:length]))) is not None:
-            return line
-    return 1
+
+    def line_of_path(path: Path) -> int:
+        places = (positions.get(tuple(path[:length])) for length in range(len(path), 0, -1))
+        return next((line for line in places if line is not None), 1)
+
+    return line_of_path
 
 
 def _positions(text: str) -> dict[tuple[str | int, ...], int]:

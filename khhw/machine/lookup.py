@@ -3,13 +3,17 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from khhw.machine import measurements
 from khhw.machine.measurements.measurement import Measurement
+from khhw.tracebacks import own_traceback, with_traceback
+from rtl.node import check_part
+from rtl.parameters import Parameters
 
-__all__ = ["find_class", "find_kernel", "find_measurement"]
+__all__ = ["find_class", "find_kernel", "find_measurement", "wrong_part"]
 
 _KERNELS = "khhw.kernels"
 
@@ -33,6 +37,31 @@ def find_class(path: str, folder: Path) -> type:
     if not isinstance(found, type):
         raise LookupError(_none_in(path, "class"))
     return found
+
+
+def wrong_part(part: str, path: str, folder: Path, nodes: Iterable[Parameters]) -> str | None:
+    """Why a class cannot be a part of nodes with these parameters; None if it can.
+
+    Parameters
+    ----------
+    part : str
+        ``router``, ``guard``, ``ni`` or ``memory``.
+    path : str
+        ``"module:Class"``.
+    folder : Path
+        See :func:`find_class`.
+    nodes : iterable of Parameters
+    """
+    try:
+        found = find_class(path, folder)
+        for parameters in nodes:
+            check_part(part, found, parameters)
+    except Exception as error:
+        # A part is anybody's code, and may raise anything; what khhw itself refuses is a sentence already.
+        if type(error) in (LookupError, TypeError) and not own_traceback(error):
+            return str(error)
+        return with_traceback(f"{path} cannot be made: {type(error).__name__}: {error}", error)
+    return None
 
 
 def find_measurement(name: str, folder: Path) -> Measurement[Any]:
@@ -72,7 +101,7 @@ def _find(path: str, folder: Path, kind: str, form: str) -> object:
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
-        raise LookupError(f"no module {module_name!r} for {path!r} ({error})") from None
+        raise LookupError(with_traceback(f"no module {module_name!r} for {path!r} ({error})", error)) from None
     return getattr(module, name, None)
 
 

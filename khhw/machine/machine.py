@@ -10,7 +10,8 @@ from khhw.build.cache import build_root
 from khhw.build.engine import build_engine
 from khhw.build.simulator import Simulation
 from khhw.errors import RequestError
-from khhw.kernels.image import build_image
+from khhw.files import writable_folder
+from khhw.kernels.image import build_image, module_files
 from khhw.machine.design import design_of, search_path
 from khhw.machine.file import MachineFile
 from khhw.machine.lookup import find_kernel
@@ -32,7 +33,8 @@ OnReport = Callable[[dict[str, Any]], None]
 """Called with what happens, as it happens: dicts with a ``kind``, in the order of the run.
 
 ``building``, ``built`` (seconds), ``progress`` (cycles, wall_seconds), ``console`` (cycle, node, text) and ``phase``
-(name, index, phases), ``measured`` (phase, what, record) and ``waves`` (waves, viewers).
+(name, index, phases), ``measured`` (phase, what, record) and ``waves`` (waves, viewers). ``debugger`` (stopped), in
+another thread: code of the run stops in Python's debugger, which takes the terminal, or goes on.
 """
 
 _STATES: dict[str, State] = {"finished": "done", "stuck": "deadlocked", "quiet": "deadlocked",
@@ -128,7 +130,7 @@ class Machine:
             Also when the run failed or was stopped: look at ``state``.
         """
         out = Path(folder) if folder is not None else build_root() / "runs" / self.file.name.replace(" ", "-")
-        out.mkdir(parents=True, exist_ok=True)
+        writable_folder(out)
         tell = on_report or (lambda _: None)
         tell({"kind": "building"})
         simulator = self.build(build=build, waves=waves)
@@ -151,11 +153,12 @@ class Machine:
             Of the run.
         """
         names = {entry.kernel for phase in self.file.phases for entry in phase.kernels}
-        images = {name: build_image(find_kernel(name, self.folder)).hex() for name in sorted(names)}
+        kernels = {name: find_kernel(name, self.folder) for name in sorted(names)}
+        images = {name: build_image(kernel).hex() for name, kernel in kernels.items()}
         return Request(
             entry="khhw.machine.program:program", nodes=self.file.nodes, memory_bytes=self.file.node.memory_bytes,
             arguments={"machine": self.file.model_dump(mode="json"), "images": images, "seed": seed,
-                       "folder": str(self.folder.resolve())},
+                       "folder": str(self.folder.resolve()), "files": module_files(kernels)},
             cpu=self.file.host.cpu, cpu_scale=str(self.file.host.cpu_scale), clock_hz=self.file.host.clock_hz,
             options=Options(max_cycles=self.file.host.max_cycles))
 
@@ -163,7 +166,8 @@ class Machine:
         state = _STATES.get(process.state, "failed")
         assert state in get_args(State)
         record = process.results.get("record", {})
-        details = [process.message, *process.outcome.get("waiting", []), *process.outcome.get("stuck", [])]
+        failures = process.results.get("failures", [])
+        details = [process.message, *failures, *process.outcome.get("waiting", []), *process.outcome.get("stuck", [])]
         return Results(
             version=__version__, name=self.file.name, state=state, command=command, seed=seed,
             message="" if state == "done" else "\n".join(details),

@@ -21,7 +21,7 @@ from khhw.host.cpu import MODELS, CpuModel
 from khhw.host.ports import Host
 from khhw.host.scheduler import ROOT
 from khhw.kernels.image import Image
-from khhw.kernels.loader import run_loader
+from khhw.machine.failures import KernelFailures
 from khhw.machine.file import KernelEntry, MachineFile, Phase
 from khhw.machine.lookup import find_measurement
 from khhw.machine.measurements.measurement import Measurement, Observer
@@ -48,16 +48,17 @@ def program(
         Not yet running.
     arguments : mapping
         ``machine`` (a dumped :class:`~khhw.machine.file.MachineFile`), ``images`` (kernel name to image in hex),
-        ``seed`` and ``folder``, where measurements of one's own are looked for.
+        ``seed``, ``folder``, where measurements of one's own are looked for, and ``files`` (kernel name to a mapping of
+        its modules to their files).
     made_by : type, optional
         A kind of :class:`MachineProgram`.
     """
     machine = MachineFile.model_validate(arguments["machine"])
     images = {name: bytes.fromhex(image) for name, image in arguments["images"].items()}
     run = (made_by or MachineProgram)(
-        host, machine, images, arguments["seed"], Path(arguments["folder"]))
+        host, machine, images, arguments["seed"], Path(arguments["folder"]), arguments["files"])
     for port in host.nodes:
-        port.boot(run_loader)
+        port.boot(run.failures.load)
     host.scheduler.spawn(run.run(), rank=ROOT, name="owner")
     return run
 
@@ -67,6 +68,7 @@ class MachineProgram:
 
     def __init__(
         self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int, folder: Path = Path(),
+        files: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.host = host
         self.machine = machine
@@ -76,6 +78,7 @@ class MachineProgram:
         self.shape = Shape(*machine.torus.shape)
         self.layout = Layout(machine.node.memory_bytes)
         self.record = RunRecord()
+        self.failures = KernelFailures(images, files or {})
         self._outside = Outside(host.root)
         self._owner = Owner(self._outside, self.shape)
         self._epochs = EpochControl(self._owner)
@@ -180,7 +183,7 @@ class MachineProgram:
     def results(self, _outcome: Outcome) -> dict[str, Any]:
         """What was seen so far."""
         self._console.flush()
-        return {"record": self.record.model_dump(mode="json")}
+        return {"record": self.record.model_dump(mode="json"), "failures": self.failures.told()}
 
     def stuck(self, read: Callable[[str], int]) -> Sequence[str]:
         """Every packet that is still in the machine, and what it waits for."""

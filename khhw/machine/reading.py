@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from khhw.machine.checks import find_inconsistency
-from khhw.machine.document import DocumentError, read_document
+from khhw.machine.checks import find_inconsistencies
+from khhw.machine.document import DocumentError, Place, read_document, without_unknown
 from khhw.machine.file import MachineFile
 
 __all__ = ["MachineFileError", "load"]
@@ -28,11 +28,28 @@ def load(source: Path | str, *, parts: Mapping[str, str] | None = None) -> Machi
     Raises
     ------
     MachineFileError
-        For the first thing that is wrong, with its line.
+        With all that is wrong, each with its line.
     """
     def amend(document: dict[str, Any]) -> None:
         if parts and isinstance(document.get("parts", {}), dict):
             document["parts"] = {**document.get("parts", {}), **parts}
 
-    return read_document(source, MachineFile, lambda machine: find_inconsistency(machine, Path(source).parent),
-                         whole="machine", error=MachineFileError, amend=amend)
+    return read_document(source, MachineFile, lambda machine: find_inconsistencies(machine, Path(source).parent),
+                         whole="machine", error=MachineFileError, amend=amend, spare=_spare)
+
+
+def _spare(document: dict[str, Any], place: Place, unknown: bool) -> bool:
+    """Make of a machine file with something wrong at `place` one whose other parts can be checked."""
+    match place:
+        case ("domains", name, *_) if isinstance(document["domains"], dict):
+            # Its name is known; what it says is not looked at.
+            document["domains"][name] = {"rules": []}
+        case ("phases", int(index), *rest) if not unknown or rest[0] == "kernels":
+            phase = document["phases"][index]
+            given = phase.get("name") if isinstance(phase, dict) and rest[:1] != ["name"] else None
+            document["phases"][index] = {"name": given if isinstance(given, str) else f"phase_{index}"}
+        case ("memcached" | "serve" | "parts" | "host" | "name" | "seed" as section, *_):
+            document.pop(section, None)
+        case _:
+            return without_unknown(document, place, unknown)
+    return True

@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from khhw.errors import named
+from khhw.files import read_text
+
 __all__ = [
     "Attack", "Breakdown", "ConsoleLine", "LatencySample", "LatencySummary", "Load", "Matrix", "MemcachedPoint",
     "OwnRecord", "RefusalRecord", "Results", "RunRecord", "State",
@@ -262,7 +265,7 @@ class Results(_Model):
     @classmethod
     def read(cls, path: Path | str) -> "Results":
         """Results of an earlier run from its ``results.json``."""
-        return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        return cls.model_validate_json(read_text(path))
 
     def write(self, path: Path) -> None:
         """Write ``results.json``; a reader never sees half of it."""
@@ -280,8 +283,18 @@ class Results(_Model):
                 and not any(each.shortcomings for each in record.own))
 
     def matrix(self, phase: str, kind: Literal["configured", "observed"]) -> npt.NDArray[np.bool_]:
-        """isAllowed of a phase: shape (nodes, nodes), source first."""
-        return np.array(getattr(self.results.matrix[phase], kind), dtype=np.bool_)
+        """isAllowed of a phase: shape (nodes, nodes), source first.
+
+        Raises
+        ------
+        LookupError
+            If no matrix was measured in a phase of this name, or there is no such kind; says which there are.
+        """
+        kinds = list(Matrix.model_fields)
+        if kind not in kinds:
+            raise LookupError(f"no matrix {kind!r}; there are {' and '.join(kinds)}")
+        found = named(self.results.matrix, phase, "matrix of a phase")
+        return np.array(getattr(found, kind), dtype=np.bool_)
 
     def own(self, measurement: str, model: type[_Own]) -> dict[str, _Own]:
         """What a measurement of one's own found, by phase.
@@ -292,9 +305,17 @@ class Results(_Model):
             ``"module:NAME"``.
         model : type
             What it found is read as.
+
+        Raises
+        ------
+        LookupError
+            If nothing was measured by this name; says what was.
         """
-        return {each.phase: model.model_validate(each.found) for each in self.results.own
-                if each.measurement == measurement}
+        by_name: dict[str, list[OwnRecord]] = {}
+        for each in self.results.own:
+            by_name.setdefault(each.measurement, []).append(each)
+        return {each.phase: model.model_validate(each.found)
+                for each in named(by_name, measurement, "measurement of one's own")}
 
     def latency(self) -> npt.NDArray[np.int64]:
         """Latency samples: shape (samples, 5): source, destination, hops, bytes, cycles."""

@@ -1,5 +1,6 @@
 """A run as it happens: transcript, results and progress on the terminal; plain lines where there is none."""
 
+import shlex
 import threading
 import time
 from pathlib import Path
@@ -141,11 +142,19 @@ class LiveView:
         if text:
             self._line(f"{event['phase']}: {text}")
 
+    def _on_debugger(self, event: dict[str, Any]) -> None:
+        """The terminal is the debugger's while somebody types."""
+        if self._bar is not None:
+            if event["stopped"]:
+                self._bar.stop()
+            else:
+                self._bar.start()
+
     def _on_waves(self, event: dict[str, Any]) -> None:
         waves = event["waves"]
         note = "" if waves.endswith(".fst") else " (VCD: FST needs apt-get install liblz4-dev zlib1g-dev)"
-        self._line(f"waves: {waves}{note}; open them with gtkwave {event['viewers'][0]} or surfer -c "
-                   f"{event['viewers'][1]}")
+        gtkwave, surfer = map(shlex.quote, event["viewers"])
+        self._line(f"waves: {waves}{note}; open them with gtkwave {gtkwave} or surfer -c {surfer}")
 
     def _fraction(self) -> float:
         return (self._phase + min(0.9, self._ended / self._nodes)) / self._phases

@@ -24,10 +24,15 @@ _NODE_COLOURS = ("#1d5b8f", "#9a4b00", "#1a6b3c", "#8a3a78", "#6b5a00", "#a02c2c
 
 def shortcomings(results: Results) -> list[str]:
     """What went wrong, most important first; empty for a run that passed."""
-    found = [] if results.state == "done" else [
-        f"The run ended as {results.state.replace('_', ' ')}{f': {results.message}' if results.message else ''}."]
+    found = [] if results.state == "done" else [_ending(results)]
     found += [text for each in reports().values() for text in each.shortcomings(results)]
     return found + [text for each in results.results.own for text in each.shortcomings]
+
+
+def _ending(results: Results) -> str:
+    """How a run ended that was not done; what follows the first line, such as a traceback, is on lines of its own."""
+    first, *rest = results.message.splitlines() or [""]
+    return "\n".join([f"The run ended as {results.state.replace('_', ' ')}{f': {first}' if first else ''}.", *rest])
 
 
 def page(results: Results, drawn: Drawn, command: str) -> str:
@@ -60,7 +65,9 @@ def page(results: Results, drawn: Drawn, command: str) -> str:
 def _verdict(results: Results, said: Sequence[MeasurementReport]) -> str:
     wrong = shortcomings(results)
     if wrong:
-        return (f'<p class="verdict">{html.verdict(False, "Failed.")} {escape(wrong[0])}</p>'
+        first, *rest = wrong[0].splitlines()
+        return (f'<p class="verdict">{html.verdict(False, "Failed.")} {escape(first)}</p>'
+                + (f"\n<pre>{escape(chr(10).join(rest))}</pre>" if rest else "")
                 + "".join(f"\n<p>{escape(line)}</p>" for line in wrong[1:]))
     parts = [part for each in said for part in each.verdict(results)]
     text = f"{listing(parts)}." if parts else "The run ended well."

@@ -1,5 +1,6 @@
 """The end of a run on the terminal."""
 
+import textwrap
 from pathlib import Path
 
 from rich.console import Console
@@ -78,4 +79,4 @@ def _print_verdict(console: Console, results: Results) -> None:
                 f"in {results.wall_seconds:.1f} s, {results.build} build, seed {results.seed}")
     show(console, line)
     for text in wrong:
-        show(console, f"        {text}")
+        show(console, textwrap.indent(text, "        "))

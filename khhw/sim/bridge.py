@@ -7,12 +7,15 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from khhw.host.inbox import Inbox
 from khhw.host.ports import Access, Host
-from khhw.host.scheduler import TaskError
+from khhw.host.scheduler import ROOT, Task, TaskError
+from khhw.node.commands import list_ranks
 from khhw.sim.options import Options, Outcome, State
 from khhw.sim.pace import Pace
+from khhw.tracebacks import with_traceback
 
 __all__ = ["LOOK_CYCLES", "RESET_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
 
@@ -72,7 +75,7 @@ class Bridge(ABC):
         try:
             self.scheduler.run(self.cycle)
         except TaskError as error:
-            self.end(State.FAILED, str(error))
+            self.end(State.FAILED, with_traceback(str(error), error.__cause__ or error))
             return
         self.begin(self.host.start_accesses())
         if self.scheduler.finished:
@@ -182,7 +185,7 @@ class Bridge(ABC):
         lost = state in (State.STUCK, State.BUDGET, State.QUIET)
         outcome = Outcome(
             state=state, message=message, cycles=self.cycle, wall_seconds=self.pace.wall_seconds,
-            waiting=[f"{task.name} (rank {task.rank}) waits for {task.waits_for}" for task in self.scheduler.tasks],
+            waiting=_waiting(self.scheduler.tasks) if lost else [],
             stuck=list(stuck(read)) if lost and stuck is not None else [],
             statistics={
                 "wakes": self.wakes, "phases": self.phases, "events": self.scheduler.events, **self.transfers(),
@@ -191,3 +194,15 @@ class Bridge(ABC):
             signature=list(signature), signatures=self.signatures)
         self.scheduler.close()
         return outcome
+
+
+def _waiting(tasks: Sequence[Task[Any]]) -> list[str]:
+    """What each task waits for; nodes whose tasks wait for the same thing are named together."""
+    ranks: dict[tuple[str, str], list[int]] = {}
+    for task in tasks:
+        ranks.setdefault((task.name, task.waits_for), []).append(task.rank)
+    return [f"{name}{_of_nodes(where)} waits for {reason}" for (name, reason), where in ranks.items()]
+
+
+def _of_nodes(ranks: Sequence[int]) -> str:
+    return "" if ROOT in ranks else f" of node{'s' * (len(ranks) > 1)} {list_ranks(ranks)}"

@@ -15,10 +15,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from khhw import debugger
 from khhw.host.cpu import MODELS
 from khhw.host.ports import Host
 from khhw.sim.options import Options, Outcome
 from khhw.sim.reports import report, write_json
+from khhw.tracebacks import with_traceback
 from khhw.visible import visible
 
 __all__ = ["Program", "Work", "requested_work"]
@@ -68,12 +70,14 @@ def requested_work() -> Iterator[Work]:
     # What is there now stays; looking through it again and again cost a twentieth of a run.
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
+    debugger.install()
     results = Path(os.environ["KHHW_RESULTS"])
     try:
-        yield Work(json.loads(Path(os.environ["KHHW_REQUEST"]).read_text()), results)
+        yield Work(json.loads(Path(os.environ["KHHW_REQUEST"]).read_text(encoding="utf-8")), results)
     except Exception as error:
         print(visible(traceback.format_exc(), lines=True))
-        write_json(results, {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()})
+        said = with_traceback(f"{type(error).__name__}: {error}", error)
+        write_json(results, {"error": said, "traceback": traceback.format_exc()})
         raise
 
 

@@ -66,7 +66,7 @@ class Outcome:
     wall_seconds : float
         Wall time.
     waiting : list of str
-        Tasks that had not ended, and what each waited for.
+        Tasks that had not ended, and what each waited for, if the machine did not come to an end by itself.
     stuck : list of str
         What the program says about where packets are, if the machine did not come to an end by itself.
     statistics : dict

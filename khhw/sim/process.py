@@ -125,7 +125,8 @@ def run(
         Folders the entry is imported from, before ``sys.path``.
     on_report : callable or None
         Called with what the process says: ``{"kind": "progress", "cycles": ..., "wall_seconds": ...}`` and what the
-        program reports itself.
+        program reports itself. ``{"kind": "debugger", "stopped": ...}`` when it stops in Python's debugger, before that
+        prints anything, and when it goes on; in another thread.
     """
     folder.mkdir(parents=True, exist_ok=True)
     asked, results = (folder / f"{name}.json" for name in ("request", "run"))
@@ -141,15 +142,21 @@ def run(
         if on_report is not None and (values := parse(line)) is not None:
             on_report(values)
 
+    def on_stop(stopped: bool) -> None:
+        if on_report is not None:
+            on_report({"kind": "debugger", "stopped": stopped})
+
     waves, problem = None, ""
     with _terminated_as_interrupt():
         try:
             if isinstance(simulator, SimulationBuild):
                 ran = simulator.run(
-                    "khhw.sim.cocotb_main", seed=seed, path=path, env=environment, folder=folder, on_line=on_line)
+                    "khhw.sim.cocotb_main", seed=seed, path=path, env=environment, folder=folder, on_line=on_line,
+                    on_stop=on_stop)
                 waves, problem = ran.waves, ran.error
             else:
-                problem = simulator.run(seed=seed, path=path, env=environment, folder=folder, on_line=on_line)
+                problem = simulator.run(
+                    seed=seed, path=path, env=environment, folder=folder, on_line=on_line, on_stop=on_stop)
         except KeyboardInterrupt:
             problem = "interrupted"
     return _collect(results, folder / "simulator.log", waves, problem)
@@ -160,7 +167,7 @@ def _plain(request: Request) -> dict[str, Any]:
 
 
 def _collect(results: Path, log: Path, waves: Path | None, problem: str) -> ProcessResult:
-    left = json.loads(results.read_text()) if results.is_file() else {}
+    left = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     outcome = left.get("outcome", {})
     return ProcessResult(
         state=outcome.get("state", "crashed"),

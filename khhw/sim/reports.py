@@ -44,5 +44,5 @@ def write_json(path: Path, values: Any) -> None:
         Plain values.
     """
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(values, indent=1) + "\n")
+    part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)

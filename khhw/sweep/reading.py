@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from khhw.machine.document import DocumentError, read_document
-from khhw.sweep.checks import find_inconsistency
+from khhw.sweep.checks import find_inconsistencies
 from khhw.sweep.spec import SweepSpec
 
 __all__ = ["SweepSpecError", "load"]
@@ -24,7 +24,7 @@ def load(source: Path | str) -> SweepSpec:
     Raises
     ------
     SweepSpecError
-        For the first thing that is wrong, with its line.
+        With all that is wrong, each with its line.
     """
-    return read_document(source, SweepSpec, lambda spec: find_inconsistency(spec, Path(source).parent), whole="sweep",
+    return read_document(source, SweepSpec, lambda spec: find_inconsistencies(spec, Path(source).parent), whole="sweep",
                          error=SweepSpecError)

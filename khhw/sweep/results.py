@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from khhw.files import read_text
+
 __all__ = ["FILE", "CurveSaturation", "Row", "SweepResults"]
 
 FILE = "sweep.json"
@@ -149,7 +151,7 @@ class SweepResults(_Model):
     @classmethod
     def read(cls, path: Path | str) -> "SweepResults":
         """Read a ``sweep.json``."""
-        return cls.model_validate_json(Path(path).read_text(encoding="utf-8"))
+        return cls.model_validate_json(read_text(path))
 
     def text(self) -> str:
         """As JSON."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from khhw.errors import BuildError, RequestError
+from khhw.files import writable_folder
 from khhw.traffic.measurement import Measurement
 from khhw.traffic.point import Point
 
@@ -126,13 +127,9 @@ class Store:
         RequestError
             If it cannot be made or written, or another sweep runs in it.
         """
-        try:
-            self._points.mkdir(parents=True, exist_ok=True)
-            lock = open(self.folder / _LOCK, "w")  # noqa: SIM115
-        except OSError as error:
-            raise RequestError(f"cannot write to {self.folder}: {error.strerror}; choose another folder with -o"
-                               ) from error
-        with lock:
+        writable_folder(self.folder)
+        writable_folder(self._points)
+        with open(self.folder / _LOCK, "w", encoding="utf-8") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -154,7 +151,7 @@ class Store:
             record = Record.from_dict(json.loads(path.read_bytes()))
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             self.broken.append(path)
             return None
         if record.id != name:

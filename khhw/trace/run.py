@@ -1,13 +1,11 @@
 """A traced run: its machine, and every packet that moved in it."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from khhw.errors import RequestError
+from khhw.files import read_json
 from khhw.machine.file import MachineFile
 from khhw.node import Shape
 from khhw.trace.accesses import host_writes, owner_writes
@@ -48,9 +46,8 @@ class Run:
         """
         path, results = find_waves(folder), folder / "results.json"
         try:
-            parameters = json.loads(results.read_text())["parameters"]
-            machine = MachineFile.model_validate(parameters)
-        except (OSError, ValueError, KeyError, ValidationError) as error:
+            machine = MachineFile.model_validate(read_json(results)["parameters"])
+        except (ValueError, LookupError, TypeError) as error:
             raise RequestError(f"{results} does not say which machine ran: {error}") from error
         return cls(machine, Waves(path))
 

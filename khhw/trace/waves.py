@@ -1,5 +1,6 @@
 """The waves of a run: signals of the fabric by name, one value a cycle."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ def find_waves(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise RequestError(f"{folder} holds no waves ({' or '.join(_NAMES)}): run the machine again with "
-                       f"khhw run FILE --waves -o {folder}")
+                       f"khhw run FILE --waves -o {shlex.quote(str(folder))}")
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A machine file that cannot be run is refused with its line and its remedy, before anything is built."""
 
+import re
 import secrets
 from pathlib import Path
 
@@ -94,7 +95,86 @@ def test_the_talks_machine_loads() -> None:
 def test_bad_files_are_refused_with_line_and_mend(tmp_path: Path, text: str, line: int, words: str) -> None:
     with pytest.raises(MachineFileError, match=words) as caught:
         load(write(tmp_path, text if "[torus]" in text else f"{text}\n[torus]\nshape = [2, 2, 2]\n"))
-    assert (Path(caught.value.file).name, caught.value.line) == ("machine.toml", line)
+    assert Path(caught.value.file).name == "machine.toml"
+    found = [at for at, message in caught.value.problems if re.search(words, message)]
+    assert line in found
+
+
+ALL = """\
+name = 5
+[torus]
+shape = [2, 2, 2]
+[node]
+lane = 7
+[domains.a]
+rules = [
+  "0 -> 9",
+  "0 -> 1",
+  "1 -> x",
+]
+[domains.b]
+rulez = ["0 -> 1"]
+[[phases]]
+name = "one"
+domains = "none"
+kernels = [
+  { nodes = [0], kernel = "nonsense" },
+  { nodes = [99], kernel = "probe" },
+]
+measure = "nothing"
+[[phases]]
+name = "two"
+domains = "b"
+kernels = [{ nodes = "some", kernel = 5 }]
+[serve]
+server = 8
+gateway = 8
+"""
+
+
+def test_all_errors_of_a_file_are_said_at_once_each_where_it_is(tmp_path: Path) -> None:
+    with pytest.raises(MachineFileError) as caught:
+        load(write(tmp_path, ALL))
+    wanted = {
+        1: "name: Input should be a valid string, not 5", 5: "node.lane: unknown key", 8: "no node 9; nodes are 0 to 7",
+        10: "'x' is no node", 13: "domains.b.rulez: unknown key; keys here are groups, matrix, rules",
+        16: "unknown domains 'none'; known are a, b", 18: "no kernel 'nonsense'", 19: "no node 99",
+        21: "no measurement 'nothing'", 25: "phases[1].kernels[0].kernel: Input should be a valid string, not 5"}
+    lines = str(caught.value).splitlines()
+    assert dict.fromkeys(wanted, True) == {
+        line: any(f"machine.toml:{line}: " in said and words in said for said in lines)
+        for line, words in wanted.items()}
+    assert [at for at, _ in caught.value.problems] == [1, 5, 8, 10, 13, 16, 18, 19, 21, 25, 25, 27, 28, 28]
+    assert "nodes: Input should be 'all', or input should be a valid array, not 'some'" in str(caught.value)
+
+
+def test_errors_of_a_large_matrix_are_not_all_listed(tmp_path: Path) -> None:
+    text = f"[torus]\nshape = [8, 8, 1]\n[domains.a]\nmatrix = {[[5] * 64] * 64}\n"
+    with pytest.raises(MachineFileError, match=r"and 4076 more errors$") as caught:
+        load(write(tmp_path, text))
+    assert len(str(caught.value).splitlines()) == 21
+
+
+@pytest.mark.parametrize(("content", "words"), [
+    (b"\xef\xbb\xbf[torus]\nshape = [2, 2, 2]\nseed = 1\n", r":3: torus\.seed: unknown key"),
+    (b"x = " + b"[" * 2000 + b"]" * 2000, ":1: has brackets in brackets too deep to be read"),
+    (b"[torus]\nshape = " + b"[" * 300 + b"]" * 300, "has brackets in brackets too deep to be read"),
+    (b"# f\xfcr\n[torus]\nshape = [2, 2, 2]\n", ":1: is not in UTF-8, the byte 0xfc is none of it"),
+])
+def test_what_is_no_text_in_utf_8_is_told_from_what_has_a_mark(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "machine.toml"
+    file.write_bytes(content)
+    with pytest.raises(MachineFileError, match=words):
+        load(file)
+
+
+def test_a_mark_in_front_is_no_part_of_the_text(tmp_path: Path) -> None:
+    file = tmp_path / "machine.toml"
+    mark = b"\xef\xbb\xbf"
+    (tmp_path / "mine.py").write_bytes(mark + b"async def main(node, arguments): pass\n")
+    file.write_bytes(mark + b"name = 'marked'\r\n[torus]\r\nshape = [2, 1, 1]\r\n[[phases]]\r\nname = 'a'\r\n"
+                     b"kernels = [{ kernel = 'mine.py' }]\r\n")
+    assert load(file).name == "marked"
 
 
 def test_a_kernel_that_memory_has_no_room_for_is_refused(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_python_sleeps_while_nothing_happens(go):
 def test_waiting_for_what_cannot_come_ends_the_run(go):
     done = go("hopeless", arguments={"delay": 50})
     assert (done.state, done.message) == ("quiet", "all tasks wait, and the machine is idle")
-    assert done.outcome["waiting"] == ["waiter (rank 0) waits for the interrupt"]
+    assert done.outcome["waiting"] == ["waiter of node 0 waits for the interrupt"]
     assert done.outcome["stuck"] == ["quiescent is 0b11", "irq is 0b1"]
 
 

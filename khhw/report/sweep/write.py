@@ -62,6 +62,6 @@ def write_sweep(results: SweepResults, folder: Path, *, source: str) -> Path:
             for made in sorted(Path(scratch).iterdir()):
                 os.replace(made, folder / made.name)
     except OSError as error:
-        raise WriteError(f"cannot write the report to {folder}: {error.strerror}; make room, then khhw report {folder}"
-                         ) from error
+        raise WriteError(f"cannot write the report to {folder}: {error.strerror}; make room, then "
+                         f"{shlex.join(['khhw', 'report', str(folder)])}") from error
     return folder / "report.html"

@@ -42,7 +42,7 @@ class NativeMachine:
 
     def run(
         self, *, seed: int, path: Sequence[Path], env: Mapping[str, str], folder: Path,
-        on_line: Callable[[str], None],
+        on_line: Callable[[str], None], on_stop: Callable[[bool], None],
     ) -> str:
         """Run what the environment `env` asks for; say what went wrong with the process itself, or nothing."""
         asked = {"folder": str(self.build.folder), "memory_bytes": self.build.memory_bytes,
@@ -50,9 +50,10 @@ class NativeMachine:
                  "random": seed % _SEEDS + 1 if self.random else 0}
         search = [str(entry.absolute()) for entry in path] + [entry or os.getcwd() for entry in sys.path]
         environment = {**os.environ, **env, "KHHW_ENGINE": json.dumps(asked), "PYTHONPATH": os.pathsep.join(search)}
-        with (folder / "simulator.log").open("w") as log:
+        with (folder / "simulator.log").open("w", encoding="utf-8") as log:
             try:
-                run_followed([sys.executable, "-m", "khhw.sim.engine.main"], folder, environment, log, on_line=on_line)
+                run_followed([sys.executable, "-m", "khhw.sim.engine.main"], folder, environment, log, on_line=on_line,
+                             on_stop=on_stop)
             except BuildError as error:
                 return str(error)
         return ""

@@ -1,0 +1,69 @@
+"""Where the user's own code failed: its lines of a traceback, without those of khhw and of libraries.
+
+Kernels, parts, measurements and testbenches are the user's. What failed in them is said with their file and line.
+"""
+
+import os
+import sysconfig
+import textwrap
+import traceback
+from pathlib import Path
+
+__all__ = ["own_place", "own_traceback", "with_traceback"]
+
+_HERE = Path(__file__).resolve().parent
+_OTHERS = tuple(str(folder) + os.sep for folder in (
+    _HERE, _HERE.parent / "rtl",
+    *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))))
+_LIBRARIES = frozenset(["site-packages", "dist-packages"])
+_LONGEST = 20_000
+"""Characters of a traceback; an exception may say anything."""
+
+
+def own_traceback(error: BaseException) -> str:
+    """The traceback of an exception and of what led to it, as Python prints it, with the user's lines only.
+
+    Returns
+    -------
+    str
+        Without a newline at its end; empty if none of the user's lines took part.
+    """
+    whole = traceback.TracebackException(type(error), error, error.__traceback__)
+    if not _trim(whole):
+        return ""
+    text = "".join(whole.format()).rstrip("\n")
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def with_traceback(sentence: str, error: BaseException) -> str:
+    """A sentence about an exception, with :func:`own_traceback` on the lines below it."""
+    found = own_traceback(error)
+    return f"{sentence}\n{textwrap.indent(found, '    ')}" if found else sentence
+
+
+def own_place(error: BaseException) -> str:
+    """``FILE:LINE`` of the innermost of the user's lines that an exception left; empty if there is none."""
+    if isinstance(error, SyntaxError) and error.filename and _is_own(error.filename):
+        return f"{error.filename}:{error.lineno}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if _is_own(frame.filename):
+            return f"{frame.filename}:{frame.lineno}"
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "" if before is None else own_place(before)
+
+
+def _trim(whole: traceback.TracebackException) -> bool:
+    """Take away what is not the user's, also of the exceptions that led to it. Returns whether anything is left."""
+    whole.stack = traceback.StackSummary.from_list([frame for frame in whole.stack if _is_own(frame.filename)])
+    found = bool(whole.stack) or _is_own(getattr(whole, "filename", None) or "")
+    for other in (whole.__cause__, whole.__context__, *(whole.exceptions or ())):
+        found |= other is not None and _trim(other)
+    return found
+
+
+def _is_own(filename: str) -> bool:
+    """Whether a file is the user's; an image of a kernel whose file is not known counts too."""
+    if filename.startswith("<"):
+        return filename.startswith("<image ")
+    path = os.path.realpath(filename)
+    return bool(filename) and not path.startswith(_OTHERS) and _LIBRARIES.isdisjoint(Path(path).parts)
