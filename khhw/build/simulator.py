@@ -177,6 +177,9 @@ class SimulationBuild:
     ) -> RunResult:
         tool = self.simulation.backend()
         results, log = folder / "results.xml", folder / "simulator.log"
+        # What a run before has left is none of this one's, whatever becomes of it.
+        for left in (results, log, folder / tool.waves_name):
+            left.unlink(missing_ok=True)
         modules = [test_module] if isinstance(test_module, str) else list(test_module)
         error = tool.run(
             self.folder, folder, results=results, log=log, modules=modules, case=case, seed=seed,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from khhw._version import __version__
-from khhw.build.cache import build_root
+from khhw.build.cache import build_root, digest
 from khhw.build.engine import build_engine
 from khhw.build.progress import OnBegin
 from khhw.build.simulator import Simulation
@@ -147,7 +147,9 @@ class Machine:
         Results
             Also when the run failed or was stopped: look at ``state``.
         """
-        out = Path(folder) if folder is not None else build_root() / "runs" / self.file.name.replace(" ", "-")
+        # Two machines of one name in different folders are two machines.
+        own = f"{self.file.name.replace(' ', '-')}-{digest(str(self.folder.resolve()))[:8]}"
+        out = Path(folder) if folder is not None else build_root() / "runs" / own
         out.mkdir(parents=True, exist_ok=True)
         tell = on_report or (lambda _: None)
         simulator = self.build(build=build, waves=waves, on_report=tell)
