@@ -21,6 +21,8 @@ from pathlib import Path
 from amaranth.back import rtlil
 
 from formal.reachability import Claim, conversion, decide
+from khhw.build import history
+from khhw.estimate import in_words
 from khhw.mutants import Finder, Mutant, imported, mutants_of
 
 __all__ = ["PROOFS", "Job", "Outcome", "jobs", "main", "run"]
@@ -263,6 +265,12 @@ def _path() -> str:
     return os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
 
 
+def _before(job: Job) -> str:
+    """How long a job took on this machine, in words; nothing if it never ran here."""
+    took = history.known(f"proof {job.title}")
+    return f" (took {in_words(took.low, took.high)} here)" if took else ""
+
+
 def main(arguments: Iterable[str] | None = None) -> int:
     """Run all jobs, or those of some properties; print how each ended."""
     parser = argparse.ArgumentParser(prog="python -m formal.prove", description="Prove the guard's properties.")
@@ -272,8 +280,10 @@ def main(arguments: Iterable[str] | None = None) -> int:
         parser.error("no property has a name like that: " + ", ".join(n for job in PROOFS for n in job.properties))
     proved = reached = caught = failed = 0
     for number, job in enumerate(chosen, 1):
-        print(f"[{number:2}/{len(chosen)}] {job.title} ...", end=" ", flush=True)
+        print(f"[{number:2}/{len(chosen)}] {job.title}{_before(job)} ...", end=" ", flush=True)
         outcome = run(job)
+        if outcome.seconds:
+            history.note(f"proof {job.title}", outcome.seconds)
         took = f"{outcome.seconds:.0f} s" if outcome.seconds else "cached"
         failed += not outcome.good
         if job.mutant is None:

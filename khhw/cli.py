@@ -20,7 +20,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (
     "run", "memcached", "domains", "attack", "sweep", "serve", "demo", "report", "trace", "test", "verilog", "bench",
-    "new", "reference", "doctor",
+    "new", "reference", "cache", "doctor",
 )
 """Subcommands, in the order the help lists them."""
 

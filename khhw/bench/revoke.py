@@ -13,6 +13,7 @@ import numpy as np
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
 from khhw.control.epochs import Change, Moment
+from khhw.host.scheduler import Task
 from khhw.host.sync import spawn
 from khhw.node import Shape
 from khhw.node.console import EVERYBODY
@@ -98,18 +99,19 @@ class _Campaign:
             await machine.send_traffic(self._targets, self._packets_a_cycle, _LENGTHS)
         stop = await self._flood() if self._flooded else None
         await machine.outside.sleep(_WARM_UP)
-        before: list[int] = []
+        reading: list[Task[list[int]]] = []
 
         async def watch(moment: Moment, _domains: Domains) -> None:
-            if moment is Moment.ACKNOWLEDGED and not before:
-                before.extend(await self._received())
+            # Beside the change, which does not wait for it.
+            if moment is Moment.ACKNOWLEDGED and not reading:
+                reading.append(await spawn(self._received(), name="what has arrived"))
 
         change = await machine.epochs.change(Domains(same), watch=watch)
         await machine.outside.sleep(_AFTERWARDS)
         if stop is not None:
             stop.append(True)
         await machine.stop_traffic()
-        received = await self._received()
+        before, received = reading[0].result(), await self._received()
         sent = await machine.everywhere(everybody, lambda rank: machine.read_wide(rank, "TRAFFIC_INJECTED"))
         errors = 0
         for kind in TrafficError:

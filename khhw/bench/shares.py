@@ -92,8 +92,10 @@ async def _stream(machine: OwnedMachine, case: str, cycles: int, beside: bool) -
     async def received() -> list[int]:
         return [await machine.read_wide(rank, "TRAFFIC_ACCEPTED_FLITS") for rank in (_PEER, _TO)]
 
+    # To read takes cycles too: from the beginning of the one reading to that of the other it is `cycles`.
+    end = machine.outside.now + cycles
     before = await received()
-    await machine.outside.sleep(cycles)
+    await machine.outside.sleep(end - machine.outside.now)
     victim, neighbour = (after - first for after, first in zip(await received(), before, strict=True))
     return victim, neighbour
 

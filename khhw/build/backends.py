@@ -17,7 +17,7 @@ from cocotb_tools.runner import Runner
 from cocotb_tools.runner import Verilator as StockVerilator
 
 from khhw.build import toolchain
-from khhw.build.cache import COMPLETE, build_once, build_root, digest
+from khhw.build.cache import build_once, build_root, digest, use
 from khhw.build.design import Design
 from khhw.build.runners import LeanVerilator, TimedIcarus, TimedRunner
 from khhw.errors import BuildError, RequestError
@@ -178,7 +178,7 @@ class LeanBackend(Backend):
         runner = self.runner()
         runner.time_limit = BUILD_SECONDS
         kept = self._runtime()
-        if (kept / COMPLETE).is_file():
+        if _is_there(kept):
             # Make would compile these again, because they depend on the makefile that is about to be written.
             objects = [shutil.copy2(compiled, folder) for compiled in sorted(kept.glob(RUNTIME))]
             runner.make_options = [f"--old-file={compiled.name}" for compiled in map(Path, objects)]
@@ -249,6 +249,15 @@ VERILATOR_OPTIONS = ("-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-std=c
 RUNTIME = "verilated*.o"
 RUNTIME_OPTION = "OPT_GLOBAL=-O2"
 """Verilator's library serves every access of a testbench; its default optimises for size."""
+
+
+def _is_there(folder: Path) -> bool:
+    """Whether a folder is complete; then nobody removes it any more."""
+    try:
+        use(folder)
+    except OSError:
+        return False
+    return True
 
 
 def _copy_runtime(build: Path, kept: Path) -> None:

@@ -2,6 +2,7 @@
 
 Everything generated lies in folders named by a hash of what it was made from. A folder is complete when it
 holds the file `COMPLETE`; it is written by one process that holds the folder's lock, and never again.
+A process that has built or found a folder shares a lock on that file until it ends: nobody removes it meanwhile.
 """
 
 import contextlib
@@ -15,11 +16,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from khhw.errors import RequestError
 
 __all__ = ["COMPLETE", "build_once", "build_root", "checkout", "claim_folder", "digest", "file_digest", "lock",
-           "refuse_full_disk", "refuse_unbuildable", "write_atomically"]
+           "refuse_full_disk", "refuse_unbuildable", "remove", "unused", "use", "write_atomically"]
 
 COMPLETE = "complete.json"
 """Marks a finished folder; holds the facts that made its name."""
@@ -31,6 +33,9 @@ _UNBUILDABLE = re.compile(r"[^\w@%+=,./~-]")
 
 UNUSED_DAYS = 14
 """A build folder that nothing used for this long is removed when a sibling is built."""
+
+_used: dict[tuple[int, int], TextIO] = {}
+"""Files by which this process says that it uses folders, by device and inode."""
 
 
 def checkout() -> Path | None:
@@ -106,9 +111,59 @@ def file_digest(path: Path) -> str:
 def lock(path: Path) -> Iterator[None]:
     """Hold the lock that belongs to `path`, waiting for it. It ends with the process at the latest."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_name(path.name + ".lock"), "w", encoding="utf-8") as file:
+    with open(_lock_of(path), "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _lock_of(path: Path) -> Path:
+    return path.with_name(path.name + ".lock")
+
+
+def use(folder: Path) -> None:
+    """Note that a finished folder is used now, and keep everybody from removing it until this process ends.
+
+    Raises
+    ------
+    OSError
+        If it is not finished, or not there.
+    """
+    stamp = folder / COMPLETE
+    os.utime(stamp)
+    file = open(stamp, encoding="utf-8")  # noqa: SIM115 It stays open.
+    status = os.fstat(file.fileno())
+    if (status.st_dev, status.st_ino) in _used:
+        file.close()
+        return
+    fcntl.flock(file, fcntl.LOCK_SH)
+    _used[status.st_dev, status.st_ino] = file
+
+
+@contextlib.contextmanager
+def unused(folder: Path) -> Iterator[bool]:
+    """Whether nobody builds a folder, uses it or runs in it; if so nobody begins to in the block."""
+    with contextlib.ExitStack() as stack:
+        try:
+            for path in (_lock_of(folder), folder / COMPLETE):
+                if path.is_file():
+                    fcntl.flock(stack.enter_context(open(path, encoding="utf-8")), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            # Somebody has just removed it.
+            pass
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def remove(folder: Path) -> bool:
+    """Remove a folder unless somebody uses it; whether it was removed."""
+    with unused(folder) as free:
+        if free:
+            # Without its stamp it is no build any more, whatever keeps the rest from going.
+            (folder / COMPLETE).unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+        return free
 
 
 def build_once(folder: Path, facts: object, build: Callable[[Path], None]) -> Path:
@@ -128,7 +183,7 @@ def build_once(folder: Path, facts: object, build: Callable[[Path], None]) -> Pa
             except OSError:
                 refuse_full_disk(folder)
                 raise
-        os.utime(stamp)
+        use(folder)
     return folder
 
 
@@ -178,4 +233,4 @@ def _prune(folder: Path) -> None:
     limit = time.time() - UNUSED_DAYS * 86400
     for stamp in folder.parent.glob(f"{family}-*/{COMPLETE}"):
         if stamp.stat().st_mtime < limit:
-            shutil.rmtree(stamp.parent, ignore_errors=True)
+            remove(stamp.parent)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from khhw.build.cache import build_once, build_root, digest, file_digest, lock, write_atomically
+from khhw.build.cache import build_once, build_root, digest, file_digest, lock, use, write_atomically
 from khhw.errors import BuildError, RequestError
 
 __all__ = ["Design", "Port", "PublicSignal", "Request", "convert"]
@@ -184,6 +184,11 @@ def _is_current(index: Path) -> bool:
     try:
         facts = json.loads(index.read_text(encoding="utf-8"))
     except ValueError:
+        return False
+    try:
+        # From here on nobody removes it.
+        use(index.parents[1] / facts["folder"])
+    except OSError:
         return False
     if not (index.parents[1] / facts["folder"] / DESCRIPTION).is_file():
         return False

@@ -12,6 +12,7 @@ from khhw.build.cache import build_once, build_root, digest, file_digest, write_
 from khhw.build.design import Design, convert
 from khhw.build.lanes.demands import require_lanes
 from khhw.build.lanes.recipe import LanesRecipe
+from khhw.build.progress import Begun, OnBegin
 from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe
 from khhw.build.signal_offsets import write_offsets
 from khhw.build.simulator import REQUEST, BuildTime, timed
@@ -95,7 +96,7 @@ EVALUATORS = tuple(_RECIPES)
 
 def build_engine(
     parameters: Mapping[str, Any], parts: Mapping[Any, str] | None = None, *, variant: str = "fast",
-    path: Sequence[Path] = (), evaluator: str = "verilated",
+    path: Sequence[Path] = (), evaluator: str = "verilated", on_begin: OnBegin | None = None,
 ) -> EngineBuild:
     """Convert, verilate and compile the engine for one set of node parameters, or find it built.
 
@@ -112,6 +113,8 @@ def build_engine(
     evaluator : str
         One of :data:`EVALUATORS`. ``lanes`` needs Yosys and a processor with AVX-512, and takes a minute or two to
         build; it pays for many nodes. It has no ``debug`` variant.
+    on_begin : callable, optional
+        Told of the build if it is not there yet.
 
     Raises
     ------
@@ -134,7 +137,8 @@ def build_engine(
     recipe = _RECIPES[evaluator](cell, root, variant, verilator)
     facts = {**recipe.facts(), "evaluator": evaluator}
     folder = build_root() / "engine" / f"{cell.top}-{evaluator}-{variant}-{digest(facts)}"
-    build_once(folder, facts, lambda empty: timed(recipe.make, empty))
+    begun = Begun.of(folder, f"engine-{evaluator}-{variant}", (*cell.sources, *root.sources))
+    build_once(folder, facts, lambda _: timed(recipe.make, begun, on_begin))
     asked = {"parameters": dict(parameters), "parts": {str(part): cls for part, cls in (parts or {}).items()},
              "variant": variant,
              "path": [str(entry) for entry in path], "evaluator": evaluator}

@@ -12,6 +12,7 @@ from khhw.build import toolchain
 from khhw.build.backends import VARIANTS, Backend, IcarusBackend, LeanBackend, StockBackend, control_file
 from khhw.build.cache import build_once, build_root, claim_folder, digest, file_digest, write_atomically
 from khhw.build.design import Design
+from khhw.build.progress import Begun, OnBegin
 from khhw.build.results import RunResult, read_results
 from khhw.errors import RequestError
 
@@ -67,8 +68,13 @@ class Simulation:
         if self.simulator not in SIMULATORS:
             raise RequestError(f"no simulator {self.simulator!r}; there are {', '.join(SIMULATORS)}")
 
-    def build(self) -> "SimulationBuild":
+    def build(self, on_begin: OnBegin | None = None) -> "SimulationBuild":
         """Build it, or find it built.
+
+        Parameters
+        ----------
+        on_begin : callable, optional
+            Told of the build if it is not there yet.
 
         Raises
         ------
@@ -82,7 +88,8 @@ class Simulation:
         kind = "stock" if self.stock else self.variant
         name = f"{self.design.top}-{self.simulator}-{kind}{'-waves' if self.waves else ''}-{digest(facts)}"
         folder = build_root() / "sim" / name
-        build_once(folder, facts, lambda empty: timed(tool.build, empty))
+        begun = Begun.of(folder, f"{self.simulator}-{kind}{'-waves' if self.waves else ''}", self.design.sources)
+        build_once(folder, facts, lambda _: timed(tool.build, begun, on_begin))
         if self.design.request:
             asked = {"design": self.design.request.plain(), "variant": self.variant, "waves": self.waves,
                      "simulator": self.simulator, "stock": self.stock}
@@ -175,6 +182,9 @@ class SimulationBuild:
     ) -> RunResult:
         tool = self.simulation.backend()
         results, log = folder / "results.xml", folder / "simulator.log"
+        # What a run before has left is none of this one's, whatever becomes of it.
+        for left in (results, log, folder / tool.waves_name):
+            left.unlink(missing_ok=True)
         modules = [test_module] if isinstance(test_module, str) else list(test_module)
         error = tool.run(
             self.folder, folder, results=results, log=log, modules=modules, case=case, seed=seed,
@@ -185,12 +195,15 @@ class SimulationBuild:
                          seed=seed, waves=waves if waves and waves.is_file() else None)
 
 
-def timed(build: Callable[[Path], None], folder: Path) -> None:
-    """Fill a build folder, and leave in it how long that took."""
+def timed(build: Callable[[Path], None], begun: Begun, on_begin: OnBegin | None = None) -> None:
+    """Fill a build folder, say so before, leave in it how long that took, and note that for the next builds."""
+    if on_begin is not None:
+        on_begin(begun)
     wall, cpu = time.monotonic(), _children_cpu()
-    build(folder)
+    build(begun.folder)
     taken = {"wall_seconds": round(time.monotonic() - wall, 2), "cpu_seconds": round(_children_cpu() - cpu, 2)}
-    (folder / _TIME).write_text(json.dumps(taken) + "\n", encoding="utf-8")
+    (begun.folder / _TIME).write_text(json.dumps(taken) + "\n", encoding="utf-8")
+    begun.note(taken["wall_seconds"])
 
 
 def _children_cpu() -> float:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from khhw.build.cache import checkout
+from khhw.build.cache import checkout, digest
 from khhw.build.design import convert
 from khhw.build.results import RunResult
 from khhw.build.simulator import SIMULATORS, Simulation
@@ -89,6 +89,8 @@ class Options:
         See :class:`khhw.build.simulator.Simulation`.
     strict : bool
         Python warnings in the conversion are errors.
+    folder : pathlib.Path, optional
+        Where each run gets a folder for its results, log and waves; without one, in the build folder.
     """
 
     case: str | None = None
@@ -98,6 +100,7 @@ class Options:
     simulator: str = "verilator"
     variant: str = "debug"
     strict: bool = False
+    folder: Path | None = None
 
 
 def environment_options(**others: Any) -> Options:
@@ -229,11 +232,20 @@ def run_testbench(bench: Testbench, values: Mapping[str, Any], options: Options)
     simulation = Simulation(design=design, variant=options.variant, waves=options.waves,
                             simulator=options.simulator, stock=options.stock)
     words = [bench.block, variant_id(values), options.simulator, "stock" if options.stock else "",
-             "waves" if options.waves else ""]
+             "waves" if options.waves else "", _whose(bench)]
     limit = float(os.environ.get("KHHW_TIME_LIMIT", TIME_LIMIT))
+    label = "-".join(filter(None, words))
     return simulation.build().run(
-        bench.module, case=options.case, seed=options.seed, path=bench.path, label="-".join(filter(None, words)),
+        bench.module, case=options.case, seed=options.seed, path=bench.path, label=label,
+        folder=None if options.folder is None else options.folder / label,
         env={"KHHW_PARAMETERS": json.dumps(dict(values))}, time_limit=limit)
+
+
+def _whose(bench: Testbench) -> str:
+    """What tells testbenches of one name apart: a hash of where the file is; nothing for those of the checkout."""
+    root = checkout()
+    own = root is not None and bench.file.parent == root / "testbenches"
+    return "" if own else digest(str(bench.file))[:8]
 
 
 def last_packets(result: RunResult, count: int = 8) -> list[str]:

@@ -98,7 +98,8 @@ def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]
     from khhw.fuzz.campaign import attack
     from khhw.fuzz.mutants import PLANTED, parts_with
 
-    design = attack(node, seed=arguments.seed, packets=arguments.packets, tell=_teller("the design"))
+    design = attack(node, seed=arguments.seed, packets=arguments.packets,
+                    tell=_teller("the design", arguments.packets))
     planted: list[dict[str, Any]] = []
     for bug in PLANTED if arguments.bug_packets else ():
         if design.interrupted or (planted and planted[-1]["findings"]["interrupted"]):
@@ -111,15 +112,19 @@ def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]
                   build="fast")
 
 
-def _teller(name: str) -> "Callable[[Findings], None]":
-    """Something that tells of progress on standard error, now and then."""
-    last = time.monotonic()
+def _teller(name: str, packets: int | None = None) -> "Callable[[Findings], None]":
+    """Something that tells of progress on standard error, now and then; of what is left if so many `packets` are tried
+    in any case, and it does not end with what it finds."""
+    from khhw.estimate import Remaining
+
+    last, remaining = time.monotonic(), Remaining()
 
     def tell(found: "Findings") -> None:
         nonlocal last
+        left = None if packets is None else remaining.advance(found.packets, max(0, packets - found.packets))
         if time.monotonic() - last > _SECONDS or found.violations:
             last = time.monotonic()
             print(f"{name}: {found.packets:,} packets, {found.rounds:,} rounds, {len(found.cover):,} cover points, "
-                  f"{len(found.violations)} leaks", file=sys.stderr, flush=True)
+                  f"{len(found.violations)} leaks{'' if left is None else f', {left}'}", file=sys.stderr, flush=True)
 
     return tell

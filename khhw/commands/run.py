@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "add_run_arguments", "run", "run_machine"]
 
-_FIRST_BUILD = 120.0
-_WORTH_KEEPING = 10.0
-"""Seconds; what is quicker was found in the cache."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``khhw run``."""
     add_run_arguments(parser)
@@ -118,25 +113,19 @@ def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace, c
 
     if arguments.json:
         return simulate(None)
-    with LiveView(machine.file.nodes, Console(highlight=False), _last_build(), machine.folder) as view:
+    with LiveView(machine.file.nodes, Console(highlight=False), _kind(machine, arguments), machine.folder) as view:
         results = simulate(view)
-    if view.built_after > _WORTH_KEEPING:
-        _last_build_file().write_text(f"{view.built_after:.1f}\n", encoding="utf-8")
+    if results.state == "done":
+        view.ended(results.cycles)
     return results
 
 
-def _last_build_file() -> Path:
-    from khhw.build.cache import build_root
+def _kind(machine: "Machine", arguments: argparse.Namespace) -> str:
+    """Names runs that take about the same time: the machine but for its seed, and what simulates it how."""
+    from khhw.build.cache import digest
 
-    return build_root() / "last-build-seconds"
-
-
-def _last_build() -> float:
-    """Seconds the last build took that was not found in the cache; a guess before the first."""
-    try:
-        return float(_last_build_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return _FIRST_BUILD
+    what = machine.file.model_dump(mode="json", exclude={"seed"})
+    return f"run-{digest([what, machine.engine, arguments.debug, arguments.waves])}"
 
 
 def _report(results: "Results", folder: Path, source: str, modules: Path) -> None:

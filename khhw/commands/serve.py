@@ -121,7 +121,10 @@ class _View:
     def _line(self, event: dict[str, Any]) -> str | None:
         match event["kind"]:
             case "building":
-                return "building the machine; the first time takes a minute or two"
+                from khhw.build.progress import Begun
+                from khhw.report.progress import build_in_words
+
+                return build_in_words(Begun(Path(event["folder"]), event["build"], event["size"]))
             case "built":
                 return "booting"
             case "serving":

@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", metavar="ID", help="only this entry of PARAMETERS, by the name shown in brackets")
     parser.add_argument("--seed", type=int, help="of all random choices (default: $SEED, else 1)")
     parser.add_argument("--waves", action="store_true", help="write waveforms")
+    parser.add_argument("-o", dest="folder", metavar="DIR", type=Path,
+                        help="folder for results, logs and waves: one in it for each testbench and variant, which its "
+                        "next run replaces (default: runs in the build folder, see `khhw cache list`)")
     parser.add_argument("--stock", action="store_true", help="cocotb's own runner instead of the lean one")
     parser.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
@@ -67,7 +70,7 @@ def _run_one(bench: "Testbench", values: Mapping[str, Any], options: "Options", 
     if show:
         _print_result(bench, values, result, options)
     return {"block": bench.block, "parameters": dict(values), "passed": result.passed, "error": result.error,
-            "log": str(result.log), "waves": str(result.waves) if result.waves else None,
+            "folder": str(result.folder), "log": str(result.log), "waves": str(result.waves) if result.waves else None,
             "cases": [asdict(case) for case in result.cases]}
 
 
@@ -79,7 +82,10 @@ def _options(arguments: argparse.Namespace) -> "Options":
 
     if arguments.stock and arguments.sim != "verilator":
         raise RequestError("--stock means cocotb's Verilator runner; leave out --sim or --stock")
-    options = environment_options(case=arguments.case, stock=arguments.stock, simulator=arguments.sim)
+    if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
+        raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
+    options = environment_options(case=arguments.case, stock=arguments.stock, simulator=arguments.sim,
+                                  folder=arguments.folder)
     return replace(options, seed=options.seed if arguments.seed is None else arguments.seed,
                    waves=arguments.waves or options.waves)
 
@@ -91,6 +97,8 @@ def _print_result(bench: "Testbench", values: Mapping[str, Any], result: "RunRes
             print(f"  {mark}  {case.name:<56} {case.simulated_ns:>12,.0f} ns {case.seconds:>8.2f} s")
     if not result.passed:
         print(textwrap.indent(failure_text(bench, values, result, options), "  "))
+    if options.folder is not None:
+        print(f"  results and log: {result.folder}")
     if options.waves:
         print(f"  waves: {_waves_text(result)}")
 
@@ -124,6 +132,7 @@ def repeat_command(bench: "Testbench", values: Mapping[str, Any], case: str | No
     words += ["-k", case] if case else []
     words += ["--variant", variant_id(values)] if len(bench.parameters) > 1 else []
     words += ["--seed", str(options.seed), "--waves"]
+    words += ["-o", str(options.folder)] if options.folder is not None else []
     words += ["--stock"] if options.stock else []
     words += ["--sim", options.simulator] if options.simulator != "verilator" else []
     return shlex.join(words)

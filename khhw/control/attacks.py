@@ -79,15 +79,18 @@ class AttackResult:
     delivered : int
         Those that had the effect they were meant to have, from the victims' memories.
     refused : int
-        Those hardware counted as refused, or turned into something harmless.
+        Those hardware counted as refused.
+    harmless : int
+        Those that hardware let pass as something harmless: a packet with its true source, an answer to whoever asked.
     where : str
-        Which part refused, and why, with numbers.
+        Which part refused or changed them, and why, with numbers.
     """
 
     name: str
     tried: int
     delivered: int
     refused: int
+    harmless: int
     where: str
 
 
@@ -214,10 +217,10 @@ def judge_attacks(
 
 
 def _judged(record: Record, scene: _Scene) -> AttackResult:
-    refusals = _refusals(record, scene)
+    refusals, harmless = _refusals(record, scene), _made_harmless(record, scene)
     return AttackResult(
-        record.name, record.tried, _delivered(record, scene), sum(refusals.values()),
-        "; ".join(f"{where}: {count}" for where, count in refusals.items()))
+        record.name, record.tried, _delivered(record, scene), sum(refusals.values()), sum(harmless.values()),
+        "; ".join(f"{where}: {count}" for where, count in (*refusals.items(), *harmless.items())))
 
 
 def _arrived(record: Record, tables: Sequence[VictimTable]) -> int:
@@ -243,21 +246,26 @@ def _delivered(record: Record, scene: _Scene) -> int:
 
 
 def _refusals(record: Record, scene: _Scene) -> Counter[str]:
-    """What stopped an attack, and how often."""
+    """What refused an attack, and how often."""
     found: Counter[str] = Counter()
     for reason, count in record.reasons.items():
         found[f"egress guard of node {scene.attacker}, {reason.name}"] += count
     for name, count in (("host port", record.bus_errors), ("network interface", record.faults)):
         if count:
             found[f"{name} of node {scene.attacker}, {'bus error' if name == 'host port' else 'fault'}"] += count
-    if record.returned:
-        found[f"ingress guard of node {scene.friend}, answer sent to node {scene.attacker} instead"] += record.returned
+    _elsewhere(record, scene, found)
+    return +found
+
+
+def _made_harmless(record: Record, scene: _Scene) -> Counter[str]:
+    """What passed, but not as the attack meant it: who changed it, and how often."""
+    found: Counter[str] = Counter()
+    found[f"ingress guard of node {scene.friend}, answer sent to node {scene.attacker} instead"] += record.returned
     if record.name == "forged source":
         own = scene.shape.node_id(scene.attacker)
         seen = scene.victims[scene.friend].count(victim.KIND_MESSAGE, record.number)
         found[f"stamp of node {scene.attacker}, node {scene.friend} saw source {scene.attacker}"] += sum(
             entry.source == own for entry in seen)
-    _elsewhere(record, scene, found)
     return +found
 
 

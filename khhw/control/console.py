@@ -99,13 +99,16 @@ class LoadTime:
     sent : int
         Cycles until the tree had taken the last packet.
     loaded : int
-        Cycles until every node had checked it and said so.
+        Cycles until every node had said that it has all of it.
+    checked : int
+        Further cycles until every node had said what the check sum in its memory is.
     """
 
     length: int
     nodes: int
     sent: int
     loaded: int
+    checked: int
 
 
 class Console:
@@ -286,11 +289,12 @@ class Console:
         await self.write(image, raw=True)
         sent = self.outside.now - began
         await self.wait(ranks, Answer(f"mrw: {len(image)} bytes", whole=True), since=mark)
+        loaded = self.outside.now - began
         wanted = f"{zlib.crc32(image):08x}"
         for said in (await self.ask(f"crc {address:#x} {len(image)}", ranks, Answer("crc: "))).values():
             if not said.text.endswith(wanted):
                 raise ConsoleError(f"node {said.rank} holds a damaged image: {said.text!r}, it should be {wanted}")
-        return LoadTime(len(image), len(ranks), sent, self.outside.now - began)
+        return LoadTime(len(image), len(ranks), sent, loaded, self.outside.now - began - loaded)
 
     async def boot(self, address: int, arguments: str, ranks: Iterable[int]) -> int:
         """Start the kernel at an address; returns where in the transcript its output begins."""

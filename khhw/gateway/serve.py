@@ -97,9 +97,7 @@ class Service:
             The state of a service that was stopped is ``interrupted``; results say what has passed the gateway.
         """
         tell: Callable[[dict[str, Any]], None] = on_report or (lambda _: None)
-        tell({"kind": "building"})
-        simulator = self.machine.build(build=build)
-        tell({"kind": "built", "folder": str(simulator.folder)})
+        simulator = self.machine.build(build=build, on_report=tell)
         chosen = self.machine.file.seed if seed is None else seed
         return run(simulator, self._request(chosen), folder, seed=chosen, on_report=tell)
 

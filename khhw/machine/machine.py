@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from khhw._version import __version__
-from khhw.build.cache import build_root
+from khhw.build.cache import build_root, digest
 from khhw.build.engine import build_engine
+from khhw.build.progress import OnBegin
 from khhw.build.simulator import Simulation
 from khhw.errors import RequestError
 from khhw.files import writable_folder
@@ -32,9 +33,10 @@ Command = Literal["run", "memcached"]
 OnReport = Callable[[dict[str, Any]], None]
 """Called with what happens, as it happens: dicts with a ``kind``, in the order of the run.
 
-``building``, ``built`` (seconds), ``progress`` (cycles, wall_seconds), ``console`` (cycle, node, text) and ``phase``
-(name, index, phases), ``measured`` (phase, what, record) and ``waves`` (waves, viewers). ``debugger`` (stopped), in
-another thread: code of the run stops in Python's debugger, which takes the terminal, or goes on.
+``converting``, ``building`` (folder, build, size: a :class:`~khhw.build.progress.Begun`) unless it is built already,
+``built`` (folder), ``progress`` (cycles, wall_seconds), ``console`` (cycle, node, text) and ``phase`` (name, index,
+phases, cycle), ``measured`` (phase, what, record) and ``waves`` (waves, viewers). ``debugger`` (stopped), in another
+thread: code of the run stops in Python's debugger, which takes the terminal, or goes on.
 """
 
 _STATES: dict[str, State] = {"finished": "done", "stuck": "deadlocked", "quiet": "deadlocked",
@@ -85,8 +87,17 @@ class Machine:
         """
         return cls(load(path, parts=parts), Path(path).parent, engine)
 
-    def build(self, *, build: Build = "fast", waves: bool = False) -> Simulator:
+    def build(self, *, build: Build = "fast", waves: bool = False, on_report: OnReport | None = None) -> Simulator:
         """Convert and compile the RTL, or find it built.
+
+        Parameters
+        ----------
+        build : str
+            ``fast``, or ``debug`` with assertions.
+        waves : bool
+            Able to write waves.
+        on_report : callable, optional
+            Told of the first of what :data:`OnReport` says, up to ``built``.
 
         Raises
         ------
@@ -95,13 +106,22 @@ class Machine:
         BuildError
             If a tool fails; holds the end of its output.
         """
+        tell = on_report or (lambda _: None)
+        tell({"kind": "converting"})
+        simulator = self._build(build, waves, lambda begun: tell(
+            {"kind": "building", "folder": str(begun.folder), "build": begun.kind, "size": begun.size}))
+        tell({"kind": "built", "folder": str(simulator.folder)})
+        return simulator
+
+    def _build(self, build: Build, waves: bool, on_begin: OnBegin) -> Simulator:
         if self.engine == "native":
             if waves:
                 raise RequestError("the native engine writes no waves; leave out --engine native for them")
             compiled = build_engine(
-                self.file.node.as_dict(), self.file.parts, variant=build, path=search_path(self.file, self.folder))
+                self.file.node.as_dict(), self.file.parts, variant=build, path=search_path(self.file, self.folder),
+                on_begin=on_begin)
             return NativeMachine(compiled, self.file.torus.shape, random=build == "debug")
-        return Simulation(design=design_of(self.file, self.folder), variant=build, waves=waves).build()
+        return Simulation(design=design_of(self.file, self.folder), variant=build, waves=waves).build(on_begin)
 
     def run(
         self, folder: Path | str | None = None, *, seed: int | None = None, build: Build = "fast", waves: bool = False,
@@ -129,12 +149,12 @@ class Machine:
         Results
             Also when the run failed or was stopped: look at ``state``.
         """
-        out = Path(folder) if folder is not None else build_root() / "runs" / self.file.name.replace(" ", "-")
+        # Two machines of one name in different folders are two machines.
+        own = f"{self.file.name.replace(' ', '-')}-{digest(str(self.folder.resolve()))[:8]}"
+        out = Path(folder) if folder is not None else build_root() / "runs" / own
         writable_folder(out)
         tell = on_report or (lambda _: None)
-        tell({"kind": "building"})
-        simulator = self.build(build=build, waves=waves)
-        tell({"kind": "built", "folder": str(simulator.folder)})
+        simulator = self.build(build=build, waves=waves, on_report=tell)
         chosen = self.file.seed if seed is None else seed
         process = run(simulator, self.request(chosen), out, seed=chosen, on_report=tell)
         if process.waves is not None:

@@ -88,7 +88,8 @@ class MachineProgram:
         """Boot, then all phases."""
         await self.boot()
         for index, phase in enumerate(self.machine.phases):
-            report("phase", name=phase.name, index=index, phases=len(self.machine.phases))
+            report("phase", name=phase.name, index=index, phases=len(self.machine.phases),
+                   cycle=self.host.scheduler.now)
             await self._phase(phase)
 
     async def boot(self) -> None:
@@ -134,7 +135,7 @@ class MachineProgram:
         taken = await self._console.load(image, self.layout.image.base, ranks)
         self.record.load.append(Load(
             kernel=Image.parse(image).name, nodes=list(ranks), image_bytes=len(image),
-            packets=self._console.packets - before, cycles=taken.loaded))
+            packets=self._console.packets - before, cycles=taken.loaded, check_cycles=taken.checked))
 
     async def _run_kernels(self, phase: Phase) -> None:
         """Services first; when all other kernels have ended, services are told to stop."""

@@ -48,9 +48,11 @@ class Load(_Model):
     image_bytes: int
     """Size of the image."""
     packets: int
-    """Console packets that left the outside for it."""
+    """Console packets that left the outside for it, the question for the check sum among them."""
     cycles: int
-    """From the first packet into the tree to the last node's answer."""
+    """From the first packet into the tree to the last node's answer that it has all of the image."""
+    check_cycles: int = 0
+    """From there until every node has told the check sum of its memory; files of khhw 0.1 have it in `cycles`."""
 
 
 class Matrix(_Model):
@@ -73,8 +75,11 @@ class Attack(_Model):
     """How often it had an effect on a node it must not reach, read from that node's memory."""
     refused: int
     """How often hardware refused, by its own counters."""
+    harmless: int = 0
+    """How often hardware made something harmless of it, which then arrived; files of khhw 0.1 count these as `refused`.
+    """
     where: str
-    """What refused it, and why."""
+    """What refused it or made it harmless, and why."""
     expected: str = ""
     """What should be seen, where that is not simply `delivered` 0."""
     passed: bool

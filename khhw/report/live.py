@@ -8,10 +8,12 @@ from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from khhw.build.progress import Begun
 from khhw.machine.results import RunRecord
 from khhw.node.commands import list_ranks, prompt
+from khhw.report.progress import BuildProgress, RunProgress, build_in_words
 from khhw.report.registry import find_report
 from khhw.report.show import show
 from khhw.visible import visible
@@ -20,6 +22,10 @@ __all__ = ["LiveView"]
 
 _PLAIN_SECONDS = 10.0
 """Between two progress lines where there is no terminal."""
+_PLAIN_BUILD_SECONDS = 30.0
+"""The same, while it is built."""
+_LOOK_SECONDS = 0.5
+"""Between two looks at a build: the compiler does not say how far it is."""
 
 
 class LiveView:
@@ -31,20 +37,16 @@ class LiveView:
         Of the machine.
     console : rich.console.Console
         Where to.
-    build_seconds : float
-        How long a build is expected to take.
+    kind : str
+        Names runs that are alike, see :class:`~khhw.report.progress.RunProgress`.
     modules : Path, optional
         Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
-
-    Attributes
-    ----------
-    built_after : float
-        Seconds the build took; 0 before it is there.
     """
 
-    def __init__(self, nodes: int, console: Console, build_seconds: float, modules: Path | None = None) -> None:
-        self.built_after = 0.0
-        self._build_seconds = build_seconds
+    def __init__(self, nodes: int, console: Console, kind: str, modules: Path | None = None) -> None:
+        self._built = threading.Event()
+        self._building = False
+        self._run = RunProgress(kind)
         self._nodes = nodes
         self._modules = modules
         self._console = console
@@ -59,14 +61,15 @@ class LiveView:
         if self._console.is_terminal:
             self._bar = Progress(
                 SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn(),
-                TextColumn("left"), TimeRemainingColumn(), console=self._console, transient=True)
+                TextColumn("{task.fields[left]}", markup=False), console=self._console, transient=True)
             self._bar.start()
-            self._task = self._bar.add_task("starting", total=None)
+            self._task = self._bar.add_task("starting", total=None, left="")
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._built.set()
         self._flush()
         if self._bar is not None:
             self._bar.stop()
@@ -78,37 +81,50 @@ class LiveView:
     def _ignore(self, _event: dict[str, Any]) -> None:
         """A kind this view has no use for."""
 
-    def _on_building(self, _event: dict[str, Any]) -> None:
-        self._describe(f"building the RTL, about {self._build_seconds:.0f} s unless it is cached")
-        if self._bar is not None and self._task is not None:
-            self._bar.update(self._task, total=self._build_seconds)
-            threading.Thread(target=self._follow_build, daemon=True).start()
+    def _on_converting(self, _event: dict[str, Any]) -> None:
+        self._describe("converting the RTL", plain=False)
 
-    def _follow_build(self) -> None:
-        """The compiler does not say how far it is: the bar follows the clock."""
-        while not self.built_after and self._bar is not None and self._task is not None:
-            self._bar.update(self._task, completed=min(0.95 * self._build_seconds, time.monotonic() - self._began))
-            time.sleep(0.5)
+    def _on_building(self, event: dict[str, Any]) -> None:
+        begun = Begun(Path(event["folder"]), event["build"], event["size"])
+        self._building, self._began = True, time.monotonic()
+        self._line(build_in_words(begun))
+        self._describe("building the RTL", plain=False)
+        threading.Thread(target=self._follow_build, args=(BuildProgress(begun),), daemon=True).start()
+
+    def _follow_build(self, build: BuildProgress) -> None:
+        while not self._built.wait(_LOOK_SECONDS):
+            left = build.look()
+            if self._bar is not None and self._task is not None:
+                self._bar.update(self._task, total=1.0, completed=build.share, left=str(left or ""))
+            elif left is not None and time.monotonic() - self._plain_at >= _PLAIN_BUILD_SECONDS:
+                self._plain_at = time.monotonic()
+                self._line(f"building for {self._plain_at - self._began:.0f} s, {left}")
 
     def _on_built(self, _event: dict[str, Any]) -> None:
+        self._built.set()
         now = time.monotonic()
-        self.built_after = now - self._began
+        how = f"built in {now - self._began:.0f} s" if self._building else "built before"
         self._began = self._plain_at = now
-        self._line(f"built in {self.built_after:.0f} s; {self._nodes} nodes of RTL are running")
+        self._run.begin()
+        self._line(f"{how}; {self._nodes} nodes of RTL are running")
         self._describe("booting", plain=False)
 
     def _on_phase(self, event: dict[str, Any]) -> None:
+        self._run.phase(event["cycle"])
         self._phase, self._phases, self._ended = event["index"], event["phases"], 0
         self._line(f"phase {event['index'] + 1} of {event['phases']}: {event['name']}")
         self._describe(event["name"], plain=False)
 
     def _on_progress(self, event: dict[str, Any]) -> None:
         now = time.monotonic()
-        if self._bar is None and now - self._plain_at >= _PLAIN_SECONDS:
+        left = self._run.look(event["cycles"])
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, left=str(left or ""))
+            self._update()
+        elif now - self._plain_at >= _PLAIN_SECONDS:
             self._plain_at = now
-            done = self._fraction()
-            left = f", about {(now - self._began) * (1 - done) / done:.0f} s left" if done else ""
-            self._line(f"{event['cycles']:,} cycles in {event['wall_seconds']:.0f} s{left}")
+            text = f"{event['cycles']:,} cycles in {event['wall_seconds']:.0f} s"
+            self._line(text if left is None else f"{text}, {left}")
 
     def _on_console(self, event: dict[str, Any]) -> None:
         """Lines that several nodes say one after the other are shown as one."""
@@ -156,7 +172,13 @@ class LiveView:
         gtkwave, surfer = map(shlex.quote, event["viewers"])
         self._line(f"waves: {waves}{note}; open them with gtkwave {gtkwave} or surfer -c {surfer}")
 
+    def ended(self, cycle: int) -> None:
+        """The run came to its end, in this cycle: how long it took is kept for the next one."""
+        self._run.ended(cycle)
+
     def _fraction(self) -> float:
+        if self._run.share is not None:
+            return self._run.share
         return (self._phase + min(0.9, self._ended / self._nodes)) / self._phases
 
     def _update(self) -> None:

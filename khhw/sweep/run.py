@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from khhw._version import __version__
+from khhw.estimate import Remaining
 from khhw.sweep.backend import ENGINE, Backend, identify, measured
 from khhw.sweep.builds import Builds, reason_of
 from khhw.sweep.cluster import Cluster, ClusterGoneError, Done, Lost
@@ -140,7 +141,8 @@ class Sweep:
         """Keep every worker at a point, until no curve needs any more."""
         waiting = deque(sorted(missing, key=cost, reverse=True))
         running: dict[str, Point] = {}
-        clock = _Clock(cost)
+        began: dict[str, float] = {}
+        remaining = Remaining()
         alone_since: float | None = None
         while waiting or running:
             workers = len(cluster.hosts())
@@ -153,7 +155,7 @@ class Sweep:
                 if builds.is_broken(point.build):
                     self._end(store, point, reason=f"its nodes cannot be built: {builds.reason(point.build)}")
                     continue
-                running[self._id(point)] = point
+                running[self._id(point)], began[self._id(point)] = point, time.monotonic()
                 cluster.submit(self._id(point), _task, self.backend, point, self._identities[point.build],
                                hosts=builds.hosts(cluster, point.build))
             for event in cluster.events(_LOOK if running else 0.0):
@@ -163,13 +165,15 @@ class Sweep:
                     point = running.pop(event.key)
                     cluster.forget(event.key)
                     self._finish(store, point, event)
-                    clock.ended(point)
+                    remaining.step(time.monotonic() - began[event.key], cost(point))
                     # Those on their way are asked for again until they are there.
                     known = {*running, *map(self._id, waiting)}
                     waiting.extend(p for p in self._take_stored(store, point.at(0.0)) if self._id(p) not in known)
-            left = sum(cost(curve) * self._plan.left(curve) for curve in self._curves)
-            self.view.progress(Progress(self._plan.known, self._plan.known + sum(map(self._plan.left, self._curves)),
-                                        clock.seconds_left(left)))
+            work = sum(cost(curve) * self._plan.left(curve) for curve in self._curves)
+            left = remaining.look(work, workers=workers, under_way=[
+                (time.monotonic() - began[key], cost(point)) for key, point in running.items()])
+            self.view.progress(
+                Progress(self._plan.known, self._plan.known + sum(map(self._plan.left, self._curves)), left))
 
     def _finish(self, store: Store, point: Point, event: Done) -> None:
         if event.error is not None:
@@ -198,21 +202,6 @@ class Sweep:
         again = "; ".join(map(describe, points))
         self.view.note(f"worker {event.worker} was lost" + (f"; what it measured is handed to another: {again}"
                                                             if points else ""))
-
-
-class _Clock:
-    """How long the rest takes, from what the points so far took."""
-
-    def __init__(self, cost: Callable[[Point], float]) -> None:
-        self._cost, self._began, self._done = cost, time.monotonic(), 0.0
-
-    def ended(self, point: Point) -> None:
-        self._done += self._cost(point)
-
-    def seconds_left(self, left: float) -> float | None:
-        if not self._done:
-            return None
-        return (time.monotonic() - self._began) * left / self._done
 
 
 def describe(point: Point) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from khhw.estimate import Left
+
 __all__ = ["Progress", "View"]
 
 
@@ -14,13 +16,13 @@ class Progress:
     ----------
     done, expected : int
         Points. Of those that a search may need some may turn out not to be needed.
-    seconds_left : float or None
-        Until the end, from how long points took so far; None before there is one.
+    left : Left or None
+        What is left until the end, from how long points took so far; None before there are some.
     """
 
     done: int
     expected: int
-    seconds_left: float | None
+    left: Left | None
 
 
 class View(Protocol):

@@ -51,12 +51,15 @@ def run_attacks(rig):
     return {result.name: result for result in results}
 
 
-def test_every_attack_is_refused_as_often_as_it_was_tried(rig):
+def test_every_attack_is_refused_or_made_harmless_as_often_as_it_was_tried(rig):
     results = run_attacks(rig)
     assert list(results) == list(attack.ATTACKS)
     assert {name: result.delivered for name, result in results.items()} == dict.fromkeys(attack.ATTACKS, 0)
-    assert {name: result.refused for name, result in results.items()} == {
+    assert {name: result.refused + result.harmless for name, result in results.items()} == {
         name: result.tried for name, result in results.items()}
+    assert {name: result.harmless for name, result in results.items() if result.harmless} == {
+        "forged source": 4, "deputy": 3}
+    assert results["forged source"].refused == results["deputy"].refused == 0
     assert results["hints"].tried == results["deposit"].tried == 64 * len(FORBIDDEN)
     assert results["forged source"].where == "stamp of node 0, node 3 saw source 0: 4"
     assert "answer sent to node 0 instead: 3" in results["deputy"].where
@@ -99,7 +102,7 @@ def test_a_hole_in_the_hardware_is_seen_in_the_victims_memory(rig, weaken, colum
         rig.machine.nodes[3].active["COLUMN", 0] |= 1 << 6
     result = run_attacks(rig)[name]
     assert result.delivered > 0
-    assert result.refused < result.tried
+    assert result.refused + result.harmless < result.tried
 
 
 def test_a_console_without_a_column_check_is_seen(rig):

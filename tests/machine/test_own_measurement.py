@@ -127,7 +127,7 @@ def test_a_report_that_raises_does_not_end_the_run(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(MatrixReport, "measured", raises)
     output = io.StringIO()
-    with LiveView(8, Console(file=output, width=118), 1.0) as view:
+    with LiveView(8, Console(file=output, width=118), "a run") as view:
         view({"kind": "measured", "phase": "a", "what": "matrix", "record": RunRecord().model_dump(mode="json")})
     assert "a: measured matrix, whose report fails: ValueError: odd" in output.getvalue()
 

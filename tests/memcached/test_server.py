@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 from khhw.host.scheduler import Scheduler, sleep
+from khhw.kernels.memcached.meter import MOST_SPANS, Meter
 from khhw.kernels.memcached.remote import Remote
 from khhw.kernels.memcached.server import Client
 from khhw.node import Event, Queue
@@ -69,7 +70,7 @@ class Served:
 
     def __init__(self):
         self.here, self.windows = Here(), []
-        self.remote = Remote(self.here.store, self.here.statistics, lambda: bytes(8), lambda: (0, 0))
+        self.remote = Remote(self.here.store, self.here.statistics, lambda: bytes(8), Meter(self.here, lambda: ()))
         self.here.commands._handlers.update(self.remote.commands)
         self.connection = StandInConnection()
         self.scheduler = Scheduler()
@@ -159,3 +160,48 @@ def test_a_short_answer_is_sent_in_one_piece():
     served = Served()
     served.say(b"set a 0 0 1\r\nx\r\nset b 0 0 2000\r\n%b\r\nget a b a\r\n" % bytes(2000))
     assert len(served.connection.answers) == 1
+
+
+class Metered:
+    """A meter, and figures that rise by themselves: ten times the cycle."""
+
+    def __init__(self):
+        self.scheduler = Scheduler()
+        self.meter = Meter(self, lambda: (10 * self.now,))
+        self.scheduler.spawn(self.meter.run(), rank=RANK, name="meter", daemon=True)
+
+    @property
+    def now(self):
+        return self.scheduler.now
+
+    def play(self, *steps):
+        """Ask and look in given cycles; what came of each."""
+        found = []
+
+        async def ask():
+            for cycle, step, begin, end in steps:
+                await sleep(cycle - self.now)
+                found.append(getattr(self.meter, step)(begin, end))
+
+        task = self.scheduler.spawn(ask(), rank=RANK, name="test")
+        while not task.done:
+            self.scheduler.run(self.scheduler.next_cycle())
+        return found
+
+
+def test_work_is_noted_between_the_cycles_that_were_asked_for():
+    assert Metered().play(
+        (5, "ask", 100, 200), (6, "ask", 50, 150), (7, "ask", 100, 120), (130, "answer", 100, 120),
+        (140, "answer", 100, 200), (250, "answer", 100, 200), (250, "answer", 50, 150), (250, "answer", 50, 200),
+    ) == [True, True, True, (200,), None, (1000,), (1000,), None]
+
+
+def test_it_is_too_late_to_note_what_has_begun():
+    assert Metered().play((100, "ask", 100, 200), (101, "ask", 90, 200), (300, "answer", 100, 200)) == [
+        False, False, None]
+
+
+def test_a_client_that_asks_without_end_takes_no_memory_without_end():
+    many = [(5, "ask", 100 + number, 200) for number in range(MOST_SPANS + 1)]
+    asked = Metered().play(*many, (201, "ask", 300, 400), (201, "answer", 100, 200), (201, "answer", 101, 200))
+    assert asked == [True] * MOST_SPANS + [False, True, None, (990,)]

@@ -66,11 +66,11 @@ def _attacks():
     return [
         Attack(name="send to node 1 plainly", tried=4, delivered=0, refused=4, where="egress guard of node 0: ROW",
                passed=True),
-        Attack(name="forge source 6 in a permitted packet to node 3", tried=4, delivered=0, refused=0,
+        Attack(name="forge source 6 in a permitted packet to node 3", tried=4, delivered=0, refused=0, harmless=4,
                where="egress guard of node 0 overwrites the source", expected="node 3 sees source 0", passed=True),
         Attack(name="every hint and the deposit bit towards node 1", tried=128, delivered=0, refused=128,
                where="egress guard of node 0: ROW 28, HINT 36, DEPOSIT 64", passed=True),
-        Attack(name="node 3 as deputy for a remote get from node 6", tried=1, delivered=0, refused=0,
+        Attack(name="node 3 as deputy for a remote get from node 6", tried=1, delivered=0, refused=0, harmless=1,
                where="ingress guard of node 3 rewrites the descriptors", expected="the answer goes to node 0",
                passed=True),
         Attack(name="console packet to node 1", tried=2, delivered=0, refused=2, where="tree endpoint of node 1: TREE",

@@ -55,7 +55,7 @@ def test_plain_text_stays_and_all_else_is_written(text, shown):
 def live(text, terminal):
     """What a run prints while a node says `text` between two others."""
     where = console(terminal)
-    with LiveView(8, where, 1.0) as view:
+    with LiveView(8, where, "a run") as view:
         view({"kind": "built", "seconds": 1})
         for node, said in ((1, "before"), (3, f"node 3> {text}"), (2, "after")):
             view({"kind": "console", "cycle": 100, "node": node, "text": said})

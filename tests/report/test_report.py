@@ -73,6 +73,7 @@ class TestPage:
         assert f"{len(results.results.refusals)} entries" in page
         assert "Passed." in page
         assert "7 attacks held" in page
+        assert "7 of 7 attacks held: 152 attempts, 147 refused, 5 made harmless, 0 delivered where none may be." in page
         assert "khhw run examples/talk.toml" in page
         assert "--seed 1" in page
 

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from datetime import date
 
 from formal.prove import PROOFS
+from khhw.build import history
 from khhw.build.cache import COMPLETE, build_root
 from khhw.build.simulator import BuildTime
+from khhw.estimate import in_words
 from tests.schedule.builds import KINDS, ROOT, build_all, used
 from tests.schedule.durations import Durations, Took
 from tests.schedule.items import Item, Pass, age, all_items, begins, in_order, load_passes, save_passes
@@ -46,13 +48,19 @@ def run_items(words: Sequence[str], minutes: float | None, since: float, keep: b
     limit = None if minutes is None else minutes * 60
     failed, never = [], []
     for item in in_order(chosen, passes, commit()):
-        expected = durations.items.get(item.name)
-        told = f"{item.name} ({age(item, passes, date.today())}; {f'{expected:.0f} s' if expected else 'not timed'})"
-        if not begins(item, durations.items, time.time() - since, limit):
+        here = history.known(f"item {item.name}")
+        expected = durations.items | ({} if here is None else {item.name: here.middle})
+        took = (f"took {in_words(here.low, here.high)} here" if here else f"took {expected[item.name]:.0f} s elsewhere"
+                if item.name in expected else "not timed")
+        told = f"{item.name} ({age(item, passes, date.today())}; {took})"
+        if not begins(item, expected, time.time() - since, limit):
             print(f"left out: {told}", flush=True)
             continue
         print(f"running:  {told}", flush=True)
-        if subprocess.run(item.command, cwd=ROOT, check=False).returncode:
+        began = time.monotonic()
+        code = subprocess.run(item.command, cwd=ROOT, check=False).returncode
+        history.note(f"item {item.name}", time.monotonic() - began)
+        if code:
             (failed if item.name in passes else never).append(item.name)
         elif keep:
             passes[item.name] = Pass(commit(), date.today().isoformat())

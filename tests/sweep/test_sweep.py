@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
+from khhw.estimate import Left
 from khhw.sweep import cluster as clusters
 from khhw.sweep.reading import load
 from khhw.sweep.run import Sweep
@@ -86,7 +87,7 @@ def test_measures_everything_once(sweep, orders):
     done = [told.done for told in view.told if not isinstance(told, str)]
     assert done == sorted(done)
     assert view.told[-1].done == view.told[-1].expected == len(results.results)
-    assert view.told[-1].seconds_left == 0
+    assert view.told[-1].left == Left(0.0, 0.0)
 
 
 def test_finished_points_are_not_measured_again(sweep, orders):

@@ -5,9 +5,11 @@
 ``rindex KEY...``
     Where items are: a line ``INDEX KEY PLACE BYTES`` for each that is there, then ``END``. Places count from the
     beginning of the window.
-``rbusy``
-    ``BUSY``, the nanoseconds of software time charged to the server so far, its register accesses, and evictions: what
-    ``stats`` calls ``khhw_busy_ns``, ``khhw_accesses`` and ``evictions``, for less work.
+``rbusy BEGIN END``
+    Before cycle BEGIN: ``NOTED``. After cycle END: ``BUSY``, the nanoseconds of software time charged to the server
+    between the two cycles, its register accesses, and evictions. ``SERVER_ERROR not noted`` where it is too late for
+    the one or too early for the other. ``stats`` has all so far, what it costs itself included: ``khhw_busy_ns``,
+    ``khhw_accesses``, ``evictions``.
 ``rset KEY FLAGS EXPTIME BYTES``
     Room for a value: ``SLOT`` and an exported window. When the bytes are there: ``STORED PLACE BYTES``. Instead of
     ``SLOT`` an error, ``SERVER_ERROR no window`` among them: then the value goes by ``set``. Instead of ``STORED``
@@ -17,15 +19,18 @@
 from collections.abc import Callable
 
 from khhw.kernels.memcached.answers import BAD_LINE, MAXIMUM_KEY, Handler, Reply, say
-from khhw.kernels.memcached.numerals import flags_number, signed_number
+from khhw.kernels.memcached.meter import Meter
+from khhw.kernels.memcached.numerals import delta_number, flags_number, signed_number
 from khhw.kernels.memcached.statistics import Statistics
 from khhw.kernels.memcached.storage import Storage
 from khhw.kernels.memcached.store import Item, Store
 
-__all__ = ["NOT_COME", "NO_WINDOW", "Remote"]
+__all__ = ["NOTED", "NOT_COME", "NO_WINDOW", "NOT_NOTED", "Remote"]
 
 NO_WINDOW = b"SERVER_ERROR no window"
 NOT_COME = b"SERVER_ERROR put did not come"
+NOTED = b"NOTED"
+NOT_NOTED = b"SERVER_ERROR not noted"
 _LARGEST = (1 << 31) - 3
 
 
@@ -38,28 +43,37 @@ class Remote:
     statistics : Statistics
     window : callable
         Gives the exported window of the store.
-    busy : callable
-        Gives the nanoseconds of software time charged so far, and the register accesses.
+    meter : Meter
+        Notes the nanoseconds of software time charged so far, register accesses and evictions.
     """
 
     def __init__(
-        self, store: Store, statistics: Statistics, window: Callable[[], bytes], busy: Callable[[], tuple[int, int]],
+        self, store: Store, statistics: Statistics, window: Callable[[], bytes], meter: Meter,
     ) -> None:
         self._store = store
         self._statistics = statistics
         self._storage = Storage(store, statistics)
         self._window = window
-        self._busy = busy
+        self._meter = meter
 
     @property
     def commands(self) -> dict[bytes, tuple[int, int, Handler]]:
         """For :class:`~khhw.kernels.memcached.commands.Commands`."""
         return {
             b"rwindow": (1, 1, lambda _: say(b"WINDOW " + self._window().hex().encode())),
-            b"rbusy": (1, 1, lambda _: say(b"BUSY %d %d %d" % (*self._busy(), self._store.evictions))),
+            b"rbusy": (3, 3, self._busy),
             b"rindex": (2, 1 << 30, self._index),
             b"rset": (5, 5, self._set),
         }
+
+    def _busy(self, words: list[bytes]) -> Reply:
+        begin, end = delta_number(words[1]), delta_number(words[2])
+        if begin is None or end is None or begin >= end:
+            return say(BAD_LINE)
+        if self._store.clock.now <= end:
+            return say(NOTED if self._meter.ask(begin, end) else NOT_NOTED)
+        found = self._meter.answer(begin, end)
+        return say(NOT_NOTED if found is None else b"BUSY %d %d %d" % found)
 
     def _index(self, words: list[bytes]) -> Reply:
         keys = words[1:]

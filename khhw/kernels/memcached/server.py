@@ -3,6 +3,7 @@
 from khhw.kernels.memcached.answers import Value
 from khhw.kernels.memcached.clock import Clock
 from khhw.kernels.memcached.commands import Commands
+from khhw.kernels.memcached.meter import Meter
 from khhw.kernels.memcached.protocol import Answer, Session
 from khhw.kernels.memcached.remote import Remote
 from khhw.kernels.memcached.statistics import Statistics
@@ -41,8 +42,8 @@ class Server:
         self.node, self.net, self.patience = node, net, patience
         self.store = Store(node.memory, base, length, clock, item_max=item_max)
         self.statistics = Statistics(self.store, self._counters)
-        self.remote = Remote(
-            self.store, self.statistics, lambda: self._window.export(), lambda: (round(node.busy_ns), node.accesses))
+        self._meter = Meter(node, lambda: (round(node.busy_ns), node.accesses, self.store.evictions))
+        self.remote = Remote(self.store, self.statistics, lambda: self._window.export(), self._meter)
         self.commands = Commands(self.store, self.statistics, self.remote.commands)
         self._window: Window
 
@@ -54,6 +55,7 @@ class Server:
         """Open the store to readers and answer every connection, until cancelled or the net is closed."""
         self._window = await self.net.register(self.store.base, self.store.length, read=ANY)
         listener = await self.net.listen(port)
+        await spawn(self._meter.run(), name="meter")
         try:
             while True:
                 connection = await listener.accept()

@@ -8,13 +8,14 @@ measure, drain. Every value read is checked, byte for byte. Results stand at the
 from khhw.kernels.memcached.answers import MAXIMUM_KEY
 from khhw.kernels.memcached.client import AnswerError, Place, RemoteClient, StreamClient
 from khhw.kernels.memcached.item import VERSION_BYTES, item_bytes
+from khhw.kernels.memcached.remote import NOT_NOTED, NOTED
 from khhw.kernels.memcached_load.measurement import SERIAL_BITS, Measurement
 from khhw.kernels.memcached_load.options import Plan, Point, parse_plan
-from khhw.kernels.memcached_load.table import HEADER, MAGIC, OPS, POINT, SAMPLE
+from khhw.kernels.memcached_load.table import HEADER, MAGIC, OPS, POINT, SAMPLE, PointRecord
 from khhw.kernels.memcached_load.together import Together
 from khhw.kernels.memcached_load.workload import Keys, make_value
 from khhw.net import Buffer, Net, NetError
-from khhw.node import Node, gather
+from khhw.node import Node
 
 __all__ = ["main"]
 
@@ -88,25 +89,26 @@ class Load:
         if point.path == "rdma" and place < point.clients:
             await self.clients[0].learn(keys.names)
         await self._together.meet()
-        start = await self._together.start(_LEAD)
+        start = await self._together.start(_LEAD, self._noted)
         measurement = Measurement(
             self.node, self.plan, point, number, keys, self.clients, self.serial, start, self._samples_kept)
         if place < point.clients:
-            await gather(measurement.run(), self._server(measurement))
+            await measurement.run()
         else:
             # To look for the others now would be load on the server.
             await self.node.sleep(max(0, measurement.record.end - self.node.now))
         self.serial = measurement.serial
         self.checked += measurement.checked
         self.wrong += measurement.record.wrong
-        self.evictions += measurement.record.evictions
         self.clients = [client for client in self.clients if client not in measurement.failed]
         if not self.clients:
             raise AnswerError(f"all connections to the server have failed, the last one with {measurement.reason}")
-        self._keep(number, measurement)
         for complaint in measurement.complaints[:_COMPLAINTS]:
             await self.node.console.print(f"node {self.node.rank}> memcached_load: {complaint}")
         await self._together.meet()
+        if self._together.leads:
+            await self._ask_server(measurement.record)
+        self._keep(number, measurement)
 
     async def _store(self, point: Point, keys: Keys, place: int) -> None:
         """This client's share of the values, unless those there have the right sizes."""
@@ -118,17 +120,21 @@ class Load:
             value = make_value(self.plan.seed, index, self.node.rank << SERIAL_BITS | self.serial, keys.sizes[index])
             await StreamClient.set(self.clients[0], keys.names[index], value)
 
-    async def _server(self, measurement: Measurement) -> None:
-        """The leader asks the server for its work at both ends of the measurement."""
-        if not self._together.leads:
-            return
-        record = measurement.record
-        for cycle, sign in ((record.begin, -1), (record.end, 1)):
-            await self.node.sleep(max(0, cycle - self.node.now))
-            busy, accesses, evictions = await self._control.numbers(b"rbusy")
-            record.server_ns += sign * busy
-            record.server_accesses += sign * accesses
-            record.evictions += sign * evictions
+    async def _noted(self, start: int) -> bool:
+        """Have the server note its work at both ends of a measurement: nobody asks it anything in between."""
+        answer = await self._control.ask(self._between(start + self.plan.warmup))
+        if answer not in (NOTED, NOT_NOTED):
+            raise AnswerError(answer.decode("latin-1"))
+        return answer == NOTED
+
+    def _between(self, begin: int) -> bytes:
+        return b"rbusy %d %d" % (begin, begin + self.plan.measure)
+
+    async def _ask_server(self, record: PointRecord) -> None:
+        """What the server has noted, when all clients have come to their end."""
+        record.server_ns, record.server_accesses, record.evictions = await self._control.numbers(
+            self._between(record.begin))
+        self.evictions += record.evictions
 
     def _keep(self, number: int, measurement: Measurement) -> None:
         """Write a point and its samples to the table."""

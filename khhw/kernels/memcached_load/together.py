@@ -1,5 +1,7 @@
 """Clients on several nodes that begin at the same time. They know of each other only through the server."""
 
+from collections.abc import Awaitable, Callable
+
 from khhw.kernels.memcached.client import AnswerError, StreamClient
 from khhw.node import Node
 
@@ -51,13 +53,25 @@ class Together:
         await self._client.numbers(b"incr %b 1" % key)
         await self._wait(key, len(self._clients))
 
-    async def start(self, lead: int) -> int:
-        """A cycle at least `lead` away that all clients agree on."""
-        if len(self._clients) == 1:
-            return self._node.now + lead
+    async def start(self, lead: int, noted: Callable[[int], Awaitable[bool]]) -> int:
+        """A cycle that all clients agree on, at least `lead` away when the leader tells the others.
+
+        Parameters
+        ----------
+        lead : int
+        noted : callable
+            Prepares the leader's measurement for a start; False if it is too late for that one.
+        """
         key = b"khhw:start:%d" % self._stage
         if self.leads:
-            await self._client.set(key, b"%d" % (self._node.now + lead))
+            ahead = 2 * lead
+            start = self._node.now + ahead
+            while not await noted(start) or start - self._node.now < lead:
+                ahead *= 2
+                start = self._node.now + ahead
+            if len(self._clients) == 1:
+                return start
+            await self._client.set(key, b"%d" % start)
         return await self._wait(key, 1)
 
     async def _wait(self, key: bytes, least: int) -> int:

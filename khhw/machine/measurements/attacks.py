@@ -26,8 +26,8 @@ async def _measure(observer: Observer) -> list[Attack]:
     (attacker,) = entry.ranks(observer.shape.nodes)
     return [
         Attack(name=result.name, tried=result.tried, delivered=result.delivered, refused=result.refused,
-               where=result.where, expected=_EXPECTED.get(result.name, ""),
-               passed=result.delivered == 0 and result.refused >= result.tried)
+               harmless=result.harmless, where=result.where, expected=_EXPECTED.get(result.name, ""),
+               passed=result.delivered == 0 and result.refused + result.harmless >= result.tried)
         for result in judge_attacks(observer.memories, observer.logs, observer.layout, observer.shape,
                                     attacker=attacker, arguments=entry.arguments)]
 

@@ -15,6 +15,9 @@ from khhw.report.words import count
 
 __all__ = ["AttacksReport"]
 
+_COUNTS = {"tried": "tried", "refused": "refused", "harmless": "made harmless", "delivered": "delivered"}
+"""What is counted of an attack, and what readers call it."""
+
 
 class AttacksReport(MeasurementReport):
     """What hostile software tried."""
@@ -23,9 +26,7 @@ class AttacksReport(MeasurementReport):
 
     def measured(self, phase: str, record: RunRecord) -> str:
         """How many, and what they came to."""
-        tried = sum(attack.tried for attack in record.attacks)
-        return (f"{len(record.attacks)} attacks, {tried} attempts, "
-                f"{sum(attack.delivered for attack in record.attacks)} delivered")
+        return f"{count(len(record.attacks), 'attack')}, {_sums(record.attacks)}"
 
     def shortcomings(self, results: Results) -> list[str]:
         """Attacks that succeeded."""
@@ -42,15 +43,13 @@ class AttacksReport(MeasurementReport):
         attacks = results.results.attacks
         if not attacks:
             return []
-        held, delivered = sum(attack.passed for attack in attacks), sum(attack.delivered for attack in attacks)
-        text = (f"{held} of {count(len(attacks), 'attack')} held: {sum(a.tried for a in attacks):,} tries, "
-                f"{sum(a.refused for a in attacks):,} refused by hardware, {delivered:,} delivered where none may be.")
-        rows = [[escape(attack.name), f"{attack.tried:,}", f"{attack.refused:,}", f"{attack.delivered:,}",
+        held = sum(attack.passed for attack in attacks)
+        text = f"{held} of {count(len(attacks), 'attack')} held: {_sums(attacks)} where none may be."
+        rows = [[escape(attack.name), *(f"{getattr(attack, name):,}" for name in _COUNTS),
                  escape(attack.where) + (f"<br>Expected: {escape(attack.expected)}" if attack.expected else ""),
                  html.verdict(attack.passed, "held" if attack.passed else "not held")] for attack in attacks]
         return [f"<p>{escape(text)}</p>", html.table(
-            ["attack", "tried", "refused", "delivered", "where and why", "result"], rows, numbers=(1, 2, 3),
-            stack=True)]
+            ["attack", *_COUNTS.values(), "where and why", "result"], rows, numbers=(1, 2, 3, 4), stack=True)]
 
     def print(self, console: Console, results: Results) -> None:
         """A line an attack."""
@@ -62,13 +61,18 @@ class AttacksReport(MeasurementReport):
 def _table(attacks: Sequence[Attack]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("attack")
-    for name in ("tried", "refused", "delivered"):
+    for name in _COUNTS.values():
         table.add_column(name, justify="right")
     table.add_column("where and why")
     table.add_column("")
     for attack in attacks:
         where = "; ".join(part for part in (attack.where, attack.expected) if part)
         result = Text("held", style="green") if attack.passed else Text("NOT HELD", style="bold red")
-        table.add_row(plain(attack.name), str(attack.tried), str(attack.refused), str(attack.delivered), plain(where),
-                      result)
+        table.add_row(plain(attack.name), *(str(getattr(attack, name)) for name in _COUNTS), plain(where), result)
     return table
+
+
+def _sums(attacks: Sequence[Attack]) -> str:
+    """All attacks together, in numbers."""
+    tried, refused, harmless, delivered = (sum(getattr(attack, name) for attack in attacks) for name in _COUNTS)
+    return f"{count(tried, 'attempt')}, {refused:,} refused, {harmless:,} made harmless, {delivered:,} delivered"

@@ -72,7 +72,7 @@ class SweepView:
 
     def progress(self, progress: Progress) -> None:
         """Points are being measured."""
-        left = "" if progress.seconds_left is None else f"about {_time(progress.seconds_left)} left"
+        left = str(progress.left or "")
         text = f"{progress.done} of {progress.expected} points"
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=text, total=progress.expected, completed=progress.done, left=left)

@@ -1,0 +1,128 @@
+"""What the build folder holds, and removing it: all but what somebody uses."""
+
+import fnmatch
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from khhw.build.cache import COMPLETE, build_root, lock, remove, unused
+
+__all__ = ["Stored", "clean", "stored"]
+
+_INDEX = "index"
+"""In the folder of Verilog: which conversion gave which folder."""
+_RUNS = "runs"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A folder in the build folder.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        ``verilog``, ``sim``, ``engine``, ``runs`` (what testbenches leave) and so on: the folder it is in.
+    size_bytes : int
+        On the disk.
+    made, used : float
+        When it was made, and last used, in seconds since the epoch.
+    in_use : bool
+        Somebody builds it, or uses it, now.
+    """
+
+    folder: Path
+    kind: str
+    size_bytes: int
+    made: float
+    used: float
+    in_use: bool
+
+    @property
+    def name(self) -> str:
+        """Of a build: the top module, how it is built, and a hash of what it is made of."""
+        return self.folder.name
+
+    @classmethod
+    def of(cls, folder: Path) -> "Stored":
+        """What is known of a folder."""
+        stamp = folder / COMPLETE
+        status = [file.lstat() for file in folder.rglob("*") if not file.is_dir()]
+        # Looking at a file changes no time of it; finding a build touches its stamp and what it was asked for.
+        times = [each.st_mtime for each in status] or [folder.stat().st_mtime]
+        with unused(folder) as free:
+            return cls(folder, folder.parent.name, sum(512 * each.st_blocks for each in status), min(times),
+                       stamp.stat().st_mtime if stamp.is_file() else max(times), not free)
+
+
+def stored() -> list[Stored]:
+    """Everything that can be removed, what was used last at the end."""
+    found = []
+    for folder in _folders():
+        try:
+            found.append(Stored.of(folder))
+        except OSError:
+            # Somebody has just removed it.
+            continue
+    return sorted(found, key=lambda each: each.used)
+
+
+def _folders() -> Iterator[Path]:
+    """What is built by :func:`~khhw.build.cache.build_once`, or claimed for a run: both have a lock."""
+    for folder in sorted(build_root().glob("*/*")):
+        if folder.is_dir() and (folder.with_name(folder.name + ".lock").is_file() or (folder / COMPLETE).is_file()
+                                or folder.parent.name == _RUNS):
+            yield folder
+
+
+def clean(
+    names: Sequence[str] = (), *, unused_days: float = 0.0, dry_run: bool = False,
+) -> tuple[list[Stored], list[Stored]]:
+    """Remove what is in the build folder, but nothing that somebody uses.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Only folders with such a name: all of it, all but the hash, the top module, or a pattern with ``*`` and ``?``.
+        Without any: all.
+    unused_days : float
+        Only what was not used for so many days.
+    dry_run : bool
+        Remove nothing.
+
+    Returns
+    -------
+    (list of Stored, list of Stored)
+        What was, or would be, removed; and what was asked for, but is in use.
+    """
+    limit = time.time() - unused_days * 86400
+    chosen = [each for each in stored() if each.used <= limit and (
+        not names or any(_means(name, each.name) for name in names))]
+    gone: list[Stored] = []
+    kept: list[Stored] = []
+    for each in chosen:
+        removed = not each.in_use if dry_run else remove(each.folder)
+        (gone if removed else kept).append(each)
+    if not dry_run:
+        _forget(build_root() / "verilog")
+    return gone, kept
+
+
+def _means(pattern: str, name: str) -> bool:
+    """Whether a name given by a person is that of a folder."""
+    return (fnmatch.fnmatchcase(name, pattern) or name.rpartition("-")[0] == pattern
+            or name.partition("-")[0] == pattern)
+
+
+def _forget(verilog: Path) -> None:
+    """Remove what leads to Verilog that is gone."""
+    for index in (verilog / _INDEX).glob("*.json"):
+        with lock(index):
+            try:
+                there = (verilog / json.loads(index.read_text(encoding="utf-8"))["folder"]).is_dir()
+            except (OSError, ValueError, KeyError):
+                there = False
+            if not there:
+                index.unlink(missing_ok=True)
