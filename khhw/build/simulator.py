@@ -15,10 +15,12 @@ from khhw.build.design import Design
 from khhw.build.results import RunResult, read_results
 from khhw.errors import RequestError
 
-__all__ = ["REQUEST", "SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
+__all__ = ["COVERAGE", "REQUEST", "SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
 
 SIMULATORS = ("verilator", "icarus")
 _TIME = "build-time.json"
+COVERAGE = "coverage.dat"
+"""What Verilator writes at the end of a run of a ``coverage`` build."""
 REQUEST = "request.json"
 """In a build folder: what it was last made or found for, as arguments to make it again."""
 
@@ -46,7 +48,8 @@ class Simulation:
     design : Design
         Verilog and what is public.
     variant : str
-        ``fast`` (no assertions, optimised) or ``debug`` (assertions, what has no initial value starts random).
+        ``fast`` (no assertions, optimised), ``debug`` (assertions, what has no initial value starts random) or
+        ``coverage``, for a traced design: as ``debug``, and a run leaves :data:`COVERAGE` in its folder.
     waves : bool
         Able to write waves; slower.
     simulator : str
