@@ -16,6 +16,7 @@ from rtl.registers import REGISTERS, joined
 from rtl.torus.coordinates import node_coordinates, node_id, size_bits
 from rtl.torus.header import header_crc
 from rtl.torus.hints import normalise
+from testbenches.guard_coverage import judged
 from testbenches.kit.registerbus import RegisterInitiator
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
 
@@ -145,6 +146,27 @@ class Bench:
         self.model = GuardModel(self.parameters, sizes, coordinate)
         self.lanes = range(self.parameters.lanes)
         self._pattern = PAUSES[pauses]
+        self._expected: list[tuple[Reason, Packet, bool]] = []
+
+    def out(self, lane: int, sent: Packet) -> tuple[Reason, Packet]:
+        """Send a packet into the torus; what the model makes of it."""
+        self.from_ni[lane].send(sent)
+        reason, leaves = self.model.egress(sent)
+        self._expected.append((reason, sent, True))
+        return reason, leaves
+
+    def back(self, lane: int, arrived: Packet) -> tuple[Reason, Packet]:
+        """Send a packet to the network interface; what the model makes of it."""
+        self.from_router[lane].send(arrived)
+        reason, leaves = self.model.ingress(arrived)
+        self._expected.append((reason, arrived, False))
+        return reason, leaves
+
+    def confirm(self) -> None:
+        """The guard did what the model makes of all packets so far: they count as covered."""
+        for reason, sent, own in self._expected:
+            judged(reason, sent, own=own, nodes=self.parameters.table_nodes)
+        self._expected.clear()
 
     def _pauses(self) -> Any:
         return self._pattern() if self._pattern is PAUSES["never"] else self._pattern(self.random.getrandbits(32))

@@ -29,6 +29,7 @@ from testbenches.kit.axilite import OKAY, AxiLiteHost
 from testbenches.kit.memory import MemoryModel
 from testbenches.kit.registerbus import BusAnswer, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
+from testbenches.ni_coverage import posted, register_read, watch
 
 __all__ = ["ANY_WRITER", "Bench", "chunks_of", "descriptor", "fifo_packet", "put_packet", "replaced"]
 
@@ -105,6 +106,7 @@ class Bench:
         self.cycle = 0
         rings = self.parameters.injection_rings + self.parameters.reception_rings + 1
         self.data = rings * RING_BYTES
+        self.ring_monitor = watch(self)
 
     def _pattern(self) -> Any:
         self._patterns += 1
@@ -163,11 +165,13 @@ class Bench:
         """Read a register that may be read."""
         answer = await self.host.read(REGISTERS[name].at(index))
         assert answer.resp == OKAY, name
+        register_read(name, answer.value)
         return answer.value
 
     async def set(self, name: str, value: int, index: int = 0) -> None:
         """Write a register that may be written so."""
         assert (await self.host.write(REGISTERS[name].at(index), value)).resp == OKAY, (name, value, index)
+        self.ring_monitor.register_written(name, value, index)
 
     async def window(self, side: str, counter: int, *, window: int, limit: int, value: int = 0,
                      rights: int | None = None) -> None:
@@ -191,6 +195,7 @@ class Bench:
         for descriptor in descriptors:
             address = self.ring_address(ring, self.tails[ring])
             self.memory.load(address, descriptor.to_bytes(DESCRIPTOR_BYTES, "big"))
+            posted(ring, unpack(Descriptor, descriptor))
             self.tails[ring] = (self.tails[ring] + DESCRIPTOR_BYTES) % RING_BYTES
         await self.set("INJECTION_TAIL", self.tails[ring], ring)
 

@@ -46,15 +46,13 @@ async def random_traffic(dut, pauses, shape):
         for lane in bench.lanes:
             for _ in range(60):
                 sent = packet(bench.any_header(), bench.random)
-                bench.from_ni[lane].send(sent)
-                reason, leaves = model.egress(sent)
+                reason, leaves = bench.out(lane, sent)
                 expected[reason if reason else ("INJECTED", model.epoch)] += 1
                 refused[model.id, model.destination(sent), reason] += 1
                 passed_out[lane] += [leaves] if not reason else []
 
                 arrived = packet(replace(Header, bench.any_header(), source=_any_source(bench)), bench.random)
-                bench.from_router[lane].send(arrived)
-                reason, leaves = model.ingress(arrived)
+                reason, leaves = bench.back(lane, arrived)
                 expected[reason] += bool(reason)
                 refused[unpack(Header, arrived.words[0])["source"], model.destination(arrived), reason] += 1
                 if not model.is_copy(arrived):
@@ -76,6 +74,7 @@ async def random_traffic(dut, pauses, shape):
         assert len(log) + lost == sum(count for (*_, reason), count in refused.items() if reason)
         assert Counter(entry[:3] for entry in log) <= refused
         assert all(since < entry[3] < bench.time for entry in log)
+        bench.confirm()
         await bench.set("LOG_CLEAR", 0)
         refused.clear()
         bench.randomise()
@@ -95,13 +94,21 @@ async def nothing_passes_before_the_first_commit(dut):
     assert await bench.get("GUARD_STATUS") == 0b10100, "hold and drained only"
     await bench.set("HOLD", 0)
     dut.tree_source.value = bench.model.id
-    for lane in bench.lanes:
-        bench.from_ni[lane].send(bench.to_node(0))
-        bench.from_router[lane].send(bench.to_node(bench.model.id, source=0))
+    bench.model.valid = False
+    kinds = list(product((0, 1), (0, 1), (0, 1), (0, bench.parameters.table_nodes)))
+    for dma, get, deposit, source in kinds:
+        for lane in bench.lanes:
+            # The second word says of a put whether it is a remote get.
+            _, second, *rest = bench.to_node(0).words
+            words = replace(PutHeader, second, remote_get=get), *rest
+            bench.out(lane, Packet((header(dma=dma, deposit=deposit), *words)))
+            back = header(dma=dma, deposit=deposit, source=source, **dict(zip("xyz", (1, 2, 1), strict=True)))
+            bench.back(lane, Packet((back, *words)))
     await bench.settle()
     assert not any(sink.packets for sink in (*bench.to_router, *bench.to_ni))
     assert not int(dut.tree_allowed.value)
-    assert await bench.get("REFUSED", Reason.NO_TABLE) == 2 * len(bench.lanes)
+    assert await bench.get("REFUSED", Reason.NO_TABLE) == 2 * len(bench.lanes) * len(kinds)
+    bench.confirm()
 
 
 @cocotb.test()

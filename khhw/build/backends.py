@@ -48,8 +48,8 @@ VARIANTS: Mapping[str, Variant] = {
     "fast": Variant(
         ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"), ("OPT_FAST=-O3", "OPT_SLOW=")),
     "debug": _DEBUG,
-    # The widest payloads count too: Verilator's own limit is 256 bits. Nothing starts random: a run would begin with
-    # toggles that nobody made.
+    # For khhw.build.counted. The widest payloads count too: Verilator's own limit is 256 bits. Nothing starts random: a
+    # run would begin with toggles that nobody made.
     "coverage": replace(_DEBUG, run=(), options=(
         *_DEBUG.options, "--coverage-line", "--coverage-toggle", "--coverage-max-width", "4096")),
 }
@@ -64,17 +64,10 @@ def control_file(design: Design, waves: bool = False) -> str:
     if waves:
         lines += [f'tracing_off -scope "{scope}"' for scope in design.untraced]
     lines += [f'no_inline -module "{module}"' for module in design.no_inline]
-    lines += [f'coverage_off -file "*/{file}" -lines {first}-{last}' for file, first, last in uncounted(design)]
+    # What is no signal of the source, is constant, or is the same net as one that counts.
+    lines += [f'coverage_off -file "*/{file}" -lines {first}-{last}'
+              for file, where in design.source_of_lines.items() for first, last in where["uncounted"]]
     return "\n".join(lines) + "\n"
-
-
-def uncounted(design: Design) -> Iterator[tuple[str, int, int]]:
-    """Lines that a coverage build leaves out: file name, first, last. There are none in a design that is not traced.
-
-    They declare what is no signal of the source, is constant, or is the same net as one that counts.
-    """
-    for file, where in design.source_of_lines.items():
-        yield from ((file, first, last) for first, last in where["uncounted"])
 
 
 class Backend(ABC):
@@ -176,8 +169,7 @@ class LeanBackend(Backend):
 
     def _library(self) -> object:
         """What Verilator's own library compiled to depends on: how waves are written, where they are."""
-        facts = [self.verilator.identity, toolchain.gxx_version(), RUNTIME_OPTION, self.waves and self.waves_name]
-        return [*facts, "coverage"] if self.variant is VARIANTS["coverage"] else facts
+        return [self.verilator.identity, toolchain.gxx_version(), RUNTIME_OPTION, self.waves and self.waves_name]
 
     def runner(self) -> LeanVerilator:
         runner = LeanVerilator()

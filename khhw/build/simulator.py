@@ -11,6 +11,7 @@ from typing import Any
 from khhw.build import toolchain
 from khhw.build.backends import VARIANTS, Backend, IcarusBackend, LeanBackend, StockBackend, control_file
 from khhw.build.cache import build_once, build_root, claim_folder, digest, file_digest, write_atomically
+from khhw.build.counted import CountedBackend
 from khhw.build.design import Design
 from khhw.build.results import RunResult, read_results
 from khhw.errors import RequestError
@@ -106,6 +107,8 @@ class Simulation:
             return IcarusBackend(self.design, self.waves)
         if self.stock:
             return StockBackend(self.design, self.waves)
+        if self.variant == "coverage":
+            return CountedBackend(self.design, self.waves, self.fst)
         return LeanBackend(self.design, self.waves, VARIANTS[self.variant], self.fst)
 
     @property
