@@ -175,7 +175,9 @@ class Bench:
         """Reset; then release the tenant unless `hold`, and commit what the model says if `commit`."""
         dut = self.dut
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
-        straps = dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
+        # Rank and children are nothing to the guard.
+        straps = {"rank": self.random.getrandbits(16), "children": self.random.getrandbits(2)}
+        straps |= dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
         dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.coordinate, strict=True)))
         for name in ("retired", "discards", "links", "tree_source", "tree_refused", "tree_stale", "tree_passed",
                      "tree_retired", "unfinished", "now"):
@@ -188,7 +190,7 @@ class Bench:
         self.to_ni = [FlitSink(dut, f"to_ni__{lane}", self._pauses()) for lane in self.lanes]
         await self.cycles(3)
         dut.rst.value = 0
-        self.time = self.random.getrandbits(63)
+        self.time = self.random.getrandbits(64)
         cocotb.start_soon(self._tick())
         await self.cycles(1)
         if commit:

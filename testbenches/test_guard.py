@@ -139,6 +139,45 @@ async def every_hint(dut, shape):
 
 
 @cocotb.test()
+@cocotb.parametrize(shape=[
+    ((64, 32, 32), (63, 31, 31)), ((63, 64, 15), (42, 63, 10)), ((16, 63, 64), (5, 42, 63)), ((1, 1, 64), (0, 0, 21)),
+    ((1, 1, 1), (0, 0, 0))])
+async def any_place_in_the_largest_tori(dut, shape):
+    """Every bit of sizes, coordinates and ids: packets of any source, and refusals of the tree, tell who and where."""
+    bench = Bench(dut, *shape)
+    bench.randomise()
+    bench.model.column |= {bench.parameters.table_nodes - 1}
+    await bench.start(commit=True)
+    model, out, back, refused = bench.model, [[] for _ in bench.lanes], [[] for _ in bench.lanes], Counter()
+    for number in range(24):
+        for lane in bench.lanes:
+            place = [bench.random.choice((0, size - 1, bench.random.randrange(size))) for size in model.sizes]
+            hint = bench.random.choice((0, 0, 1 << bench.random.randrange(6)))
+            sent = packet(header(hint=hint, **dict(zip("xyz", place, strict=True))), bench.random)
+            reason, leaves = bench.out(lane, sent)
+            refused[model.id, model.destination(sent), reason] += 1
+            out[lane] += [leaves] if not reason else []
+            source = bench.random.choice((model.parameters.table_nodes - 1, bench.random.getrandbits(16)))
+            kept = {"dma": number % 2, "source": source, "size": 1}
+            arrived = packet(header(**kept, **dict(zip("xyz", model.coordinate, strict=True))), bench.random)
+            reason, leaves = bench.back(lane, arrived)
+            refused[source, model.id, reason] += 1
+            back[lane] += [leaves] if not reason else []
+        dut.tree_source.value = talker = bench.random.getrandbits(16)
+        dut.tree_refused.value, dut.tree_stale.value = 1, number % 2
+        await bench.cycles(1)
+        dut.tree_refused.value = 0
+        refused[talker, model.id, Reason.STALE if number % 2 else Reason.TREE] += 1
+        await bench.settle()
+        log = Counter(entry[:3] for entry in await bench.log())
+        assert log <= refused and len(log) > 0
+        await bench.set("LOG_CLEAR", 0)
+    assert [list(sink.packets) for sink in bench.to_router] == out
+    assert [list(sink.packets) for sink in bench.to_ni] == back
+    bench.confirm()
+
+
+@cocotb.test()
 async def full_rate(dut):
     """Shortest packets, refused and permitted mixed, pass one flit a cycle and are one cycle late."""
     bench = Bench(dut)
@@ -294,11 +333,12 @@ async def hold_counts_what_it_drops(dut):
         bench.from_router[lane].send(bench.to_node(me, source=1))
         bench.from_router[lane].send(bench.to_node(me ^ 1, source=0, deposit=1))
     await bench.settle()
-    dut.discards.value = 3 | 1 << 5
-    await bench.cycles(1)
+    for even, odd in ((3, 1), (28, 0), (0, 30)):
+        dut.discards.value = even | odd << 5
+        await bench.cycles(1)
     dut.discards.value = 0
     await bench.cycles(1)
-    assert await bench.counts("DROPPED") == [lanes + 3, lanes + 1]
+    assert await bench.counts("DROPPED") == [lanes + 31, lanes + 31]
     assert await bench.counts("REFUSED_IN") == [lanes, 0]
     assert await bench.counts("DELIVERED") == [0, 0]
     assert (await bench.get("GUARD_STATUS")) >> 2 & 1 == 1

@@ -61,7 +61,8 @@ async def the_tree_asks_the_column(dut):
     dut.tree_source.value = asked = 0
     await RisingEdge(dut.clk)
     for _ in range(300):
-        previous, asked = asked, bench.random.randrange(bench.parameters.table_nodes + 10)
+        ids = bench.random.choice((bench.parameters.table_nodes + 10, 1 << 16))
+        previous, asked = asked, bench.random.randrange(ids)
         dut.tree_source.value = asked
         await ReadOnly()
         assert int(dut.tree_allowed.value) == (previous in bench.model.column), previous
