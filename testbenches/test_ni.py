@@ -60,6 +60,58 @@ async def messages_are_cut(dut, pauses, latency):
 
 
 @cocotb.test()
+async def every_kind_is_sent_on_every_lane(dut):
+    """Packets for rings, puts and remote gets, of each size, from each ring."""
+    bench = Bench(dut)
+    await bench.start()
+    content = bench.fill(bench.data, 512)
+    await bench.window("INJECTION", 0, window=bench.data, limit=512)
+    expected: list[list[Packet]] = [[] for _ in bench.inject]
+    kinds = {"fifo": (0, 0), "put": (1, 0), "get": (1, 1)}
+    for ring in range(bench.parameters.injection_rings):
+        for dma, remote_get in kinds.values():
+            header = bench.random.getrandbits(64) & ~pack(Header, dma=1) | pack(Header, dma=dma)
+            software = bench.random.getrandbits(64) & ~pack(PutHeader, remote_get=1) | pack(
+                PutHeader, remote_get=remote_get)
+            lengths = range(32, 225, 32) if remote_get else range(16, 241, 32)
+            await bench.post(ring, *[descriptor(0, 8, length, header, software) for length in lengths])
+            for length in lengths:
+                expected[ring % bench.parameters.lanes] += bench.expected_packets(
+                    header, software, content[8:8 + length])
+            await bench.settle()
+    assert await bench.get("FAULTS") == 0
+    assert [list(sink.packets) for sink in bench.inject] == expected
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def every_kind_arrives_on_every_lane(dut, pauses):
+    """Packets for each ring, puts and remote gets, good and bad: the good ones count."""
+    bench = Bench(dut, pauses)
+    await bench.start()
+    parameters = bench.parameters
+    remote, counter = parameters.injection_rings - 1, parameters.counters - 1
+    await bench.open_rings(remote=remote)
+    await bench.window("RECEPTION", counter, window=bench.data, limit=64, value=1000)
+    nobody = descriptor(0, 0, 8, pack(Header, dma=1)).to_bytes(DESCRIPTOR_BYTES, "big")
+    rings, lanes = range(parameters.reception_rings), parameters.lanes
+    for lane in bench.eject:
+        for bad in (True, False):
+            for ring in rings:
+                lane.send(fifo_packet(bytes(16), ring=ring, bad=bad))
+            lane.send(put_packet(bytes(8), counter=counter, bad=bad))
+            lane.send(put_packet(nobody, ring=remote, remote_get=1, bad=bad, source=7))
+    await bench.settle()
+    assert await bench.get("BAD_DROPS") == lanes * (len(rings) + 2)
+    assert [await bench.get("RECEPTION_TAIL", ring) for ring in rings] == [32 * lanes] * len(rings)
+    assert await bench.get("RECEPTION_VALUE", counter) == 1000 - 8 * lanes
+    assert await bench.get("INJECTION_TAIL", remote) == await bench.get("INJECTION_HEAD", remote) == 32 * lanes
+    # The window that the gets ask for is open to nobody.
+    assert await bench.get("FAULTS") == lanes
+    assert await bench.get("LAST_FAULT") == Fault.WINDOW << 8 | remote
+
+
+@cocotb.test()
 async def sending_counts_down_and_interrupts(dut):
     """The counter reaches zero with the last packet of the last message, not before."""
     bench = Bench(dut)
