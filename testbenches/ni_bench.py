@@ -100,8 +100,9 @@ class Bench:
         self.guard_refuses = False
         self.retired: Counter[int] = Counter()
         self.console_retired = 0
-        self.epoch = self.random.getrandbits(63)
+        self.epoch = random.randrange(2**64 - 2**48)
         """The time in cycle 0; a cycle takes 2^20."""
+        self.guard_key = random.getrandbits(32)
         self.tails: dict[int, int] = Counter()
         self.cycle = 0
         rings = self.parameters.injection_rings + self.parameters.reception_rings + 1
@@ -113,8 +114,8 @@ class Bench:
         return PAUSES[self._pauses](self._patterns) if self._pauses != "never" else PAUSES["never"]()
 
     def guard_answer(self, write: bool, address: int, data: int) -> BusAnswer:
-        """The guard's page: a read gives the address back."""
-        return BusAnswer(0 if write else address ^ 0xABCD0000, self.guard_refuses)
+        """The guard's page: a read gives the address back, exclusive or `guard_key`."""
+        return BusAnswer(0 if write else address ^ self.guard_key, self.guard_refuses)
 
     async def start(self) -> None:
         """Reset, and open all rings."""

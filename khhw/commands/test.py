@@ -68,7 +68,8 @@ def _collection(arguments: argparse.Namespace, options: "Options") -> "Collectio
     words = [*_own_command(), "test", *arguments.block]
     words += ["-k", options.case] if options.case else []
     words += ["--variant", arguments.variant] if arguments.variant else []
-    return Collection(options.seed, shlex.join([*words, "--seed", str(options.seed), "--coverage"]))
+    return Collection(options.seed, shlex.join([*words, "--seed", str(options.seed), "--coverage"]),
+                      whole=not (options.case or arguments.variant))
 
 
 def _report_coverage(collection: "Collection", covered: dict[str, Any], folder: Path, *, show: bool) -> None:

@@ -1,7 +1,7 @@
 """Coverage of several runs: collected, compared with the waivers, written."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from khhw.build.testbench import BINS, Testbench, variant_id
 from khhw.coverage.coverage import Coverage
 from khhw.coverage.show import coverage_page
 from khhw.coverage.summary import summary
-from khhw.coverage.waivers import WAIVERS, apply_waivers, read_waivers
+from khhw.coverage.waivers import WAIVERS, Waived, apply_waivers, read_waivers
 
 __all__ = ["PAGE", "REPORT", "Collection"]
 
@@ -28,13 +28,17 @@ class Collection:
         Of the runs.
     command : str
         What makes it again.
+    whole : bool
+        Runs are of all variants and cases of their testbenches.
     """
 
-    def __init__(self, seed: int, command: str) -> None:
-        self.coverage = Coverage()
+    def __init__(self, seed: int, command: str, *, whole: bool = True) -> None:
+        self.blocks: dict[str, Coverage] = {}
+        """What the runs of each testbench cover."""
         self.runs: list[dict[str, Any]] = []
         self._facts = {"version": __version__, "seed": seed, "command": command}
-        self._waivers: dict[Path, None] = {}
+        self._whole = whole
+        self._folders: dict[Path, None] = {}
 
     def add(self, bench: Testbench, values: Mapping[str, Any], result: RunResult | None) -> None:
         """Add a run; None for one that was not built.
@@ -48,9 +52,10 @@ class Collection:
         """
         passed = result is not None and result.passed
         self.runs.append({"block": bench.block, "variant": variant_id(values), "passed": passed})
-        self._waivers[bench.file.parent / WAIVERS] = None
+        self._folders[bench.file.parent] = None
+        own = self.blocks.setdefault(bench.block, Coverage())
         if result is not None and result.places is not None and (passed or (result.folder / COVERAGE).is_file()):
-            self.coverage.add(Coverage.of_run(result.folder / COVERAGE, result.places, result.folder / BINS))
+            own.add(Coverage.of_run(result.folder / COVERAGE, result.places, result.folder / BINS))
 
     def report(self) -> dict[str, Any]:
         """See :func:`~khhw.coverage.summary.summary`; with ``version``, ``seed``, ``command`` and ``runs``.
@@ -60,9 +65,22 @@ class Collection:
         WaiverError
             If a file of waivers is wrong.
         """
-        waivers = [waiver for file in self._waivers for waiver in read_waivers(file)]
-        waived, faults = apply_waivers(self.coverage, waivers)
-        return {**self._facts, "runs": self.runs, **summary(self.coverage, waived, faults)}
+        every = self._of(self.blocks)
+        waived: Waived = {}
+        faults: list[str] = []
+        for file in sorted(file for folder in self._folders for file in folder.glob(WAIVERS)):
+            known = read_waivers(file)
+            here, wrong = apply_waivers(self._of(known.blocks), known.waivers)
+            waived |= here
+            faults += wrong if self._whole and set(known.blocks) <= set(self.blocks) else []
+        return {**self._facts, "runs": self.runs, **summary(every, waived, faults)}
+
+    def _of(self, blocks: Iterable[str]) -> Coverage:
+        """What some testbenches cover together."""
+        together = Coverage()
+        for block in blocks:
+            together.add(self.blocks.get(block, Coverage()))
+        return together
 
     @staticmethod
     def write(report: Mapping[str, Any], folder: Path) -> Path:

@@ -11,6 +11,8 @@ from khhw.coverage.counts import Point, read_counts
 
 __all__ = ["Bin", "Coverage", "Line", "Toggle"]
 
+_AGAIN = re.compile(r"\$\d+")
+"""Behind the names of further signals of one name; which is which depends on the variant."""
 _EDGE = re.compile(r"(?:\[(\d+)\])?:([01])->[01]$")
 
 
@@ -169,7 +171,7 @@ class _Reader:
         component, place, runs = wire
         key = point.file, point.line
         if key not in self._runs:
-            self._runs[key] = {first + step: (name, -1 if number is None else number + step)
+            self._runs[key] = {first + step: (_AGAIN.sub("", name), -1 if number is None else number + step)
                                for first, bits, name, number in runs for step in range(bits)}
         named = self._runs[key].get(int(edge[1] or 0))
         if named is None:

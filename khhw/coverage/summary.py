@@ -60,8 +60,8 @@ def bit_ranges(bits: Iterable[int]) -> str:
 
 
 def _counts(hits: Mapping[Any, int], waived: Waived) -> dict[str, int]:
-    return {"covered": sum(map(bool, hits.values())), "waived": sum(each in waived for each in hits),
-            "total": len(hits)}
+    return {"covered": sum(map(bool, hits.values())),
+            "waived": sum(not count and each in waived for each, count in hits.items()), "total": len(hits)}
 
 
 def _groups(coverage: Coverage, waived: Waived) -> list[dict[str, Any]]:

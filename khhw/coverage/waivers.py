@@ -1,4 +1,4 @@
-"""What need not be covered, each with the reason: a committed file, checked against what is covered.
+"""What need not be covered, each with the reason: a committed file, checked against what its testbenches cover.
 
 A waiver that is no longer true is an error: of what is covered after all, or of what is not there any more.
 """
@@ -14,10 +14,10 @@ from khhw.coverage.coverage import Bin, Coverage, Line, Toggle
 from khhw.errors import RequestError
 from khhw.machine.document import DocumentError, read_document
 
-__all__ = ["WAIVERS", "Waived", "Waiver", "WaiverError", "apply_waivers", "read_waivers"]
+__all__ = ["WAIVERS", "Waived", "Waiver", "WaiverError", "WaiverFile", "apply_waivers", "read_waivers"]
 
-WAIVERS = "coverage_waivers.toml"
-"""Name of the file, beside the testbenches it is for."""
+WAIVERS = "coverage_*.toml"
+"""Names of the files, beside the testbenches they are for."""
 
 _RANGE = re.compile(r"\[(\d+)(?::(\d+))?\]$")
 
@@ -84,8 +84,20 @@ class Waiver(BaseModel):
                     yield each
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class WaiverFile(BaseModel):
+    """A file of waivers.
+
+    Parameters
+    ----------
+    blocks : list of str
+        Testbenches that are judged together: only when all of them ran in full, a waiver can be found out of date.
+    waivers : list of Waiver
+        The entries.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    blocks: list[str] = Field(min_length=1)
     waivers: list[Waiver] = []
 
 
@@ -93,17 +105,15 @@ class WaiverError(DocumentError, RequestError):
     """A file of waivers that does not say what it must."""
 
 
-def read_waivers(file: Path) -> list[Waiver]:
-    """The waivers of a file; none if there is no file.
+def read_waivers(file: Path) -> WaiverFile:
+    """Read a file of waivers.
 
     Raises
     ------
     WaiverError
         If it is wrong; names the line.
     """
-    if not file.is_file():
-        return []
-    return read_document(file, _File, lambda _: None, whole="the waivers", error=WaiverError).waivers
+    return read_document(file, WaiverFile, lambda _: None, whole="the waivers", error=WaiverError)
 
 
 def apply_waivers(coverage: Coverage, waivers: Sequence[Waiver]) -> tuple[Waived, list[str]]:
