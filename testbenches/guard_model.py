@@ -16,6 +16,7 @@ from rtl.registers import REGISTERS, joined
 from rtl.torus.coordinates import node_coordinates, node_id, size_bits
 from rtl.torus.header import header_crc
 from rtl.torus.hints import normalise
+from testbenches.guard_coverage import judged
 from testbenches.kit.registerbus import RegisterInitiator
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
 
@@ -145,6 +146,27 @@ class Bench:
         self.model = GuardModel(self.parameters, sizes, coordinate)
         self.lanes = range(self.parameters.lanes)
         self._pattern = PAUSES[pauses]
+        self._expected: list[tuple[Reason, Packet, bool]] = []
+
+    def out(self, lane: int, sent: Packet) -> tuple[Reason, Packet]:
+        """Send a packet into the torus; what the model makes of it."""
+        self.from_ni[lane].send(sent)
+        reason, leaves = self.model.egress(sent)
+        self._expected.append((reason, sent, True))
+        return reason, leaves
+
+    def back(self, lane: int, arrived: Packet) -> tuple[Reason, Packet]:
+        """Send a packet to the network interface; what the model makes of it."""
+        self.from_router[lane].send(arrived)
+        reason, leaves = self.model.ingress(arrived)
+        self._expected.append((reason, arrived, False))
+        return reason, leaves
+
+    def confirm(self) -> None:
+        """The guard did what the model makes of all packets so far: they count as covered."""
+        for reason, sent, own in self._expected:
+            judged(reason, sent, own=own, nodes=self.parameters.table_nodes)
+        self._expected.clear()
 
     def _pauses(self) -> Any:
         return self._pattern() if self._pattern is PAUSES["never"] else self._pattern(self.random.getrandbits(32))
@@ -153,7 +175,9 @@ class Bench:
         """Reset; then release the tenant unless `hold`, and commit what the model says if `commit`."""
         dut = self.dut
         cocotb.start_soon(Clock(dut.clk, 2, "ns").start())
-        straps = dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
+        # Rank and children are nothing to the guard.
+        straps = {"rank": self.random.getrandbits(16), "children": self.random.getrandbits(2)}
+        straps |= dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
         dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.coordinate, strict=True)))
         for name in ("retired", "discards", "links", "tree_source", "tree_refused", "tree_stale", "tree_passed",
                      "tree_retired", "unfinished", "now"):
@@ -166,7 +190,7 @@ class Bench:
         self.to_ni = [FlitSink(dut, f"to_ni__{lane}", self._pauses()) for lane in self.lanes]
         await self.cycles(3)
         dut.rst.value = 0
-        self.time = self.random.getrandbits(63)
+        self.time = self.random.getrandbits(64)
         cocotb.start_soon(self._tick())
         await self.cycles(1)
         if commit:

@@ -29,6 +29,7 @@ from testbenches.kit.axilite import OKAY, AxiLiteHost
 from testbenches.kit.memory import MemoryModel
 from testbenches.kit.registerbus import BusAnswer, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
+from testbenches.ni_coverage import posted, register_read, watch
 
 __all__ = ["ANY_WRITER", "Bench", "chunks_of", "descriptor", "fifo_packet", "put_packet", "replaced"]
 
@@ -99,20 +100,22 @@ class Bench:
         self.guard_refuses = False
         self.retired: Counter[int] = Counter()
         self.console_retired = 0
-        self.epoch = self.random.getrandbits(63)
+        self.epoch = random.randrange(2**64 - 2**48)
         """The time in cycle 0; a cycle takes 2^20."""
+        self.guard_key = random.getrandbits(32)
         self.tails: dict[int, int] = Counter()
         self.cycle = 0
         rings = self.parameters.injection_rings + self.parameters.reception_rings + 1
         self.data = rings * RING_BYTES
+        self.ring_monitor = watch(self)
 
     def _pattern(self) -> Any:
         self._patterns += 1
         return PAUSES[self._pauses](self._patterns) if self._pauses != "never" else PAUSES["never"]()
 
     def guard_answer(self, write: bool, address: int, data: int) -> BusAnswer:
-        """The guard's page: a read gives the address back."""
-        return BusAnswer(0 if write else address ^ 0xABCD0000, self.guard_refuses)
+        """The guard's page: a read gives the address back, exclusive or `guard_key`."""
+        return BusAnswer(0 if write else address ^ self.guard_key, self.guard_refuses)
 
     async def start(self) -> None:
         """Reset, and open all rings."""
@@ -163,11 +166,13 @@ class Bench:
         """Read a register that may be read."""
         answer = await self.host.read(REGISTERS[name].at(index))
         assert answer.resp == OKAY, name
+        register_read(name, answer.value)
         return answer.value
 
     async def set(self, name: str, value: int, index: int = 0) -> None:
         """Write a register that may be written so."""
         assert (await self.host.write(REGISTERS[name].at(index), value)).resp == OKAY, (name, value, index)
+        self.ring_monitor.register_written(name, value, index)
 
     async def window(self, side: str, counter: int, *, window: int, limit: int, value: int = 0,
                      rights: int | None = None) -> None:
@@ -191,6 +196,7 @@ class Bench:
         for descriptor in descriptors:
             address = self.ring_address(ring, self.tails[ring])
             self.memory.load(address, descriptor.to_bytes(DESCRIPTOR_BYTES, "big"))
+            posted(ring, unpack(Descriptor, descriptor))
             self.tails[ring] = (self.tails[ring] + DESCRIPTOR_BYTES) % RING_BYTES
         await self.set("INJECTION_TAIL", self.tails[ring], ring)
 

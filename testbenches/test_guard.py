@@ -46,15 +46,13 @@ async def random_traffic(dut, pauses, shape):
         for lane in bench.lanes:
             for _ in range(60):
                 sent = packet(bench.any_header(), bench.random)
-                bench.from_ni[lane].send(sent)
-                reason, leaves = model.egress(sent)
+                reason, leaves = bench.out(lane, sent)
                 expected[reason if reason else ("INJECTED", model.epoch)] += 1
                 refused[model.id, model.destination(sent), reason] += 1
                 passed_out[lane] += [leaves] if not reason else []
 
                 arrived = packet(replace(Header, bench.any_header(), source=_any_source(bench)), bench.random)
-                bench.from_router[lane].send(arrived)
-                reason, leaves = model.ingress(arrived)
+                reason, leaves = bench.back(lane, arrived)
                 expected[reason] += bool(reason)
                 refused[unpack(Header, arrived.words[0])["source"], model.destination(arrived), reason] += 1
                 if not model.is_copy(arrived):
@@ -76,6 +74,7 @@ async def random_traffic(dut, pauses, shape):
         assert len(log) + lost == sum(count for (*_, reason), count in refused.items() if reason)
         assert Counter(entry[:3] for entry in log) <= refused
         assert all(since < entry[3] < bench.time for entry in log)
+        bench.confirm()
         await bench.set("LOG_CLEAR", 0)
         refused.clear()
         bench.randomise()
@@ -95,13 +94,21 @@ async def nothing_passes_before_the_first_commit(dut):
     assert await bench.get("GUARD_STATUS") == 0b10100, "hold and drained only"
     await bench.set("HOLD", 0)
     dut.tree_source.value = bench.model.id
-    for lane in bench.lanes:
-        bench.from_ni[lane].send(bench.to_node(0))
-        bench.from_router[lane].send(bench.to_node(bench.model.id, source=0))
+    bench.model.valid = False
+    kinds = list(product((0, 1), (0, 1), (0, 1), (0, bench.parameters.table_nodes)))
+    for dma, get, deposit, source in kinds:
+        for lane in bench.lanes:
+            # The second word says of a put whether it is a remote get.
+            _, second, *rest = bench.to_node(0).words
+            words = replace(PutHeader, second, remote_get=get), *rest
+            bench.out(lane, Packet((header(dma=dma, deposit=deposit), *words)))
+            back = header(dma=dma, deposit=deposit, source=source, **dict(zip("xyz", (1, 2, 1), strict=True)))
+            bench.back(lane, Packet((back, *words)))
     await bench.settle()
     assert not any(sink.packets for sink in (*bench.to_router, *bench.to_ni))
     assert not int(dut.tree_allowed.value)
-    assert await bench.get("REFUSED", Reason.NO_TABLE) == 2 * len(bench.lanes)
+    assert await bench.get("REFUSED", Reason.NO_TABLE) == 2 * len(bench.lanes) * len(kinds)
+    bench.confirm()
 
 
 @cocotb.test()
@@ -129,6 +136,45 @@ async def every_hint(dut, shape):
     assert [list(sink.packets) for sink in bench.to_router] == expected
     assert await bench.get("REFUSED", Reason.HINT) == refused[Reason.HINT] > 0
     assert await bench.get("REFUSED", Reason.RANGE) == refused[Reason.RANGE]
+
+
+@cocotb.test()
+@cocotb.parametrize(shape=[
+    ((64, 32, 32), (63, 31, 31)), ((63, 64, 15), (42, 63, 10)), ((16, 63, 64), (5, 42, 63)), ((1, 1, 64), (0, 0, 21)),
+    ((1, 1, 1), (0, 0, 0))])
+async def any_place_in_the_largest_tori(dut, shape):
+    """Every bit of sizes, coordinates and ids: packets of any source, and refusals of the tree, tell who and where."""
+    bench = Bench(dut, *shape)
+    bench.randomise()
+    bench.model.column |= {bench.parameters.table_nodes - 1}
+    await bench.start(commit=True)
+    model, out, back, refused = bench.model, [[] for _ in bench.lanes], [[] for _ in bench.lanes], Counter()
+    for number in range(24):
+        for lane in bench.lanes:
+            place = [bench.random.choice((0, size - 1, bench.random.randrange(size))) for size in model.sizes]
+            hint = bench.random.choice((0, 0, 1 << bench.random.randrange(6)))
+            sent = packet(header(hint=hint, **dict(zip("xyz", place, strict=True))), bench.random)
+            reason, leaves = bench.out(lane, sent)
+            refused[model.id, model.destination(sent), reason] += 1
+            out[lane] += [leaves] if not reason else []
+            source = bench.random.choice((model.parameters.table_nodes - 1, bench.random.getrandbits(16)))
+            kept = {"dma": number % 2, "source": source, "size": 1}
+            arrived = packet(header(**kept, **dict(zip("xyz", model.coordinate, strict=True))), bench.random)
+            reason, leaves = bench.back(lane, arrived)
+            refused[source, model.id, reason] += 1
+            back[lane] += [leaves] if not reason else []
+        dut.tree_source.value = talker = bench.random.getrandbits(16)
+        dut.tree_refused.value, dut.tree_stale.value = 1, number % 2
+        await bench.cycles(1)
+        dut.tree_refused.value = 0
+        refused[talker, model.id, Reason.STALE if number % 2 else Reason.TREE] += 1
+        await bench.settle()
+        log = Counter(entry[:3] for entry in await bench.log())
+        assert log <= refused and len(log) > 0
+        await bench.set("LOG_CLEAR", 0)
+    assert [list(sink.packets) for sink in bench.to_router] == out
+    assert [list(sink.packets) for sink in bench.to_ni] == back
+    bench.confirm()
 
 
 @cocotb.test()
@@ -287,11 +333,12 @@ async def hold_counts_what_it_drops(dut):
         bench.from_router[lane].send(bench.to_node(me, source=1))
         bench.from_router[lane].send(bench.to_node(me ^ 1, source=0, deposit=1))
     await bench.settle()
-    dut.discards.value = 3 | 1 << 5
-    await bench.cycles(1)
+    for even, odd in ((3, 1), (28, 0), (0, 30)):
+        dut.discards.value = even | odd << 5
+        await bench.cycles(1)
     dut.discards.value = 0
     await bench.cycles(1)
-    assert await bench.counts("DROPPED") == [lanes + 3, lanes + 1]
+    assert await bench.counts("DROPPED") == [lanes + 31, lanes + 31]
     assert await bench.counts("REFUSED_IN") == [lanes, 0]
     assert await bench.counts("DELIVERED") == [0, 0]
     assert (await bench.get("GUARD_STATUS")) >> 2 & 1 == 1

@@ -4,6 +4,7 @@ import cocotb
 from cocotb.triggers import ReadOnly, RisingEdge
 
 from rtl.formats import Reason
+from testbenches.guard_coverage import judged_text
 from testbenches.guard_model import Bench
 
 DUT = "rtl.guard.guard:Guard"
@@ -32,6 +33,8 @@ async def refusals_of_one_cycle(dut):
     assert await bench.counts("REFUSED") == [
         {Reason.ROW: 3 * lanes, Reason.COLUMN: 3 * lanes, Reason.TREE: 2, Reason.STALE: 1}.get(
             reason, 0) for reason in range(16)]
+    for reason in (Reason.TREE, Reason.STALE):
+        judged_text(reason)
     log, total = await bench.log(), 3 * (2 * lanes + 1)
     assert len(log) == min(total, bench.parameters.log_entries)
     assert await bench.get("LOG_LOST") == total - len(log)
@@ -58,8 +61,10 @@ async def the_tree_asks_the_column(dut):
     dut.tree_source.value = asked = 0
     await RisingEdge(dut.clk)
     for _ in range(300):
-        previous, asked = asked, bench.random.randrange(bench.parameters.table_nodes + 10)
+        ids = bench.random.choice((bench.parameters.table_nodes + 10, 1 << 16))
+        previous, asked = asked, bench.random.randrange(ids)
         dut.tree_source.value = asked
         await ReadOnly()
         assert int(dut.tree_allowed.value) == (previous in bench.model.column), previous
+        judged_text(Reason.NONE if int(dut.tree_allowed.value) else Reason.TREE)
         await RisingEdge(dut.clk)

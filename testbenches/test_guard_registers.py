@@ -5,7 +5,7 @@ import zlib
 from collections import Counter
 
 import cocotb
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import ClockCycles, RisingEdge
 
 from rtl.formats import Direction, pack
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
@@ -98,17 +98,33 @@ async def cables_are_counted(dut):
         dut.links.value = 0
         if cycle in (100, 200):
             await bench.set("HOLD", cycle == 100)
-    ends = [_report(0, 0, 0, sending=d & 1, receiving=d >> 1 & 1, free=3 + d << 7 | d, held=d << 7 | 2)
-            for d in Direction]
-    dut.links.value = _packed(ends)
     for direction, seen in zip(Direction, counts, strict=True):
         assert await bench.get("LINK_SENT", direction) == seen["sent"]
         assert await bench.get("LINK_RECEIVED", direction) == seen["received"]
         assert await bench.get("LINK_DAMAGED", direction) == seen["damaged"]
-        d = int(direction)
-        assert await bench.get("LINK_ROOM", direction) == (
-            (d & 1) << 29 | (d >> 1 & 1) << 28 | (3 + d << 7 | d) << 14 | d << 7 | 2)
+    for _ in range(12):
+        rooms = [bench.random.getrandbits(30) for _ in Direction]
+        dut.links.value = _packed([_report(0, 0, 0, sending=room >> 29, receiving=room >> 28 & 1,
+                                           free=room >> 14 & 0x3FFF, held=room & 0x3FFF) for room in rooms])
+        assert await bench.counts("LINK_ROOM") == rooms
     assert await bench.get("LINK_UNITS") == bench.parameters.link_units
+
+
+@cocotb.test()
+async def cables_count_modulo_65536(dut):
+    """Every count of a cable wraps by itself."""
+    bench = Bench(dut)
+    await bench.start()
+    total = 0
+    for cycles in (2**16 - 1, 2):
+        dut.links.value = _packed([_report(3, 3, 1) for _ in Direction])
+        await ClockCycles(dut.clk, cycles)
+        dut.links.value = 0
+        await bench.cycles(1)
+        total = (total + cycles) % 2**16
+        both = [total << 16 | total for _ in Direction]
+        assert await bench.counts("LINK_SENT") == await bench.counts("LINK_RECEIVED") == both
+        assert await bench.counts("LINK_DAMAGED") == [total for _ in Direction]
 
 
 def _report(sent, received, damaged, *, sending=0, receiving=0, free=0, held=0):
@@ -167,7 +183,7 @@ async def a_commit_waits_for_the_tree(dut):
     """Console packets judged before a commit, and in the cycle after it, must be finished; later ones do not count."""
     bench = Bench(dut)
     await bench.start(commit=True)
-    for packets in (1, 3):
+    for packets in (1, 3, 250):
         for _ in range(packets):
             await _pulse(dut.tree_passed, dut.clk)
         await bench.set("COMMIT", 1)
@@ -179,7 +195,7 @@ async def a_commit_waits_for_the_tree(dut):
             await _pulse(dut.tree_retired, dut.clk)
         assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
         await _pulse(dut.tree_retired, dut.clk)
-    assert int(dut.commits.value) == 3
+    assert int(dut.commits.value) == 4
 
 
 async def _told(bench):
@@ -283,7 +299,9 @@ async def the_owner_finds_what_it_loaded(dut):
                     ("ROW", words), ("COLUMN", words), ("REACH", 6)) for index in range(count))]
 
     assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (0, 0)
-    revisions = [bench.random.getrandbits(32) for _ in range(4)]
+    # Each bank gets a number, its complement, and the number again.
+    two = [bench.random.getrandbits(32) for _ in range(2)]
+    revisions = [*two, *(revision ^ 0xFFFFFFFF for revision in two), *two]
     active = (0, 0)
     for round_, revision in enumerate(revisions):
         # What an owner before loaded by half does not count.

@@ -4,7 +4,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Flit, Header, PutHeader, Writer, pack, unpack
-from rtl.registers import Fault, Irq
+from rtl.registers import REGISTERS, Fault, Irq
 from testbenches.kit.stream import PAUSES, Packet
 from testbenches.ni_bench import ANY_WRITER, RING_BYTES, Bench, chunks_of, descriptor, fifo_packet, put_packet
 
@@ -60,6 +60,103 @@ async def messages_are_cut(dut, pauses, latency):
 
 
 @cocotb.test()
+async def every_kind_is_sent_on_every_lane(dut):
+    """Packets for rings, puts and remote gets, of each size, from each ring."""
+    bench = Bench(dut)
+    await bench.start()
+    content = bench.fill(bench.data, 512)
+    await bench.window("INJECTION", 0, window=bench.data, limit=512)
+    expected: list[list[Packet]] = [[] for _ in bench.inject]
+    kinds = {"fifo": (0, 0), "put": (1, 0), "get": (1, 1)}
+    for ring in range(bench.parameters.injection_rings):
+        for dma, remote_get in kinds.values():
+            header = bench.random.getrandbits(64) & ~pack(Header, dma=1) | pack(Header, dma=dma)
+            software = bench.random.getrandbits(64) & ~pack(PutHeader, remote_get=1) | pack(
+                PutHeader, remote_get=remote_get)
+            lengths = range(32, 225, 32) if remote_get else range(16, 241, 32)
+            await bench.post(ring, *[descriptor(0, 8, length, header, software) for length in lengths])
+            for length in lengths:
+                expected[ring % bench.parameters.lanes] += bench.expected_packets(
+                    header, software, content[8:8 + length])
+            await bench.settle()
+    assert await bench.get("FAULTS") == 0
+    assert [list(sink.packets) for sink in bench.inject] == expected
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def every_kind_arrives_on_every_lane(dut, pauses):
+    """Packets for each ring, puts and remote gets, good and bad: the good ones count."""
+    bench = Bench(dut, pauses)
+    await bench.start()
+    parameters = bench.parameters
+    counter, rings, lanes = parameters.counters - 1, range(parameters.reception_rings), parameters.lanes
+    nobody = descriptor(0, 0, 8, pack(Header, dma=1)).to_bytes(DESCRIPTOR_BYTES, "big")
+    for number, remote in enumerate(range(parameters.injection_rings), 1):
+        await bench.open_rings(remote=remote)
+        await bench.window("RECEPTION", counter, window=bench.data, limit=64, value=1000)
+        for lane in bench.eject:
+            for bad in (True, False):
+                for ring in rings:
+                    lane.send(fifo_packet(bytes(16), ring=ring, bad=bad))
+                lane.send(put_packet(bytes(8), counter=counter, bad=bad))
+                lane.send(put_packet(nobody, ring=remote, remote_get=1, bad=bad, source=7))
+        await bench.settle()
+        assert await bench.get("BAD_DROPS") == number * lanes * (len(rings) + 2)
+        assert [await bench.get("RECEPTION_TAIL", ring) for ring in rings] == [32 * lanes] * len(rings)
+        assert await bench.get("RECEPTION_VALUE", counter) == 1000 - 8 * lanes
+        assert await bench.get("INJECTION_TAIL", remote) == await bench.get("INJECTION_HEAD", remote) == 32 * lanes
+        # The window that the gets ask for is open to nobody.
+        assert await bench.get("FAULTS") == number * lanes
+        assert await bench.get("LAST_FAULT") == Fault.WINDOW << 8 | remote
+
+
+@cocotb.test()
+async def rings_can_be_as_large_as_the_memory(dut):
+    """Once round a ring that is all of the memory, and across its end: every offset is one."""
+    bench = Bench(dut)
+    await bench.start()
+    end, words = bench.parameters.memory_bytes, bench.parameters.memory_bytes // 32
+    for name in ("RECEPTION", "INJECTION"):
+        await bench.set(f"{name}_BASE", 0)
+        await bench.set(f"{name}_SIZE", end)
+    for index in range(words // 8 + 4):
+        bench.eject[0].send(fifo_packet(index.to_bytes(240, "big")))
+        if index % 8 == 0:
+            await bench.eject[0].drain()
+            await bench.settle()
+            await bench.set("RECEPTION_HEAD", await bench.get("RECEPTION_TAIL"))
+    await bench.settle()
+    assert await bench.get("RECEPTION_TAIL") == 4 * 256
+    assert await bench.get("RING_DROPS") == 0
+    assert [bench.memory.dump(256 * slot + 16, 240) for slot in range(words // 8)] == [
+        (slot + words // 8 * (slot < 4)).to_bytes(240, "big") for slot in range(words // 8)]
+
+    # Zeros are descriptors of empty messages.
+    bench.memory.load(0, bytes(end))
+    for tail in (end - 32, 64):
+        await bench.set("INJECTION_TAIL", tail)
+        await bench.settle()
+        assert await bench.get("INJECTION_HEAD") == tail
+    assert await bench.get("FAULTS") == 0
+    assert len(bench.inject[0].packets) == words + 2
+
+
+@cocotb.test()
+async def every_counter_has_a_hit_of_its_own(dut):
+    """The last byte of a window sets the bit of its counter and no other; a write of the bit clears it."""
+    bench = Bench(dut)
+    await bench.start()
+    for counter in range(bench.parameters.counters):
+        await bench.window("RECEPTION", counter, window=bench.data, limit=8, value=8)
+        bench.eject[0].send(put_packet(bytes(8), counter=counter))
+        await bench.settle()
+        for word in range(REGISTERS["RECEPTION_HITS"].elements(bench.parameters)):
+            assert await bench.get("RECEPTION_HITS", word) == (counter // 32 == word) << counter % 32
+        await bench.set("RECEPTION_HITS", 1 << counter % 32, counter // 32)
+
+
+@cocotb.test()
 async def sending_counts_down_and_interrupts(dut):
     """The counter reaches zero with the last packet of the last message, not before."""
     bench = Bench(dut)
@@ -103,6 +200,7 @@ async def faulty_descriptors_are_skipped(dut, pauses):
         (Fault.RANGE, descriptor(1, 0, 65, 0)),
         (Fault.RANGE, descriptor(1, 72, 8, 0)),
         (Fault.LENGTH, descriptor(0, 0, 0, put)),
+        (Fault.LENGTH, descriptor(0, 0, 0, put, get)),
         (Fault.LENGTH, descriptor(0, 0, 33, put, get)),
         (Fault.LENGTH, descriptor(0, 0, 8 * DESCRIPTOR_BYTES, put, get)),
         (Fault.UNSUPPORTED, descriptor(0, 0, 8, 0, prefetch=1)),
@@ -317,7 +415,7 @@ async def a_window_takes_puts_of_its_writer_alone(dut, pauses):
     """Stamped source and key decide, each of their bits, on all lanes at once: what differs is dropped and counted."""
     bench = Bench(dut, pauses)
     await bench.start()
-    node, key, lanes, drops = 0xA5C3, 0b011010, bench.parameters.lanes, 0
+    node, key, lanes, drops = 0xA5C3, 0b011110, bench.parameters.lanes, 0
     flips = [(1 << bit, 0) for bit in range(16)] + [(0, 1 << bit) for bit in range(6)]
     cases = [(fields, node ^ flip, key ^ turn)
              for fields in ({"armed": 1}, {"armed": 1, "any": 1}, {}, {"any": 1}) for flip, turn in [(0, 0), *flips]]

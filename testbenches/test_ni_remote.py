@@ -76,7 +76,7 @@ async def a_get_is_answered_while_it_is_young(dut, pauses):
         header = replaced(Header, PUT, source=5, crc=at % 256 >> 1, epoch=at % 2)
         return descriptor(1, 0, length, header), header
 
-    for now, age, length in itertools.product((0, 1, 200), (0, 1, 2, 3, 4, 130, 255), (16, 500)):
+    for now, age, length in itertools.product((0, 1, 216), (0, 1, 2, 3, 4, 130, 255), (16, 500)):
         dut.commits.value = now
         one, header = asked(length, now - age)
         bench.eject[0].send(_get(one, source=5))

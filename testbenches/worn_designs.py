@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Module, Shape, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, connect, flipped
 
 from rtl.guard.counters import GuardCounters
@@ -28,9 +28,8 @@ def guard_counters(parameters: Parameters) -> GuardCounters:
     counters = GuardCounters(parameters)
     for name in ("refused", "epochs"):
         shape: Any = counters.signature.members[name].shape
-        width = Shape.cast(shape).width
-        worn = Signal(width, name=name, init=sum(START << place for place in range(0, width, 32)))
-        setattr(counters, name, data.View(shape, worn))
+        worn = sum(START << place for place in range(0, Shape.cast(shape).width, 32))
+        setattr(counters, name, Signal(shape, name=name, init=shape.from_bits(worn)))
     return counters
 
 

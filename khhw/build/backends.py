@@ -9,7 +9,7 @@ import shutil
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,20 @@ class Variant:
     run: tuple[str, ...] = ()
 
 
+_DEBUG = Variant(
+    # Without the last one instances of a module in a torus share no code.
+    ("--assert", "--x-assign", "unique", "--x-initial", "unique", "-fno-dfg-scoped"), ("OPT_FAST=-O1", "OPT_SLOW="),
+    ("+verilator+rand+reset+2", "+verilator+seed+{seed}"))
+
 VARIANTS: Mapping[str, Variant] = {
-    # OPT_SLOW stays empty in both: it would optimise the symbol table, minutes of compilation for nothing.
+    # OPT_SLOW stays empty in all: it would optimise the symbol table, minutes of compilation for nothing.
     "fast": Variant(
         ("-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"), ("OPT_FAST=-O3", "OPT_SLOW=")),
-    "debug": Variant(
-        # Without the last one instances of a module in a torus share no code.
-        ("--assert", "--x-assign", "unique", "--x-initial", "unique", "-fno-dfg-scoped"), ("OPT_FAST=-O1", "OPT_SLOW="),
-        ("+verilator+rand+reset+2", "+verilator+seed+{seed}")),
+    "debug": _DEBUG,
+    # For khhw.build.counted. The widest payloads count too: Verilator's own limit is 256 bits. Nothing starts random: a
+    # run would begin with toggles that nobody made.
+    "coverage": replace(_DEBUG, run=(), options=(
+        *_DEBUG.options, "--coverage-line", "--coverage-toggle", "--coverage-max-width", "4096")),
 }
 
 
@@ -58,6 +64,9 @@ def control_file(design: Design, waves: bool = False) -> str:
     if waves:
         lines += [f'tracing_off -scope "{scope}"' for scope in design.untraced]
     lines += [f'no_inline -module "{module}"' for module in design.no_inline]
+    # What is no signal of the source, is constant, or is the same net as one that counts.
+    lines += [f'coverage_off -file "*/{file}" -lines {first}-{last}'
+              for file, where in design.source_of_lines.items() for first, last in where["uncounted"]]
     return "\n".join(lines) + "\n"
 
 

@@ -18,6 +18,8 @@ from khhw.errors import BuildError, RequestError
 __all__ = ["Design", "Port", "PublicSignal", "Request", "convert"]
 
 DESCRIPTION = "design.json"
+PLACES = "places.json"
+"""In a design that is traced: lines of the source, and what of each Verilog file comes from where."""
 
 
 @dataclass(frozen=True)
@@ -50,20 +52,22 @@ class Port:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What :func:`convert` was asked for: `target`, `values`, `path` and `strict`."""
+    """What :func:`convert` was asked for: `target`, `values`, `path`, `strict` and `traced`."""
 
     target: str
     values: Mapping[str, Any]
     path: tuple[Path, ...]
     strict: bool
+    traced: bool = False
 
     def convert(self) -> "Design":
         """The design, converted again if need be."""
-        return convert(self.target, self.values, path=self.path, strict=self.strict)
+        return convert(self.target, self.values, path=self.path, strict=self.strict, traced=self.traced)
 
     def plain(self) -> dict[str, Any]:
-        """It as a JSON object."""
-        return {**asdict(self), "path": [str(folder) for folder in self.path]}
+        """It as a JSON object; what is not traced is written as it was before there was a choice."""
+        plain = {**asdict(self), "path": [str(folder) for folder in self.path]}
+        return plain if self.traced else {name: value for name, value in plain.items() if name != "traced"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +88,8 @@ class Design:
         Scopes, with wildcards, that waves leave out.
     no_inline : tuple of str
         Modules whose instances share code in a Verilator build.
+    places : pathlib.Path or None
+        File that says where in the Amaranth source the Verilog comes from, of a design that was converted so.
     request : Request or None
         What it was converted for; None for Verilog from elsewhere.
     """
@@ -94,8 +100,15 @@ class Design:
     public: tuple[PublicSignal, ...] = ()
     no_inline: tuple[str, ...] = ()
     untraced: tuple[str, ...] = ()
+    places: Path | None = None
     warnings: tuple[str, ...] = field(default=(), compare=False)
     request: Request | None = field(default=None, compare=False)
+
+    @property
+    def source_of_lines(self) -> dict[str, dict[str, Any]]:
+        """By name of a Verilog file, what :meth:`khhw.build.places.SourceMarks.read` found in it."""
+        found: dict[str, dict[str, Any]] = json.loads(self.places.read_text(encoding="utf-8"))["files"] if self.places else {}
+        return found
 
     @classmethod
     def load(cls, folder: Path) -> "Design":
@@ -112,12 +125,14 @@ class Design:
             public=tuple(PublicSignal(**signal) for signal in facts["public"]),
             no_inline=tuple(facts["no_inline"]),
             untraced=tuple(facts["untraced"]),
+            places=folder / PLACES if (folder / PLACES).is_file() else None,
             warnings=tuple(facts["warnings"]),
         )
 
 
 def convert(
     target: str, values: Mapping[str, Any] | None = None, *, path: Sequence[Path] = (), strict: bool = False,
+    traced: bool = False,
 ) -> Design:
     """Convert an Amaranth component to Verilog, or find it converted.
 
@@ -142,6 +157,8 @@ def convert(
         Folders to import from, before all others.
     strict : bool
         Make Python warnings errors.
+    traced : bool
+        Note where in the source each branch and each wire comes from; the Verilog is the same.
 
     Raises
     ------
@@ -153,11 +170,12 @@ def convert(
     if ":" not in target:
         raise RequestError(f"a design is named as 'module:Name', not {target!r}")
     asked = Request(target=target, values=dict(values or {}), path=tuple(folder.absolute() for folder in path),
-                    strict=strict)
+                    strict=strict, traced=traced)
     request = {
         "target": target, "values": dict(values or {}), "strict": strict,
         "path": [str(folder.absolute()) for folder in path] + [entry or os.getcwd() for entry in sys.path],
         "versions": [importlib.metadata.version("amaranth"), platform.python_version()],
+        **({"traced": True} if traced else {}),
     }
     folder = build_root() / "verilog"
     key = {**request, "path": [str(entry) for entry in (*asked.path, *_own_path())], "environment": sys.prefix}
@@ -202,14 +220,16 @@ def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path) -> No
     if "failed" in answer:
         raise BuildError(f"{request['target']} could not be converted to Verilog:\n{answer['failed']}")
     files: dict[str, str] = answer["files"]
-    facts = answer["design"]
+    facts, source = answer["design"], answer["source"]
 
     def write(target: Path) -> None:
         for name, text in files.items():
             (target / name).write_text(text, encoding="utf-8")
         (target / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        if source is not None:
+            (target / PLACES).write_text(json.dumps(source) + "\n", encoding="utf-8")
 
-    name = f"{facts['top']}-{digest([files, facts])}"
+    name = f"{facts['top']}-{digest([files, facts] if source is None else [files, facts, source])}"
     build_once(folder / name, {"target": request["target"], "values": request["values"]}, write)
     write_atomically(index, json.dumps({"folder": name, "inputs": answer["inputs"]}, indent=1) + "\n")
 

@@ -22,6 +22,7 @@ from amaranth.lib import wiring
 
 from khhw.build.ahead import next_values_shown
 from khhw.build.memories import large_memories_uninitialised
+from khhw.build.places import PlaceTable, marked
 from khhw.build.verilog_fixups import wake_constants
 from khhw.errors import RequestError
 from rtl.parameters import ParameterError, Parameters
@@ -75,12 +76,19 @@ def module_name(component: wiring.Component) -> str:
     return str(getattr(component, "module_name", snake))
 
 
-def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any]]:
-    """Verilog text by file name, and the facts a :class:`khhw.build.design.Design` is made of."""
+def describe(
+    component: wiring.Component, traced: bool = False,
+) -> tuple[dict[str, str], dict[str, Any], dict[str, Any] | None]:
+    """Verilog text by file name, the facts a :class:`khhw.build.design.Design` is made of, and its source.
+
+    The last is None unless `traced`: ``places`` are lines of the source, ``files`` what of each file comes from where.
+    """
     extra: Mapping[str, wiring.Component] = getattr(component, "extra_modules", {})
     parts = {module_name(component): component, **extra}
     ahead: Mapping[str, Sequence[str]] = getattr(component, "next_values", {})
-    files = {f"{name}.v": _verilog(name, part, ahead.get(name, ())) for name, part in parts.items()}
+    places = PlaceTable() if traced else None
+    converted = {f"{name}.v": _verilog(name, part, ahead.get(name, ()), places) for name, part in parts.items()}
+    files = {name: text for name, (text, _) in converted.items()}
     ports = [
         {"name": "__".join(map(str, path)), "width": Shape.cast(member.shape).width,
          "is_input": member.flow is wiring.In}
@@ -96,18 +104,22 @@ def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any
             # Verilator ignores a control file's line that matches nothing.
             raise RequestError(f"public_signals names {name!r} of module {module!r}, which the Verilog has not")
     observable = [signal for signal in getattr(component, "observable_signals", ()) if _has_signal(text, *signal)]
+    source = places and {"places": places.rows, "files": {name: where for name, (_, where) in converted.items()}}
     return files, {
         "top": module_name(component), "sources": list(files), "ports": ports,
         "public": [{"module": module, "name": name, "writable": writable}
                    for signals, writable in ((public, True), (observable, False)) for module, name in signals],
         "untraced": list(getattr(component, "untraced_scopes", ())),
         "no_inline": sorted({*extra, *getattr(component, "no_inline", ())}),
-    }
+    }, source
 
 
-def _verilog(name: str, part: wiring.Component, ahead: Sequence[str]) -> str:
-    with large_memories_uninitialised(), next_values_shown(ahead):
-        return wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
+def _verilog(
+    name: str, part: wiring.Component, ahead: Sequence[str], places: PlaceTable | None,
+) -> tuple[str, dict[str, Any]]:
+    with large_memories_uninitialised(), next_values_shown(ahead), marked(places) as marks:
+        text = wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
+    return marks.read(text) if places is not None else (text, {})
 
 
 def _has_signal(text: str, module: str, name: str) -> bool:
@@ -128,14 +140,14 @@ def _inputs() -> dict[str, str]:
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with warnings.catch_warnings(record=not request["strict"]) as caught:
-            files, facts = describe(construct(request["target"], request["values"]))
+            files, facts, source = describe(construct(request["target"], request["values"]), "traced" in request)
     except RequestError as error:
         return {"refused": str(error)}
     except Exception:
         return {"failed": traceback.format_exc()}
     facts["warnings"] = [warnings.formatwarning(w.message, w.category, w.filename, w.lineno, "").strip()
                          for w in caught or ()]
-    return {"files": files, "design": facts, "inputs": _inputs()}
+    return {"files": files, "design": facts, "source": source, "inputs": _inputs()}
 
 
 def main() -> None:

@@ -56,6 +56,8 @@ class RunResult:
         Waveform file, if one was asked for.
     seed : int
         Of all random choices.
+    places : pathlib.Path or None
+        Of a run that counted coverage, where in the source its Verilog comes from.
     """
 
     cases: tuple[CaseResult, ...]
@@ -64,6 +66,7 @@ class RunResult:
     log: Path
     seed: int
     waves: Path | None = None
+    places: Path | None = None
 
     @property
     def passed(self) -> bool:

@@ -11,15 +11,18 @@ from typing import Any
 from khhw.build import toolchain
 from khhw.build.backends import VARIANTS, Backend, IcarusBackend, LeanBackend, StockBackend, control_file
 from khhw.build.cache import build_once, build_root, claim_folder, digest, file_digest, write_atomically
+from khhw.build.counted import CountedBackend
 from khhw.build.design import Design
 from khhw.build.progress import Begun, OnBegin
 from khhw.build.results import RunResult, read_results
 from khhw.errors import RequestError
 
-__all__ = ["REQUEST", "SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
+__all__ = ["COVERAGE", "REQUEST", "SIMULATORS", "BuildTime", "Simulation", "SimulationBuild", "timed"]
 
 SIMULATORS = ("verilator", "icarus")
 _TIME = "build-time.json"
+COVERAGE = "coverage.dat"
+"""What Verilator writes at the end of a run of a ``coverage`` build."""
 REQUEST = "request.json"
 """In a build folder: what it was last made or found for, as arguments to make it again."""
 
@@ -47,7 +50,8 @@ class Simulation:
     design : Design
         Verilog and what is public.
     variant : str
-        ``fast`` (no assertions, optimised) or ``debug`` (assertions, what has no initial value starts random).
+        ``fast`` (no assertions, optimised), ``debug`` (assertions, what has no initial value starts random) or
+        ``coverage``, for a traced design: as ``debug``, and a run leaves :data:`COVERAGE` in its folder.
     waves : bool
         Able to write waves; slower.
     simulator : str
@@ -110,6 +114,8 @@ class Simulation:
             return IcarusBackend(self.design, self.waves)
         if self.stock:
             return StockBackend(self.design, self.waves)
+        if self.variant == "coverage":
+            return CountedBackend(self.design, self.waves, self.fst)
         return LeanBackend(self.design, self.waves, VARIANTS[self.variant], self.fst)
 
     @property

@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,11 @@ from khhw.build.results import RunResult
 from khhw.build.simulator import SIMULATORS, Simulation
 from khhw.errors import RequestError
 
-__all__ = ["Options", "Testbench", "choose_variants", "environment_options", "find_testbenches", "last_packets",
+__all__ = ["BINS", "Options", "Testbench", "choose_variants", "environment_options", "find_testbenches", "last_packets",
            "read_testbench", "run_testbench", "variant_id"]
 
+BINS = "bins.json"
+"""Where a testbench leaves its functional bins, in the folder of the run; see ``testbenches/kit/coverage.py``."""
 PACKET_LINE = re.compile(r"\bpacket: .*")
 TIME_LIMIT = 600.0
 
@@ -228,17 +230,19 @@ def run_testbench(bench: Testbench, values: Mapping[str, Any], options: Options)
     """
     if options.simulator not in bench.simulators:
         raise RequestError(f"{bench.block} runs on {', '.join(bench.simulators)} only (SIMULATORS in {bench.file})")
-    design = convert(bench.dut, values, path=bench.path, strict=options.strict)
+    counted = options.variant == "coverage"
+    design = convert(bench.dut, values, path=bench.path, strict=options.strict, traced=counted)
     simulation = Simulation(design=design, variant=options.variant, waves=options.waves,
                             simulator=options.simulator, stock=options.stock)
     words = [bench.block, variant_id(values), options.simulator, "stock" if options.stock else "",
-             "waves" if options.waves else "", _whose(bench)]
+             "waves" if options.waves else "", "coverage" if counted else "", _whose(bench)]
     limit = float(os.environ.get("KHHW_TIME_LIMIT", TIME_LIMIT))
+    environment = {"KHHW_PARAMETERS": json.dumps(dict(values)), **({"KHHW_BINS": BINS} if counted else {})}
     label = "-".join(filter(None, words))
-    return simulation.build().run(
+    result = simulation.build().run(
         bench.module, case=options.case, seed=options.seed, path=bench.path, label=label,
-        folder=None if options.folder is None else options.folder / label,
-        env={"KHHW_PARAMETERS": json.dumps(dict(values))}, time_limit=limit)
+        folder=None if options.folder is None else options.folder / label, env=environment, time_limit=limit)
+    return replace(result, places=design.places)
 
 
 def _whose(bench: Testbench) -> str:

@@ -1,7 +1,8 @@
 """Run cocotb testbenches on converted RTL.
 
 A testbench is a module test_BLOCK.py with a line  DUT = "module:Name". Without a BLOCK all of the folder
-testbenches run. The variables WAVES=1 and SEED=N do what --waves and --seed do.
+testbenches run. The variables WAVES=1 and SEED=N do what --waves and --seed do. With --coverage the report says which
+lines, toggles and functional bins the runs have covered together.
 """
 
 import argparse
@@ -18,22 +19,25 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from khhw.build.results import CaseResult, RunResult
     from khhw.build.testbench import Options, Testbench
+    from khhw.coverage.collect import Collection
 
 __all__ = ["add_arguments", "failure_text", "repeat_command", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``khhw test``."""
-    parser.add_argument("block", nargs="?", help="block, test module or folder of test modules; all blocks without")
+    parser.add_argument("block", nargs="*", help="block, test module or folder of test modules; all blocks without")
     parser.add_argument("-k", dest="case", metavar="CASE", help="only cases whose name contains this")
     parser.add_argument("--variant", metavar="ID", help="only this entry of PARAMETERS, by the name shown in brackets")
     parser.add_argument("--seed", type=int, help="of all random choices (default: $SEED, else 1)")
     parser.add_argument("--waves", action="store_true", help="write waveforms")
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path,
                         help="folder for results, logs and waves: one in it for each testbench and variant, which its "
-                        "next run replaces (default: runs in the build folder, see `khhw cache list`)")
+                        "next run replaces (default: runs in the build folder, see `khhw cache list`); "
+                        "and the report of --coverage (default: out/coverage)")
     parser.add_argument("--stock", action="store_true", help="cocotb's own runner instead of the lean one")
     parser.add_argument("--sim", choices=("verilator", "icarus"), default="verilator", help="simulator (%(default)s)")
+    parser.add_argument("--coverage", action="store_true", help="count lines, toggles and functional bins, and report")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -43,20 +47,46 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.commands.output import report
 
     options = _options(arguments)
-    runs = [(bench, values) for bench in find_testbenches(arguments.block)
+    runs = [(bench, values) for where in arguments.block or [None] for bench in find_testbenches(where)
             if arguments.block or options.simulator in bench.simulators
             for values in choose_variants(bench, arguments.variant)]
-    results = [_run_one(bench, values, options, show=not arguments.json) for bench, values in runs]
+    collection = _collection(arguments, options) if arguments.coverage else None
+    results = [_run_one(bench, values, options, collection, show=not arguments.json) for bench, values in runs]
+    covered = collection.report() if collection else None
     if arguments.json:
         build = "stock" if options.stock else options.variant
-        print(json.dumps(report(results, seed=options.seed, build=build) | {"simulator": options.simulator}, indent=1,
-                         default=str))
+        print(json.dumps(report(results, seed=options.seed, build=build) | {"simulator": options.simulator}
+                         | ({"coverage": covered} if covered else {}), indent=1, default=str))
     elif len(results) > 1:
         print(f"{sum(result['passed'] for result in results)} of {len(results)} runs passed")
-    return 0 if results and all(result["passed"] for result in results) else 1
+    if collection and covered:
+        folder = (arguments.folder or Path("out")) / "coverage"
+        _report_coverage(collection, covered, folder, show=not arguments.json)
+    sound = not (covered and covered["faults"])
+    return 0 if results and all(result["passed"] for result in results) and sound else 1
 
 
-def _run_one(bench: "Testbench", values: Mapping[str, Any], options: "Options", *, show: bool) -> dict[str, Any]:
+def _collection(arguments: argparse.Namespace, options: "Options") -> "Collection":
+    from khhw.coverage.collect import Collection
+
+    words = [*_own_command(), "test", *arguments.block]
+    words += ["-k", options.case] if options.case else []
+    words += ["--variant", arguments.variant] if arguments.variant else []
+    return Collection(options.seed, shlex.join([*words, "--seed", str(options.seed), "--coverage"]),
+                      whole=not (options.case or arguments.variant))
+
+
+def _report_coverage(collection: "Collection", covered: dict[str, Any], folder: Path, *, show: bool) -> None:
+    from khhw.coverage.show import coverage_text
+
+    page = collection.write(covered, folder)
+    if show:
+        print(f"\n{coverage_text(covered)}\n\nreport  {page}")
+
+
+def _run_one(
+    bench: "Testbench", values: Mapping[str, Any], options: "Options", collection: "Collection | None", *, show: bool,
+) -> dict[str, Any]:
     from khhw.build.testbench import run_testbench, variant_id
     from khhw.errors import BuildError
 
@@ -66,7 +96,11 @@ def _run_one(bench: "Testbench", values: Mapping[str, Any], options: "Options", 
         result = run_testbench(bench, values, options)
     except BuildError as error:
         print(f"khhw: {error}", file=sys.stderr)
+        if collection:
+            collection.add(bench, values, None)
         return {"block": bench.block, "parameters": dict(values), "passed": False, "error": str(error), "cases": []}
+    if collection:
+        collection.add(bench, values, result)
     if show:
         _print_result(bench, values, result, options)
     return {"block": bench.block, "parameters": dict(values), "passed": result.passed, "error": result.error,
@@ -79,14 +113,18 @@ def _options(arguments: argparse.Namespace) -> "Options":
 
     from khhw.build.testbench import environment_options
     from khhw.errors import RequestError
+    from khhw.files import refuse_file
 
     if arguments.stock and arguments.sim != "verilator":
         raise RequestError("--stock means cocotb's Verilator runner; leave out --sim or --stock")
-    if arguments.folder is not None and arguments.folder.exists() and not arguments.folder.is_dir():
-        raise RequestError(f"{arguments.folder} is a file; -o takes a folder")
+    if arguments.coverage and (arguments.stock or arguments.sim != "verilator"):
+        raise RequestError("--coverage needs a Verilator build of its own; leave out --stock and --sim")
+    if arguments.folder is not None:
+        refuse_file(arguments.folder)
     options = environment_options(case=arguments.case, stock=arguments.stock, simulator=arguments.sim,
                                   folder=arguments.folder)
     return replace(options, seed=options.seed if arguments.seed is None else arguments.seed,
+                   variant="coverage" if arguments.coverage else options.variant,
                    waves=arguments.waves or options.waves)
 
 

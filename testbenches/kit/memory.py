@@ -1,6 +1,7 @@
 """A memory behind the node memory port, with stalls and latency of choice."""
 
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import cocotb
@@ -37,6 +38,8 @@ class MemoryModel:
         self.content = bytearray(size)
         self.stalls = never() if stalls is None else stalls
         self.latency = latency
+        self.monitor: Callable[[int, bool], None] | None = None
+        """Called with the address of each word that is read or written, and whether it is written."""
         self._dut = dut
         self._address_bits = (size // WORD_BYTES - 1).bit_length()
         self._port = {
@@ -92,12 +95,16 @@ class MemoryModel:
                     port["data__payload"].value = self._reads[0][1]
 
     def _word(self, address: int) -> int:
+        if self.monitor is not None:
+            self.monitor(address * WORD_BYTES, False)
         return int.from_bytes(self.dump(address * WORD_BYTES, WORD_BYTES), "big")
 
     def _store(self, request: int) -> None:
         address = request & (1 << self._address_bits) - 1
         content = (request >> self._address_bits & (1 << WORD_BITS) - 1).to_bytes(WORD_BYTES, "big")
         mask = request >> self._address_bits + WORD_BITS
+        if self.monitor is not None:
+            self.monitor(address * WORD_BYTES, True)
         for index in range(WORD_BYTES):
             if mask >> WORD_BYTES - 1 - index & 1:
                 self.content[address * WORD_BYTES + index] = content[index]

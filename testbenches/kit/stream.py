@@ -12,10 +12,13 @@ from cocotb.triggers import RisingEdge
 
 from rtl.formats import Flit, pack, unpack
 
-__all__ = ["PAUSES", "FlitSink", "FlitSource", "Packet", "Pauses", "bursts", "never", "often"]
+__all__ = ["PAUSES", "FlitSink", "FlitSource", "Monitor", "Packet", "Pauses", "bursts", "never", "often"]
 
 Pauses = Iterator[bool]
 """One value a cycle; True pauses the model in that cycle."""
+
+Monitor = Callable[["Packet"], None]
+"""Called with each packet that was taken whole."""
 
 FLIT_WIDTH = Flit.size
 
@@ -87,10 +90,12 @@ class FlitSource:
 
     def __init__(self, dut: Any, prefix: str, pauses: Pauses | None = None) -> None:
         self.pauses = never() if pauses is None else pauses
+        self.monitor: Monitor | None = None
         self._dut = dut
         self._payload, self._valid, self._ready = (
             getattr(dut, f"{prefix}__{name}") for name in ("payload", "valid", "ready"))
         self._mask = (1 << len(self._payload)) - 1
+        self._taken: list[int] = []
         self._queue: deque[int] = deque()
         self._valid.value = 0
         self._task = cocotb.start_soon(self._run())
@@ -125,13 +130,22 @@ class FlitSource:
             await RisingEdge(self._dut.clk)
             if self._offered and int(self._ready.value):
                 if self._queue:
-                    self._queue.popleft()
+                    self._was_taken(self._queue.popleft())
                 self._offered = False
             if not self._offered:
                 self._offered = bool(self._queue) and not next(self.pauses)
                 self._valid.value = int(self._offered)
                 if self._offered:
                     self._payload.value = self._queue[0] & self._mask
+
+
+    def _was_taken(self, payload: int) -> None:
+        if self.monitor is None:
+            return
+        flit = unpack(Flit, payload & (1 << FLIT_WIDTH) - 1)
+        self._taken = [*([] if flit["first"] else self._taken), flit["data"]]
+        if flit["last"]:
+            self.monitor(Packet(tuple(self._taken), bool(flit["bad"]), payload >> FLIT_WIDTH))
 
 
 class FlitSink:
@@ -151,6 +165,7 @@ class FlitSink:
 
     def __init__(self, dut: Any, prefix: str, pauses: Pauses | None = None) -> None:
         self.pauses = never() if pauses is None else pauses
+        self.monitor: Monitor | None = None
         self.packets: deque[Packet] = deque()
         self.flits = 0
         """Flits taken so far."""
@@ -200,4 +215,6 @@ class FlitSink:
         self.flits += 1
         if flit["last"]:
             self.packets.append(Packet(tuple(self._words), bool(flit["bad"]), payload >> FLIT_WIDTH))
+            if self.monitor is not None:
+                self.monitor(self.packets[-1])
             self._words.clear()

@@ -1,0 +1,91 @@
+"""Coverage of several runs: collected, compared with the waivers, written."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from khhw._version import __version__
+from khhw.build.results import RunResult
+from khhw.build.simulator import COVERAGE
+from khhw.build.testbench import BINS, Testbench, variant_id
+from khhw.coverage.coverage import Coverage
+from khhw.coverage.show import coverage_page
+from khhw.coverage.summary import summary
+from khhw.coverage.waivers import WAIVERS, Waived, apply_waivers, read_waivers
+
+__all__ = ["PAGE", "REPORT", "Collection"]
+
+PAGE, REPORT = "coverage.html", "coverage.json"
+
+
+class Collection:
+    """Runs of coverage builds, added up.
+
+    Parameters
+    ----------
+    seed : int
+        Of the runs.
+    command : str
+        What makes it again.
+    whole : bool
+        Runs are of all variants and cases of their testbenches.
+    """
+
+    def __init__(self, seed: int, command: str, *, whole: bool = True) -> None:
+        self.blocks: dict[str, Coverage] = {}
+        """What the runs of each testbench cover."""
+        self.runs: list[dict[str, Any]] = []
+        self._facts = {"version": __version__, "seed": seed, "command": command}
+        self._whole = whole
+        self._folders: dict[Path, None] = {}
+
+    def add(self, bench: Testbench, values: Mapping[str, Any], result: RunResult | None) -> None:
+        """Add a run; None for one that was not built.
+
+        A run that was ended before its end counts nothing, and has failed anyway.
+
+        Raises
+        ------
+        BuildError
+            If a run that passed left no coverage.
+        """
+        passed = result is not None and result.passed
+        self.runs.append({"block": bench.block, "variant": variant_id(values), "passed": passed})
+        self._folders[bench.file.parent] = None
+        own = self.blocks.setdefault(bench.block, Coverage())
+        if result is not None and result.places is not None and (passed or (result.folder / COVERAGE).is_file()):
+            own.add(Coverage.of_run(result.folder / COVERAGE, result.places, result.folder / BINS))
+
+    def report(self) -> dict[str, Any]:
+        """See :func:`~khhw.coverage.summary.summary`; with ``version``, ``seed``, ``command`` and ``runs``.
+
+        Raises
+        ------
+        WaiverError
+            If a file of waivers is wrong.
+        """
+        every = self._of(self.blocks)
+        waived: Waived = {}
+        faults: list[str] = []
+        for file in sorted(file for folder in self._folders for file in folder.glob(WAIVERS)):
+            known = read_waivers(file)
+            here, wrong = apply_waivers(self._of(known.blocks), known.waivers)
+            waived |= here
+            faults += wrong if self._whole and set(known.blocks) <= set(self.blocks) else []
+        return {**self._facts, "runs": self.runs, **summary(every, waived, faults)}
+
+    def _of(self, blocks: Iterable[str]) -> Coverage:
+        """What some testbenches cover together."""
+        together = Coverage()
+        for block in blocks:
+            together.add(self.blocks.get(block, Coverage()))
+        return together
+
+    @staticmethod
+    def write(report: Mapping[str, Any], folder: Path) -> Path:
+        """Write page and JSON into a folder, which is made if need be; the page."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / REPORT).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        (folder / PAGE).write_text(coverage_page(report, str(report["version"])), encoding="utf-8")
+        return folder / PAGE
