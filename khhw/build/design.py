@@ -107,7 +107,9 @@ class Design:
     @property
     def source_of_lines(self) -> dict[str, dict[str, Any]]:
         """By name of a Verilog file, what :meth:`khhw.build.places.SourceMarks.read` found in it."""
-        found: dict[str, dict[str, Any]] = json.loads(self.places.read_text(encoding="utf-8"))["files"] if self.places else {}
+        if self.places is None:
+            return {}
+        found: dict[str, dict[str, Any]] = json.loads(self.places.read_text(encoding="utf-8"))["files"]
         return found
 
     @classmethod
