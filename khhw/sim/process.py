@@ -150,6 +150,8 @@ def run(
                 waves, problem = ran.waves, ran.error
             else:
                 problem = simulator.run(seed=seed, path=path, env=environment, folder=folder, on_line=on_line)
+                if isinstance(simulator, NativeMachine):
+                    waves = simulator.waves_in(folder)
         except KeyboardInterrupt:
             problem = "interrupted"
     return _collect(results, folder / "simulator.log", waves, problem)
