@@ -143,9 +143,12 @@ class LiveView:
 
     def _on_waves(self, event: dict[str, Any]) -> None:
         waves = event["waves"]
-        note = "" if waves.endswith(".fst") else " (VCD: FST needs apt-get install liblz4-dev zlib1g-dev)"
-        self._line(f"waves: {waves}{note}; open them with gtkwave {event['viewers'][0]} or surfer -c "
-                   f"{event['viewers'][1]}")
+        size = Path(waves).stat().st_size / 1e6
+        held = f"{event['held']}, " if event["held"] else ""
+        note = "" if waves.endswith(".fst") else "; VCD: FST needs apt-get install liblz4-dev zlib1g-dev"
+        gtkwave, surfer = event["viewers"]
+        self._line(f"waves: {waves} ({held}{size:.1f} MB{note})\n"
+                   f"  open them with gtkwave {gtkwave} or surfer -c {surfer}")
 
     def _fraction(self) -> float:
         return (self._phase + min(0.9, self._ended / self._nodes)) / self._phases
