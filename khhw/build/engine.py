@@ -13,13 +13,16 @@ from khhw.build.design import Design, convert
 from khhw.build.lanes.demands import require_lanes
 from khhw.build.lanes.recipe import LanesRecipe
 from khhw.build.progress import Begun, OnBegin
-from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe
+from khhw.build.recipe import CORE, LIBRARY, LIBRARY_DIGEST, Recipe, verilator_root
 from khhw.build.signal_offsets import write_offsets
 from khhw.build.simulator import REQUEST, BuildTime, timed
+from khhw.build.waves import named_signals, waves_name, write_table, writer
 from khhw.errors import RequestError
 from rtl.parameters import Parameters
 
-__all__ = ["CORE", "EVALUATORS", "LIBRARY", "EngineBuild", "VerilatedRecipe", "build_engine"]
+__all__ = ["CORE", "EVALUATORS", "LIBRARY", "EngineBuild", "VerilatedRecipe", "WavesRecipe", "build_engine"]
+
+_WAVES = CORE.with_name("waves")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +37,14 @@ class EngineBuild:
         Of a node.
     evaluator : str
         One of :data:`EVALUATORS`.
+    waves : str
+        Name of the file it can write waves to; empty if it cannot.
     """
 
     folder: Path
     memory_bytes: int
     evaluator: str = "verilated"
+    waves: str = ""
 
     @property
     def library(self) -> Path:
@@ -89,6 +95,50 @@ class VerilatedRecipe(Recipe):
         return ()
 
 
+@dataclass(frozen=True)
+class WavesRecipe(VerilatedRecipe):
+    """An engine whose nodes are verilated, and keep what has a name for waves."""
+
+    @property
+    def sources(self) -> tuple[Path, ...]:
+        """The core, and what writes waves."""
+        return (*super().sources, *sorted(_WAVES.glob("*.[ch]*")))
+
+    @property
+    def modules(self) -> tuple[Path, ...]:
+        """What chooses signals too."""
+        return (*super().modules, Path(__file__).with_name("waves.py"))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """With waves, and in which format."""
+        return ("-DKHHW_WAVES", *(("-DKHHW_FST",) if self._fst else ()))
+
+    @property
+    def libraries(self) -> tuple[str, ...]:
+        """What the writer of FST files compresses with."""
+        return ("-llz4", "-lz") if self._fst else ()
+
+    @property
+    def _fst(self) -> bool:
+        return waves_name().endswith(".fst")
+
+    def control(self, design: Design) -> str:
+        """All that has a name in a node and its blocks can be seen."""
+        lines = [super().control(design)]
+        if design is self.cell:
+            lines += [f'public_flat_rd -module "{signal.module}" -var "{signal.name}"'
+                      for signal in named_signals(design)]
+        return "\n".join(lines)
+
+    def prepare(self, folder: Path) -> Sequence[str]:
+        """Say where these signals are, and compile what writes files."""
+        top = self.cell.top
+        write_table(folder / "wave_signals.inc", folder / top, f"V{top}", named_signals(self.cell))
+        include = verilator_root(folder / top / f"V{top}.mk") / "include"
+        return (*super().prepare(folder), self.compile(writer(include, waves_name()), folder))
+
+
 _RECIPES: dict[str, type[Recipe]] = {"verilated": VerilatedRecipe, "lanes": LanesRecipe}
 EVALUATORS = tuple(_RECIPES)
 """How nodes are evaluated: one after the other by Verilator's code, or 512 side by side."""
@@ -96,7 +146,7 @@ EVALUATORS = tuple(_RECIPES)
 
 def build_engine(
     parameters: Mapping[str, Any], parts: Mapping[Any, str] | None = None, *, variant: str = "fast",
-    path: Sequence[Path] = (), evaluator: str = "verilated", on_begin: OnBegin | None = None,
+    path: Sequence[Path] = (), evaluator: str = "verilated", waves: bool = False, on_begin: OnBegin | None = None,
 ) -> EngineBuild:
     """Convert, verilate and compile the engine for one set of node parameters, or find it built.
 
@@ -113,6 +163,8 @@ def build_engine(
     evaluator : str
         One of :data:`EVALUATORS`. ``lanes`` needs Yosys and a processor with AVX-512, and takes a minute or two to
         build; it pays for many nodes. It has no ``debug`` variant.
+    waves : bool
+        Able to write waves; slower. A build of its own, of the evaluator ``verilated``.
     on_begin : callable, optional
         Told of the build if it is not there yet.
 
@@ -131,17 +183,21 @@ def build_engine(
         require_lanes()
         if variant != "fast":
             raise RequestError(f"nodes in lanes have no variant {variant!r}; the evaluator 'verilated' has")
+    if waves and evaluator != "verilated":
+        raise RequestError(f"nodes of the evaluator {evaluator!r} write no waves; those of 'verilated' do")
     verilator = toolchain.require_tools()
     cell = convert("rtl.cell:NodeCell", {**parameters, "parts": dict(parts or {})}, path=path)
     root = convert("rtl.cell:RootCell", dict(parameters), path=path)
-    recipe = _RECIPES[evaluator](cell, root, variant, verilator)
+    recipe = (WavesRecipe if waves else _RECIPES[evaluator])(cell, root, variant, verilator)
     facts = {**recipe.facts(), "evaluator": evaluator}
-    folder = build_root() / "engine" / f"{cell.top}-{evaluator}-{variant}-{digest(facts)}"
-    begun = Begun.of(folder, f"engine-{evaluator}-{variant}", (*cell.sources, *root.sources))
+    kind = "-".join([evaluator, variant, *(["waves"] if waves else [])])
+    folder = build_root() / "engine" / f"{cell.top}-{kind}-{digest(facts)}"
+    begun = Begun.of(folder, f"engine-{kind}", (*cell.sources, *root.sources))
     build_once(folder, facts, lambda _: timed(recipe.make, begun, on_begin))
     asked = {"parameters": dict(parameters), "parts": {str(part): cls for part, cls in (parts or {}).items()},
              "variant": variant,
-             "path": [str(entry) for entry in path], "evaluator": evaluator}
+             "path": [str(entry) for entry in path], "evaluator": evaluator, "waves": waves}
     write_atomically(folder / REQUEST, json.dumps(asked) + "\n")
     return EngineBuild(
-        folder=folder, memory_bytes=Parameters(**parameters).memory_bytes, evaluator=evaluator)
+        folder=folder, memory_bytes=Parameters(**parameters).memory_bytes, evaluator=evaluator,
+        waves=waves_name() if waves else "")

@@ -16,7 +16,7 @@ from khhw.build.design import Design
 from khhw.build.signal_offsets import formats_text
 from khhw.errors import BuildError
 
-__all__ = ["CORE", "LIBRARY", "LIBRARY_DIGEST", "Recipe", "run_logged"]
+__all__ = ["CORE", "LIBRARY", "LIBRARY_DIGEST", "Recipe", "run_logged", "verilator_root"]
 
 CORE = Path(__file__).parents[1] / "sim" / "engine" / "core"
 LIBRARY = "engine.so"
@@ -66,9 +66,20 @@ class Recipe(ABC):
         return ()
 
     @property
+    def libraries(self) -> tuple[str, ...]:
+        """Further options of the linker."""
+        return ()
+
+    @property
     def tools(self) -> Mapping[str, str]:
         """Further tools and their versions."""
         return {}
+
+    def control(self, design: Design) -> str:
+        """Verilator control file of a design: what is public, but nothing kept apart. Its parts are not used twice."""
+        lines = control_file(design).splitlines()
+        left_out = "no_inline", f'public_flat_rw -module "{design.top}"'
+        return "\n".join(line for line in lines if not line.startswith(left_out))
 
     @abstractmethod
     def prepare(self, folder: Path) -> Sequence[str]:
@@ -78,7 +89,7 @@ class Recipe(ABC):
         """What the result depends on."""
         designs = [[file_digest(source) for source in design.sources] for design in (self.cell, self.root)]
         return {
-            "designs": designs, "control": [_flat(design) for design in (self.cell, self.root)],
+            "designs": designs, "control": [self.control(design) for design in (self.cell, self.root)],
             "variant": [self.variant, VARIANTS[self.variant].options, VARIANTS[self.variant].make],
             "verilator": [self.verilator.identity, VERILATOR_OPTIONS],
             "compiler": [toolchain.gxx_version(), _COMPILER, self.options], "tools": dict(self.tools),
@@ -94,16 +105,17 @@ class Recipe(ABC):
         objects = [*self.prepare(folder)]
         simple = all(_one_clock(folder / design.top, design.top) for design in self.verilated)
         plain = () if simple else ("-DKHHW_PLAIN_EVAL",)
-        objects += [self._compile(source, folder, plain) for source in self.sources if source.suffix == ".cpp"]
+        objects += [self.compile(source, folder, plain) for source in self.sources if source.suffix == ".cpp"]
         archives = [str(path) for path in sorted(folder.glob("*/*.a"))]
-        run_logged(["g++", "-shared", "-o", str(folder / LIBRARY), *objects, *archives, "-pthread", "-latomic"], folder)
+        run_logged(["g++", "-shared", "-o", str(folder / LIBRARY), *objects, *archives, "-pthread", "-latomic",
+                    *self.libraries], folder)
         (folder / LIBRARY_DIGEST).write_text(file_digest(folder / LIBRARY) + "\n")
         _keep(folder, {LIBRARY, LIBRARY_DIGEST, "build.log"})
 
     def _verilate(self, design: Design, folder: Path) -> None:
         folder.mkdir()
         control = folder / "public.vlt"
-        control.write_text(_flat(design))
+        control.write_text(self.control(design))
         environment = {**os.environ, **self.verilator.environment()}
         variant = VARIANTS[self.variant]
         run_logged([str(self.verilator.executable), "--cc", str(control), *map(str, design.sources),
@@ -114,10 +126,11 @@ class Recipe(ABC):
                     *self.verilator.make_variables(), "OPT_GLOBAL=-O2", f"V{design.top}__ALL.a", *runtime],
                    folder.parent, environment)
 
-    def _compile(self, source: Path, folder: Path, options: Sequence[str]) -> str:
+    def compile(self, source: Path, folder: Path, options: Sequence[str] = ()) -> str:
+        """Compile a source into `folder`, with the headers of what was verilated there; returns the object file."""
         compiled = folder / f"{source.stem}.o"
         top = self.verilated[0].top
-        root = _verilator_root(folder / top / f"V{top}.mk")
+        root = verilator_root(folder / top / f"V{top}.mk")
         # The evaluator's own headers first: core includes its torus.h.
         own = {file.parent: None for file in reversed(self.sources)}
         includes = [f"-I{path}" for path in (*own, folder, *(folder / design.top for design in self.verilated))]
@@ -147,13 +160,6 @@ def run_logged(command: Sequence[str], folder: Path, environment: Mapping[str, s
         raise BuildError(f"{Path(command[0]).name} ended with code {done.returncode}", log)
 
 
-def _flat(design: Design) -> str:
-    """Control file for one node: what is public, but nothing kept apart. Its parts are not used twice."""
-    lines = control_file(design).splitlines()
-    left_out = "no_inline", f'public_flat_rw -module "{design.top}"'
-    return "\n".join(line for line in lines if not line.startswith(left_out))
-
-
 def _one_clock(folder: Path, top: str) -> bool:
     """Whether one pass over the clocked logic is all there is at an edge, as the core takes it to be."""
     text = "".join(file.read_text() for file in folder.glob(f"V{top}___024root__*.cpp"))
@@ -162,7 +168,7 @@ def _one_clock(folder: Path, top: str) -> bool:
     return conditions == {"(1ULL & vlSelfRef.__VnbaTriggered[0U])"}
 
 
-def _verilator_root(makefile: Path) -> Path:
+def verilator_root(makefile: Path) -> Path:
     """Where the Verilator that wrote a makefile has its headers."""
     found = re.search(r"^VERILATOR_ROOT = (.*)$", makefile.read_text(), re.MULTILINE)
     if found is None:

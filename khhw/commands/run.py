@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from khhw.machine.file import MachineFile
     from khhw.machine.machine import Command, Machine
     from khhw.machine.results import Results
+    from khhw.machine.waves import WavesChoice
 
 __all__ = ["add_arguments", "add_run_arguments", "run", "run_machine"]
 
@@ -30,6 +31,10 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", help="machine file")
     parser.add_argument("-o", dest="folder", metavar="DIR", type=Path, help="folder to write to (default: out/NAME)")
     parser.add_argument("--waves", action="store_true", help="write waveforms, and lists of signals for viewers")
+    parser.add_argument("--waves-nodes", metavar="RANKS",
+                        help="with --waves on the native engine: of these nodes, for example 0,3 or 0-7, or all")
+    parser.add_argument("--window", metavar="A:B",
+                        help="with --waves on the native engine: cycles A to B - 1; A or B may be left out")
     parser.add_argument("--seed", type=int, help="of everything random (default: the machine file's)")
     parser.add_argument("--part", dest="parts", metavar="NAME=MODULE:CLASS", action="append", default=[],
                         help="replace router, guard, ni or memory by a class of your own, as [parts] does")
@@ -80,12 +85,16 @@ def run_machine(
         raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
     machine = Machine.load(arguments.file, parts=_parts(arguments.parts), engine=arguments.engine)
     machine = replace(machine, file=prepare(machine.file))
+    waves = _waves(arguments)
     folder = arguments.folder or Path("out") / f"{Path(arguments.file).stem}{'' if command == 'run' else f'-{command}'}"
-    results = _simulate(machine, writable_folder(folder), arguments, command)
+    lacking: list[str] = []
+    results = _simulate(machine, writable_folder(folder), arguments, command, waves, lacking)
     if arguments.json:
         print(in_ascii(results.model_dump_json(indent=1)))
     else:
         _report(results, folder, arguments.file, machine.folder)
+    if lacking:
+        raise RequestError(lacking[0])
     if results.state == "interrupted":
         return 130
     return 0 if results.passed else 1
@@ -102,14 +111,35 @@ def _parts(given: list[str]) -> dict[str, str]:
     return parts
 
 
-def _simulate(machine: "Machine", folder: Path, arguments: argparse.Namespace, command: "Command") -> "Results":
+def _waves(arguments: argparse.Namespace) -> "bool | WavesChoice":
+    from khhw.errors import RequestError
+    from khhw.machine.waves import WavesChoice
+
+    if arguments.waves_nodes is None and arguments.window is None:
+        return bool(arguments.waves)
+    if not arguments.waves:
+        raise RequestError("--waves-nodes and --window say which waves to write: they need --waves")
+    return WavesChoice.parse(arguments.waves_nodes, arguments.window)
+
+
+def _simulate(
+    machine: "Machine", folder: Path, arguments: argparse.Namespace, command: "Command", waves: "bool | WavesChoice",
+    lacking: list[str],
+) -> "Results":
+    """Run the machine; why something that was asked for is not there is added to `lacking`."""
     from rich.console import Console
 
     from khhw.report.live import LiveView
 
     def simulate(view: "LiveView | None") -> "Results":
+        def tell(event: dict[str, Any]) -> None:
+            if event["kind"] == "no_waves":
+                lacking.append(event["why"])
+            if view is not None:
+                view(event)
+
         return machine.run(folder, seed=arguments.seed, build="debug" if arguments.debug else "fast",
-                           waves=arguments.waves, on_report=view, command=command)
+                           waves=waves, on_report=tell, command=command)
 
     if arguments.json:
         return simulate(None)

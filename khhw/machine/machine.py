@@ -19,6 +19,7 @@ from khhw.machine.lookup import find_kernel
 from khhw.machine.reading import load
 from khhw.machine.results import Results, RunRecord, State
 from khhw.machine.viewers import write_viewer_files
+from khhw.machine.waves import WAVES_NAMES, WavesChoice
 from khhw.node import Shape
 from khhw.sim.engine.process import NativeMachine
 from khhw.sim.options import Options
@@ -35,8 +36,9 @@ OnReport = Callable[[dict[str, Any]], None]
 
 ``converting``, ``building`` (folder, build, size: a :class:`~khhw.build.progress.Begun`) unless it is built already,
 ``built`` (folder), ``progress`` (cycles, wall_seconds), ``console`` (cycle, node, text) and ``phase`` (name, index,
-phases, cycle), ``measured`` (phase, what, record) and ``waves`` (waves, viewers). ``debugger`` (stopped), in another
-thread: code of the run stops in Python's debugger, which takes the terminal, or goes on.
+phases, cycle), ``measured`` (phase, what, record), ``waves`` (waves, viewers, what is in them) and ``no_waves`` (why).
+``debugger`` (stopped), in another thread: code of the run stops in Python's debugger, which takes the terminal, or goes
+on.
 """
 
 _STATES: dict[str, State] = {"finished": "done", "stuck": "deadlocked", "quiet": "deadlocked",
@@ -87,14 +89,16 @@ class Machine:
         """
         return cls(load(path, parts=parts), Path(path).parent, engine)
 
-    def build(self, *, build: Build = "fast", waves: bool = False, on_report: OnReport | None = None) -> Simulator:
+    def build(
+        self, *, build: Build = "fast", waves: bool | WavesChoice = False, on_report: OnReport | None = None,
+    ) -> Simulator:
         """Convert and compile the RTL, or find it built.
 
         Parameters
         ----------
         build : str
             ``fast``, or ``debug`` with assertions.
-        waves : bool
+        waves : bool or WavesChoice
             Able to write waves.
         on_report : callable, optional
             Told of the first of what :data:`OnReport` says, up to ``built``.
@@ -102,30 +106,33 @@ class Machine:
         Raises
         ------
         RequestError
-            If a tool is missing; names the command that installs it. If waves are asked of the native engine.
+            If a tool is missing; names the command that installs it. If the engine does not write such waves.
         BuildError
             If a tool fails; holds the end of its output.
         """
         tell = on_report or (lambda _: None)
         tell({"kind": "converting"})
-        simulator = self._build(build, waves, lambda begun: tell(
+        simulator = self._build(build, WavesChoice() if waves is True else waves or None, lambda begun: tell(
             {"kind": "building", "folder": str(begun.folder), "build": begun.kind, "size": begun.size}))
         tell({"kind": "built", "folder": str(simulator.folder)})
         return simulator
 
-    def _build(self, build: Build, waves: bool, on_begin: OnBegin) -> Simulator:
+    def _build(self, build: Build, choice: WavesChoice | None, on_begin: OnBegin) -> Simulator:
         if self.engine == "native":
-            if waves:
-                raise RequestError("the native engine writes no waves; leave out --engine native for them")
+            wanted = None if choice is None else choice.wanted(self.file.nodes, self.file.host.max_cycles)
             compiled = build_engine(
                 self.file.node.as_dict(), self.file.parts, variant=build, path=search_path(self.file, self.folder),
-                on_begin=on_begin)
-            return NativeMachine(compiled, self.file.torus.shape, random=build == "debug")
-        return Simulation(design=design_of(self.file, self.folder), variant=build, waves=waves).build(on_begin)
+                waves=wanted is not None, on_begin=on_begin)
+            return NativeMachine(compiled, self.file.torus.shape, random=build == "debug", waves=wanted)
+        if choice is not None and not choice.is_plain:
+            raise RequestError("cocotb writes waves of all nodes and cycles: --waves-nodes and --window need "
+                               "--engine native")
+        simulation = Simulation(design=design_of(self.file, self.folder), variant=build, waves=choice is not None)
+        return simulation.build(on_begin)
 
     def run(
-        self, folder: Path | str | None = None, *, seed: int | None = None, build: Build = "fast", waves: bool = False,
-        on_report: OnReport | None = None, command: Command = "run",
+        self, folder: Path | str | None = None, *, seed: int | None = None, build: Build = "fast",
+        waves: bool | WavesChoice = False, on_report: OnReport | None = None, command: Command = "run",
     ) -> Results:
         """Run all phases and collect what was seen.
 
@@ -137,8 +144,8 @@ class Machine:
             Instead of the machine file's.
         build : str
             ``fast``, or ``debug`` with assertions.
-        waves : bool
-            Write waves; needs a build of its own.
+        waves : bool or WavesChoice
+            Write waves; needs a build of its own. The native engine takes a choice of nodes and cycles.
         on_report : callable, optional
             Told what happens, see :data:`OnReport`.
         command : str
@@ -158,11 +165,26 @@ class Machine:
         chosen = self.file.seed if seed is None else seed
         process = run(simulator, self.request(chosen), out, seed=chosen, on_report=tell)
         if process.waves is not None:
-            files = write_viewer_files(process.waves, Shape(*self.file.torus.shape))
-            tell({"kind": "waves", "waves": str(process.waves), "viewers": [str(file) for file in files]})
+            self._tell_of_waves(simulator, process, process.waves, tell)
         results = self._results(process, chosen, build, command)
         results.write(out / "results.json")
         return results
+
+    def _tell_of_waves(self, simulator: Simulator, process: ProcessResult, waves: Path, tell: OnReport) -> None:
+        for name in WAVES_NAMES:
+            if name != waves.name:
+                # Of a run before; it would be taken for this one's.
+                waves.with_name(name).unlink(missing_ok=True)
+        held, ranks = "", None
+        if isinstance(simulator, NativeMachine) and simulator.waves is not None:
+            ranks, cycles = simulator.waves.ranks, process.outcome.get("cycles", 0)
+            if why := simulator.waves.missed(cycles):
+                waves.unlink()
+                tell({"kind": "no_waves", "why": why})
+                return
+            held = simulator.waves.held(cycles)
+        files = write_viewer_files(waves, Shape(*self.file.torus.shape), ranks)
+        tell({"kind": "waves", "waves": str(waves), "viewers": [str(file) for file in files], "held": held})
 
     def request(self, seed: int) -> Request:
         """What the simulator process is to do. Kernels travel as images: their files are not looked at again.

@@ -168,9 +168,12 @@ class LiveView:
 
     def _on_waves(self, event: dict[str, Any]) -> None:
         waves = event["waves"]
-        note = "" if waves.endswith(".fst") else " (VCD: FST needs apt-get install liblz4-dev zlib1g-dev)"
+        size = Path(waves).stat().st_size / 1e6
+        held = f"{event['held']}, " if event["held"] else ""
+        note = "" if waves.endswith(".fst") else "; VCD: FST needs apt-get install liblz4-dev zlib1g-dev"
         gtkwave, surfer = map(shlex.quote, event["viewers"])
-        self._line(f"waves: {waves}{note}; open them with gtkwave {gtkwave} or surfer -c {surfer}")
+        self._line(f"waves: {waves} ({held}{size:.1f} MB{note})\n"
+                   f"  open them with gtkwave {gtkwave} or surfer -c {surfer}")
 
     def ended(self, cycle: int) -> None:
         """The run came to its end, in this cycle: how long it took is kept for the next one."""

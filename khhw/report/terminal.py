@@ -1,5 +1,6 @@
 """The end of a run on the terminal."""
 
+import math
 import textwrap
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from khhw.machine.results import Results
+from khhw.machine.waves import MOST_NODES
 from khhw.report.page import shortcomings
 from khhw.report.registry import reports
 from khhw.report.show import plain, show
@@ -23,10 +25,10 @@ _PLAIN_WIDTH = 118
 def next_commands(results: Results, source: str, folder: Path) -> list[tuple[str, str]]:
     """Three commands to try, each with what it does."""
     again = run_command(results, source, folder)
-    first = (again + " --waves", "the same run, with waveforms") if results.engine == "cocotb" else \
-        (again, "the same run again, to the cycle")
+    nodes = math.prod(results.parameters["torus"]["shape"])
+    chosen = " --waves-nodes 0,1" if results.engine == "native" and nodes > MOST_NODES else ""
     return [
-        first,
+        (f"{again} --waves{chosen}", "the same run, with waveforms"),
         ("khhw test guard", "the guard alone, in its testbench"),
         ("khhw verilog -o out/verilog --top node", "the node as Verilog, with headers"),
     ]

@@ -17,9 +17,11 @@ from khhw.sim.options import Options, Outcome, State
 from khhw.sim.pace import Pace
 from khhw.tracebacks import with_traceback
 
-__all__ = ["LOOK_CYCLES", "RESET_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
+__all__ = ["LOOK_CYCLES", "PERIOD", "RESET_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
 
 RESET_CYCLES = 4
+PERIOD = 2
+"""Clock period in steps of a simulator, and of waves: half of it each level."""
 SHORTEST_JUMP = 16
 """Cycles a jump must save to be worth waking Python for."""
 LOOK_CYCLES = 512

@@ -15,7 +15,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import ReadWrite, RisingEdge, Timer
 
 from khhw.host.ports import Access, Host
-from khhw.sim.bridge import RESET_CYCLES, SHORTEST_JUMP, Bridge, Stuck
+from khhw.sim.bridge import PERIOD, RESET_CYCLES, SHORTEST_JUMP, Bridge, Stuck
 from khhw.sim.channels import HostBuses, OwnerPort
 from khhw.sim.either import Either
 from khhw.sim.options import Options, Outcome, State
@@ -23,9 +23,6 @@ from khhw.sim.pace import Pace, Progress
 from khhw.sim.signals import Backdoor, Vector, reader
 
 __all__ = ["drive"]
-
-PERIOD = 2
-"""Clock period in steps of the simulator, half of it each level."""
 
 
 async def drive(

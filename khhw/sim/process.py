@@ -157,6 +157,8 @@ def run(
             else:
                 problem = simulator.run(
                     seed=seed, path=path, env=environment, folder=folder, on_line=on_line, on_stop=on_stop)
+                if isinstance(simulator, NativeMachine):
+                    waves = simulator.waves_in(folder)
         except KeyboardInterrupt:
             problem = "interrupted"
     return _collect(results, folder / "simulator.log", waves, problem)

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from khhw.trace.fields import Place, link_header, place_of, tree_fields
+from khhw.trace.fields import Place, link_header, node_name, place_of, tree_fields
+from khhw.trace.policy import reason_name
 from khhw.trace.run import Run
 from khhw.trace.torus import Delivery, TorusPacket
 from khhw.trace.tree import TreePacket
 from rtl.formats import CHUNK_BYTES, Header, Protocol, PutHeader, Reason, unpack
+from rtl.torus.coordinates import neighbour_of
 
 __all__ = ["Entry", "Filter", "entries", "outcome"]
 
@@ -81,7 +83,8 @@ def _torus(run: Run, number: int, packet: TorusPacket) -> Entry:
     length = put["valid_bytes"] if header["dma"] else (header["size"] + 1) * CHUNK_BYTES - _HEADERS
     if packet.message is not None:
         length = packet.message.length
-    return Entry(number, kind, packet.source, place_of(run.shape, flits[0]),
+    source = node_name(run.shape, header["source"]) if packet.stray else packet.source
+    return Entry(number, kind, source, place_of(run.shape, flits[0]),
                  int(run.waves.cycles[packet.offered.begin]), length, packet)
 
 
@@ -102,13 +105,22 @@ def outcome(run: Run, entry: Entry) -> tuple[str, int | None]:
     if packet.stamped is None:
         return _not_sent(run, packet)
     if not packet.deliveries:
-        return "under way, or discarded by a router", None
+        return _on_the_way(run, packet), None
     found = [_delivered(run, delivery) for delivery in packet.deliveries]
     worst = next((words for words, _ in found if words != "stored"), found[-1][0])
     steps = [step for _, step in found if step is not None]
     if len(found) > 1 and worst == "stored":
         worst = f"stored on {len(found)} nodes"
-    return worst, int(run.waves.cycles[max(steps)]) if steps else None
+    return worst, int(run.waves.cycles[min(max(steps), run.waves.steps - 1)]) if steps else None
+
+
+def _on_the_way(run: Run, packet: TorusPacket) -> str:
+    last = packet.hops[-1] if packet.hops else None
+    if last is not None and last.output is not None:
+        there = neighbour_of(last.rank, last.output, run.shape.sizes)
+        if there not in run.waves.ranks:
+            return f"goes on to node {there}, which is not in the waves"
+    return "under way, or discarded by a router"
 
 
 def _through_tree(run: Run, packet: TreePacket, kind: str) -> tuple[str, int | None]:
@@ -127,7 +139,8 @@ def _not_sent(run: Run, packet: TorusPacket) -> tuple[str, int | None]:
     if packet.reason == Reason.NONE:
         return f"cut by the hold of node {packet.source}", None
     step = min(packet.offered.begin + 1, run.waves.steps - 1)
-    return f"refused by the egress guard of node {packet.source}: {packet.reason.name}", int(run.waves.cycles[step])
+    return f"refused by the egress guard of node {packet.source}: {reason_name(packet.reason)}", \
+        int(run.waves.cycles[step])
 
 
 def _delivered(run: Run, delivery: Delivery) -> tuple[str, int | None]:
@@ -135,7 +148,8 @@ def _delivered(run: Run, delivery: Delivery) -> tuple[str, int | None]:
     if delivery.held:
         return f"dropped: node {rank} is in hold", delivery.ejected.begin + 1
     if delivery.passed is None:
-        return f"refused by the ingress guard of node {rank}: {delivery.reason.name}", delivery.ejected.begin + 1
+        return f"refused by the ingress guard of node {rank}: {reason_name(delivery.reason)}", \
+            delivery.ejected.begin + 1
     received = run.reception(rank).received(delivery.lane, delivery.index, delivery.passed)
     if received.retired is None:
         return f"cut in the network interface of node {rank}", None

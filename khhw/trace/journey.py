@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from khhw.trace.entries import Entry
 from khhw.trace.fields import Fields, Place, direction_name, header_fields, place_of, second_fields, tree_fields
+from khhw.trace.policy import reason_name
 from khhw.trace.run import Run
 from khhw.trace.streams import Streams
 from khhw.trace.torus import Delivery, Hop, TorusPacket
@@ -82,10 +83,27 @@ class _Teller:
 
     def torus(self, packet: TorusPacket) -> Iterator[Line]:
         """From the doorbell to the interrupt."""
+        if packet.stray:
+            yield from self._first_seen(packet)
+        else:
+            yield from self._sent(packet)
+        for hop in packet.hops:
+            yield from self._hop(packet, hop)
+        for delivery in packet.deliveries:
+            yield from self._delivery(delivery)
+
+    def _first_seen(self, packet: TorusPacket) -> Iterator[Line]:
+        """Of a stray there is only its header to be told."""
+        rank = packet.hops[0].rank if packet.hops else packet.deliveries[0].rank
+        yield self.line(packet.offered.begin, rank, "router", "is first seen; its way before is not in the waves",
+                        self._headers(packet))
+
+    def _sent(self, packet: TorusPacket) -> Iterator[Line]:
+        """From the doorbell into the first router, if the guard lets it pass."""
         shape, source, offered = self._run.shape, packet.source, packet.offered
         yield from self._from_memory(packet)
         flits = offered.flits
-        headers = header_fields(shape, flits[0]) | (second_fields(flits[0], flits[1]) if len(flits) > 1 else {})
+        headers = self._headers(packet)
         # Before the guard has stamped them these are whatever software left there.
         for name in ("source", "epoch", "crc"):
             headers.pop(name)
@@ -95,7 +113,7 @@ class _Teller:
         if packet.stamped is None:
             what = "hold cuts the packet"
             if packet.reason != Reason.NONE:
-                what = f"egress guard refuses the packet: {packet.reason.name}"
+                what = f"egress guard refuses the packet: {reason_name(packet.reason)}"
             yield self.line(offered.begin + 1, source, "guard", what)
             return
         stamped = header_fields(shape, packet.stamped.flits[0])
@@ -103,10 +121,11 @@ class _Teller:
         yield self.line(packet.stamped.begin, source, "guard", "egress guard lets it pass, stamped", {
             "source": stamped["source"], "epoch": stamped["epoch"], "hint": stamped["hint"],
             "crc": f"{stamped['crc']} ({good})"})
-        for hop in packet.hops:
-            yield from self._hop(packet, hop)
-        for delivery in packet.deliveries:
-            yield from self._delivery(delivery)
+
+    def _headers(self, packet: TorusPacket) -> Fields:
+        """What its headers hold where it was first seen."""
+        first, *others = packet.offered.flits[:_HEADER_FLITS]
+        return header_fields(self._run.shape, first) | (second_fields(first, others[0]) if others else {})
 
     def _from_memory(self, packet: TorusPacket) -> Iterator[Line]:
         """How it came to be sent."""
@@ -167,7 +186,7 @@ class _Teller:
         rank, ejected = delivery.rank, delivery.ejected
         if delivery.passed is None:
             why = "drops the packet: the node is in hold" if delivery.held \
-                else f"refuses the packet: {delivery.reason.name}"
+                else f"refuses the packet: {reason_name(delivery.reason)}"
             yield self.line(ejected.begin + 1, rank, "guard", f"ingress guard {why}")
             return
         passed = delivery.passed
@@ -196,8 +215,9 @@ class _Teller:
         count = received.count
         if count is not None:
             hit = ", a hit" if count.after == 0 else ""
-            yield self.line(received.retired, rank, "ni", f"counts reception counter {count.counter} down{hit}",
-                            {"before": count.before, "after": count.after})
+            values: Fields = {} if count.before is None or count.after is None \
+                else {"before": count.before, "after": count.after}
+            yield self.line(received.retired, rank, "ni", f"counts reception counter {count.counter} down{hit}", values)
         else:
             header = unpack(Header, delivery.passed.flits[0])
             what = "shows the descriptors to their ring" if header["dma"] else "shows the packet to software"

@@ -10,7 +10,7 @@ from rtl.formats import Direction, Header, Reason, unpack
 from rtl.parameters import Parameters
 from rtl.torus.hints import normalise
 
-__all__ = ["Policy", "PolicyHistory"]
+__all__ = ["Policy", "PolicyHistory", "reason_name"]
 
 _WORD = 32
 
@@ -30,6 +30,8 @@ class Policy:
     reach : tuple of 6 int
         Hops of a deposit packet by direction.
     priority, hold : bool
+    known : bool
+        All but `hold` is what the owner wrote; False where some of it was written before the waves begin.
     """
 
     valid: bool = False
@@ -39,6 +41,12 @@ class Policy:
     reach: tuple[int, ...] = (0,) * len(Direction)
     priority: bool = False
     hold: bool = True
+    known: bool = True
+
+
+def reason_name(reason: Reason | None) -> str:
+    """A reason in a sentence."""
+    return "by what was set before the waves begin" if reason is None else reason.name
 
 
 class PolicyHistory:
@@ -51,14 +59,18 @@ class PolicyHistory:
     parameters : Parameters
     writes : iterable of Write
         The owner's, in order.
+    first : Policy, optional
+        In force in the first step; that of a reset by default.
     """
 
-    def __init__(self, shape: Shape, rank: int, parameters: Parameters, writes: Iterable[Write]) -> None:
+    def __init__(
+        self, shape: Shape, rank: int, parameters: Parameters, writes: Iterable[Write], first: Policy | None = None,
+    ) -> None:
         self._shape = shape
         self._rank = rank
         self._nodes = parameters.table_nodes
         self._steps = [0]
-        self._policies = [Policy()]
+        self._policies = [first or Policy()]
         banks = {name: [{}, {}] for name in ("ROW", "COLUMN", "REACH")}  # type: dict[str, list[dict[int, int]]]
         for write in writes:
             now = self._policies[-1]
@@ -77,9 +89,12 @@ class PolicyHistory:
         """What a header that enters in this step is judged by."""
         return self._policies[bisect_right(self._steps, step) - 1]
 
-    def egress_reason(self, header: int, step: int) -> Reason:
-        """Why the egress guard refuses a header as the network interface gave it; NONE if it does not."""
+    def egress_reason(self, header: int, step: int) -> Reason | None:
+        """Why the egress guard refuses a header as the network interface gave it; NONE if it does not, None if the
+        waves do not tell."""
         policy, fields = self.at(step), unpack(Header, header)
+        if not policy.known:
+            return None
         coordinate = fields["x"], fields["y"], fields["z"]
         if not policy.valid:
             return Reason.NO_TABLE
@@ -100,9 +115,11 @@ class PolicyHistory:
             return Reason.DEPOSIT
         return Reason.NONE if policy.row >> destination & 1 else Reason.ROW
 
-    def ingress_reason(self, header: int, step: int) -> Reason:
-        """Why the ingress guard refuses a header; NONE if it does not."""
+    def ingress_reason(self, header: int, step: int) -> Reason | None:
+        """Why the ingress guard refuses a header; NONE if it does not, None if the waves do not tell."""
         policy, source = self.at(step), unpack(Header, header)["source"]
+        if not policy.known:
+            return None
         if not policy.valid:
             return Reason.NO_TABLE
         return Reason.NONE if source < self._nodes and policy.column >> source & 1 else Reason.COLUMN

@@ -21,14 +21,17 @@ _INTERRUPT_STEPS = 4
 """Steps from the retirement of a packet in which its interrupt rises, if it does."""
 _HEADER = Codec.of(Header)
 
+_Words = list[tuple[int, int]]
+"""Words for memory: the mask of their bytes, and what they hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class CounterStep:
-    """A reception counter counting a put: its number, its value before and after."""
+    """A reception counter counting a put: its number, its value before and after; None if the waves do not tell."""
 
     counter: int
-    before: int
-    after: int
+    before: int | None
+    after: int | None
 
 
 @dataclass(slots=True)
@@ -90,7 +93,7 @@ class NodeReception:
         self._irq = waves.signal(f"{node}.irq", 1)
         hold = waves.signal(f"{node}.hold", 1)
         self._holds = [step for step, level in zip(hold.starts.tolist(), hold.values, strict=True) if level]
-        self._settings = _Settings(writes, self._holds)
+        self._settings = _Settings(writes, self._holds, waves.from_start)
         retired = waves.signal(f"{node}.retired", parameters.lanes).every(waves.steps)
         self._retired = [self._pair(sightings, (retired >> lane & 1).nonzero()[0].tolist())
                          for lane, sightings in enumerate(lanes)]
@@ -135,8 +138,18 @@ class NodeReception:
         return self._written[lane, index]
 
     def _find_writes(self, result: Received, sighting: Sighting, retired: int) -> None:
-        words, why = self._wanted(sighting)
-        place, end = bisect_left(self._steps, sighting.begin), bisect_right(self._steps, retired)
+        options, why = self._wanted(sighting)
+        for words in options:
+            self._match(result, words, bisect_left(self._steps, sighting.begin), bisect_right(self._steps, retired))
+            if result.writes:
+                break
+        if sighting.bad:
+            result.dropped = "its tail was marked bad"
+        elif not result.writes and any(options):
+            result.dropped = why
+
+    def _match(self, result: Received, words: _Words, place: int, end: int) -> None:
+        """Find the writes of these words among those from `place` to `end`."""
         for mask, content in words:
             bits = _spread(mask)
             while place < end:
@@ -149,34 +162,34 @@ class NodeReception:
                     result.writes.append((self._steps[place - 1], write["address"]))
                     result.length += mask.bit_count()
                     break
-        if sighting.bad:
-            result.dropped = "its tail was marked bad"
-        elif not result.writes and words:
-            result.dropped = why
 
-    def _wanted(self, sighting: Sighting) -> tuple[list[tuple[int, int]], str]:
-        """Masks and words a packet has for memory, and why it was dropped if none of them was written."""
+    def _wanted(self, sighting: Sighting) -> tuple[list[_Words], str]:
+        """What a packet has for memory, all that it may be, and why it was dropped if none of that was written."""
         header = unpack(Header, sighting.flits[0])
         if len(sighting.flits) < WORD_FLITS:
             return [], ""
         if not header["dma"]:
             ring = header["pid0"] << 1 | header["pid1"]
-            return _words(sighting.flits, 0, (header["size"] + 1) * CHUNK_BYTES), \
+            return [_words(sighting.flits, 0, (header["size"] + 1) * CHUNK_BYTES)], \
                 f"reception ring {ring} is closed or full"
         put = unpack(PutHeader, sighting.flits[1])
         payload = sighting.flits[2:]
         if put["remote_get"]:
             stamp, kept = _HEADER.pack(source=header["source"]), ~_HEADER.mask("source")
             flits = [flit & kept | stamp if place % WORD_FLITS == 2 else flit for place, flit in enumerate(payload)]
-            return _words(flits, 0, header["size"] * CHUNK_BYTES), \
+            return [_words(flits, 0, header["size"] * CHUNK_BYTES)], \
                 f"injection ring {put['ring']} takes no remote gets or is full"
         return self._wanted_put(sighting, header["source"], put, payload)
 
     def _wanted_put(
         self, sighting: Sighting, source: int, put: dict[str, int], payload: Sequence[int],
-    ) -> tuple[list[tuple[int, int]], str]:
+    ) -> tuple[list[_Words], str]:
         counter = put["counter"]
         setting = self._settings.at(counter, sighting.begin + 2)
+        if setting is None:
+            # It may begin anywhere in a word.
+            return [_words(payload, start, put["valid_bytes"]) for start in range(WORD_BYTES)], \
+                f"reception counter {counter} does not take it as it was set before the waves begin"
         start = setting["WINDOW"] + put["put_offset"]
         writer = unpack(Writer, setting["WRITER"])
         if not writer["armed"]:
@@ -190,7 +203,7 @@ class NodeReception:
                   f"reception counter {counter}, {setting['LIMIT']} bytes"
         else:
             why = "it does not fit into memory, or is more than the packet carries"
-        return _words(payload, start % WORD_BYTES, put["valid_bytes"]), why
+        return [_words(payload, start % WORD_BYTES, put["valid_bytes"])], why
 
     def _count(self, lanes: Sequence[list[Sighting]]) -> dict[tuple[int, int], CounterStep]:
         """Puts that were counted, with the values of their counters: software's writes and puts in order."""
@@ -204,21 +217,23 @@ class NodeReception:
                 put = unpack(PutHeader, sighting.flits[1])
                 if not put["remote_get"] and self._found_writes(lane, index, sighting, retired).writes:
                     puts.append((retired, put["counter"], put["valid_bytes"], lane, index))
-        found, counted = {}, {}  # type: dict[tuple[int, int], CounterStep], dict[int, tuple[int, int]]
+        found: dict[tuple[int, int], CounterStep] = {}
+        counted: dict[int, tuple[int, int | None]] = {}
         for retired, counter, length, lane, index in sorted(puts):
             since, value = self._settings.written(counter, "VALUE", retired)
-            last, left = counted.get(counter, (-1, 0))
+            last, left = counted.get(counter, (-1, None))
             before = left if last >= since else value
-            after = before - length & 0xFFFFFFFF
+            after = None if before is None else before - length & 0xFFFFFFFF
             counted[counter] = retired, after
             found[lane, index] = CounterStep(counter, before, after)
         return found
 
 
 class _Settings:
-    """Registers of the reception counters, as software wrote them."""
+    """Registers of the reception counters, as software wrote them; `whole`: from the beginning on."""
 
-    def __init__(self, writes: Iterable[Write], holds: Sequence[int]) -> None:
+    def __init__(self, writes: Iterable[Write], holds: Sequence[int], whole: bool) -> None:
+        self._whole = whole
         self._history: dict[tuple[int, str], list[tuple[int, int]]] = {}
         self._holds = holds
         for write in writes:
@@ -226,20 +241,24 @@ class _Settings:
             if write.name.startswith("RECEPTION_") and name in _COUNTER_REGISTERS:
                 self._history.setdefault((write.index, name), [(0, 0)]).append((write.shown, write.value))
 
-    def written(self, counter: int, name: str, step: int) -> tuple[int, int]:
-        """Since when a register has been what software last made it, and that; a hold clears all."""
+    def written(self, counter: int, name: str, step: int) -> tuple[int, int | None]:
+        """Since when a register has been what software last made it, and that, if it is known; a hold clears all."""
         history = self._history.get((counter, name), [(0, 0)])
         since, value = history[bisect_right(history, (step, 1 << 32)) - 1]
         place = bisect_right(self._holds, step) - 1
         held = self._holds[place] if place >= 0 else 0
+        if not since and place < 0 and not self._whole:
+            return 0, None
         return (since, value) if since >= held else (held, 0)
 
-    def at(self, counter: int, step: int) -> dict[str, int]:
-        """All registers of a counter."""
-        return {name: self.written(counter, name, step)[1] for name in _COUNTER_REGISTERS}
+    def at(self, counter: int, step: int) -> dict[str, int] | None:
+        """All registers of a counter; None if one is not known."""
+        values = {name: self.written(counter, name, step)[1] for name in _COUNTER_REGISTERS}
+        known = {name: value for name, value in values.items() if value is not None}
+        return known if len(known) == len(values) else None
 
 
-def _words(flits: Sequence[int], offset: int, length: int) -> list[tuple[int, int]]:
+def _words(flits: Sequence[int], offset: int, length: int) -> _Words:
     """Memory words of `length` bytes from byte `offset` of the first: (mask, content), most significant byte first."""
     content = b"".join(flit.to_bytes(FLIT_BYTES, "big") for flit in flits)[:length]
     image = bytes(offset) + content

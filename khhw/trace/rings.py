@@ -100,6 +100,10 @@ def fetches(waves: Waves, node: str, parameters: Parameters, writes: Iterable[Wr
     ports = members(memory_signature(parameters))
     reads, addresses = transfers(waves, f"{node}.memory__read", _part(ports, "read"))
     answers, words = transfers(waves, f"{node}.memory__data", _part(ports, "data"))
+    if len(reads) and not waves.from_start:
+        # Answers to what was asked for before.
+        early = int(np.searchsorted(answers, reads[0], side="right"))
+        answers, words = answers[early:], words[early:]
     hold = waves.signal(f"{node}.hold", 1)
     resets = [Write(step, step, _HOLD, 0, 1) for step, level in zip(hold.starts.tolist(), hold.values, strict=True)
               if level]

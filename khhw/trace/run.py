@@ -9,9 +9,9 @@ from khhw.files import read_json
 from khhw.machine.file import MachineFile
 from khhw.node import Shape
 from khhw.trace.accesses import host_writes, owner_writes
-from khhw.trace.policy import PolicyHistory
+from khhw.trace.policy import Policy, PolicyHistory
 from khhw.trace.reception import NodeReception
-from khhw.trace.rings import fetches, messages
+from khhw.trace.rings import Message, fetches, messages
 from khhw.trace.torus import Lanes, TorusPacket, follow_all
 from khhw.trace.tree import TreePacket, TreeSighting, follow_tree
 from khhw.trace.waves import Waves, find_waves
@@ -69,15 +69,25 @@ class Run:
     @cached_property
     def policies(self) -> list[PolicyHistory]:
         """What the guards were told, by rank."""
-        return [PolicyHistory(self.shape, rank, self.parameters,
-                              owner_writes(self.waves, f"node_{rank}", self.parameters))
-                for rank in range(self.shape.nodes)]
+        return [self._policy(rank) for rank in range(self.shape.nodes)]
+
+    def _policy(self, rank: int) -> PolicyHistory:
+        if rank not in self.waves.ranks:
+            return PolicyHistory(self.shape, rank, self.parameters, [], Policy(known=False))
+        node = f"node_{rank}"
+        writes = owner_writes(self.waves, node, self.parameters)
+        first = None if self.waves.from_start else Policy(
+            known=False, hold=bool(self.waves.signal(f"{node}.hold", 1).at(0)))
+        return PolicyHistory(self.shape, rank, self.parameters, writes, first)
 
     @cached_property
     def packets(self) -> list[TorusPacket]:
-        """All packets of the torus, in the order they left the network interfaces."""
-        sent = []
+        """All packets of the torus, in the order they were first seen; mostly, as they left the network interfaces."""
+        sent: list[dict[tuple[int, int], Message]] = []
         for rank in range(self.shape.nodes):
+            if rank not in self.waves.ranks:
+                sent.append({})
+                continue
             node = f"node_{rank}"
             writes = host_writes(self.waves, node, self.parameters)
             sent.append(messages(fetches(self.waves, node, self.parameters, writes), self.lanes[rank].from_ni))

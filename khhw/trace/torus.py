@@ -78,8 +78,8 @@ class Delivery:
         Behind it; None if it was refused or dropped.
     index : int
         Among what passed on this lane.
-    reason : Reason
-        Why it was refused.
+    reason : Reason or None
+        Why it was refused; None if the waves do not tell.
     held : bool
         The node was in hold: it was dropped.
     """
@@ -89,7 +89,7 @@ class Delivery:
     ejected: Sighting
     passed: Sighting | None
     index: int
-    reason: Reason
+    reason: Reason | None
     held: bool
 
 
@@ -100,28 +100,31 @@ class TorusPacket:
     Parameters
     ----------
     source, lane : int
-        Rank, injection lane.
+        Rank, injection lane. Of a stray the rank in its header, or -1 if that is none.
     offered : Sighting
-        As it left the network interface.
+        As it left the network interface; a stray where it was first seen.
     stamped : Sighting or None
         As it left the egress guard; None if it was refused.
-    reason : Reason
-        Why it was refused there.
+    reason : Reason or None
+        Why it was refused there; None if the waves do not tell.
     message : Message or None
         What it is a part of; None if its descriptor was not seen.
     hops : list of Hop
         In the order of time.
     deliveries : list of Delivery
+    stray : bool
+        It was first seen on a cable or in front of an ingress guard: its way before is not in the waves.
     """
 
     source: int
     lane: int
     offered: Sighting
     stamped: Sighting | None
-    reason: Reason
+    reason: Reason | None
     message: Message | None
     hops: list[Hop] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
+    stray: bool = False
 
 
 class Lanes:
@@ -131,12 +134,14 @@ class Lanes:
     ----------
     waves : Waves
     rank : int
+        If it is not in the waves, nothing passed.
     parameters : Parameters
     """
 
     def __init__(self, waves: Waves, rank: int, parameters: Parameters) -> None:
         def port(name: str) -> list[list[Sighting]]:
-            return [stream(waves, f"node_{rank}.{name}__{lane}") for lane in range(parameters.lanes)]
+            return [stream(waves, f"node_{rank}.{name}__{lane}") if rank in waves.ranks else []
+                    for lane in range(parameters.lanes)]
 
         self.from_ni, self.to_router, self.from_router, self.to_ni = map(
             port, ("from_ni", "to_router", "from_router", "to_ni"))
@@ -157,7 +162,8 @@ def follow_all(
     waves: Waves, shape: Shape, lanes: Sequence[Lanes], policies: Sequence[PolicyHistory],
     messages: Sequence[dict[tuple[int, int], Message]],
 ) -> list[TorusPacket]:
-    """All packets of a run with their ways, in the order they left the network interfaces.
+    """All packets of a run with their ways, in the order they were first seen: as they left the network interfaces, or
+    strays.
 
     Parameters
     ----------
@@ -172,6 +178,8 @@ def follow_all(
     router = _Routers(waves, shape, lanes, policies)
     for packet in sorted((p for p in packets if p.stamped), key=lambda p: p.stamped.begin if p.stamped else 0):
         router.follow(packet)
+    if len(waves.ranks) < shape.nodes or not waves.from_start:
+        packets = sorted([*packets, *router.strays()], key=lambda packet: (packet.offered.begin, packet.source))
     return packets
 
 
@@ -197,6 +205,7 @@ class _Routers:
     def __init__(
         self, waves: Waves, shape: Shape, lanes: Sequence[Lanes], policies: Sequence[PolicyHistory],
     ) -> None:
+        self._shape = shape
         self._lanes = lanes
         self._policies = policies
         self._neighbour = {(rank, direction): there for rank, direction, there in cables(shape.sizes)}
@@ -204,8 +213,8 @@ class _Routers:
         self._ejected: list[dict[_Key, list[_Ejected]]] = [defaultdict(list) for _ in lanes]
         self._passed = [[behind(before, after) for before, after in zip(node.from_router, node.to_ni, strict=True)]
                         for node in lanes]
-        for rank, direction in self._neighbour:
-            for sighting in cable(waves, f"node_{rank}.tx__{int(direction)}"):
+        for (rank, direction), there in self._neighbour.items():
+            for sighting in _on_cable(waves, rank, direction, there):
                 self._links[rank][_key(sighting)].append((sighting, direction))
         for rank, node in enumerate(lanes):
             for lane, sightings in enumerate(node.from_router):
@@ -221,9 +230,39 @@ class _Routers:
     def follow(self, packet: TorusPacket) -> None:
         """Fill in the way of a packet that left its egress guard."""
         assert packet.stamped is not None
-        key = _key(packet.stamped)
-        copies = bool(unpack(Header, packet.stamped.flits[0])["deposit"])
-        rank, port, arrived = packet.source, None, packet.stamped  # type: int, Direction | None, Sighting
+        self._go(packet, packet.source, None, packet.stamped)
+
+    def strays(self) -> Iterator[TorusPacket]:
+        """Packets of which no part that was seen belongs to one that was followed, in the order they were seen."""
+        links = [(link[0], rank, link) for rank, found in enumerate(self._links)
+                 for places in found.values() for link in places]
+        ejected = [(left[0], rank, left) for rank, found in enumerate(self._ejected)
+                   for places in found.values() for left in places]
+        for sighting, rank, place in sorted([*links, *ejected], key=lambda seen: (seen[0].begin, seen[1])):
+            key = _key(sighting)
+            packet = TorusPacket(self._source(sighting), -1, sighting, sighting, Reason.NONE, None, stray=True)
+            if len(place) == 3:
+                if place in self._ejected[rank][key]:
+                    self._ejected[rank][key].remove(place)
+                    packet.deliveries.append(self._deliver(rank, *place))
+                    yield packet
+            elif place in self._links[rank][key]:
+                self._links[rank][key].remove(place)
+                direction = place[1]
+                packet.hops.append(Hop(rank, None, sighting, direction, sighting))
+                self._go(packet, self._neighbour[rank, direction], Direction(direction ^ 1), sighting)
+                yield packet
+
+    def _source(self, sighting: Sighting) -> int:
+        try:
+            return self._shape.rank_of_id(unpack(Header, sighting.flits[0])["source"])
+        except ValueError:
+            return -1
+
+    def _go(self, packet: TorusPacket, rank: int, port: Direction | None, arrived: Sighting) -> None:
+        """Follow a packet from where it came to the router of a node."""
+        key = _key(arrived)
+        copies = bool(unpack(Header, arrived.flits[0])["deposit"])
         while True:
             link = _first(self._links[rank][key], arrived)
             ejected = _first(self._ejected[rank][key], arrived)
@@ -249,6 +288,13 @@ class _Routers:
         held = policy.at(ejected.begin).hold
         reason = Reason.NONE if held else policy.ingress_reason(ejected.flits[0], ejected.begin)
         return Delivery(rank, lane, ejected, None, -1, reason, held)
+
+
+def _on_cable(waves: Waves, rank: int, direction: Direction, there: int) -> list[Sighting]:
+    """What a cable carried, as the end of it that is in the waves has it."""
+    if rank in waves.ranks:
+        return cable(waves, f"node_{rank}.tx__{int(direction)}")
+    return cable(waves, f"node_{there}.rx__{direction ^ 1}") if there in waves.ranks else []
 
 
 def _first(places: list[_Place], arrived: Sighting) -> _Place | None:

@@ -61,9 +61,9 @@ class TreePacket:
 
 
 def follow_tree(waves: Waves, shape: Shape) -> list[TreePacket]:
-    """All packets that entered the tree, in that order."""
+    """All packets that entered the tree at a node in the waves, or from outside, in that order."""
     packets = [TreePacket(None, None, sighting) for sighting in _outside(waves, "owner_in")]
-    for node in range(shape.nodes):
+    for node in sorted(waves.ranks):
         packets += _sent(waves, node)
     packets.sort(key=lambda packet: (packet.entered.begin, -1 if packet.source is None else packet.source))
     places = list(_places(waves, shape))
@@ -99,7 +99,7 @@ def _sent(waves: Waves, rank: int) -> Iterator[TreePacket]:
 
 
 def _places(waves: Waves, shape: Shape) -> Iterator[tuple[int | None, str, dict[_Key, list[Sighting]]]]:
-    for rank in range(shape.nodes):
+    for rank in sorted(waves.ranks):
         node = f"node_{rank}"
         cables = {"parent_tx": "up", "local_in": "here"}
         cables |= {f"child_tx__{side}": name for side, name in enumerate(("left", "right"))
@@ -107,7 +107,8 @@ def _places(waves: Waves, shape: Shape) -> Iterator[tuple[int | None, str, dict[
         for port, what in cables.items():
             yield rank, what, _by_key(tree_cable(waves, f"{node}.{port}"))
         yield rank, "ring", _by_key(stream(waves, f"{node}.console_in"))
-    yield None, "down", _by_key(tree_cable(waves, "node_0.parent_rx"))
+    if 0 in waves.ranks:
+        yield None, "down", _by_key(tree_cable(waves, "node_0.parent_rx"))
     yield None, "outside", _by_key(_outside(waves, "owner_out"))
 
 

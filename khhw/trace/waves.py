@@ -1,8 +1,10 @@
 """The waves of a run: signals of the fabric by name, one value a cycle."""
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from khhw.errors import RequestError
+from khhw.machine.waves import WAVES_NAMES
 from rtl.fabric import Fabric
 
 __all__ = ["Steps", "Wave", "Waves", "find_waves"]
@@ -17,7 +20,7 @@ __all__ = ["Steps", "Wave", "Waves", "find_waves"]
 Steps = npt.NDArray[np.int64]
 """Numbers of simulated clock cycles, counted from 0; time that was skipped has none."""
 
-_NAMES = ("dump.fst", "dump.vcd")
+_NODE = re.compile(rf"{Fabric.module_name}\.node_(\d+)\.irq")
 
 
 def find_waves(folder: Path) -> Path:
@@ -30,10 +33,10 @@ def find_waves(folder: Path) -> Path:
     """
     if not folder.is_dir():
         raise RequestError(f"{folder} is no folder; khhw trace takes that of a run (khhw run FILE --waves -o DIR)")
-    for name in _NAMES:
+    for name in WAVES_NAMES:
         if (folder / name).is_file():
             return folder / name
-    raise RequestError(f"{folder} holds no waves ({' or '.join(_NAMES)}): run the machine again with "
+    raise RequestError(f"{folder} holds no waves ({' or '.join(WAVES_NAMES)}): run the machine again with "
                        f"khhw run FILE --waves -o {shlex.quote(str(folder))}")
 
 
@@ -107,6 +110,16 @@ class Waves:
     def steps(self) -> int:
         """Simulated cycles."""
         return len(self.cycles)
+
+    @property
+    def from_start(self) -> bool:
+        """Whether they begin with the first cycle of the run: nothing came before them."""
+        return not self.cycles[0]
+
+    @cached_property
+    def ranks(self) -> frozenset[int]:
+        """The nodes in them."""
+        return frozenset(int(found[1]) for name in self._variables if (found := _NODE.fullmatch(name)))
 
     def step_of(self, cycle: int) -> int:
         """The step in which the machine's time is `cycle`, or the last before."""

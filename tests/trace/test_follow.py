@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,7 +114,8 @@ class TestWays:
         cables = {f"node_{rank}.tx__0": sightings for rank, sightings in links.items()}
         monkeypatch.setattr(torus, "cable", lambda _, prefix: cables.get(prefix, []))
         policies = [PolicyHistory(self.SHAPE, rank, SMALL, []) for rank in range(4)]
-        return follow_all(None, self.SHAPE, nodes, policies, [{}] * 4)
+        whole = SimpleNamespace(ranks=frozenset(range(4)), from_start=True)
+        return follow_all(whole, self.SHAPE, nodes, policies, [{}] * 4)
 
     def test_a_deposit_packet_leaves_copies(self, monkeypatch: pytest.MonkeyPatch) -> None:
         here, there = (seal(pack(Header, x=2, vc=2, deposit=1, hint=hint)) for hint in (0x20, 0))

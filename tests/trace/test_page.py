@@ -14,9 +14,9 @@ SHOWN = shown()
 
 
 @pytest.fixture
-def folders(folder: Path, pair_folder: Path) -> dict[str, Path]:
+def folders(folder: Path, pair_folder: Path, medium_folder: Path) -> dict[str, Path]:
     """By the name the page gives them."""
-    return {"out/pair": pair_folder, "out/traced": folder}
+    return {"out/pair": pair_folder, "out/traced": folder, "out/medium": medium_folder}
 
 
 @pytest.mark.parametrize("number", range(len(SHOWN)))
@@ -27,7 +27,7 @@ def test_shown_is_printed(number: int, folders: dict[str, Path], capsys: pytest.
 
 
 def test_there_is_something_to_compare() -> None:
-    assert len(SHOWN) == 3
+    assert len(SHOWN) == 4
 
 
 def test_a_message_takes_what_memcached_is_counted_with(pair_folder: Path) -> None:

@@ -20,6 +20,7 @@ from khhw.host.transport import BusError
 from khhw.sim.bridge import RESET_CYCLES
 from khhw.sim.engine.back_door import BackDoor
 from khhw.sim.engine.library import Condition, Ranks, Reason, load_library, pointer, view
+from khhw.sim.engine.wave_writer import NEVER, WaveWriter
 from rtl.fabric import cables, check_shape, check_table, straps_of
 from rtl.formats import Straps, pack
 from rtl.parameters import ParameterError, Parameters
@@ -27,7 +28,6 @@ from rtl.signatures import HOST_ADDRESS_BITS
 
 __all__ = ["NEVER", "PIECE_NODE_CYCLES", "Engine", "Vector", "evaluator_for", "usable_cores"]
 
-NEVER = (1 << 64) - 1
 NOTHING = Reason(0)
 _UNDER_WAY = -2
 _VECTORS = ("irq", "held", "quiescent", "listening", "irq_before", "held_before")
@@ -54,7 +54,7 @@ def evaluator_for(nodes: int) -> str:
     return "lanes" if nodes >= ENOUGH_FOR_LANES and not missing_for_lanes() else "verilated"
 
 
-class Engine(BackDoor):
+class Engine(BackDoor, WaveWriter):
     """N nodes, at the beginning of a cycle.
 
     Parameters
@@ -97,7 +97,7 @@ class Engine(BackDoor):
         self.shape = shape
         self.nodes = math.prod(shape)
         try:
-            self._library = load_library(build.library)
+            self._library = load_library(build.library, waves=bool(build.waves))
         except OSError as error:
             raise RequestError(f"cannot load the engine {build.library}: {error}. Remove {build.folder} and it is "
                                "built again") from error

@@ -64,15 +64,23 @@ _INTERFACE: dict[str, tuple[Any, ...]] = {
     "khhw_evaluations": (c_uint64, c_void_p),
     "khhw_bytes": (c_size_t, c_void_p),
 }
+_WAVES: dict[str, tuple[Any, ...]] = {
+    "khhw_write_waves": (
+        c_int, c_void_p, c_char_p, c_char_p, c_int, c_void_p, c_uint64, c_uint64, c_uint64),
+    "khhw_close_waves": (None, c_void_p),
+}
+"""What a build for waves has besides."""
 
 
-def load_library(path: Path) -> ctypes.CDLL:
+def load_library(path: Path, *, waves: bool = False) -> ctypes.CDLL:
     """The functions of a compiled engine.
 
     Parameters
     ----------
     path : Path
         Of the shared library.
+    waves : bool
+        It was built for waves.
 
     Raises
     ------
@@ -80,7 +88,7 @@ def load_library(path: Path) -> ctypes.CDLL:
         If it cannot be loaded.
     """
     library = ctypes.CDLL(str(path))
-    for name, (result, *arguments) in _INTERFACE.items():
+    for name, (result, *arguments) in (_INTERFACE | (_WAVES if waves else {})).items():
         function = getattr(library, name)
         function.restype = result
         function.argtypes = arguments

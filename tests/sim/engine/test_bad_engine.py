@@ -68,11 +68,6 @@ def test_a_full_disk_is_named_and_leaves_nothing_that_counts(tmp_path: Path, mon
     assert not (tmp_path / "engine" / "half").exists()
 
 
-def test_waves_are_cocotbs(tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match="writes no waves; leave out --engine native"):
-        Machine.load(PAIR, engine="native").run(tmp_path, waves=True)
-
-
 def test_there_are_two_engines() -> None:
     with pytest.raises(RequestError, match="no engine 'fast'; there are cocotb, native"):
         Machine.load(PAIR, engine="fast")  # type: ignore[arg-type]

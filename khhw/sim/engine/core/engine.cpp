@@ -185,6 +185,18 @@ int khhw_read_name(khhw_engine* engine, int rank, const char* name, size_t row, 
 void khhw_sign(khhw_engine* engine, int on) { engine->torus.sign_cables(on); }
 const uint64_t* khhw_signatures(khhw_engine* engine) { return engine->torus.signatures().data(); }
 
+#ifdef KHHW_WAVES
+int khhw_write_waves(khhw_engine* engine, const char* file, const char* name, int count, const int32_t* ranks,
+                     uint64_t first, uint64_t end, uint64_t origin) {
+    return engine->torus.write_waves(file, name, {{ranks, ranks + count}, first, end, origin});
+}
+
+void khhw_close_waves(khhw_engine* engine) {
+    engine->settle();
+    engine->torus.close_waves();
+}
+#endif
+
 uint64_t khhw_evaluations(const khhw_engine* engine) { return engine->torus.evaluations(); }
 size_t khhw_bytes(const khhw_engine*) { return khhw::Torus::bytes(); }
 

@@ -84,6 +84,14 @@ int khhw_read_name(khhw_engine *engine, int rank, const char *name, size_t row, 
 void khhw_sign(khhw_engine *engine, int on);
 const uint64_t *khhw_signatures(khhw_engine *engine);
 
+#ifdef KHHW_WAVES
+/* Waves of `count` nodes, below a scope `name`, from cycle `first` to the one before `end`, to a file in whose time cycle
+   0 is at `origin`. In cycle 0. Returns whether the file can be written. The cycle in which it is closed is the last. */
+int khhw_write_waves(khhw_engine *engine, const char *file, const char *name, int count, const int32_t *ranks,
+                     uint64_t first, uint64_t end, uint64_t origin);
+void khhw_close_waves(khhw_engine *engine);
+#endif
+
 /* Cells that were evaluated so far, and bytes of state of one. */
 uint64_t khhw_evaluations(const khhw_engine *engine);
 size_t khhw_bytes(const khhw_engine *engine);

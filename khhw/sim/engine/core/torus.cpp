@@ -103,6 +103,12 @@ void Torus::settle_root() {
 }
 
 void Torus::edge(uint64_t next) {
+#ifdef KHHW_WAVES
+    if (waves_) {
+        show_waves();
+        wake_for_waves(next);
+    }
+#endif
     ending_ = now_;
     now_ = next;
     if (pool_.size() == 1 || busy_ < kWorthSharing * pool_.size()) {

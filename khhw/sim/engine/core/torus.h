@@ -10,6 +10,9 @@
 #include "ports.h"
 #include "signature.h"
 #include "thread_pool.h"
+#ifdef KHHW_WAVES
+#include <torus_waves.h>
+#endif
 
 namespace khhw {
 
@@ -49,6 +52,12 @@ class Torus {
     void poke(int rank, uint64_t address, size_t length, const uint8_t* from);
     // A register by name, most significant byte first. Returns the number of bits, or -1 if there is none.
     int read_name(int rank, const char* name, size_t row, uint8_t* to, size_t limit);
+#ifdef KHHW_WAVES
+    // Write waves from now, cycle 0, on, below a scope of this name. False if the file cannot be written.
+    bool write_waves(const char* file, const char* name, WaveWindow window);
+    // The present cycle is the last one.
+    void close_waves();
+#endif
 
   private:
     // What nodes answer to `serve`.
@@ -113,6 +122,11 @@ class Torus {
     bool signing_ = false;
     std::vector<uint64_t> signatures_;
     std::vector<Signing> signings_;
+#ifdef KHHW_WAVES
+    void show_waves();
+    void wake_for_waves(uint64_t next);
+    std::unique_ptr<TorusWaves> waves_;
+#endif
 };
 
 }  // namespace khhw
