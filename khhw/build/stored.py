@@ -100,7 +100,8 @@ def clean(
     limit = time.time() - unused_days * 86400
     chosen = [each for each in stored() if each.used <= limit and (
         not names or any(_means(name, each.name) for name in names))]
-    gone, kept = [], []
+    gone: list[Stored] = []
+    kept: list[Stored] = []
     for each in chosen:
         removed = not each.in_use if dry_run else remove(each.folder)
         (gone if removed else kept).append(each)
