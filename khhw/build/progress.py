@@ -9,10 +9,14 @@ from khhw.estimate import Span
 
 __all__ = ["Begun", "OnBegin"]
 
-_VERILATED = 0.25
+# The three make the share of 11 builds, of 8 to 41 files of C++, differ from the share of their time by 0.13 at most,
+# and by 0.25 where one file is nearly all.
+_VERILATED = 0.1
 """Share of a build that is done when there is C++ to compile."""
-_SLOW = 0.3
-"""Verilator has code that runs once compiled without optimisation: so much of the time for a byte of the other code."""
+_HEADERS = 1.5e6
+"""Headers are compiled first, which takes as long as so many bytes of C++."""
+_SLOW = 0.15
+"""Verilator has code that runs once compiled without optimisation: of its bytes so many count."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +54,20 @@ class Begun:
     @property
     def done(self) -> float:
         """About what share is done, from 0 to 1, by the C++ that is compiled already; 0 before there is any."""
-        total = compiled = 0.0
+        total, compiled, begun = _HEADERS, 0.0, False
         try:
             if not any(self.folder.rglob("*.mk")):
                 return 0.0
             for source in self.folder.rglob("V*.cpp"):
                 work = source.stat().st_size * (_SLOW if "__Slow" in source.name else 1.0)
                 total += work
-                compiled += work * source.with_suffix(".o").is_file()
+                if source.with_suffix(".o").is_file():
+                    compiled += work
+                    begun = True
         except OSError:
             # It was cleared away meanwhile.
             return 1.0
-        return _VERILATED + (1 - _VERILATED) * compiled / total if total else 0.0
+        return _VERILATED + (1 - _VERILATED) * (compiled + _HEADERS * begun) / total
 
 
 OnBegin = Callable[[Begun], None]

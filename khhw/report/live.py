@@ -82,7 +82,7 @@ class LiveView:
         """A kind this view has no use for."""
 
     def _on_converting(self, _event: dict[str, Any]) -> None:
-        self._describe("converting the RTL", plain=False)
+        self._describe("converting the RTL, unless that was done before")
 
     def _on_building(self, event: dict[str, Any]) -> None:
         begun = Begun(Path(event["folder"]), event["build"], event["size"])

@@ -139,13 +139,13 @@ def test_a_build_is_followed_by_what_is_compiled(folder):
     assert progress.look().low == pytest.approx(80, rel=0.01)
     names = [f"Vtop__{number}" for number in range(8)]
     for name in names:
-        (folder / "x" / f"{name}.cpp").write_bytes(bytes(1000))
+        (folder / "x" / f"{name}.cpp").write_bytes(bytes(200_000))
     (folder / "x" / "Vtop.mk").touch()
     for number, name in enumerate(names):
         clock.now += 30 if number == 0 else 10
         (folder / "x" / f"{name}.o").touch()
         left = progress.look()
-        assert progress.share == pytest.approx(0.25 + 0.75 * (number + 1) / 8)
+        assert progress.share == pytest.approx(0.1 + 0.9 * (1.5 + 0.2 * (number + 1)) / 3.1)
     assert left == Left(0.0, 0.0)
 
 
