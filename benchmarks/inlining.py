@@ -16,10 +16,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from khhw import __version__
 from khhw.build.backends import VARIANTS, control_file
 from khhw.build.design import Design, convert
 from khhw.build.toolchain import require_tools
+from khhw.commands.output import report
 from rtl.fabric import NODE_MODULE
 
 __all__ = ["main"]
@@ -46,7 +46,7 @@ def main(shape: str = "2x2x2") -> None:
     design = convert("rtl.fabric:Fabric", {"shape": [int(size) for size in shape.split("x")]})
     plain = replace(design, no_inline=(NODE_MODULE,), public=tuple(s for s in design.public if s.name == "ram"))
     results = {"blocks shared": generated(design), "node shared": generated(plain)}
-    print(json.dumps({"version": __version__, "parameters": {"shape": shape}, "results": results}, indent=1))
+    print(json.dumps(report(results, parameters={"shape": shape}), indent=1))
 
 
 if __name__ == "__main__":

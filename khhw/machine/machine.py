@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 from khhw._version import __version__
 from khhw.build.cache import build_root
 from khhw.build.engine import build_engine
+from khhw.build.provenance import provenance
 from khhw.build.simulator import Simulation
 from khhw.errors import RequestError
 from khhw.kernels.image import build_image
@@ -165,7 +166,7 @@ class Machine:
         record = process.results.get("record", {})
         details = [process.message, *process.outcome.get("waiting", []), *process.outcome.get("stuck", [])]
         return Results(
-            version=__version__, name=self.file.name, state=state, command=command, seed=seed,
+            version=__version__, provenance=provenance(), name=self.file.name, state=state, command=command, seed=seed,
             message="" if state == "done" else "\n".join(details),
             parameters=self.file.model_dump(mode="json"), build=build, engine=self.engine,
             signature="".join(f"{value:016x}" for value in process.outcome.get("signature", [])),

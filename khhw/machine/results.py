@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from khhw.build.provenance import Provenance
+
 __all__ = [
     "Attack", "Breakdown", "ConsoleLine", "LatencySample", "LatencySummary", "Load", "Matrix", "MemcachedPoint",
     "OwnRecord", "RefusalRecord", "Results", "RunRecord", "State",
@@ -230,6 +232,8 @@ class Results(_Model):
 
     version: str
     """Of khhw."""
+    provenance: Provenance | None = None
+    """Sources, computer and tools; null in files of khhw from before it was kept."""
     name: str
     """Of the machine."""
     state: State

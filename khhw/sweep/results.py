@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from khhw.build.provenance import Provenance
+
 __all__ = ["FILE", "CurveSaturation", "Row", "SweepResults"]
 
 FILE = "sweep.json"
@@ -118,6 +120,8 @@ class SweepResults(_Model):
 
     version: str
     """Of khhw."""
+    provenance: Provenance | None = None
+    """Sources, computer and tools of this run of the sweep; points stored before it are of the same hardware."""
     seed: None = None
     """Points have their own."""
     parameters: dict[str, Any]

@@ -26,6 +26,7 @@ from typing import Any
 from khhw.build.cache import build_root, digest, file_digest, lock, write_atomically
 from khhw.build.design import convert
 from khhw.build.testbench import Options, Testbench, find_testbenches, run_testbench, variant_id
+from khhw.commands.output import report
 from khhw.errors import BuildError
 from khhw.mutants import Finder, Mutant, mutants_of, mutated
 
@@ -251,7 +252,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{len(mutants) - len(ordered)} mutants are left for the next run: the time is over")
         return 1
     if chosen.write:
-        RESULTS.write_text(json.dumps([asdict(outcome) for outcome in ordered], indent=1) + "\n")
+        kept = report([asdict(outcome) for outcome in ordered], also=["testbenches", "tests"])
+        RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
         PAGE.write_text(table(ordered))
     unseen = [outcome for mutant, outcome in zip(mutants, ordered, strict=True)
               if not outcome.killer and mutant.finder is Finder.TESTBENCH]
