@@ -5,7 +5,7 @@ import re
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +148,8 @@ def run_logged(command: Sequence[str], folder: Path, environment: Mapping[str, s
 
 
 def _flat(design: Design) -> str:
-    """Control file for one node: what is public, but nothing kept apart. Its parts are not used twice."""
-    lines = control_file(design).splitlines()
-    left_out = "no_inline", f'public_flat_rw -module "{design.top}"'
-    return "\n".join(line for line in lines if not line.startswith(left_out))
+    """Control file for one node: what is public, but no ports, and nothing kept apart. Its parts are not used twice."""
+    return control_file(replace(design, ports=(), shared={}))
 
 
 def _one_clock(folder: Path, top: str) -> bool:
