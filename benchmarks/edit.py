@@ -24,11 +24,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from khhw import __version__
 from khhw.build.cache import build_root
 from khhw.build.design import convert
 from khhw.build.simulator import Simulation
 from khhw.build.testbench import Options, find_testbenches, run_testbench
+from khhw.commands.output import report
 from khhw.machine.design import design_of
 from khhw.machine.machine import EngineName, Machine
 
@@ -150,8 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(json.dumps(clock.steps))
         return 0
     results = {name: measured(name) for name in chosen.what or WHAT}
-    print(json.dumps({"version": __version__, "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 1),
-                      "edited": EDITED, "results": results}, indent=1))
+    print(json.dumps(report(results) | {"load": round(os.getloadavg()[0], 1), "edited": EDITED}, indent=1))
     return 0 if all(result["holds"] for result in results.values()) else 1
 
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from khhw import __version__
 from khhw.bench.cosim import spread
 from khhw.bench.engine import FEW, WARM_UP, lap, node_parameters, settle, traffic_point
 from khhw.build import toolchain
 from khhw.build.cache import build_once, build_root, digest
 from khhw.build.design import convert
 from khhw.build.engine import EngineBuild, VerilatedRecipe, build_engine
+from khhw.commands.output import report
 from khhw.sim.engine import Engine
 from khhw.sim.engine.opening import open_up
 from khhw.traffic.measure import set_generating, start_traffic
@@ -105,7 +105,7 @@ def main() -> None:
         Variant("two threads", verilated, 2), Variant("lanes", lanes, 1), Variant("lanes, two threads", lanes, 2)]
     print("measuring", file=sys.stderr)
     results = measure(variants, shape, asked.load, asked.rounds, asked.seconds)
-    print(json.dumps({"version": __version__, "parameters": vars(asked), "results": results}, indent=1))
+    print(json.dumps(report(results, parameters=vars(asked), also=["benchmarks/engine_steps.py"]), indent=1))
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
     python -m benchmarks.same_machine docs/results/talk.json out/talk/results.json
 
 Compared is all that results hold, the signature of every node among it: results of another schema are read as this
-version reads them. Not compared are wall times, the version, and how the run was asked for. The first differences
-are listed with their places; the exit code is 1 if there are any. ``--keep`` makes the second file the kept one: for a
-change that means to change what the machine does.
+version reads them. Not compared are wall times, version and provenance, and how the run was asked for. The first
+differences are listed with their places; the exit code is 1 if there are any. ``--keep`` makes the second file the
+kept one: for a change that means to change what the machine does.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from khhw.machine.results import Results
 
 __all__ = ["EXCEPTIONS", "differences", "main"]
 
-EXCEPTIONS = ("version", "wall_seconds", "command")
+EXCEPTIONS = ("version", "provenance", "wall_seconds", "command")
 """Keys of results, at any depth, that do not say what the machine did."""
 _SHOWN = 20
 

@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from khhw import __version__
+from khhw.commands.output import report
 from khhw.machine.machine import Machine
 
 __all__ = ["campaign", "machine_text"]
@@ -106,8 +106,8 @@ def main() -> int:
         file.write_text(machine_text(unchecked=options.unchecked), encoding="utf-8")
         result = campaign(file, options.reads, options.seed)
     if options.json:
-        print(json.dumps({"version": __version__, "seed": options.seed, "parameters": vars(options), "build": "fast",
-                          "cpu_model": "ideal", "results": [result]}))
+        print(json.dumps(report(
+            [result], seed=options.seed, parameters=vars(options), build="fast", cpu_model="ideal")))
     else:
         counts = (f"{value:,} {name}" for name, value in result.items() if name != "complaints")
         print(", ".join(counts), *result["complaints"], sep="\n")

@@ -14,7 +14,7 @@ from amaranth.lib.wiring import In, Out, connect
 from rtl.clone import clone
 from rtl.formats import Direction, Straps
 from rtl.misr import CABLES, NodeSignature
-from rtl.node import PARTS, Node
+from rtl.node import Node
 from rtl.parameters import ParameterError, Parameters
 from rtl.signatures import AxiLite, TreeStream
 from rtl.torus.coordinates import ID_BITS, coordinate_of, id_bits, neighbour_of
@@ -119,21 +119,16 @@ class Fabric(wiring.Component):
     extra_modules : dict of str to Component
         The node, to be converted beside the fabric under the name it is instantiated by.
     public_signals : tuple of (str, str)
-        Module and variable of what a simulator must keep: the node memories for their back door, and the
-        straps, which would otherwise be folded into a different program for each node.
+        Module and variable of what a simulator must keep: the node memories for their back door.
     observable_signals : tuple of (str, str)
         What a simulator shall keep if it is there, to say where packets are; see :meth:`rtl.node.Node.observables`.
     untraced_scopes : tuple of str
         What waves leave out: everything below the blocks of a node. A block's testbench traces all of it.
-    no_inline : tuple of str
-        Modules whose instances a simulator shall keep apart, so that nodes share their program;
-        ``benchmarks/inlining.py`` measures what that is worth.
     """
 
     module_name = "khhw_fabric"
-    public_signals = ((f"{NODE_MODULE}.memory", "ram"), (NODE_MODULE, "straps"))
+    public_signals = ((f"{NODE_MODULE}.memory", "ram"),)
     untraced_scopes = (f"{module_name}.node_*.*.*",)
-    no_inline = tuple(f"{NODE_MODULE}.{block}" for block in (*PARTS, "tree", "endpoint"))
 
     def __init__(self, shape: Shape, parameters: Parameters, parts=None, *, signatures: bool = False):
         self.shape = check_shape(tuple(shape))

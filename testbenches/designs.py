@@ -80,9 +80,6 @@ class RouterTorus(wiring.Component):
         self.shapes = {"x".join(map(str, shape)): tuple(shape) for shape in shapes}
         original = CabledRouter(router(parameters))
         self.extra_modules = {"torus_router": original}
-        # Verilator shares the code of all instances only if no wire from outside is merged into one of them.
-        self.public_signals = [("torus_router", "__".join(map(str, path)))
-                               for path, member, _ in original.signature.flatten(original) if member.flow is In]
         ports = {}
         for name, shape in self.shapes.items():
             lanes = math.prod(shape) * self.lanes

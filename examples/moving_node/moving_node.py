@@ -85,7 +85,8 @@ def told(found: dict[str, Any], seed: int, window: int) -> dict[str, Any]:
     return report(
         {"start": start, "cycles": cycles, "window": window, "changes": found["changes"], "refused": found["refused"],
          "clients": clients},
-        seed=seed, parameters={**machine, "engine": found["engine"]}, build="fast", cpu_model=machine["host"]["cpu"])
+        seed=seed, parameters={**machine, "engine": found["engine"]}, build="fast", cpu_model=machine["host"]["cpu"],
+        also=["examples/moving_node"])
 
 
 def main() -> int:

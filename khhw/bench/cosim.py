@@ -31,7 +31,9 @@ Lap = Mapping[str, float]
 Tell = Callable[[str], None]
 
 
-def measure(machine: Machine, *, repeat: int, seconds: float, seed: int, tell: Tell) -> dict[str, Any]:
+def measure(
+    machine: Machine, *, repeat: int, seconds: float, seed: int, tell: Tell, builds: Sequence[str] = BUILDS,
+) -> dict[str, Any]:
     """Build both ways, run all loads on both in turns.
 
     Parameters
@@ -46,6 +48,8 @@ def measure(machine: Machine, *, repeat: int, seconds: float, seed: int, tell: T
         Of the machine.
     tell : callable
         Called with what is being done.
+    builds : sequence of str
+        Of :data:`BUILDS`.
 
     Returns
     -------
@@ -57,11 +61,11 @@ def measure(machine: Machine, *, repeat: int, seconds: float, seed: int, tell: T
     BuildError
         If a build or a run fails.
     """
-    builds = {}
-    for name in BUILDS:
+    made = {}
+    for name in builds:
         tell(f"building: {name}")
         design = design_of(machine.file, machine.folder)
-        builds[name] = Simulation(design=design, stock=name == "stock").build()
+        made[name] = Simulation(design=design, stock=name == "stock").build()
     # Jumps are off: a skipped cycle is not a simulated one.
     asked = machine.request(seed)
     request = replace(asked, entry="khhw.bench.programs:timed", options=replace(asked.options, jump=False),
@@ -70,13 +74,13 @@ def measure(machine: Machine, *, repeat: int, seconds: float, seed: int, tell: T
     record = RunRecord()
     with tempfile.TemporaryDirectory() as scratch:
         for number in range(repeat):
-            for name, build in builds.items():
+            for name, build in made.items():
                 tell(f"run {number + 1} of {repeat}: {name}")
                 result = _run(build, request, Path(scratch) / name, seed)
                 for load, lap in result.results["laps"].items():
                     laps[name, load].append(lap)
                 record = RunRecord.model_validate(result.results["record"])
-    return summary(laps, builds, record)
+    return summary(laps, made, record)
 
 
 def _run(build: SimulationBuild, request: Request, folder: Path, seed: int) -> ProcessResult:

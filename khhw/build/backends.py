@@ -39,8 +39,7 @@ class Variant:
 
 
 _DEBUG = Variant(
-    # Without the last one instances of a module in a torus share no code.
-    ("--assert", "--x-assign", "unique", "--x-initial", "unique", "-fno-dfg-scoped"), ("OPT_FAST=-O1", "OPT_SLOW="),
+    ("--assert", "--x-assign", "unique", "--x-initial", "unique"), ("OPT_FAST=-O1", "OPT_SLOW="),
     ("+verilator+rand+reset+2", "+verilator+seed+{seed}"))
 
 VARIANTS: Mapping[str, Variant] = {
@@ -57,13 +56,17 @@ VARIANTS: Mapping[str, Variant] = {
 
 def control_file(design: Design, waves: bool = False) -> str:
     """Verilator control file that makes the ports and the design's public signals visible."""
+    # What may be written from outside is an input: logic behind it is evaluated whenever anything may have changed.
+    visible = [(design.top, port.name, port.is_input) for port in design.ports]
+    visible += [(signal.module, signal.name, signal.writable) for signal in design.public]
+    # Instances share code only if nothing of what they are connected to is merged into one of them.
+    visible += [(module, name, False) for module, inputs in design.shared.items() for name in inputs]
     lines = ["`verilator_config"]
-    lines += [f'public_flat_rw -module "{design.top}" -var "{port.name}"' for port in design.ports]
-    lines += [f'public_flat_{"rw" if signal.writable else "rd"} -module "{signal.module}" -var "{signal.name}"'
-              for signal in design.public]
+    lines += [f'public_flat_{"rw" if writable else "rd"} -module "{module}" -var "{name}"'
+              for module, name, writable in visible]
     if waves:
         lines += [f'tracing_off -scope "{scope}"' for scope in design.untraced]
-    lines += [f'no_inline -module "{module}"' for module in design.no_inline]
+    lines += [f'no_inline -module "{module}"' for module in design.shared]
     # What is no signal of the source, is constant, or is the same net as one that counts.
     lines += [f'coverage_off -file "*/{file}" -lines {first}-{last}'
               for file, where in design.source_of_lines.items() for first, last in where["uncounted"]]
@@ -164,8 +167,12 @@ class LeanBackend(Backend):
         self.verilator = toolchain.require_tools()
 
     def tool(self) -> object:
-        return [self._library(), self.variant.options, self.variant.make, VERILATOR_OPTIONS,
+        return [self._library(), self._options, self.variant.make,
                 inspect.getsource(LeanVerilator._build_command)]
+
+    @property
+    def _options(self) -> Sequence[str]:
+        return [*self.variant.options, *(SHARING if self.design.shared else ()), *VERILATOR_OPTIONS]
 
     def _library(self) -> object:
         """What Verilator's own library compiled to depends on: how waves are written, where they are."""
@@ -191,7 +198,7 @@ class LeanBackend(Backend):
             # Make would compile these again, because they depend on the makefile that is about to be written.
             objects = [shutil.copy2(compiled, folder) for compiled in sorted(kept.glob(RUNTIME))]
             runner.make_options = [f"--old-file={compiled.name}" for compiled in map(Path, objects)]
-        self._build(runner, folder, [control, *self.design.sources], [*self.variant.options, *VERILATOR_OPTIONS])
+        self._build(runner, folder, [control, *self.design.sources], self._options)
         build_once(kept, self._library(), lambda kept: _copy_runtime(folder, kept))
         for left in (*folder.glob("*.gch"), *folder.glob("*.o")):
             # Nothing is compiled here again; a precompiled header alone takes 90 MB.
@@ -253,6 +260,11 @@ class IcarusBackend(Backend):
 
 VERILATOR_OPTIONS = ("-Wno-fatal", "-Wno-lint", "-Wno-style", "-CFLAGS", "-std=c++20")
 """Converted Verilog is linted where it is released, not at each build."""
+
+
+SHARING = ("-fno-dfg-scoped", "-fno-table")
+"""Without these, instances of a module share no code: wires of one are merged into another, and look-up tables have
+numbers of their own in each. ``benchmarks/sharing.py`` measures what that is worth."""
 
 
 RUNTIME = "verilated*.o"

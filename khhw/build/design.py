@@ -86,8 +86,8 @@ class Design:
         Signals below the top that are public too.
     untraced : tuple of str
         Scopes, with wildcards, that waves leave out.
-    no_inline : tuple of str
-        Modules whose instances share code in a Verilator build.
+    shared : mapping of str to tuple of str
+        Modules whose instances share code in a Verilator build, and their inputs.
     places : pathlib.Path or None
         File that says where in the Amaranth source the Verilog comes from, of a design that was converted so.
     request : Request or None
@@ -98,7 +98,7 @@ class Design:
     sources: tuple[Path, ...]
     ports: tuple[Port, ...] = ()
     public: tuple[PublicSignal, ...] = ()
-    no_inline: tuple[str, ...] = ()
+    shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untraced: tuple[str, ...] = ()
     places: Path | None = None
     warnings: tuple[str, ...] = field(default=(), compare=False)
@@ -125,7 +125,7 @@ class Design:
             sources=tuple(folder / name for name in facts["sources"]),
             ports=tuple(Port(**port) for port in facts["ports"]),
             public=tuple(PublicSignal(**signal) for signal in facts["public"]),
-            no_inline=tuple(facts["no_inline"]),
+            shared={module: tuple(inputs) for module, inputs in facts["shared"].items()},
             untraced=tuple(facts["untraced"]),
             places=folder / PLACES if (folder / PLACES).is_file() else None,
             warnings=tuple(facts["warnings"]),
@@ -149,10 +149,9 @@ def convert(
         names; other values are passed by keyword, an argument called ``parts`` with each ``module:Name`` in it
         replaced by what it names. The component may have these attributes:
         ``module_name`` (its Verilog name), ``extra_modules`` (dict of name to a component that it
-        instantiates by that name, each converted to a file of its own and not inlined), ``public_signals``
-        (iterable of module and variable name), ``observable_signals`` (the same, but only
-        to be read, and only those that are there), ``no_inline`` (names of modules) and
-        ``untraced_scopes`` (what waves leave out).
+        instantiates by that name, each converted to a file of its own, so that instances share code),
+        ``public_signals`` (iterable of module and variable name), ``observable_signals`` (the same, but only
+        to be read, and only those that are there) and ``untraced_scopes`` (what waves leave out).
     values : mapping, optional
         JSON values.
     path : sequence of pathlib.Path

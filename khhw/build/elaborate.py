@@ -110,7 +110,8 @@ def describe(
         "public": [{"module": module, "name": name, "writable": writable}
                    for signals, writable in ((public, True), (observable, False)) for module, name in signals],
         "untraced": list(getattr(component, "untraced_scopes", ())),
-        "no_inline": sorted({*extra, *getattr(component, "no_inline", ())}),
+        "shared": {name: ["__".join(map(str, path)) for path, member, _ in part.signature.flatten(part)
+                          if member.flow is wiring.In] for name, part in sorted(extra.items())},
     }, source
 
 

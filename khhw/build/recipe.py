@@ -5,7 +5,7 @@ import re
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,8 @@ class Recipe(ABC):
         return {}
 
     def control(self, design: Design) -> str:
-        """Verilator control file of a design: what is public, but nothing kept apart. Its parts are not used twice."""
-        lines = control_file(design).splitlines()
-        left_out = "no_inline", f'public_flat_rw -module "{design.top}"'
-        return "\n".join(line for line in lines if not line.startswith(left_out))
+        """Verilator control file of one node: what is public, but no ports. Nothing in it is shared."""
+        return control_file(replace(design, ports=(), shared={}))
 
     @abstractmethod
     def prepare(self, folder: Path) -> Sequence[str]:

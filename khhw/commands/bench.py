@@ -18,7 +18,7 @@ from khhw.commands.bench_guard import add_guard
 from khhw.commands.bench_isolation import add_isolation
 from khhw.commands.shapes import shape_of
 
-__all__ = ["add_arguments", "cosim", "engine", "run"]
+__all__ = ["add_arguments", "cosim", "engine", "print_cosim", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--machine", type=Path, metavar="FILE", help="machine file whose phases are the loads "
                      "(default: the talk's machine with probe, latency and memcached)")
     one.add_argument("--seed", type=int, help="of everything random (default: the machine file's)")
+    one.add_argument("--no-stock", action="store_true",
+                     help="leave out the ratio, and with it many minutes of building")
     one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     one.set_defaults(measure=cosim)
     _add_engine(benchmarks)
@@ -61,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def cosim(arguments: argparse.Namespace) -> int:
     """``khhw bench cosim``."""
-    from khhw.bench.cosim import LOADS, measure
+    from khhw.bench.cosim import BUILDS, LOADS, measure
     from khhw.commands.output import report
     from khhw.errors import RequestError
     from khhw.machine.machine import Machine
@@ -70,7 +72,8 @@ def cosim(arguments: argparse.Namespace) -> int:
         raise RequestError("--repeat takes a number from 1, --seconds one above 0")
     machine = Machine.load(arguments.machine or LOADS)
     seed = machine.file.seed if arguments.seed is None else arguments.seed
-    found = measure(machine, repeat=arguments.repeat, seconds=arguments.seconds, seed=seed, tell=_tell)
+    found = measure(machine, repeat=arguments.repeat, seconds=arguments.seconds, seed=seed, tell=_tell,
+                    builds=("lean",) if arguments.no_stock else BUILDS)
     parameters = {"machine": machine.file.model_dump(mode="json"), "repeat": arguments.repeat,
                   "seconds": arguments.seconds}
     results = found.pop("results")
@@ -78,7 +81,7 @@ def cosim(arguments: argparse.Namespace) -> int:
         common = report(results, seed=seed, parameters=parameters, build="fast", cpu_model=machine.file.host.cpu)
         print(json.dumps(common | found, indent=1))
     else:
-        _print_cosim(results, found)
+        print_cosim(results, found)
     return 0
 
 
@@ -128,11 +131,13 @@ def _tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _print_cosim(results: list[dict[str, Any]], rest: dict[str, Any]) -> None:
+def print_cosim(results: list[dict[str, Any]], rest: dict[str, Any]) -> None:
+    """The table of ``khhw bench cosim``, of `results` and the `rest` of :func:`khhw.bench.cosim.summary`."""
     speed = {(row["build"], row["load"]): row["cycles_per_second"]["median"] for row in results}
     print(f"{'load':<12} {'lean':>12} {'stock':>12}   ratio   cycles a second, median of {results[0]['samples']}")
-    for load, ratio in rest["ratio"].items():
-        print(f"{load:<12} {speed['lean', load]:>12,} {speed['stock', load]:>12,} {ratio['wall']:>6.1f}x")
+    for load in [load for build, load in speed if build == "lean"]:
+        print(f"{load:<12} {speed['lean', load]:>12,}"
+              + (f" {speed['stock', load]:>12,} {rest['ratio'][load]['wall']:>6.1f}x" if load in rest["ratio"] else ""))
     for name, taken in rest["build_seconds"].items():
         if taken:
             print(f"{name} build: {taken['wall_seconds']:g} s, {taken['cpu_seconds']:g} s of CPU")

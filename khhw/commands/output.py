@@ -1,21 +1,25 @@
 """The one object that ``--json`` prints."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from khhw._version import __version__
+from khhw.build.provenance import provenance
 
 __all__ = ["in_ascii", "report"]
 
 
 def report(
     results: Any, *, seed: int | None = None, parameters: Mapping[str, Any] | None = None, build: str | None = None,
-    cpu_model: str | None = None,
+    cpu_model: str | None = None, also: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """What every command's JSON has: who made it, with what, and `results`. None where a key has no meaning."""
-    return {"version": __version__, "seed": seed, "parameters": dict(parameters or {}), "build": build,
-            "cpu_model": cpu_model, "results": results}
+    """What every command's JSON has: who made it, where and with what, and `results`. None where a key has no meaning.
+
+    `also` names what it depends on beside khhw's packages, see :func:`khhw.build.provenance.provenance`.
+    """
+    return {"version": __version__, "provenance": provenance(also).model_dump(), "seed": seed,
+            "parameters": dict(parameters or {}), "build": build, "cpu_model": cpu_model, "results": results}
 
 
 def in_ascii(text: str) -> str:

@@ -9,6 +9,7 @@ from khhw._version import __version__
 from khhw.build.cache import build_root, digest
 from khhw.build.engine import build_engine
 from khhw.build.progress import OnBegin
+from khhw.build.provenance import provenance
 from khhw.build.simulator import Simulation
 from khhw.errors import RequestError
 from khhw.files import writable_folder
@@ -211,7 +212,7 @@ class Machine:
         failures = process.results.get("failures", [])
         details = [process.message, *failures, *process.outcome.get("waiting", []), *process.outcome.get("stuck", [])]
         return Results(
-            version=__version__, name=self.file.name, state=state, command=command, seed=seed,
+            version=__version__, provenance=provenance(), name=self.file.name, state=state, command=command, seed=seed,
             message="" if state == "done" else "\n".join(details),
             parameters=self.file.model_dump(mode="json"), build=build, engine=self.engine,
             signature="".join(f"{value:016x}" for value in process.outcome.get("signature", [])),

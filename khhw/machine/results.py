@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
+from khhw.build.provenance import Provenance
 from khhw.errors import named
 from khhw.files import read_text
 
@@ -238,6 +239,8 @@ class Results(_Model):
 
     version: str
     """Of khhw."""
+    provenance: Provenance | None = None
+    """Sources, computer and tools; null in files of khhw from before it was kept."""
     name: str
     """Of the machine."""
     state: State

@@ -34,7 +34,7 @@ print(results.latency().shape)  # samples x (source, destination, hops, bytes, c
 ```
 
 Files of khhw from before there were [measurements of one's own](measurements.md) have no `own` in `results`;
-`Results.read` takes them as files with none. All other keys are the same."""
+`Results.read` takes them as files with none; older ones have no `provenance`. All other keys are the same."""
 
 _MACHINE_FILE = """\
 A machine file is TOML. It says what is built (torus, node, parts), who may send to whom

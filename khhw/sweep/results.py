@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from khhw.build.provenance import Provenance
 from khhw.files import read_text
 
 __all__ = ["FILE", "CurveSaturation", "Row", "SweepResults"]
@@ -120,6 +121,8 @@ class SweepResults(_Model):
 
     version: str
     """Of khhw."""
+    provenance: Provenance | None = None
+    """Sources, computer and tools of this run of the sweep; points stored before it are of the same hardware."""
     seed: None = None
     """Points have their own."""
     parameters: dict[str, Any]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from khhw._version import __version__
+from khhw.build.provenance import provenance
 from khhw.estimate import Remaining
 from khhw.sweep.backend import ENGINE, Backend, identify, measured
 from khhw.sweep.builds import Builds, reason_of
@@ -96,9 +97,9 @@ class Sweep:
         if failed and state == "done":
             state, message = "failed", f"{failed} of {len(rows)} points failed"
         return SweepResults(
-            version=__version__, parameters=self.spec.model_dump(mode="json"), source=str(self.source),
-            state=state, message=message, reused=self._reused, wall_seconds=time.monotonic() - began, results=rows,
-            saturation=list(self._plan.saturation()))
+            version=__version__, provenance=provenance(), parameters=self.spec.model_dump(mode="json"),
+            source=str(self.source), state=state, message=message, reused=self._reused,
+            wall_seconds=time.monotonic() - began, results=rows, saturation=list(self._plan.saturation()))
 
     def _complete(self, store: Store, missing: Sequence[Point]) -> tuple[Literal["done", "failed", "interrupted"], str]:
         """Build and measure; how it ended."""

@@ -13,6 +13,7 @@ import pytest
 from khhw.bench import cosim
 from khhw.build.simulator import BuildTime, Simulation, SimulationBuild
 from khhw.cli import main
+from khhw.commands import bench
 from khhw.machine.machine import Machine
 from khhw.machine.results import LatencySample, RunRecord
 
@@ -103,6 +104,13 @@ def test_ratios_are_of_medians(tmp_path: Path) -> None:
     assert found["results"][0]["cycles_per_second"] == {"median": 500, "min": 100, "max": 1000}
     assert found["results"][1]["cycles_per_cpu_second"]["median"] == 8000
     assert found["build_seconds"] == {"stock": None, "lean": None}
+
+
+def test_one_build_alone_has_no_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    found = cosim.summary({("lean", "idle"): [lap(1000, 2.0)]}, {}, RunRecord())
+    assert found["ratio"] == {} and [row["build"] for row in found["results"]] == ["lean"]
+    bench.print_cosim(found.pop("results"), found)
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [["idle", "500"]]
 
 
 def test_a_build_remembers_what_it_took(measured: dict[str, Any], tmp_path: Path) -> None:

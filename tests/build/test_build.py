@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,16 @@ class TestConvert:
         assert [source.name for source in design.sources] == ["two.v", "summer.v"]
         assert "module summer" not in design.sources[0].read_text()
         assert 'no_inline -module "summer"' in control_file(design)
+
+    def test_only_what_may_be_written_is_an_input(self):
+        """Logic behind what may be written is evaluated again and again; inputs of instances are kept apart, too."""
+        lines = control_file(convert("running_sum:Two", path=[PROJECT], strict=True)).splitlines()
+        kinds = {tuple(re.findall(r'"(.*?)"', line)): line.split()[0] for line in lines if "-var" in line}
+        assert {kinds["two", name] for name in ("clk", "rst", "i__valid", "i__payload", "o__ready")} == {
+            "public_flat_rw"}
+        assert {kinds["two", name] for name in ("i__ready", "o__valid", "o__payload")} == {"public_flat_rd"}
+        assert {kinds["summer", name] for name in ("i__valid", "i__payload", "o__ready")} == {"public_flat_rd"}
+        assert kinds["summer", "o__payload"] == "public_flat_rw", "it is among public_signals"
 
     def test_converts_again_only_when_a_source_changed(self, tmp_path, monkeypatch):
         source = tmp_path / "own_sum.py"

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from khhw.build.provenance import provenance
 from khhw.machine.machine import Machine
 from khhw.machine.results import Results
 from tests.machine.machines import NODES, PROBE, ROOT, domains, matrix_of, phase, said, write_machine
@@ -44,8 +45,9 @@ def test_the_same_seed_gives_the_same_results(
         results = Machine.load(tokens, engine="native").run(tmp_path / f"run{number}", seed=seed)
         assert results.passed, results.message
         assert Results.read(tmp_path / f"run{number}" / "results.json") == results
+        assert results.provenance == provenance()
         assert [lines[0] for lines in spoken(results, "tokens")] == expected_tokens(seed)
-        runs.append(results.model_dump(exclude={"wall_seconds"}))
+        runs.append(results.model_dump(exclude={"wall_seconds", "provenance"}))
     first, again, other = runs
     assert first == again
     assert first["results"]["matrix"] == other["results"]["matrix"]

@@ -171,7 +171,7 @@ class TestCommand:
     def test_json(self, folders, capsys):
         assert main(["report", str(folders / "base"), str(folders / "mine"), "-o", str(folders / "j"), "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
-        assert set(found) == {"version", "seed", "parameters", "build", "cpu_model", "results"}
+        assert set(found) == {"version", "provenance", "seed", "parameters", "build", "cpu_model", "results"}
         assert {number["per_cent"] for number in found["results"]["numbers"]
                 if "RDMA" in number["where"] and number["quantity"] == "median, cycles"} == {-10.0}
 

@@ -186,7 +186,7 @@ def _key(mutant: Mutant, benches: Sequence[Testbench]) -> str:
 @functools.cache
 def _committed() -> dict[str, Outcome]:
     """What earlier runs wrote, by key."""
-    found = json.loads(RESULTS.read_text())["outcomes"] if RESULTS.is_file() else []
+    found = json.loads(RESULTS.read_text())["results"]["outcomes"] if RESULTS.is_file() else []
     return {each["key"]: Outcome(**each) for each in found}
 
 
@@ -243,7 +243,8 @@ def write(benches: Sequence[Testbench]) -> None:
     """Write what is known of all mutants."""
     known = [found for mutant in all_mutants() if (found := _outcome(mutant, benches)[1])]
     left = len(all_mutants()) - len(known)
-    RESULTS.write_text(json.dumps({"left": left, "outcomes": [asdict(each) for each in known]}, indent=1) + "\n")
+    found = {"left": left, "outcomes": [asdict(each) for each in known]}
+    RESULTS.write_text(json.dumps(report(found, also=["testbenches"]), indent=1) + "\n")
     PAGE.write_text(table(known, left))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from khhw.build.provenance import provenance
 from khhw.cli import main
 from khhw.sweep.grid import curves
 from khhw.sweep.reading import load
@@ -40,6 +41,7 @@ def test_tiny_form_runs(tmp_path, capfd):
     assert main(["sweep", str(tmp_path / "tiny.toml"), "-o", str(tmp_path / "out"), "--workers", "1"]) == 0
     assert "done" in capfd.readouterr().out
     results = SweepResults.read(tmp_path / "out" / "sweep.json")
+    assert results.provenance == provenance()
     rows = {(row.pattern, row.load): row for row in results.results}
     assert set(rows) == {(pattern, load) for pattern in ("uniform", "neighbour") for load in (0.2, 0.9)}
     for row in rows.values():

@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import khhw
 from khhw.build.design import convert
 from khhw.build.engine import build_engine
 from khhw.build.simulator import Simulation
+from khhw.commands.output import report
 from khhw.sim.engine.process import NativeMachine
 from khhw.sim.process import ProcessResult, Request, Simulator, run
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ROOT / "docs" / "results" / "engine-equality.json"
+SEED = 7
+"""Of the traffic."""
 WINDOW = 4096
 """Cycles between two looks while a difference is searched for."""
 
@@ -112,7 +114,7 @@ def assert_equal(first: ProcessResult, second: ProcessResult) -> None:
 def traffic(shape: Sequence[int], *, probability: float, packets: int, cycles: int) -> Request:
     """Every node sends `packets` packets of all lengths to all others, `probability` a cycle."""
     nodes = shape[0] * shape[1] * shape[2]
-    arguments = {"shape": list(shape), "seed": 7, "probability": probability, "shares": [1 / 8] * 8,
+    arguments = {"shape": list(shape), "seed": SEED, "probability": probability, "shares": [1 / 8] * 8,
                  "packets": packets, "channel": 0, "pattern": "UNIFORM", "cycles": cycles}
     return Request(entry="traffic_programs:run", arguments=arguments, nodes=nodes, memory_bytes=65536)
 
@@ -146,8 +148,9 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "out" / "engine-equality")
     asked = parser.parse_args()
     found = saturated(asked.shape, asked.folder, packets=asked.packets, tell=lambda text: print(text, file=sys.stderr))
-    RESULTS.write_text(json.dumps({"version": khhw.__version__, "command": "python -m tests.sim.engine.both", **found},
-                                  indent=1) + "\n")
+    kept = report(found, seed=SEED, parameters={"shape": asked.shape, "packets": asked.packets}, build="fast",
+                  also=["tests/sim/engine/both.py", "tests/rtl/traffic_programs.py"])
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
     print(json.dumps(found, indent=1))
 
 

@@ -13,7 +13,7 @@ from tests.machine.machines import TALK, domains, phase, run_once, write_pair
 from tests.machine.test_stuck import run as run_flooded
 from tests.sim.engine.both import first_difference, saturated
 
-WORDS_THAT_MAY_DIFFER = {"wall_seconds", "engine"}
+WORDS_THAT_MAY_DIFFER = {"wall_seconds", "engine", "provenance"}
 
 
 def told(results: Results) -> dict[str, object]:
