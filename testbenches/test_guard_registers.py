@@ -51,7 +51,7 @@ async def console_keys(dut):
     """What the owner writes is what the console endpoint gets, and what the tenant can read."""
     bench = Bench(dut)
     await bench.start()
-    for _ in range(8):
+    for _ in range(16):
         send, *keys = [bench.random.getrandbits(32) for _ in range(bench.parameters.receive_ids + 1)]
         listen = bench.random.getrandbits(bench.parameters.receive_ids)
         written = [("CONSOLE_RECEIVE_ID", key, index) for index, key in enumerate(keys)]

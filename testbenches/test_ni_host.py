@@ -209,6 +209,32 @@ async def console_packets_are_recorded(dut, pauses, latency):
 
 
 @cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def the_console_ring_is_set_up_anew_under_traffic(dut, pauses):
+    """A new place leaves the ring empty of what was on its way; what comes afterwards is recorded there."""
+    bench = Bench(dut, pauses, latency=3)
+    await bench.start()
+    draw, end = bench.random, bench.parameters.memory_bytes
+    stale = 0
+    for delay in range(0, 60, 2):
+        bench.console_in.send(_console(draw.randbytes(104)))
+        for _ in range(delay):
+            await RisingEdge(dut.clk)
+        base = draw.randrange(bench.data, end - RING_BYTES + 1, 32)
+        await bench.set("CONSOLE_BASE", base)
+        await bench.settle()
+        tail = await bench.get("CONSOLE_TAIL")
+        assert tail in (0, 128)
+        stale += not tail
+        packet = _console(draw.randbytes(40))
+        bench.console_in.send(packet)
+        await bench.settle()
+        assert bench.memory.dump(base + tail, 64) == packet.to_bytes()
+        assert await bench.get("CONSOLE_TAIL") == tail + 64
+    assert 3 < stale
+
+
+@cocotb.test()
 @cocotb.parametrize(pauses=list(PAUSES))
 async def text_is_sent(dut, pauses):
     """Text of any length to everybody or one place; one at a time; idle is an interrupt."""

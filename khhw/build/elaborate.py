@@ -104,7 +104,8 @@ def describe(
             # Verilator ignores a control file's line that matches nothing.
             raise RequestError(f"public_signals names {name!r} of module {module!r}, which the Verilog has not")
     observable = [signal for signal in getattr(component, "observable_signals", ()) if _has_signal(text, *signal)]
-    source = places and {"places": places.rows, "files": {name: where for name, (_, where) in converted.items()}}
+    where = {name: found for name, (_, found) in converted.items()}
+    source = None if places is None else {"places": places.rows, "files": where}
     return files, {
         "top": module_name(component), "sources": list(files), "ports": ports,
         "public": [{"module": module, "name": name, "writable": writable}

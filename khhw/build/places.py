@@ -128,9 +128,9 @@ class SourceMarks:
         cases = self.switches[switch].cases
         assigned = [content for content in cases[case].contents if isinstance(content, rtlil.Assignment)] \
             if case < len(cases) else []
-        places = {self.places.number(getattr(each, "khhw_location", None)) for each in assigned} - {None}
-        if places:
-            found["branches"][line] = sorted(places)
+        places = (self.places.number(getattr(each, "khhw_location", None)) for each in assigned)
+        if own := {place for place in places if place is not None}:
+            found["branches"][line] = sorted(own)
 
     @staticmethod
     def _declared(found: dict[str, Any], line: int, wire: Any) -> None:

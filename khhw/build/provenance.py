@@ -124,7 +124,8 @@ def _commit() -> tuple[str | None, bool | None]:
 
 def _git(root: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, encoding="utf-8", check=False)
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, encoding="utf-8",
+                              check=False)
     except OSError:
         return None
     return done.stdout if done.returncode == 0 else None

@@ -106,7 +106,7 @@ class Coverage:
     @property
     def modules(self) -> list[str]:
         """Python modules of the source, sorted."""
-        return sorted({each.module for each in (*self.lines, *self.toggles)})
+        return sorted({each.module for each in self.lines} | {each.module for each in self.toggles})
 
     @classmethod
     def of_run(cls, counts: Path, places: Path, bins: Path) -> "Coverage":
@@ -155,7 +155,8 @@ class _Reader:
         elif point.comment.startswith("cond_"):
             if (place := where["choices"].get(str(point.line))) is not None:
                 outcome = "true" if point.comment == "cond_then" else "false"
-                self._line(Line(*self._places[place], outcome), point.hits)
+                module, number = self._places[place]
+                self._line(Line(module, number, outcome), point.hits)
         elif point.lines:
             for place in where["branches"].get(str(point.lines[0]), ()):
                 self._line(Line(*self._places[place]), point.hits)

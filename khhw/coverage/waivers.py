@@ -55,7 +55,7 @@ class Waiver(BaseModel):
     only: Literal["rise", "fall", "true", "false"] | None = None
     reason: str = Field(min_length=10)
 
-    def parts(self, coverage: Coverage) -> Iterator[tuple[str, list[Item]]]:
+    def parts(self, coverage: Coverage) -> Iterator[tuple[str, Sequence[Item]]]:
         """Each thing that it is for, in words, and the items that are meant; nothing if the runs had no such module."""
         if self.module in coverage.modules:
             yield from ((f"line {text!r}", list(self._lines(text, coverage))) for text in self.lines)

@@ -26,6 +26,7 @@ from typing import Any
 from khhw.build.cache import build_root, digest, file_digest, lock, write_atomically
 from khhw.build.design import convert
 from khhw.build.testbench import Options, Testbench, find_testbenches, run_testbench, variant_id
+from khhw.commands.output import report
 from khhw.errors import BuildError
 from khhw.mutants import Finder, Mutant, mutants_of, mutated
 
