@@ -166,7 +166,8 @@ class Sweep:
                     clock.ended(point)
                     # Those on their way are asked for again until they are there.
                     known = {*running, *map(self._id, waiting)}
-                    waiting.extend(p for p in self._take_stored(store, point.at(0.0)) if self._id(p) not in known)
+                    needed = self._take_stored(store, self._plan.curve_of(point))
+                    waiting.extend(each for each in needed if self._id(each) not in known)
             left = sum(cost(curve) * self._plan.left(curve) for curve in self._curves)
             self.view.progress(Progress(self._plan.known, self._plan.known + sum(map(self._plan.left, self._curves)),
                                         clock.seconds_left(left)))
