@@ -231,7 +231,7 @@ async def the_console_ring_is_set_up_anew_under_traffic(dut, pauses):
         await bench.settle()
         assert bench.memory.dump(base + tail, 64) == packet.to_bytes()
         assert await bench.get("CONSOLE_TAIL") == tail + 64
-    assert 3 < stale
+    assert stale > 3
 
 
 @cocotb.test()

@@ -218,7 +218,7 @@ def _load(
              f"{case.chunks * CHUNK_BYTES} bytes, {load:g}")
         point = Point(
             shape=case.shape, build=Build(node=node, parts=tuple(GUARDS[guard].items())), pattern=case.pattern,
-            lengths=(case.chunks,), load=load, seed=seed, warmup=WARM_UP, cycles=cycles, drain=DRAIN, batches=1)
+            lengths=(case.chunks,), load=load, seed=seed, warmup=WARM_UP, cycles=cycles, drain=DRAIN, batches=10)
         with _open(case.shape, node, guard) as engine:
             found = measure_on(engine, point)
             counters = _counters(engine, node)

@@ -1,12 +1,13 @@
 """Which points a sweep needs next, and what all of them came to."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
+from khhw.statistics import half_width
 from khhw.sweep.results import CurveSaturation, Row
-from khhw.sweep.saturation import Found, Known, is_saturated, loads_needed, most_steps, outcome
+from khhw.sweep.saturation import Found, Known, is_precise, is_saturated, loads_needed, most_steps, outcome
 from khhw.sweep.spec import SweepSpec
-from khhw.sweep.statistics import half_width
 from khhw.sweep.store import Record
 from khhw.traffic.capacity import capacity
 from khhw.traffic.measurement import Measurement
@@ -18,6 +19,8 @@ _MEASURED = (
     "offered", "accepted", "accepted_ci95", "latency_mean", "latency_mean_ci95", "latency_p50", "latency_p99",
     "latency_max", "packets", "errors", "drained", "saturated", "simulated_cycles", "wall_seconds")
 """Columns of a row that a point without a measurement does not have."""
+_LONGER = 4
+"""How many times longer a point is measured whose measurement does not tell whether its load is carried."""
 
 
 def cost(point: Point) -> float:
@@ -46,13 +49,40 @@ class Plan:
         return sum(map(len, self._records.values()))
 
     def needed(self, curve: Point) -> list[Point]:
-        """Points of a curve to measure next; those that are being measured are among them."""
-        return [curve.at(load) for load in
-                loads_needed(self._spec.saturation, self._spec.grid.loads, self._measured(curve))]
+        """Points of a curve to measure next; those that are being measured are among them.
+
+        The loads of the grid, and no load; then again for longer those whose measurements do not tell, no load first as
+        the others are compared with it; then the search, which may come to more of these.
+        """
+        rule, records = self._spec.saturation, self._records[curve]
+        known = self._measured(curve)
+        wanted = loads_needed(rule, self._spec.grid.loads, known)
+        if len(wanted) > 1 or any(load in self._spec.grid.loads or load == rule.zero_load for load in wanted):
+            return [curve.at(load) for load in wanted]
+        zero = self._zero(curve)
+        if zero is not None and not is_precise(zero, rule.latency):
+            if longer := self._longer(records[rule.zero_load]):
+                return [longer]
+        again = [longer for load, point in known.items() if point is not None
+                 and is_saturated(point, zero, rule.latency) is None and (longer := self._longer(records[load]))]
+        return again or [curve.at(load) for load in wanted]
+
+    def _longer(self, record: Record) -> Point | None:
+        """The same point with more cycles; None beyond the bound."""
+        cycles = record.point.cycles * _LONGER
+        bound = self._spec.measure.cycles * self._spec.measure.extend
+        return replace(record.point, cycles=cycles) if cycles <= bound else None
+
+    def curve_of(self, point: Point) -> Point:
+        """The curve that a point is on."""
+        return replace(point.at(0.0), cycles=self._spec.measure.cycles)
 
     def add(self, record: Record) -> None:
-        """A point has ended."""
-        self._records[record.point.at(0.0)][record.point.load] = record
+        """A point has ended. Of a load that was measured again the longest counts."""
+        records = self._records[self.curve_of(record.point)]
+        before = records.get(record.point.load)
+        if before is None or before.point.cycles <= record.point.cycles:
+            records[record.point.load] = record
 
     def left(self, curve: Point) -> int:
         """Points of a curve that may still be needed."""
@@ -65,7 +95,7 @@ class Plan:
     def rows(self) -> Iterator[Row]:
         """A row a point that has ended, curve by curve, loads rising."""
         for curve, records in self._records.items():
-            zero = self._found(curve).zero_load_latency if self._spec.saturation.search else None
+            zero = self._zero(curve)
             for load, record in sorted(records.items()):
                 yield _row(record, zero, self._spec.saturation.latency,
                            "grid" if load in self._spec.grid.loads else "search")
@@ -80,6 +110,11 @@ class Plan:
                 **_of_curve(curve), state=found.state, zero_load_latency=found.zero_load_latency,
                 carried=found.carried, saturated=found.saturated,
                 accepted=None if found.accepted is None else found.accepted / unit)
+
+    def _zero(self, curve: Point) -> Measurement | None:
+        """What was measured at no load; None without a search, as it is then not measured, or means nothing."""
+        rule = self._spec.saturation
+        return self._measured(curve).get(rule.zero_load) if rule.search else None
 
     def _found(self, curve: Point) -> Found:
         return outcome(self._spec.saturation, self._spec.grid.loads, self._measured(curve))
@@ -98,7 +133,7 @@ def _of_curve(point: Point) -> dict[str, Any]:
                                                "parts")}, "capacity": _capacity(point)}
 
 
-def _row(record: Record, zero: float | None, limit: float, role: Literal["grid", "search"]) -> Row:
+def _row(record: Record, zero: Measurement | None, limit: float, role: Literal["grid", "search"]) -> Row:
     point = record.point
     common = {**_of_curve(point), "id": record.id, "state": record.state, "reason": record.reason, "role": role,
               "load": point.load, "warmup": point.warmup, "cycles": point.cycles, "drain": point.drain,
@@ -107,7 +142,7 @@ def _row(record: Record, zero: float | None, limit: float, role: Literal["grid",
     return Row.model_validate(common | _numbers(record.measurement, _capacity(point), zero, limit))
 
 
-def _numbers(found: Measurement | None, unit: float, zero: float | None, limit: float) -> dict[str, object]:
+def _numbers(found: Measurement | None, unit: float, zero: Measurement | None, limit: float) -> dict[str, object]:
     if found is None:
         return dict.fromkeys(_MEASURED)
     width = half_width([batch.accepted / unit for batch in found.batches])

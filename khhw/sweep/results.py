@@ -57,7 +57,7 @@ class Row(_Curve):
     warmup: int
     """Cycles before the measurement."""
     cycles: int
-    """Cycles of the measurement."""
+    """Cycles of the measurement; more than the specification's where these did not tell whether the load is carried."""
     drain: int
     """Cycles after it, at most."""
     batches: int
@@ -85,7 +85,7 @@ class Row(_Curve):
     drained: bool | None
     """All packets of the measurement arrived within `drain`."""
     saturated: bool | None
-    """The load is not carried; see `[saturation]`."""
+    """The load is not carried, see `[saturation]`; null where the measurement does not tell."""
     simulated_cycles: int | None
     """Cycles of all phases together."""
     wall_seconds: float | None
@@ -103,9 +103,9 @@ class Row(_Curve):
 class CurveSaturation(_Curve):
     """The highest load of a curve; all loads are in capacities."""
 
-    state: Literal["found", "above", "below", "failed", "unfinished"]
-    """`above`: the highest load is carried. `below`: no load is already saturated. `failed`: a point that the search
-    needs failed."""
+    state: Literal["found", "unclear", "above", "below", "failed", "unfinished"]
+    """`unclear`: measurements between `carried` and `saturated`, or of no load, do not tell. `above`: the highest load
+    is carried. `below`: no load is already saturated. `failed`: a point that the search needs failed."""
     zero_load_latency: float | None
     """Mean latency of no load, in cycles."""
     carried: float | None
@@ -150,6 +150,22 @@ class SweepResults(_Model):
     def failed(self) -> list[Row]:
         """Points without a measurement."""
         return [row for row in self.results if row.state == "failed"]
+
+    @property
+    def unclear(self) -> list[Row]:
+        """Points whose measurements do not tell whether their loads are carried."""
+        return [row for row in self.results if row.state == "done" and row.saturated is None]
+
+    @property
+    def remedy(self) -> str:
+        """What to raise if points are unclear, a sentence; empty if none are."""
+        if not self.unclear:
+            return ""
+        rows, measure = self.unclear, self.parameters["measure"]
+        few = min(row.packets or 0 for row in rows)
+        loads = ", ".join(f"{load:g}" for load in sorted({row.load for row in rows}))
+        return (f"Whether load {loads} is carried cannot be told from what was measured ({few:,} packets at the "
+                f"least); raise measure.cycles ({measure['cycles']}) or measure.extend ({measure.get('extend', 1)})")
 
     @classmethod
     def read(cls, path: Path | str) -> "SweepResults":

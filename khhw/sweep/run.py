@@ -169,7 +169,8 @@ class Sweep:
                     remaining.step(time.monotonic() - began[event.key], cost(point))
                     # Those on their way are asked for again until they are there.
                     known = {*running, *map(self._id, waiting)}
-                    waiting.extend(p for p in self._take_stored(store, point.at(0.0)) if self._id(p) not in known)
+                    needed = self._take_stored(store, self._plan.curve_of(point))
+                    waiting.extend(each for each in needed if self._id(each) not in known)
             work = sum(cost(curve) * self._plan.left(curve) for curve in self._curves)
             left = remaining.look(work, workers=workers, under_way=[
                 (time.monotonic() - began[key], cost(point)) for key, point in running.items()])

@@ -6,6 +6,9 @@ for it, or where the mean latency is above a multiple of that of no load, three 
 means; the last finds the same knee from below, before queues at the sources have grown. The ``sweep.sh`` of BookSim (N.
 Jiang et al., "A detailed and flexible cycle-accurate Network-on-Chip simulator", ISPASS 2013) also refines its step
 towards a latency limit.
+
+What is accepted and the latencies are known up to an interval. A load whose intervals do not tell is *unclear*: it is
+measured again for longer, up to a bound, and the search then goes on around it.
 """
 
 import math
@@ -17,13 +20,15 @@ from typing import Literal
 from khhw.sweep.spec import Saturation
 from khhw.traffic.measurement import Measurement
 
-__all__ = ["Found", "Known", "is_saturated", "loads_needed", "most_steps", "outcome"]
+__all__ = ["Found", "Known", "is_precise", "is_saturated", "loads_needed", "most_steps", "outcome"]
 
 Known = Mapping[float, Measurement | None]
 """Loads of one curve that were measured; None for one that failed."""
 
 _DIGITS = 6
 """Of a load that the search chooses."""
+_PRECISE = 0.1
+"""How much of the latency of no load its interval may be, to each side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +38,9 @@ class Found:
     Parameters
     ----------
     state : str
-        ``found``; ``above`` if the highest load is carried; ``below`` if no load is already saturated; ``failed`` if a
-        point that it needs failed; ``unfinished``.
+        ``found``; ``unclear`` if the measurements of loads between `carried` and `saturated`, or of no load, do not
+        tell which they are; ``above`` if the highest load is carried; ``below`` if no load is already saturated;
+        ``failed`` if a point that it needs failed; ``unfinished``.
     zero_load_latency : float or None
         Mean latency of no load, in cycles.
     carried, saturated : float or None
@@ -44,30 +50,48 @@ class Found:
         Flits a node and cycle accepted at `carried`.
     """
 
-    state: Literal["found", "above", "below", "failed", "unfinished"]
+    state: Literal["found", "unclear", "above", "below", "failed", "unfinished"]
     zero_load_latency: float | None = None
     carried: float | None = None
     saturated: float | None = None
     accepted: float | None = None
 
 
-def is_saturated(point: Measurement, zero_load_latency: float | None, limit: float) -> bool:
-    """Whether a network is saturated.
+def is_saturated(point: Measurement, zero: Measurement | None, limit: float) -> bool | None:
+    """Whether a network is saturated; None where the intervals of what was measured do not tell.
 
     Parameters
     ----------
     point : Measurement
         At some load.
-    zero_load_latency : float or None
-        Mean latency of no load, in cycles; without it, what is accepted decides alone.
+    zero : Measurement or None
+        At no load; without it, what is accepted decides alone.
     limit : float
-        How many times that is too much.
+        How many times the mean latency of no load is too much.
     """
-    if point.refused or not point.drained:
+    answers = [point.refused, None if point.drained else True]
+    if zero is not None and zero.latency_mean is not None and point.latency_mean is not None:
+        answers.append(_is_slow(point, zero, limit))
+    if True in answers:
         return True
-    if zero_load_latency is None or point.latency_mean is None:
+    return None if None in (answers[0], *answers[2:]) else False
+
+
+def _is_slow(point: Measurement, zero: Measurement, limit: float) -> bool | None:
+    if point is zero:
         return False
-    return point.latency_mean > limit * zero_load_latency
+    mean, half, least, reach = point.latency_mean, point.latency_half, zero.latency_mean, zero.latency_half
+    if mean is None or half is None or least is None or reach is None:
+        return None
+    return True if mean - half > limit * (least + reach) else False if mean + half <= limit * (least - reach) else None
+
+
+def is_precise(zero: Measurement, limit: float) -> bool:
+    """Whether the latency of no load is known well enough to compare others with."""
+    if is_saturated(zero, zero, limit) is None:
+        return False
+    mean, half = zero.latency_mean, zero.latency_half
+    return mean is None or (half is not None and half <= _PRECISE * mean)
 
 
 def loads_needed(rule: Saturation, grid: Sequence[float], known: Known) -> list[float]:
@@ -102,7 +126,7 @@ def outcome(rule: Saturation, grid: Sequence[float], known: Known) -> Found:
 
 
 def most_steps(rule: Saturation, grid: Sequence[float]) -> int:
-    """Points a search measures at most, on top of the grid."""
+    """Points a search measures at most, on top of the grid and of what loads that are unclear need."""
     if not rule.search:
         return 0
     loads = sorted({rule.zero_load, *(load for load in grid if load > rule.zero_load)} | {max(rule.highest, *grid)})
@@ -116,23 +140,25 @@ def _next_step(rule: Saturation, known: Known) -> "float | Found":
     zero = known[rule.zero_load]
     if zero is None or zero.latency_mean is None:
         return Found(state="failed")
-    latency = zero.latency_mean
+    def found(state: Literal["found", "unclear", "above", "below", "failed"], low: float | None,
+              high: float | None) -> Found:
+        below = known[low] if low is not None else None
+        return Found(state=state, zero_load_latency=zero.latency_mean, carried=low, saturated=high,
+                     accepted=below.accepted if below is not None else None)
 
-    def found(state: Literal["found", "above", "below", "failed"], low: float, high: float | None) -> Found:
-        below = known[low]
-        return Found(state=state, zero_load_latency=latency, carried=None if state == "below" else low, saturated=high,
-                     accepted=below.accepted if below is not None and state != "below" else None)
-
-    if is_saturated(zero, latency, rule.latency):
-        return found("below", rule.zero_load, rule.zero_load)
     measured = sorted((load, point) for load, point in known.items() if point is not None and load >= rule.zero_load)
-    high = next((load for load, point in measured if is_saturated(point, latency, rule.latency)), None)
-    low = max(load for load, _ in measured if high is None or load < high)
-    if high is None:
-        if low >= rule.highest:
-            return found("above", low, None)
+    answers = {load: is_saturated(point, zero, rule.latency) for load, point in measured}
+    if answers[rule.zero_load] is not False:
+        return found("below", None, rule.zero_load) if answers[rule.zero_load] else found("unclear", None, None)
+    high = next((load for load, answer in answers.items() if answer), None)
+    low = max(load for load, answer in answers.items() if answer is False and (high is None or load < high))
+    unclear = [load for load, answer in answers.items() if answer is None and low < load and (not high or load < high)]
+    if high is None and measured[-1][0] < rule.highest:
         return rule.highest if rule.highest not in known else found("failed", low, None)
-    if high - low <= rule.tolerance:
-        return found("found", low, high)
-    middle = round((low + high) / 2, _DIGITS)
-    return middle if middle not in known else found("failed", low, high)
+    for before, after in ((low, unclear[0] if unclear else high), (unclear[-1] if unclear else low, high)):
+        if before is not None and after is not None and after - before > rule.tolerance:
+            middle = round((before + after) / 2, _DIGITS)
+            return middle if middle not in known else found("failed", low, high)
+    if unclear:
+        return found("unclear", low, high)
+    return found("found", low, high) if high is not None else found("above", low, None)

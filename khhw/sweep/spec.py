@@ -52,6 +52,9 @@ class Measure(_Section):
     """Cycles after it, at most, until all packets have arrived."""
     batches: int = Field(default=10, ge=2, le=1000)
     """Parts of the measurement; with one seed, intervals are over their means."""
+    extend: int = Field(default=16, ge=1, le=1024)
+    """Where it does not tell whether a load is carried, it is made again with 4, 16, ... times the cycles, up to so
+    many times; 1: never."""
 
 
 class Saturation(_Section):

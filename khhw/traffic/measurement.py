@@ -4,14 +4,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["ACCEPTED_SHARE", "Batch", "Measurement"]
+from khhw.statistics import half_width
+
+__all__ = ["ACCEPTED_SHARE", "CONFIDENCE", "Batch", "Measurement"]
 
 ACCEPTED_SHARE = 0.95
 """A network that accepts less than this share of what is offered is saturated.
 
 In the steady state below saturation accepted and offered traffic are equal (W. J. Dally, B. Towles, *Principles and
-Practices of Interconnection Networks*, section 23.1); the rest is for the noise of a measurement.
+Practices of Interconnection Networks*, section 23.1).
 """
+
+CONFIDENCE = 0.99
+"""What an interval holds with that decides whether a network is saturated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,9 +84,19 @@ class Measurement:
     wall_seconds: float
 
     @property
-    def refused(self) -> bool:
-        """Less was accepted than :data:`ACCEPTED_SHARE` of what was offered."""
-        return self.accepted < ACCEPTED_SHARE * self.offered
+    def refused(self) -> bool | None:
+        """Whether less than :data:`ACCEPTED_SHARE` of what is offered is accepted; None where batches do not tell."""
+        surplus = [batch.accepted - ACCEPTED_SHARE * batch.offered for batch in self.batches]
+        half = half_width(surplus, CONFIDENCE)
+        if half is None:
+            return None
+        mean = self.accepted - ACCEPTED_SHARE * self.offered
+        return True if mean + half < 0 else False if mean - half >= 0 else None
+
+    @property
+    def latency_half(self) -> float | None:
+        """Half the interval of `latency_mean`, in cycles; None where the batches do not tell."""
+        return half_width([batch.latency_mean for batch in self.batches if batch.latency_mean is not None], CONFIDENCE)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, for JSON."""

@@ -43,7 +43,7 @@ class TestLines:
         assert place.accepted.mean == pytest.approx(sum(values) / 3)
         # Student's t of two degrees of freedom, and the deviation of three values.
         spread = (sum((value - place.accepted.mean) ** 2 for value in values) / 2) ** 0.5
-        assert place.accepted.half == pytest.approx(4.303 * spread / 3**0.5)
+        assert place.accepted.half == pytest.approx(4.302653 * spread / 3**0.5)
         found = [curve.carried for curve in results.saturation if curve.pattern == "tornado"]
         assert line.carried.mean == pytest.approx(sum(found) / 3)
 

@@ -29,7 +29,7 @@ def test_below_saturation():
     assert found.latency_mean == found.latency_p50 == found.latency_max == 20
     assert found.packets == pytest.approx(4 * 20_000 * 0.5 * UNIT / 32, rel=0.01)
     assert found.drained
-    assert not found.refused
+    assert found.refused is False
     assert 20_500 < found.cycles < model.now
     assert found.latency_p99 == 20
     assert len(found.batches) == 10

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from khhw.report.words import count
+from khhw.statistics import half_width
 from khhw.sweep.results import CurveSaturation, Row, SweepResults
-from khhw.sweep.statistics import half_width
 
 __all__ = ["Estimate", "Line", "Panel", "Place", "panels", "words_of_states"]
 
@@ -40,8 +40,8 @@ class Place:
         What was created, in capacities; mean over seeds. Less than `load` where nodes have nobody to send to.
     accepted : Estimate
         In capacities.
-    saturated : bool
-        For at least half of the seeds.
+    saturated : bool or None
+        For at least half of the seeds; None where those that do not tell could make it so.
     seeds : int
         That were measured.
     """
@@ -52,7 +52,7 @@ class Place:
     p99: float | None
     offered: float
     accepted: Estimate
-    saturated: bool
+    saturated: bool | None
     seeds: int
 
 
@@ -174,7 +174,8 @@ def _line(label: str, rows: Sequence[Row], seeds: int, saturation: tuple[CurveSa
     places = tuple(_place(load, group) for load, group in sorted(by_load.items())
                    if len(group) == seeds or any(row.role == "grid" for row in group))
     shown = {place.load for place in places}
-    carried = [curve.carried for curve in saturation if curve.state in ("found", "above") and curve.carried is not None]
+    carried = [curve.carried for curve in saturation
+               if curve.state in ("found", "unclear", "above") and curve.carried is not None]
     zero = [curve.zero_load_latency for curve in saturation if curve.zero_load_latency is not None]
     return Line(
         label=label, places=places, saturation=saturation,
@@ -195,7 +196,14 @@ def _place(load: float, rows: Sequence[Row]) -> Place:
     return Place(
         load=load, latency=latency, offered=fmean(row.offered or 0.0 for row in rows), accepted=taken, seeds=len(rows),
         p50=_mean([row.latency_p50 for row in rows]), p99=_mean([row.latency_p99 for row in rows]),
-        saturated=2 * sum(bool(row.saturated) for row in rows) >= len(rows))
+        saturated=_half([row.saturated for row in rows]))
+
+
+def _half(answers: Sequence[bool | None]) -> bool | None:
+    """Whether half of the answers are yes; None where it depends on those that are not known."""
+    if 2 * answers.count(True) >= len(answers):
+        return True
+    return None if 2 * (answers.count(True) + answers.count(None)) >= len(answers) else False
 
 
 def _estimate(values: Sequence[float]) -> Estimate:
@@ -211,6 +219,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def words_of_states(saturation: Sequence[CurveSaturation]) -> str:
     """How searches ended that found no load."""
     texts: Mapping[str, str] = {
+        "unclear": "where exactly it saturates cannot be told from what was measured",
         "above": "the highest load tried is carried", "below": "the lowest load is already saturated",
         "failed": "a point that the search needs failed", "unfinished": "the search has not ended"}
     states = [curve.state for curve in saturation if curve.state != "found"]

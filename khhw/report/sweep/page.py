@@ -13,8 +13,10 @@ from rtl.parameters import Parameters
 
 __all__ = ["sweep_page"]
 
-_STATES = {"found": "found", "above": "the highest load is carried", "below": "the lowest load is saturated",
+_STATES = {"found": "found", "unclear": "cannot be told",
+           "above": "the highest load is carried", "below": "the lowest load is saturated",
            "failed": "a point failed", "unfinished": "not ended"}
+_ANSWERS = {True: "yes", False: "no", None: "?"}
 
 
 def sweep_page(results: SweepResults, pictures: Sequence[tuple[Picture, Path]], command: str) -> str:
@@ -45,8 +47,10 @@ def _verdict(results: SweepResults) -> str:
     words = {"done": "Complete.", "failed": "Incomplete.", "interrupted": "Interrupted."}
     measured = sum(row.state == "done" for row in results.results)
     text = f"{count(measured, 'point')} measured, {results.reused} of them before this run of the sweep."
-    more = f" {results.message}." if results.message else ""
-    return (f'<p class="verdict">{html.verdict(results.state == "done", words[results.state])} '
+    more = "".join(f" {each}." for each in (results.message, results.remedy) if each)
+    good = results.state == "done" and not results.unclear
+    words["done"] = "Complete." if good else "Complete, with loads that cannot be told."
+    return (f'<p class="verdict">{html.verdict(good, words[results.state])} '
             f"{escape(text + more)}</p>")
 
 
@@ -71,8 +75,9 @@ def _saturation(results: SweepResults) -> list[str]:
     rule = results.parameters["saturation"]
     text = (f"Load is in capacities: what an ideal torus of the shape accepts of uniform traffic. A load is saturated "
             f"if less than 95 % of it is accepted, if packets do not arrive in the time there is for it, or if the "
-            f"mean latency is above {rule['latency']:g} times that at load {rule['zero_load']:g}. Bisection ends when "
-            f"a carried and a saturated load are within {rule['tolerance']:g}.")
+            f"mean latency is above {rule['latency']:g} times that at load {rule['zero_load']:g}; both with their 99 % "
+            f"intervals. Bisection ends when a carried and a saturated load are within {rule['tolerance']:g}, or when "
+            f"what lies between cannot be told.")
     rows = [[*_names(curve), str(curve.seed), _number(curve.zero_load_latency, 1), _number(curve.carried, 4),
              _number(curve.saturated, 4), _number(curve.accepted, 4), escape(_STATES[curve.state])]
             for curve in results.saturation]
@@ -95,7 +100,7 @@ def _points(rows: Sequence[Row]) -> list[str]:
              "longest", "packets", "saturated"]
     cells = [[*_names(row), str(row.seed), f"{row.load:.5g}", _number(row.offered, 4), _number(row.accepted, 4),
               _number(row.latency_mean, 1), _number(row.latency_p50, 1), _number(row.latency_p99, 1),
-              _number(row.latency_max, 0), _number(row.packets, 0), "yes" if row.saturated else "no"]
+              _number(row.latency_max, 0), _number(row.packets, 0), _ANSWERS[row.saturated]]
              for row in rows if row.state == "done"]
     text = ("Loads in capacities, latencies in cycles. <code>sweep.parquet</code> and <code>sweep.csv</code> beside "
             "this page have all columns.")

@@ -10,6 +10,7 @@ from khhw.report.memcached.look import log_axis
 from khhw.report.picture import Picture
 from khhw.report.style import INK, MUTED, figure, quiet, styled
 from khhw.report.sweep.lines import Estimate, Line, Panel, panels, words_of_states
+from khhw.report.words import listing
 from khhw.sweep.results import SweepResults
 
 __all__ = ["sweep_pictures", "words_of_line"]
@@ -43,9 +44,11 @@ def words_of_line(line: Line) -> str:
         text += f"{', ' if line.carried else ''}{rest}"
     elif line.carried is None:
         full = next((place for place in line.places if place.saturated), None)
+        unclear = [f"{place.load:g}" for place in line.places if place.saturated is None]
         text += f"saturated at {full.load:g}" if full else "not saturated at any load measured"
-    most = max((place.accepted.mean for place in line.places), default=0.0)
-    return f"{text}; accepts {most:.3f} at most."
+        text += f", but {listing(unclear)} cannot be told" if unclear else ""
+    most = max((place.accepted for place in line.places), key=lambda taken: taken.mean, default=Estimate(0.0, None))
+    return f"{text}; accepts {_with_interval(most)} at most."
 
 
 def _with_interval(value: Estimate) -> str:

@@ -95,13 +95,14 @@ def print_sweep(results: SweepResults, page: Path, *, console: Console | None = 
     """
     console = console or Console(highlight=False)
     line = Text()
-    style = "bold green" if results.state == "done" else "bold red"
+    style = "bold red" if results.state != "done" else "bold yellow" if results.unclear else "bold green"
     line.append("FAILED" if results.state == "failed" else results.state, style=style)
     line.append(f"  {visible(str(results.parameters.get('name', 'sweep')))}: {count(len(results.results), 'point')}, "
                 f"{results.reused} of them from before, in {_time(results.wall_seconds)}")
     show(console, line)
-    if results.message:
-        show(console, f"        {results.message}")
+    for text in (results.message, results.remedy):
+        if text:
+            show(console, f"        {text}")
     for panel in panels(results):
         show(console)
         show(console, panel.title, "bold")
