@@ -133,8 +133,9 @@ def _last_build_file() -> Path:
 
 def _last_build() -> float:
     """Seconds the last build took that was not found in the cache; a guess before the first."""
+    file = _last_build_file()
     try:
-        return float(_last_build_file().read_text(encoding="utf-8"))
+        return float(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return _FIRST_BUILD
 
