@@ -12,6 +12,8 @@ from khhw.errors import RequestError
 __all__ = ["UnreadableError", "parse_toml", "read_json", "read_text", "refuse_file", "writable_file", "writable_folder"]
 
 _TOML_LINE = re.compile(r"at line (\d+)")
+_UNUSABLE = (OSError, ValueError)
+"""What is raised for a path; ValueError if it can be none, as with a NUL, or with a letter that the locale lacks."""
 _DEEP = "has brackets in brackets too deep to be read"
 
 
@@ -43,8 +45,8 @@ def read_text(path: Path | str) -> str:
     """
     try:
         data = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableError(str(path), f"cannot be read: {error.strerror or error}") from None
+    except _UNUSABLE as error:
+        raise UnreadableError(str(path), f"cannot be read: {_reason(error)}") from None
     try:
         return data.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -96,6 +98,10 @@ def read_json(path: Path | str) -> Any:
         raise UnreadableError(str(path), _DEEP, _deepest(text)) from None
 
 
+def _reason(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
 def _deepest(text: str) -> int:
     """The line on which most brackets are open; those in strings count too."""
     depth = deepest = 0
@@ -138,9 +144,8 @@ def writable_folder(folder: Path) -> Path:
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(b"khhw")
             file.flush()
-    except OSError as error:
-        raise RequestError(f"cannot write to {folder}: {error.strerror or error}; choose another folder with -o"
-                           ) from None
+    except _UNUSABLE as error:
+        raise RequestError(f"cannot write to {folder}: {_reason(error)}; choose another folder with -o") from None
     return folder
 
 

@@ -4,18 +4,20 @@ Kernels, parts, measurements and testbenches are the user's. What failed in them
 """
 
 import os
+import re
 import sysconfig
 import textwrap
 import traceback
 from pathlib import Path
 
-__all__ = ["own_place", "own_traceback", "with_traceback"]
+__all__ = ["own_lines", "own_place", "own_traceback", "with_traceback"]
 
 _HERE = Path(__file__).resolve().parent
 _OTHERS = tuple(str(folder) + os.sep for folder in (
     _HERE, _HERE.parent / "rtl",
     *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))))
 _LIBRARIES = frozenset(["site-packages", "dist-packages"])
+_FRAME = re.compile(r'  File "(.*)", line \d+')
 _LONGEST = 20_000
 """Characters of a traceback; an exception may say anything."""
 
@@ -39,6 +41,20 @@ def with_traceback(sentence: str, error: BaseException) -> str:
     """A sentence about an exception, with :func:`own_traceback` on the lines below it."""
     found = own_traceback(error)
     return f"{sentence}\n{textwrap.indent(found, '    ')}" if found else sentence
+
+
+def own_lines(text: str) -> str:
+    """A traceback that another process has printed, with the user's lines only; as it is if there are none."""
+    kept, own, found = [], True, False
+    for line in text.splitlines():
+        if frame := _FRAME.match(line):
+            own = _is_own(frame[1])
+            found |= own
+        elif not line.startswith("  "):
+            own = True
+        if own:
+            kept.append(line)
+    return "\n".join(kept) if found else text
 
 
 def own_place(error: BaseException) -> str:

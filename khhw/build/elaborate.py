@@ -25,6 +25,7 @@ from khhw.build.memories import large_memories_uninitialised
 from khhw.build.places import PlaceTable, marked
 from khhw.build.verilog_fixups import wake_constants
 from khhw.errors import RequestError
+from khhw.tracebacks import own_traceback
 from rtl.parameters import ParameterError, Parameters
 
 __all__ = ["construct", "describe", "main", "module_name"]
@@ -42,11 +43,13 @@ def construct(target: str, values: Mapping[str, Any]) -> wiring.Component:
 def _named(target: str) -> Any:
     module, _, name = target.partition(":")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and (module == error.name or module.startswith(error.name + ".")):
             raise RequestError(f"no module {error.name!r} for the design {target!r}; looked in {sys.path}") from error
         raise
+    try:
+        return getattr(found, name)
     except AttributeError:
         raise RequestError(f"module {module!r} has no {name!r}") from None
 
@@ -145,8 +148,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             files, facts, source = describe(construct(request["target"], request["values"]), "traced" in request)
     except RequestError as error:
         return {"refused": str(error)}
-    except Exception:
-        return {"failed": traceback.format_exc()}
+    except Exception as error:
+        return {"failed": own_traceback(error) or traceback.format_exc()}
     facts["warnings"] = [warnings.formatwarning(w.message, w.category, w.filename, w.lineno, "").strip()
                          for w in caught or ()]
     return {"files": files, "design": facts, "source": source, "inputs": _inputs()}

@@ -149,7 +149,7 @@ def failure_text(bench: "Testbench", values: Mapping[str, Any], result: "RunResu
     failures = [case for case in result.cases if not case.passed]
     lines = []
     for case in failures:
-        lines += [f"{case.name}: {case.message or 'failed'}", *_own_lines(case, bench)]
+        lines += [f"{case.name}: {case.message or 'failed'}", *_own_lines(case)]
     if result.error:
         lines.append(str(BuildError(result.error, result.log)))
     if packets := last_packets(result):
@@ -186,11 +186,11 @@ def _own_command() -> list[str]:
     return [str(script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script)]
 
 
-def _own_lines(case: "CaseResult", bench: "Testbench") -> list[str]:
-    """The innermost line of the testbench itself in the traceback."""
-    lines = case.detail.splitlines()
-    places = [number for number, line in enumerate(lines) if str(bench.file) in line]
-    return ["    " + line.strip() for line in lines[places[-1]:places[-1] + 2]] if places else []
+def _own_lines(case: "CaseResult") -> list[str]:
+    """The traceback, without the lines of cocotb and of khhw."""
+    from khhw.tracebacks import own_lines
+
+    return textwrap.indent(own_lines(case.detail), "    ").splitlines()
 
 
 def _waves_text(result: "RunResult") -> str:

@@ -31,8 +31,8 @@ def shortcomings(results: Results) -> list[str]:
 
 def _ending(results: Results) -> str:
     """How a run ended that was not done; what follows the first line, such as a traceback, is on lines of its own."""
-    first, *rest = results.message.splitlines() or [""]
-    return "\n".join([f"The run ended as {results.state.replace('_', ' ')}{f': {first}' if first else ''}.", *rest])
+    first, newline, rest = results.message.partition("\n")
+    return f"The run ended as {results.state.replace('_', ' ')}{f': {first}' if first else ''}.{newline}{rest}"
 
 
 def page(results: Results, drawn: Drawn, command: str) -> str:
@@ -65,9 +65,7 @@ def page(results: Results, drawn: Drawn, command: str) -> str:
 def _verdict(results: Results, said: Sequence[MeasurementReport]) -> str:
     wrong = shortcomings(results)
     if wrong:
-        first, *rest = wrong[0].splitlines()
-        return (f'<p class="verdict">{html.verdict(False, "Failed.")} {escape(first)}</p>'
-                + (f"\n<pre>{escape(chr(10).join(rest))}</pre>" if rest else "")
+        return (f'<p class="verdict">{html.verdict(False, "Failed.")} {escape(wrong[0])}</p>'
                 + "".join(f"\n<p>{escape(line)}</p>" for line in wrong[1:]))
     parts = [part for each in said for part in each.verdict(results)]
     text = f"{listing(parts)}." if parts else "The run ended well."
