@@ -52,14 +52,17 @@ class JitterReport(MeasurementReport):
         return f"jitter of {len(record.own[-1].found['cycles'])} message sizes measured"
 
     def pictures(self, results: Results) -> list[Picture]:
-        from khhw.report.style import figure, quiet, styled  # matplotlib: only where reports are written
+        # matplotlib: only where reports are written
+        from khhw.report.style import MARKERS, figure, quiet, shades, styled
 
         phases = results.own(NAME, Jitter)
         rows = [(phase, *row) for phase, found in phases.items() for row in found.cycles.items()]
         with styled():
             drawing, (axes,) = figure(5.4, 3.4, 1)
-            for phase, found in phases.items():
-                axes.plot([f"{size:,} bytes" for size in found.cycles], list(found.cycles.values()), "o-", label=phase)
+            for (phase, found), marker, colour in zip(phases.items(), MARKERS, shades(len(phases))[::-1], strict=False):
+                axes.plot([f"{size:,} bytes" for size in found.cycles], list(found.cycles.values()), label=phase,
+                          color=colour, marker=marker, linestyle="none", fillstyle="none")
+            axes.set_xlabel("message size")
             axes.set_ylabel("cycles between fastest and slowest")
             axes.legend(frameon=False)
             quiet(axes)

@@ -4,12 +4,25 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.lines import Line2D
 
 from khhw.machine.results import Results
+from khhw.report.labels import Labels
+from khhw.report.memcached.look import log_axis, size_axis
 from khhw.report.picture import Picture
-from khhw.report.style import ACCENT, INK, MUTED, figure, jitter, plain_numbers, quiet, shades, styled, time_axis
-from khhw.report.words import count, duration
+from khhw.report.style import (
+    ACCENT,
+    FEW,
+    INK,
+    MARKERS,
+    figure,
+    keys_below,
+    quiet,
+    shades,
+    styled,
+    time_axis,
+)
+from khhw.report.words import count, duration, span
 
 __all__ = ["latency_caption", "latency_picture"]
 
@@ -53,13 +66,16 @@ def latency_picture(results: Results) -> Picture:
 
 def _draw(results: Results) -> Figure:
     samples = results.latency()
-    drawing, (left, right) = figure(9.6, 3.9, 2, gridspec_kw={"width_ratios": [1, 1.25]})
-    _by_distance(left, samples)
-    _by_size(right, samples)
+    drawing, (left, right) = figure(9.6, 4.3, 2, gridspec_kw={"width_ratios": [1, 1.25]})
+    labels = Labels(drawing)
+    _by_distance(left, samples, labels)
+    keys = _by_size(right, samples)
     for axes in (left, right):
         quiet(axes)
         axes.set_ylabel("cycles")
         time_axis(axes, results.clock_hz)
+    keys_below(drawing, keys, min(6, len(keys)))
+    labels.place()
     return drawing
 
 
@@ -68,42 +84,37 @@ def _medians(samples: _Samples, column: int) -> list[tuple[int, float]]:
             for value in np.unique(samples[:, column])]
 
 
-def _by_distance(axes: Axes, samples: _Samples) -> None:
+def _by_distance(axes: Axes, samples: _Samples, labels: Labels) -> None:
     size = int(samples[:, _SIZE].min())
     chosen = samples[samples[:, _SIZE] == size]
-    spread = np.array(jitter(len(chosen), 0.3))
-    axes.plot(chosen[:, _HOPS] + spread, chosen[:, _CYCLES], ".", color=ACCENT, alpha=0.35, markersize=6,
-              markeredgewidth=0)
+    axes.plot(chosen[:, _HOPS], chosen[:, _CYCLES], "o", color=ACCENT, alpha=0.4, markersize=5, markeredgewidth=0)
     for hops, median in _medians(chosen, _HOPS):
-        axes.plot([hops - 0.24, hops + 0.24], [median, median], color=INK, linewidth=1.8, solid_capstyle="butt")
-        axes.annotate(f"{median:g}", (hops + 0.27, median), va="center", fontsize=8.5, color=INK)
+        axes.plot([hops], [median], marker="_", color=INK, markersize=26, markeredgewidth=1.8)
+        few = int(np.sum(chosen[:, _HOPS] == hops))
+        labels.add(axes, f"{median:g}" + (f" (n = {few})" if few < FEW else ""), (hops, median), needed=False,
+                   aside=13)
     axes.set_xticks(np.unique(chosen[:, _HOPS]))
-    axes.margins(x=0.12, y=0.1)
+    axes.margins(x=0.2, y=0.12)
     axes.set_xlabel("distance in hops")
     axes.set_title(f"over distance: {count(size, 'byte')}; bars are medians", pad=10)
 
 
-def _by_size(axes: Axes, samples: _Samples) -> None:
+def _by_size(axes: Axes, samples: _Samples) -> list[Line2D]:
+    """A line a distance, all at the sizes that were sent: equal latencies cover each other."""
     distances = np.unique(samples[:, _HOPS])
-    sizes = np.unique(samples[:, _SIZE])
+    keys = []
     for index, (hops, colour) in enumerate(zip(distances, shades(len(distances)), strict=True)):
         chosen = samples[samples[:, _HOPS] == hops]
-        # A few per cent sideways a distance, so that equal latencies do not hide each other.
-        aside = 1 + 0.05 * (index - (len(distances) - 1) / 2)
-        axes.plot(chosen[:, _SIZE] * aside, chosen[:, _CYCLES], ".", color=colour, alpha=0.45, markersize=5,
-                  markeredgewidth=0)
-        medians = _medians(chosen, _SIZE)
-        axes.plot([size * aside for size, _ in medians], [median for _, median in medians], color=colour,
-                  linewidth=1.6, label=str(hops))
-    axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
-    axes.set_xticks(sizes)
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_minor_locator(NullLocator())
-    for axis in (axes.xaxis, axes.yaxis):
-        plain_numbers(axis)
-    axes.set_xlabel("message in bytes")
-    axes.set_title("over size; lines are medians", pad=10)
-    axes.legend(title="hops", frameon=False, fontsize=8.5, title_fontsize=8.5, loc="upper left", labelcolor=INK,
-                handlelength=1.4).get_title().set_color(MUTED)
+        numbers = [int(np.sum(chosen[:, _SIZE] == size)) for size in np.unique(chosen[:, _SIZE])]
+        axes.plot(chosen[:, _SIZE], chosen[:, _CYCLES], ".", color=colour, alpha=0.5, markersize=4, markeredgewidth=0)
+        # Later, larger distances are drawn smaller, so that what lies below is seen.
+        size = 8.5 - 4.5 * index / max(1, len(distances) - 1)
+        keys += axes.plot(*zip(*_medians(chosen, _SIZE), strict=True), color=colour, linewidth=1.2,
+                          marker=MARKERS[index % len(MARKERS)], markersize=size,
+                          markerfacecolor="white" if max(numbers) < FEW else colour,
+                          label=f"{count(int(hops), 'hop')} (n = {span(numbers)})")
+    size_axis(axes, np.unique(samples[:, _SIZE]).tolist())
+    axes.set_xlabel("message size")
+    log_axis(axes, "y")
+    axes.set_title("over size; lines are medians of n messages each", pad=10)
+    return keys

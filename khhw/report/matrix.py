@@ -10,16 +10,21 @@ from matplotlib.patches import Patch, Rectangle
 
 from khhw.machine.results import Matrix
 from khhw.report.picture import Picture
-from khhw.report.style import ALARM, ALLOWED, EMPTY, MUTED, figure, styled
+from khhw.report.style import ALARM, ALLOWED, EMPTY, MUTED, figure, keys_below, settle, shortened, styled
 from khhw.report.words import count, listing
 
-__all__ = ["differences", "draw_cells", "draw_matrices", "matrix_caption", "matrix_picture"]
+__all__ = ["differences", "draw_cells", "draw_matrices", "heading", "matrix_caption", "matrix_picture",
+           "side"]
 
 _MOST_NAMED = 6
 _STEPS = ((16, 1), (32, 4), (64, 8))
 """Nodes up to which every node, or one of so many, is numbered."""
 _MOST_RULED = 64
 """Nodes up to which cells have room for white lines between them."""
+_LETTER, _BESIDE = 0.105, 0.5
+"""Width of a letter of a title, and of what stands left of a matrix, in inches."""
+_WIDEST = 12.0
+"""Of all matrices of a picture, in inches: wider ones are scaled down on a page until nobody can read them."""
 
 
 def differences(matrix: Matrix) -> list[tuple[int, int]]:
@@ -73,10 +78,10 @@ def draw_matrices(
         What a mark means.
     """
     nodes = len(cells[0])
-    side = min(7.0, 1.2 + 0.34 * nodes)
-    drawing, (left, right) = figure(2 * side + 0.3, side + 0.75, 2)
-    draw_cells(left, cells[0], titles[0])
-    draw_cells(right, cells[1], titles[1])
+    wide = side(nodes, 2)
+    drawing, (left, right) = figure(2 * wide + 0.3, wide + 0.75, 2)
+    draw_cells(left, cells[0], heading(titles[0], wide))
+    draw_cells(right, cells[1], heading(titles[1], wide))
     for source, destination in marked:
         leak = bool(cells[1][source][destination])
         right.add_patch(Rectangle((destination - 0.46, source - 0.46), 0.92, 0.92, linewidth=1.8, edgecolor=ALARM,
@@ -86,8 +91,8 @@ def draw_matrices(
     keys: list[Patch | Line2D] = [Patch(color=ALLOWED, label="1: a packet may pass"), Patch(color=EMPTY, label="0")]
     if marked:
         keys.append(Line2D([], [], marker="x", linestyle="none", color=ALARM, markeredgewidth=1.8, label=mark))
-    drawing.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
-                   handlelength=1, handleheight=1)
+    keys_below(drawing, keys, handlelength=1, handleheight=1)
+    settle(drawing)
     return drawing
 
 
@@ -120,5 +125,16 @@ def draw_cells(
     axes.tick_params(which="both", length=0, top=False, labeltop=True, labelbottom=False)
     axes.spines[:].set_visible(False)
     axes.set_ylabel("source", color=MUTED, labelpad=5)
+    axes.xaxis.set_label_position("top")
+    axes.set_xlabel("destination", color=MUTED, labelpad=5)
     axes.set_title(title, fontweight="bold", pad=8, loc="left")
-    axes.set_title("destination", color=MUTED, fontsize=9, pad=8, loc="right")
+
+
+def heading(title: str, wide: float) -> str:
+    """A title as far as it fits above a matrix of so many inches."""
+    return shortened(title, round((wide - _BESIDE) / _LETTER))
+
+
+def side(nodes: int, columns: int) -> float:
+    """Width of one of some matrices that stand side by side, with its numbers, in inches."""
+    return min(_WIDEST / max(2, columns), 1.2 + 0.34 * nodes)

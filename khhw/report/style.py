@@ -1,16 +1,17 @@
 """How pictures look: one set of colours that colour-blind readers can tell apart, and quiet axes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["ACCENT", "ALARM", "ALLOWED", "EMPTY", "INK", "MUTED", "figure", "jitter", "plain_numbers", "quiet",
-           "shades", "styled", "time_axis"]
+__all__ = ["ACCENT", "ALARM", "ALLOWED", "EMPTY", "FEW", "INK", "MARKERS", "MUTED", "RULE", "apart", "figure",
+           "grid", "keys_below", "plain_numbers", "quiet", "settle", "shades", "shortened", "styled", "time_axis"]
 
 INK = "#1b2733"
 MUTED = "#66727f"
@@ -22,12 +23,22 @@ EMPTY = "#eef2f5"
 ACCENT = "#1d5b8f"
 ALARM = "#d55e00"
 """What must not be: the vermilion of the Okabe-Ito palette."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+"""Shapes of lines that stand beside each other: colours alone do not tell them apart in grey."""
+FEW = 6
+"""Samples from which their median has a 95 % interval at all: it lies outside their range in 1 of ``2**(samples - 1)``
+cases. Points of fewer are hollow, and say how many they are of."""
+
+_LETTER, _HANDLE = 0.075, 0.5
+"""Width of a letter of a legend and of what stands beside its text, in inches."""
 
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "axes.labelcolor": INK, "axes.edgecolor": MUTED,
     "axes.labelsize": 9, "axes.titlesize": 10, "axes.titlelocation": "left", "axes.linewidth": 0.8,
     "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelcolor": INK, "ytick.labelcolor": INK,
-    "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "figure.dpi": 100, "savefig.dpi": 200, "figure.facecolor": "white",
+    "xtick.labelsize": 9, "ytick.labelsize": 9, "figure.dpi": 100, "savefig.dpi": 200, "figure.facecolor": "white",
+    # Names of runs and kernels are no formulas.
+    "text.parse_math": False,
 }
 
 
@@ -36,10 +47,62 @@ def styled() -> AbstractContextManager[None]:
     return matplotlib.rc_context(_SETTINGS)
 
 
-def figure(width: float, height: float, columns: int, **options: Any) -> tuple[Figure, Sequence[Axes]]:
+def grid(width: float, height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, list[list[Axes]]]:
+    """A figure with rows of axes.
+
+    Parameters
+    ----------
+    width : float
+        Of the figure, in inches.
+    height : float
+        Of one row, in inches.
+    rows, columns : int
+    options
+        Of :meth:`matplotlib.figure.Figure.subplots`.
+    """
+    made = Figure(figsize=(width, rows * height), layout="constrained")
+    return made, [list(row) for row in made.subplots(rows, columns, squeeze=False, **options)]
+
+
+def figure(width: float, height: float, columns: int, **options: Any) -> tuple[Figure, list[Axes]]:
     """A figure of `width` by `height` inches with one row of axes."""
-    made = Figure(figsize=(width, height), layout="constrained")
-    return made, list(made.subplots(1, columns, squeeze=False, **options)[0])
+    made, rows = grid(width, height, 1, columns, **options)
+    return made, rows[0]
+
+
+def keys_below(drawing: Figure, keys: Sequence[Artist], columns: int = 0, **options: Any) -> None:
+    """A legend below the axes.
+
+    Parameters
+    ----------
+    drawing : matplotlib.figure.Figure
+    keys : sequence of matplotlib.artist.Artist
+        With their labels.
+    columns : int
+        By default as many as there are keys; never more than the figure is wide for.
+    options
+        Of :meth:`matplotlib.figure.Figure.legend`.
+    """
+    longest = max((len(str(key.get_label())) for key in keys), default=0)
+    room = max(1, int(drawing.get_figwidth() / (longest * _LETTER + _HANDLE)))
+    drawing.legend(**{
+        "handles": list(keys), "loc": "outside lower center", "ncols": min(columns or len(keys), room),
+        "frameon": False, "fontsize": 9, "labelcolor": INK, "handlelength": 2.4, **options})
+
+
+def settle(drawing: Figure) -> None:
+    """Lay a picture of matrices out: they keep their shape, which is not foreseen when it is laid out for the first
+    time."""
+    drawing.draw_without_rendering()
+
+
+def apart(ticks: Iterable[float], least: float) -> list[float]:
+    """Those of some ticks that are at least so far apart; the last always."""
+    chosen: list[float] = []
+    for tick in sorted(ticks, reverse=True):
+        if not chosen or chosen[-1] - tick >= least:
+            chosen.append(tick)
+    return chosen[::-1]
 
 
 def quiet(axes: Axes) -> None:
@@ -79,9 +142,12 @@ def time_axis(axes: Axes, clock_hz: int) -> None:
 def shades(count: int) -> list[Any]:
     """`count` ordered colours from light to dark, readable on white and in grey."""
     colours = matplotlib.colormaps["viridis_r"]
-    return [colours(0.18 + 0.74 * index / max(1, count - 1)) for index in range(count)]
+    return [colours(0.92 if count == 1 else 0.22 + 0.7 * index / (count - 1)) for index in range(count)]
 
 
-def jitter(count: int, width: float) -> list[float]:
-    """Offsets that keep equal points apart: spread evenly in `width`, the same each time."""
-    return [((index * 0.6180339887498949) % 1 - 0.5) * width for index in range(count)]
+def shortened(text: str, most: int) -> str:
+    """At most so many characters of a name that somebody chose: its beginning and its end."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) // 2
+    return f"{text[:most - 1 - tail]}\N{HORIZONTAL ELLIPSIS}{text[-tail:]}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["count", "duration", "listing", "si"]
+__all__ = ["count", "duration", "listing", "si", "span"]
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -16,6 +16,12 @@ def listing(items: Iterable[object]) -> str:
     """``1, 2 and 3``."""
     words: Sequence[str] = [str(item) for item in items]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
+
+
+def span(numbers: Iterable[int]) -> str:
+    """``3``, or the least and the most: ``3 to 1,200``."""
+    known = sorted(numbers)
+    return f"{known[0]:,}" if known[0] == known[-1] else f"{known[0]:,} to {known[-1]:,}"
 
 
 def si(number: float, unit: str) -> str:

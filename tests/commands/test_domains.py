@@ -130,7 +130,7 @@ def test_pictures(capfd, tmp_path):
 def test_the_picture_of_a_change_shows_it(capfd, tmp_path):
     printed(capfd, TALK, "--change", "slide1", "slide2", "--png", str(tmp_path / "one.png"))
     pixels = np.rint(imread(tmp_path / "one.png")[..., :3] * 255).astype(int)
-    for what, rgb in (("added", "009e73"), ("revoked", "d55e00"), ("relayed", "a9c9e2")):
+    for what, rgb in (("added", "7ad3b1"), ("revoked", "d55e00"), ("relayed", "a9c9e2")):
         # A cell is thousands of pixels; the key below is fewer.
         assert (pixels == list(bytes.fromhex(rgb))).all(axis=-1).sum() > 3000, what
 

@@ -9,15 +9,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from khhw.control.reach import DomainChange, Reach
-from khhw.report.matrix import draw_cells
+from khhw.report.matrix import draw_cells, heading, side
 from khhw.report.picture import Picture
-from khhw.report.style import ALARM, ALLOWED, EMPTY, figure, styled
+from khhw.report.style import ALARM, ALLOWED, EMPTY, INK, grid, keys_below, settle, styled
 from khhw.report.words import count
 
 __all__ = ["change_picture", "state_picture", "states_picture"]
 
 _RELAYED = "#a9c9e2"
-_ADDED = "#009e73"
+_ADDED = "#7ad3b1"
+"""Lighter than what is revoked: they differ in grey too."""
 _MOST_MARKED = 16
 """Nodes up to which cells have room for a sign."""
 _STATE = {"a packet may pass": ALLOWED, "only through relays": _RELAYED, "not at all": EMPTY}
@@ -25,6 +26,8 @@ _CHANGE = {"kept": ALLOWED, "added": _ADDED, "revoked": ALARM}
 _STATE_COLOURS = (EMPTY, ALLOWED, _RELAYED)
 _CHANGE_COLOURS = (EMPTY, ALLOWED, _ADDED, ALARM)
 _COLUMNS = 3
+_LEAST, _NARROW = 4.2, 5.0
+"""Inches that a picture has at least, and below which keys stand below each other."""
 
 
 def state_picture(name: str, reach: Reach) -> Picture:
@@ -46,8 +49,9 @@ def states_picture(states: Mapping[str, Reach], title: str = "domains") -> Pictu
     columns = min(_COLUMNS, len(states))
     with styled():
         drawing, axes = _figure(nodes, columns, -(-len(states) // columns))
+        wide = max(_LEAST / columns, side(nodes, columns))
         for place, (name, reach) in zip(axes, states.items(), strict=False):
-            draw_cells(place, _state_cells(reach), name, _STATE_COLOURS)
+            draw_cells(place, _state_cells(reach), heading(name, wide), _STATE_COLOURS)
         for place in axes[len(states):]:
             place.set_visible(False)
         _legend(drawing, _STATE)
@@ -74,12 +78,13 @@ def change_picture(names: tuple[str, str], change: DomainChange) -> Picture:
     marks = change.kept.matrix + 2 * change.added + 3 * change.revoked.astype(int)
     with styled():
         drawing, axes = _figure(nodes, 3, 1)
-        draw_cells(axes[0], _state_cells(change.before), names[0], _STATE_COLOURS)
-        draw_cells(axes[1], _state_cells(change.after), names[1], _STATE_COLOURS)
+        wide = side(nodes, 3)
+        draw_cells(axes[0], _state_cells(change.before), heading(names[0], wide), _STATE_COLOURS)
+        draw_cells(axes[1], _state_cells(change.after), heading(names[1], wide), _STATE_COLOURS)
         draw_cells(axes[2], marks.tolist(), "the change", _CHANGE_COLOURS)
         if nodes <= _MOST_MARKED:
-            _mark(axes[2], change.added, "+")
-            _mark(axes[2], change.revoked, "\N{MINUS SIGN}")
+            _mark(axes[2], change.added, "+", INK)
+            _mark(axes[2], change.revoked, "\N{MINUS SIGN}", "white")
         _legend(drawing, {**_STATE, **{name: colour for name, colour in _CHANGE.items() if name != "kept"}})
     words = {0: "refused", 1: "kept", 2: "added", 3: "revoked"}
     return Picture(
@@ -97,19 +102,19 @@ def _state_cells(reach: Reach) -> list[list[int]]:
 
 
 def _figure(nodes: int, columns: int, rows: int) -> tuple[Figure, Sequence[Axes]]:
-    side = min(7.0, 1.2 + 0.34 * nodes)
-    if rows == 1:
-        return figure(max(4.2, columns * side + 0.3), side + 0.75, columns)
-    drawing = Figure(figsize=(columns * side + 0.3, rows * (side + 0.2) + 0.5), layout="constrained")
-    return drawing, list(np.asarray(drawing.subplots(rows, columns)).flat)
+    wide = side(nodes, columns)
+    drawing, axes = grid(max(_LEAST, columns * wide + 0.3), wide + (0.75 if rows == 1 else 0.4), rows, columns)
+    return drawing, [place for row in axes for place in row]
 
 
 def _legend(drawing: Figure, colours: Mapping[str, str]) -> None:
-    keys = [Patch(color=colour, label=name) for name, colour in colours.items()]
-    drawing.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
-                   handlelength=1, handleheight=1)
+    # Five keys are wider than one matrix.
+    columns = len(colours) if drawing.get_figwidth() > _NARROW else 1
+    keys_below(drawing, [Patch(color=colour, label=name) for name, colour in colours.items()], columns,
+               handlelength=1, handleheight=1)
+    settle(drawing)
 
 
-def _mark(axes: Axes, mask: npt.NDArray[np.bool_], sign: str) -> None:
+def _mark(axes: Axes, mask: npt.NDArray[np.bool_], sign: str, colour: str) -> None:
     for source, destination in np.argwhere(mask).tolist():
-        axes.text(destination, source, sign, ha="center", va="center", color="white", fontweight="bold", fontsize=11)
+        axes.text(destination, source, sign, ha="center", va="center", color=colour, fontweight="bold", fontsize=11)

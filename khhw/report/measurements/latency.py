@@ -2,7 +2,8 @@
 
 from khhw.machine.results import Results, RunRecord
 from khhw.report.change import Change
-from khhw.report.compare.latency import latency_changes, latency_pictures, latency_words
+from khhw.report.compare.latency import latency_changes, latency_words
+from khhw.report.compare.latency_pictures import latency_pictures
 from khhw.report.compare.pair import Pair
 from khhw.report.latency import latency_picture
 from khhw.report.measurement import MeasurementReport

@@ -2,24 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from khhw.machine.results import MemcachedPoint
+from khhw.report.labels import Labels
+from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.limits import busy, limit
-from khhw.report.memcached.look import DOTS, MARKERS, PATHS, log_axis
+from khhw.report.memcached.look import DOTS, FEW_KEY, MARKERS, PATHS, draw_line, log_axis
 from khhw.report.memcached.sweep import best_by_model, sweeps, together
 from khhw.report.memcached.words import NAMES, circumstances, per_cent, times
 from khhw.report.picture import Picture
-from khhw.report.style import INK, figure, plain_numbers, quiet, styled
+from khhw.report.style import INK, keys_below, plain_numbers, quiet, styled
 from khhw.report.words import count
 
 __all__ = ["Rate", "client_pictures", "client_rates"]
 
 _FAR_APART = 8
 _SOME = 0.1
+"""Share of the time from which on the server's processor has a say."""
+_BOUNDS: dict[str, Any] = {"server": (0, (6, 2)), "wire": DOTS}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,16 @@ class Rate:
     server_ns: float
     wire_per_second: float
 
+    @property
+    def samples(self) -> int:
+        """Operations of the most frequent kind whose latency was kept."""
+        return self.point.samples
+
+    @property
+    def server_per_second(self) -> float | None:
+        """What the server's processor would allow; None where it has next to nothing to do."""
+        return 1e9 / self.server_ns if self.server_ns > 0 and self.busy >= _SOME else None
+
 
 def client_rates(points: Sequence[MemcachedPoint], clock_hz: int) -> dict[str, dict[str, list[Rate]]]:
     """By CPU model and path: the best series over the number of clients, GETs and SETs of a measurement together."""
@@ -61,9 +76,12 @@ def client_rates(points: Sequence[MemcachedPoint], clock_hz: int) -> dict[str, d
     return {model: rates for model, rates in found.items() if rates}
 
 
-def client_pictures(points: Sequence[MemcachedPoint], clock_hz: int) -> list[Picture]:
+def client_pictures(found: Sequence[Half], clock_hz: int) -> list[Picture]:
     """A picture a CPU model under which the number of clients was varied."""
-    return [_picture(model, rates, points, clock_hz) for model, rates in client_rates(points, clock_hz).items()]
+    rates = [(half, client_rates(half.points, clock_hz)) for half in found]
+    models = dict.fromkeys(model for _, by_model in rates for model in by_model)
+    return [_picture(model, [(half, by_model[model]) for half, by_model in rates if model in by_model], clock_hz)
+            for model in models]
 
 
 def _rate(point: MemcachedPoint, points: Sequence[MemcachedPoint], clock_hz: int) -> Rate:
@@ -75,28 +93,33 @@ def _rate(point: MemcachedPoint, points: Sequence[MemcachedPoint], clock_hz: int
                 server_ns=server, wire_per_second=point.clients * point.connections * clock_hz / bound)
 
 
-def _picture(
-    model: str, rates: dict[str, list[Rate]], points: Sequence[MemcachedPoint], clock_hz: int,
-) -> Picture:
+def _picture(model: str, found: Sequence[tuple[Half, dict[str, list[Rate]]]], clock_hz: int) -> Picture:
     with styled():
-        drawing = _draw(rates)
-    rows = [(path, "+".join(rate.ops), rate.point.clients, round(rate.per_second, 1), round(rate.server_ns, 1),
-             round(rate.busy, 4), round(rate.wire_per_second, 1))
-            for path, line in rates.items() for rate in line]
+        drawing = _draw(found)
+    rows = [(rate.point.phase, path, "+".join(rate.ops), rate.point.clients, rate.samples, round(rate.per_second, 1),
+             round(rate.server_ns, 1), round(rate.busy, 4), _rounded(rate.server_per_second),
+             round(rate.wire_per_second, 1))
+            for _, rates in found for path, line in rates.items() for rate in line]
+    texts = [_caption(half, rates, clock_hz) for half, rates in found]
     return Picture(name=f"memcached_clients_{model}", title=f"Operations a second over clients, software time {model}",
-                   caption=_caption(rates, points, clock_hz), figure=drawing, rows=rows,
-                   columns=("path", "ops", "clients", "operations_per_second", "server_cpu_ns_per_op", "server_busy",
+                   caption="\n".join([*texts, *beside([half for half, _ in found])]), figure=drawing, rows=rows,
+                   columns=("phase", "path", "ops", "clients", "samples", "operations_per_second",
+                            "server_cpu_ns_per_op", "server_busy", "server_operations_per_second",
                             "wire_operations_per_second"))
 
 
-def _caption(rates: dict[str, list[Rate]], points: Sequence[MemcachedPoint], clock_hz: int) -> str:
+def _rounded(value: float | None) -> float | str:
+    return "" if value is None else round(value, 1)
+
+
+def _caption(half: Half, rates: dict[str, list[Rate]], clock_hz: int) -> str:
     texts = []
     for path, line in rates.items():
         first, last = line[0], line[-1]
         text = (f"{NAMES[path]}: {first.per_second:,.0f} operations/s with {count(first.point.clients, 'client')}, "
                 f"{last.per_second:,.0f} ({times(last.per_second / first.per_second)} as many) with "
                 f"{last.point.clients}. ")
-        if what := limit(last.point, points, clock_hz):
+        if what := limit(last.point, half.points, clock_hz):
             text += f"What limits these is {what}. "
         text += (f"The wire would allow these clients, each alone on it, {last.wire_per_second:,.0f} "
                  f"({times(last.wire_per_second / last.per_second)} as many). The server's processor ")
@@ -104,53 +127,59 @@ def _caption(rates: dict[str, list[Rate]], points: Sequence[MemcachedPoint], clo
             text += "runs no software for them."
         else:
             text += f"is {per_cent(last.busy)} busy"
-            text += f" and allows {1e9 / last.server_ns:,.0f}." if last.busy >= _SOME else "."
-        texts.append(text)
+            text += "." if last.server_per_second is None else f" and allows {last.server_per_second:,.0f}."
+        texts.append(half.titled(text))
     last = next(iter(rates.values()))[-1]
     mix = " and ".join(f"{NAMES[op]}s" for op in last.ops)
     return "\n".join([*texts, f"{mix}{' together' if len(last.ops) > 1 else ''}. Measured with "
                               f"{circumstances(last.point, 'clients')}."])
 
 
-def _draw(rates: dict[str, list[Rate]]) -> Figure:
-    drawing, (axes,) = figure(9.6, 3.9, 1)
-    for path, line in rates.items():
-        clients = [rate.point.clients for rate in line]
-        axes.plot(clients, [rate.per_second for rate in line], color=PATHS[path], marker=MARKERS[path], markersize=5,
-                  linewidth=1.7)
-    every = [rate.per_second for line in rates.values() for rate in line]
-    # Ways that are far apart are read on a logarithmic scale only.
-    apart = max(every) > _FAR_APART * min(every)
-    top = max(every) * (3 if apart else 1.18)
-    kinds = _bounds(axes, rates, top)
-    axes.set_ylim(min(every) / 1.6 if apart else 0, top)
-    if apart:
+def _draw(found: Sequence[tuple[Half, dict[str, list[Rate]]]]) -> Figure:
+    drawing, rows = panels(9.6, 4.1, found, 1, sharex=True, sharey=True)
+    labels = Labels(drawing)
+    keys: dict[str, Line2D] = {}
+    for (half, rates), (axes,) in zip(found, rows, strict=True):
+        for path, line in rates.items():
+            keys |= _way(axes, path, line, labels)
+        axes.margins(x=0.06, y=0.08)
+        axes.set_title(half.titled(""), pad=10, fontweight="bold")
+        axes.tick_params(labelleft=True)
+        axes.set_xlabel("clients")
+        axes.set_ylabel("operations a second")
+        plain_numbers(axes.yaxis)
+        quiet(axes)
+    every = [rate for _, rates in found for line in rates.values() for rate in line]
+    axes = rows[0][0]
+    axes.set_xticks(sorted({rate.point.clients for rate in every}))
+    values = [value for rate in every for value in (rate.per_second, rate.wire_per_second, rate.server_per_second)
+              if value is not None]
+    # What is far apart is read on a logarithmic scale only.
+    if max(values) > _FAR_APART * min(values):
         log_axis(axes, "y")
-    axes.set_xticks(sorted({rate.point.clients for line in rates.values() for rate in line}))
-    axes.margins(x=0.06)
-    axes.set_xlabel("clients")
-    axes.set_ylabel("operations a second")
-    plain_numbers(axes.yaxis)
-    quiet(axes)
-    keys = [Line2D([], [], color=PATHS[path], marker=MARKERS[path], markersize=5, linewidth=1.7, label=NAMES[path])
-            for path in rates] + kinds
-    drawing.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
-                   labelcolor=INK, handlelength=2.2)
+    else:
+        axes.set_ylim(bottom=0)
+    order = sorted(keys, key=list(_KEYS).index)
+    keys_below(drawing, [keys[name] for name in order], handlelength=2.2, columnspacing=1.4)
+    labels.place()
     return drawing
 
 
-def _bounds(axes: Axes, rates: dict[str, list[Rate]], top: float) -> list[Line2D]:
-    """Lines of what the server's processor and the wire would allow, as far as they are in the picture."""
-    keys: dict[str, Line2D] = {}
-    for path, line in rates.items():
-        clients = [rate.point.clients for rate in line]
-        server = [1e9 / rate.server_ns if rate.server_ns > 0 else top * 10 for rate in line]
-        if min(server) < top:
-            axes.plot(clients, server, color=PATHS[path], linestyle=(0, (6, 2)), linewidth=1.1)
-            keys["server"] = Line2D([], [], color=INK, linestyle=(0, (6, 2)), linewidth=1.1,
-                                    label="what the server's processor allows")
-        wire = [rate.wire_per_second for rate in line]
-        if min(wire) < top:
-            axes.plot(clients, wire, color=PATHS[path], linestyle=DOTS, linewidth=1.1)
-            keys["wire"] = Line2D([], [], color=INK, linestyle=DOTS, linewidth=1.1, label="what the wire allows")
-    return list(keys.values())
+_KEYS = {"tcp": "TCP", "rdma": "RDMA", "server": "what the server's processor allows", "wire": "what the wire allows",
+         "few": ""}
+"""Of the legend, in order."""
+
+
+def _way(axes: Axes, path: str, line: Sequence[Rate], labels: Labels) -> dict[str, Line2D]:
+    """What was measured one way, and what the server's processor and the wire would allow; the keys it needs."""
+    colour, marker = PATHS[path], MARKERS[path]
+    few = draw_line(axes, [(rate.point.clients, rate.per_second, rate.samples) for rate in line], labels, colour=colour,
+                    marker=marker)
+    keys = {path: Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1.7, label=_KEYS[path])}
+    bounds = {"server": [(rate.point.clients, rate.server_per_second) for rate in line if rate.server_per_second],
+              "wire": [(rate.point.clients, rate.wire_per_second) for rate in line]}
+    for name, places in bounds.items():
+        if places:
+            axes.plot(*zip(*places, strict=True), color=colour, linestyle=_BOUNDS[name], linewidth=1.1)
+            keys[name] = Line2D([], [], color=INK, linestyle=_BOUNDS[name], linewidth=1.1, label=_KEYS[name])
+    return keys | ({"few": FEW_KEY} if few else {})

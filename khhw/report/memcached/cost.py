@@ -1,7 +1,7 @@
 """RDMA against TCP over the cost of software, and where the winner changes."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from matplotlib.axes import Axes
@@ -10,16 +10,21 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from khhw.machine.results import MemcachedPoint
-from khhw.report.memcached.look import DASHES, MARKERS, PATHS, log_axis, size_label
+from khhw.report.labels import Labels
+from khhw.report.memcached.halves import Half, beside, panels
+from khhw.report.memcached.look import DASHES, FEW_KEY, MARKERS, PATHS, draw_line, log_axis, size_label
 from khhw.report.memcached.sweep import Sweep, sweeps
 from khhw.report.memcached.words import NAMES, circumstances, of_size, times
 from khhw.report.picture import Picture
-from khhw.report.style import INK, MUTED, figure, quiet, shades, styled, time_axis
+from khhw.report.style import EMPTY, MUTED, keys_below, quiet, shades, styled, time_axis
+from khhw.report.style import MARKERS as SHAPES
 from khhw.report.words import listing
 
 __all__ = ["cost_picture", "cost_sweeps", "crossings", "verdict"]
 
 _MIDDLE = 4096
+_EQUAL = 1e-9
+"""Of costs, relatively."""
 
 
 def cost_sweeps(points: Sequence[MemcachedPoint]) -> list[Sweep]:
@@ -74,18 +79,34 @@ def verdict(sweep: Sweep, op: str) -> str:
             f"at {last:g}x")
 
 
-def cost_picture(points: Sequence[MemcachedPoint], clock_hz: int) -> Picture | None:
+def cost_picture(found: Sequence[Half], clock_hz: int) -> Picture | None:
     """Left: both latencies of one GET over the cost. Right: how many times RDMA's time TCP takes, a line a size."""
-    found = cost_sweeps(points)
-    if not found:
+    charged = [(half, varied) for half in found if (varied := cost_sweeps(half.points))]
+    if not charged:
         return None
     with styled():
-        drawing = _draw(found, clock_hz)
-    rows = [(op, round(sweep.first.value_bytes), place, *_medians(sweep, op, place), round(ratio, 4))
-            for sweep in found for op in sweep.ops for place, ratio in _ratios(sweep, op)]
+        drawing = _draw(charged, clock_hz)
+    rows = [(_phase(sweep, op, place), op, round(sweep.first.value_bytes), place, _samples(sweep, op, place),
+             *_medians(sweep, op, place), round(ratio, 4))
+            for _, varied in charged for sweep in varied for op in sweep.ops for place, ratio in _ratios(sweep, op)]
+    texts = [half.titled(_caption(varied)) for half, varied in charged]
     return Picture(name="memcached_software_cost", title="RDMA against TCP over the cost of software",
-                   caption=_caption(found), figure=drawing, rows=rows,
-                   columns=("op", "value_bytes", "cpu_scale", "tcp_p50_cycles", "rdma_p50_cycles", "tcp_over_rdma"))
+                   caption="\n".join([*texts, *beside([half for half, _ in charged])]), figure=drawing, rows=rows,
+                   columns=("phase", "op", "value_bytes", "cpu_scale", "samples", "tcp_p50_cycles", "rdma_p50_cycles",
+                            "tcp_over_rdma"))
+
+
+def _phase(sweep: Sweep, op: str, place: float) -> str:
+    return " and ".join(dict.fromkeys(point.phase for point in _both(sweep, op, place)))
+
+
+def _samples(sweep: Sweep, op: str, place: float) -> int:
+    """Operations of the way that did fewer of them."""
+    return min(point.samples for point in _both(sweep, op, place))
+
+
+def _both(sweep: Sweep, op: str, place: float) -> list[MemcachedPoint]:
+    return [point for path in ("tcp", "rdma") if (point := sweep.at(path, op, place))]
 
 
 def _kind(sweep: Sweep) -> tuple[object, ...]:
@@ -94,7 +115,7 @@ def _kind(sweep: Sweep) -> tuple[object, ...]:
 
 
 def _medians(sweep: Sweep, op: str, place: float) -> list[float]:
-    return [point.latency_cycles.p50 for path in ("tcp", "rdma") if (point := sweep.at(path, op, place))]
+    return [point.latency_cycles.p50 for point in _both(sweep, op, place)]
 
 
 def _ratios(sweep: Sweep, op: str) -> list[tuple[float, float]]:
@@ -111,50 +132,73 @@ def _caption(found: list[Sweep]) -> str:
                               f"{circumstances(first, *vary)}."])
 
 
-def _draw(found: list[Sweep], clock_hz: int) -> Figure:
-    drawing, (left, right) = figure(9.6, 4.1, 2, gridspec_kw={"width_ratios": [1, 1.15]})
-    middle = min(found, key=lambda sweep: abs(math.log(sweep.first.value_bytes / _MIDDLE)))
-    op = middle.ops[0]
-    for path in PATHS:
-        line = middle.line(path, op)
-        left.plot([p.cpu_scale for p in line], [p.latency_cycles.p50 for p in line], color=PATHS[path],
-                  marker=MARKERS[path], markersize=4.5, linewidth=1.7, label=NAMES[path])
-    for place in crossings(_ratios(middle, op)):
-        left.axvline(place, color=INK, linewidth=1.1, linestyle=(0, (1, 1.5)))
-    left.set_title(f"{NAMES[op]} of {size_label(middle.first.value_bytes)}", pad=10)
-    left.set_ylabel("median latency in cycles")
-    keys = _ratio_lines(right, found)
-    places = sorted({place for sweep in found for place in sweep.places})
-    for axes in (left, right):
-        quiet(axes)
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(places)
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
-        axes.set_xlabel("software cost, times the model's")
-        log_axis(axes, "y")
-    time_axis(left, clock_hz)
-    left.legend(frameon=False, fontsize=8.5, labelcolor=INK, loc="upper left")
-    drawing.legend(handles=keys, loc="outside lower right", ncols=min(6, len(keys)),
-                   frameon=False, fontsize=8.5, labelcolor=INK, handlelength=2.4, columnspacing=1.4)
+def _draw(charged: Sequence[tuple[Half, list[Sweep]]], clock_hz: int) -> Figure:
+    drawing, rows = panels(9.6, 4.4, charged, 2, sharex=True, sharey="col", gridspec_kw={"width_ratios": [1, 1.15]})
+    labels = Labels(drawing)
+    keys: dict[str, Line2D] = {}
+    few = False
+    for (half, found), (left, right) in zip(charged, rows, strict=True):
+        few |= _latencies(left, half, found, labels)
+        few |= _ratio_lines(right, half, found, labels, keys)
+        for axes in (left, right):
+            quiet(axes)
+            axes.set_xlabel("software cost, times the model's")
+            axes.tick_params(labelbottom=True)
+    axes = rows[0][0]
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted({place for _, found in charged for sweep in found for place in sweep.places}))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
+    log_axis(axes, "y")
+    low, high = rows[0][1].get_ylim()
+    rows[0][1].set_ylim(min(low, 0.8), max(high, 1.25))
+    log_axis(rows[0][1], "y")
+    for left, _ in rows:
+        time_axis(left, clock_hz)
+    paths = [Line2D([], [], color=PATHS[path], marker=MARKERS[path], markersize=4.5, linewidth=1.7, label=NAMES[path])
+             for path in PATHS]
+    every = [*paths, *keys.values(), *([FEW_KEY] if few else [])]
+    keys_below(drawing, every, min(5, len(every)), columnspacing=1.4)
+    labels.place()
     return drawing
 
 
-def _ratio_lines(axes: Axes, found: list[Sweep]) -> list[Line2D]:
-    """The lines of the right picture, for a legend."""
-    keys = []
-    for sweep, colour in zip(found, shades(len(found)), strict=True):
+def _latencies(axes: Axes, half: Half, found: list[Sweep], labels: Labels) -> bool:
+    """Medians of the first operation at one size, and between which costs the winner changes."""
+    middle = min(found, key=lambda sweep: abs(math.log(sweep.first.value_bytes / _MIDDLE)))
+    op = middle.ops[0]
+    few = [draw_line(axes, [(p.cpu_scale, p.latency_cycles.p50, p.samples) for p in middle.line(path, op)], labels,
+                     colour=PATHS[path], marker=MARKERS[path]) for path in PATHS]
+    for low, high in map(_between(_ratios(middle, op)), crossings(_ratios(middle, op))):
+        axes.axvspan(low, high, color=EMPTY, zorder=0)
+    axes.set_title(half.titled(f"{NAMES[op]} of {size_label(middle.first.value_bytes)}"), pad=10)
+    axes.set_ylabel("median latency in cycles")
+    return any(few)
+
+
+def _ratio_lines(axes: Axes, half: Half, found: list[Sweep], labels: Labels, keys: dict[str, Line2D]) -> bool:
+    """The lines of the right panel, and between which measured costs each passes 1."""
+    few = []
+    for index, (sweep, colour) in enumerate(zip(found, shades(len(found)), strict=True)):
         for op in (op for op in sweep.ops if len(_ratios(sweep, op)) > 1):
-            ratios = _ratios(sweep, op)
-            keys += axes.plot(*zip(*ratios, strict=True), color=colour, linestyle=DASHES[op], marker="o", markersize=4,
-                              linewidth=1.5, label=f"{NAMES[op]} {size_label(sweep.first.value_bytes)}")
+            ratios, marker = _ratios(sweep, op), SHAPES[index % len(SHAPES)]
+            few.append(draw_line(axes, [(place, ratio, _samples(sweep, op, place)) for place, ratio in ratios], labels,
+                                 colour=colour, marker=marker, style=DASHES[op], width=1.5))
+            name = f"{NAMES[op]} {size_label(sweep.first.value_bytes)}"
+            keys[name] = Line2D([], [], color=colour, marker=marker, markersize=4.5, linestyle=DASHES[op],
+                                linewidth=1.5, label=name)
             for place in crossings(ratios):
-                axes.plot([place], [1], marker="o", markersize=8, markerfacecolor="none", markeredgecolor=INK,
-                          markeredgewidth=1.6, zorder=5)
-                axes.annotate(f"{place:.3g}x", (place, 1), xytext=(6, 7), textcoords="offset points", fontsize=8.5)
+                low, high = _between(ratios)(place)
+                axes.plot([low, high], [1, 1], color=colour, linewidth=6, alpha=0.35, solid_capstyle="butt", zorder=1)
+                labels.add(axes, f"changes at about {place:.3g}x", (math.sqrt(low * high), 1))
     axes.axhline(1, color=MUTED, linewidth=1)
-    low, high = axes.get_ylim()
-    axes.set_ylim(min(low, 0.8), max(high, 1.25))
-    axes.set_title("TCP's time over RDMA's; above 1 RDMA wins", pad=10)
+    axes.set_title(half.titled("TCP's time over RDMA's; above 1 RDMA wins"), pad=10)
     axes.set_ylabel("times")
-    return keys
+    return any(few)
+
+
+def _between(ratios: Sequence[tuple[float, float]]) -> Callable[[float], tuple[float, float]]:
+    """The measured costs below and above a place."""
+    places = [place for place, _ in ratios]
+    return lambda at: (max(place for place in places if place < at * (1 + _EQUAL)),
+                       min(place for place in places if place > at * (1 - _EQUAL)))

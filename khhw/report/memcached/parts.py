@@ -1,4 +1,4 @@
-"""Where the time of one GET goes: software, NI, hops, serialization, wait; both ways, by size."""
+"""Where the time of one GET goes: hops, serialization, NI, software, wait; both ways, by size."""
 
 from collections.abc import Sequence
 
@@ -8,42 +8,57 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from khhw.machine.results import MemcachedPoint
+from khhw.report.memcached.halves import Half, beside
 from khhw.report.memcached.look import DOTS, size_label
 from khhw.report.memcached.sweep import Sweep, best_by_model, sweeps
 from khhw.report.memcached.words import NAMES, PARTS, circumstances, cycles, of_size, parts, per_cent
 from khhw.report.picture import Picture
-from khhw.report.style import INK, MUTED, figure, quiet, shades, styled
+from khhw.report.style import INK, RULE, figure, keys_below, quiet, shades, styled
 from khhw.report.words import duration, listing
 
 __all__ = ["parts_pictures"]
 
 _MOST_SIZES = 6
+_HEAD, _GAP = 0.9, 0.3
+"""Room for the heading of a group of bars and below one, in bars."""
+_ROOM = 1.36
+"""Width of the axis, in longest bars: numbers stand behind the bars."""
 
 
-def parts_pictures(points: Sequence[MemcachedPoint], clock_hz: int) -> list[Picture]:
+def parts_pictures(found: Sequence[Half], clock_hz: int) -> list[Picture]:
     """A picture a CPU model whose GETs have been taken apart."""
+    apart = [(half, _by_model(half.points)) for half in found]
+    models = dict.fromkeys(model for _, by_model in apart for model in by_model)
+    return [_picture([(half, by_model[model]) for half, by_model in apart if model in by_model], model, clock_hz)
+            for model in models]
+
+
+def _by_model(points: Sequence[MemcachedPoint]) -> dict[str, Sweep]:
     known = [p for p in points if p.op == "get" and p.breakdown is not None and p.values == "fixed"
              and sum(parts(p.breakdown).values()) > 0]
-    found = best_by_model(sweeps(known, "value_bytes", least=1))
-    return [_picture(sweep, model, clock_hz) for model, sweep in found.items()]
+    return best_by_model(sweeps(known, "value_bytes", least=1))
 
 
-def _picture(sweep: Sweep, model: str, clock_hz: int) -> Picture:
+def _picture(found: Sequence[tuple[Half, Sweep]], model: str, clock_hz: int) -> Picture:
     with styled():
-        drawing = _draw(sweep, clock_hz)
-    rows = [(p.path, round(p.value_bytes), *(round(value, 1) for value in parts(p.breakdown).values()),
-             round(p.wire_bound_cycles, 1)) for line in sweep.lines.values() for p in line if p.breakdown]
+        drawing = _draw(found, clock_hz)
+    rows = [(p.phase, p.path, round(p.value_bytes), p.samples,
+             *(round(value, 1) for value in parts(p.breakdown).values()), round(p.wire_bound_cycles, 1))
+            for _, sweep in found for line in sweep.lines.values() for p in line if p.breakdown]
+    texts = [_caption(half, sweep, clock_hz) for half, sweep in found]
     return Picture(name=f"memcached_parts_{model}", title=f"Where one GET's time goes, software time {model}",
-                   caption=_caption(sweep, clock_hz), figure=drawing, rows=rows,
-                   columns=("path", "value_bytes", *(f"{part}_cycles" for part in PARTS), "wire_bound_cycles"))
+                   caption="\n".join([*texts, *beside([half for half, _ in found])]), figure=drawing, rows=rows,
+                   columns=("phase", "path", "value_bytes", "samples", *(f"{part}_cycles" for part in PARTS),
+                            "wire_bound_cycles"))
 
 
 def _total(point: MemcachedPoint) -> float:
     return sum(parts(point.breakdown).values()) if point.breakdown else 0.0
 
 
-def _caption(sweep: Sweep, clock_hz: int) -> str:
-    texts = [f"{_sentence(sweep, place, clock_hz)}." for place in dict.fromkeys([sweep.places[0], sweep.places[-1]])]
+def _caption(half: Half, sweep: Sweep, clock_hz: int) -> str:
+    ends = dict.fromkeys([sweep.places[0], sweep.places[-1]])
+    texts = [half.titled(f"{_sentence(sweep, place, clock_hz)}.") for place in ends]
     return "\n".join([*texts, f"Measured with {circumstances(sweep.first, 'value_bytes')}."])
 
 
@@ -65,38 +80,39 @@ def _share(point: MemcachedPoint, clock_hz: int) -> str:
     return text + ")"
 
 
-def _draw(sweep: Sweep, clock_hz: int) -> Figure:
-    sizes = _chosen(sweep.places)
-    paths = [path for path in ("tcp", "rdma") if sweep.line(path, "get")]
-    bars = len(sizes) * (len(paths) + 0.6)
-    drawing, (axes,) = figure(9.6, 1.3 + 0.27 * bars, 1)
+def _draw(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Figure:
+    """Bars size by size, of one size by halves; what the wire takes comes first, so that its bound is where it ends."""
+    groups = [(place, half, [point for path in ("tcp", "rdma") if (point := sweep.at(path, "get", place))])
+              for place in _chosen(sorted({place for _, sweep in found for place in sweep.places}))
+              for half, sweep in found]
+    groups = [group for group in groups if group[2]]
+    drawing, (axes,) = figure(9.6, 1.4 + 0.27 * sum(len(points) + _HEAD + _GAP for *_, points in groups), 1)
     colours = dict(zip(PARTS, shades(len(PARTS))[::-1], strict=True))
     ticks, names = [], []
     at = 0.0
-    for place in sizes:
-        longest = max(_total(point) for path in paths if (point := sweep.at(path, "get", place)))
-        first = at
-        for path in paths:
-            if point := sweep.at(path, "get", place):
-                _bar(axes, point, at, longest, colours, clock_hz)
-                axes.text(-0.8, at, NAMES[path], ha="right", va="center", fontsize=8.5)
-                at += 1
-        ticks.append((first + at - 1) / 2)
-        names.append(size_label(place))
-        at += 0.6
+    for place, half, points in groups:
+        longest = max(_total(point) for of, _, others in groups if of == place for point in others)
+        axes.text(0, at, half.titled(size_label(place)), ha="left", va="center", fontweight="bold", fontsize=9.5)
+        at += _HEAD
+        for point in points:
+            _bar(axes, point, at, longest, colours, clock_hz)
+            ticks.append(at)
+            names.append(NAMES[point.path])
+            at += 1
+        at += _GAP
     quiet(axes)
     axes.grid(axis="y", visible=False)
+    axes.grid(axis="x", color=RULE, linewidth=0.7)
     axes.spines[["left", "bottom"]].set_visible(False)
-    axes.set_yticks(ticks, names, fontweight="bold")
-    axes.tick_params(axis="y", length=0, pad=42)
-    axes.set_ylim(at - 0.8, -0.8)
-    axes.set_xlim(0, 124)
+    axes.set_yticks(ticks, names)
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(at - _GAP, -0.8)
+    axes.set_xlim(0, 100 * _ROOM)
     axes.set_xticks(range(0, 101, 25))
-    axes.set_xlabel("per cent of the slower way's mean, size by size", loc="left", color=MUTED)
+    axes.set_xlabel("time of the mean GET, per cent of the longest of the same value size")
     keys: list[Patch | Line2D] = [Patch(color=colours[part], label=PARTS[part]) for part in PARTS]
     keys.append(Line2D([], [], color=INK, linestyle=DOTS, linewidth=1.6, label="what the wire allows"))
-    drawing.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
-                   labelcolor=INK, handlelength=1.2)
+    keys_below(drawing, keys, handlelength=1.2)
     return drawing
 
 
@@ -118,5 +134,7 @@ def _bar(axes: Axes, point: MemcachedPoint, at: float, longest: float, colours: 
     wire = 100 * point.wire_bound_cycles / longest
     axes.plot([wire, wire], [at - 0.46, at + 0.46], color="white", linewidth=3.2, solid_capstyle="butt")
     axes.plot([wire, wire], [at - 0.46, at + 0.46], color=INK, linestyle=DOTS, linewidth=1.6)
-    axes.annotate(f"{left * longest / 100:,.0f} cycles, {duration(left * longest / 100, clock_hz)}", (left, at),
-                  xytext=(6, 0), textcoords="offset points", va="center", fontsize=8.5)
+    total = _total(point)
+    axes.annotate(f"{total:,.0f} cycles, {duration(total, clock_hz)}, n = {point.samples:,}", (left, at),
+                  xytext=(6, 0), textcoords="offset points", va="center", fontsize=9,
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})

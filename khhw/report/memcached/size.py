@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from khhw.machine.results import MemcachedPoint
+from khhw.report.labels import Labels
+from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.limits import limits
-from khhw.report.memcached.look import DOTS, MARKERS, PATHS, WIRE, log_axis, size_axis
-from khhw.report.memcached.sweep import Sweep, best_by_model, sweeps
+from khhw.report.memcached.look import DOTS, FEW_KEY, MARKERS, PATHS, WIRE, draw_line, log_axis, size_axis
+from khhw.report.memcached.sweep import Sweep, best_by_model, fastest, sweeps
 from khhw.report.memcached.words import NAMES, circumstances, cycles, of_size, times
 from khhw.report.picture import Picture
-from khhw.report.style import INK, figure, quiet, styled, time_axis
+from khhw.report.style import INK, keys_below, quiet, styled, time_axis
 from khhw.report.words import listing
 
 __all__ = ["size_pictures", "size_sweeps"]
@@ -24,25 +25,30 @@ def size_sweeps(points: Sequence[MemcachedPoint]) -> dict[str, Sweep]:
     return best_by_model(sweeps([p for p in points if p.values == "fixed" and p.loop == "closed"], "value_bytes"))
 
 
-def size_pictures(points: Sequence[MemcachedPoint], clock_hz: int) -> list[Picture]:
+def size_pictures(found: Sequence[Half], clock_hz: int) -> list[Picture]:
     """A picture a CPU model, of those whose value sizes were varied."""
-    return [_picture(sweep, model, points, clock_hz) for model, sweep in size_sweeps(points).items()]
+    sweeps_found = [(half, size_sweeps(half.points)) for half in found]
+    models = dict.fromkeys(model for _, by_model in sweeps_found for model in by_model)
+    return [_picture([(half, by_model[model]) for half, by_model in sweeps_found if model in by_model], model, clock_hz)
+            for model in models]
 
 
-def _picture(sweep: Sweep, model: str, points: Sequence[MemcachedPoint], clock_hz: int) -> Picture:
+def _picture(found: Sequence[tuple[Half, Sweep]], model: str, clock_hz: int) -> Picture:
     with styled():
-        drawing = _draw(sweep, clock_hz)
-    rows = [(p.path, p.op, round(p.value_bytes), p.samples, p.latency_cycles.p50, p.latency_cycles.p99,
-             p.latency_cycles.max, round(p.wire_bound_cycles, 1), round(p.latency_cycles.p50 * 1e9 / clock_hz, 1))
-            for line in sweep.lines.values() for p in line]
+        drawing = _draw(found, clock_hz)
+    rows = [(p.phase, p.path, p.op, round(p.value_bytes), p.samples, fastest(p), p.latency_cycles.p50,
+             p.latency_cycles.p99, p.latency_cycles.max, round(p.wire_bound_cycles, 1),
+             round(p.latency_cycles.p50 * 1e9 / clock_hz, 1))
+            for _, sweep in found for line in sweep.lines.values() for p in line]
+    texts = [_caption(half, sweep, clock_hz) for half, sweep in found]
     return Picture(name=f"memcached_size_{model}", title=f"Latency over value size, software time {model}",
-                   caption=_caption(sweep, points, clock_hz), figure=drawing, rows=rows,
-                   columns=("path", "op", "value_bytes", "samples", "p50_cycles", "p99_cycles", "max_cycles",
-                            "wire_bound_cycles", "p50_nanoseconds"))
+                   caption="\n".join([*texts, *beside([half for half, _ in found])]), figure=drawing, rows=rows,
+                   columns=("phase", "path", "op", "value_bytes", "samples", "min_cycles", "p50_cycles", "p99_cycles",
+                            "max_cycles", "wire_bound_cycles", "p50_nanoseconds"))
 
 
-def _caption(sweep: Sweep, points: Sequence[MemcachedPoint], clock_hz: int) -> str:
-    texts = [_operation(sweep, op, points, clock_hz) for op in sweep.ops]
+def _caption(half: Half, sweep: Sweep, clock_hz: int) -> str:
+    texts = [half.titled(_operation(sweep, op, half.points, clock_hz)) for op in sweep.ops]
     return "\n".join([*texts, f"Measured with {circumstances(sweep.first, 'value_bytes')}."])
 
 
@@ -79,34 +85,41 @@ def _comparison(sweep: Sweep, op: str) -> list[str]:
             f"{of_size(at_most)}."]
 
 
-def _draw(sweep: Sweep, clock_hz: int) -> Figure:
-    ops = sweep.ops
-    drawing, panels = figure(9.6, 4.1, len(ops), sharey=True)
-    for axes, op in zip(panels, ops, strict=True):
-        for path in PATHS:
-            _line(axes, sweep.line(path, op), path)
-        _wire(axes, sweep, op)
-        size_axis(axes, sweep.places)
-        axes.set_title(NAMES[op], pad=10, fontweight="bold")
-        quiet(axes)
-    log_axis(panels[0], "y")
-    panels[0].set_ylabel("latency in cycles")
-    time_axis(panels[-1], clock_hz)
-    _legend(drawing, sweep)
+def _draw(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Figure:
+    ops = sorted({op for _, sweep in found for op in sweep.ops})
+    drawing, rows = panels(9.6, 4.3, found, len(ops), sharex=True, sharey=True)
+    labels = Labels(drawing)
+    few = False
+    for (half, sweep), row in zip(found, rows, strict=True):
+        for axes, op in zip(row, ops, strict=True):
+            for path in PATHS:
+                few |= _line(axes, sweep.line(path, op), path, labels)
+            _wire(axes, sweep, op)
+            size_axis(axes, {place for _, each in found for place in each.places})
+            axes.set_title(half.titled(NAMES[op]), pad=10, fontweight="bold")
+            axes.tick_params(labelbottom=True, labelleft=True)
+            quiet(axes)
+        row[0].set_ylabel("latency in cycles")
+    log_axis(rows[0][0], "y")
+    for row in rows:
+        time_axis(row[-1], clock_hz)
+    _legend(drawing, [sweep for _, sweep in found], few)
+    labels.place()
     return drawing
 
 
-def _line(axes: Axes, line: Sequence[MemcachedPoint], path: str) -> None:
-    if not line:
-        return
-    x = [point.value_bytes for point in line]
-    median = [point.latency_cycles.p50 for point in line]
+def _line(axes: Axes, points: Sequence[MemcachedPoint], path: str, labels: Labels) -> bool:
+    """Medians as a line; at each, thin from the fastest to the longest, thick up to the 99th percentile."""
     colour = PATHS[path]
-    axes.fill_between(x, median, [point.latency_cycles.max for point in line], color=colour, alpha=0.12, linewidth=0)
-    known = [point for point in line if point.latency_cycles.p99 is not None]
-    axes.fill_between([point.value_bytes for point in known], [point.latency_cycles.p50 for point in known],
-                      [point.latency_cycles.p99 or 0 for point in known], color=colour, alpha=0.28, linewidth=0)
-    axes.plot(x, median, color=colour, marker=MARKERS[path], markersize=4.5, linewidth=1.7)
+    x = [point.value_bytes for point in points]
+    axes.vlines(x, [fastest(point) for point in points], [point.latency_cycles.max for point in points], color=colour,
+                linewidth=1.2, alpha=0.6)
+    known = [(point.value_bytes, point.latency_cycles.p50, tail) for point in points
+             if (tail := point.latency_cycles.p99) is not None]
+    axes.vlines([place for place, _, _ in known], [median for _, median, _ in known], [tail for _, _, tail in known],
+                color=colour, linewidth=3.6, alpha=0.6)
+    return draw_line(axes, [(point.value_bytes, point.latency_cycles.p50, point.samples) for point in points], labels,
+                     colour=colour, marker=MARKERS[path])
 
 
 def _wire(axes: Axes, sweep: Sweep, op: str) -> None:
@@ -118,14 +131,15 @@ def _wire(axes: Axes, sweep: Sweep, op: str) -> None:
         axes.plot(*zip(*places, strict=True), color=WIRE if alike else PATHS[path], linestyle=DOTS, linewidth=1.2)
 
 
-def _legend(drawing: Figure, sweep: Sweep) -> None:
-    paths = [path for path in PATHS if any(key[0] == path for key in sweep.lines)]
-    keys: list[Line2D | Patch] = [Line2D([], [], color=PATHS[path], marker=MARKERS[path], markersize=4.5, linewidth=1.7,
-                                         label=f"{NAMES[path]}, median") for path in paths]
-    points = [point for line in sweep.lines.values() for point in line]
+def _legend(drawing: Figure, found: Sequence[Sweep], few: bool) -> None:
+    paths = [path for path in PATHS if any(key[0] == path for sweep in found for key in sweep.lines)]
+    keys = [Line2D([], [], color=PATHS[path], marker=MARKERS[path], markersize=4.5, linewidth=1.7,
+                   label=f"{NAMES[path]}, median") for path in paths]
+    keys.append(Line2D([], [], color=INK, alpha=0.6, linewidth=1.2, linestyle="none", marker="|", markersize=11,
+                       label="fastest to longest"))
+    points = [point for sweep in found for line in sweep.lines.values() for point in line]
     if any(point.latency_cycles.p99 is not None for point in points):
-        keys.append(Patch(color=INK, alpha=0.38, linewidth=0, label="to the 99th percentile"))
-    keys.append(Patch(color=INK, alpha=0.14, linewidth=0, label="to the longest"))
+        keys.append(Line2D([], [], color=INK, alpha=0.6, linestyle="none", marker="|", markersize=9,
+                           markeredgewidth=3.6, label="to the 99th percentile"))
     keys.append(Line2D([], [], color=WIRE, linestyle=DOTS, linewidth=1.2, label="what the wire allows"))
-    drawing.legend(handles=keys, loc="outside lower center", ncols=len(keys), frameon=False, fontsize=8.5,
-                   labelcolor=INK, handlelength=1.8)
+    keys_below(drawing, [*keys, *([FEW_KEY] if few else [])], handlelength=1.8, columnspacing=1.4)

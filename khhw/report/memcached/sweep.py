@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from khhw.machine.results import MemcachedPoint
 
-__all__ = ["Sweep", "best_by_model", "held", "measured", "mixed", "sweeps", "together"]
+__all__ = ["Sweep", "best_by_model", "fastest", "held", "measured", "mixed", "sweeps", "together"]
 
 _HELD = ("values", "value_bytes", "distribution", "loop", "offered_per_second", "clients", "connections",
          "gets_per_cent", "hops", "cpu_model", "cpu_scale")
@@ -81,6 +81,11 @@ def measured(points: Iterable[MemcachedPoint]) -> list[MemcachedPoint]:
     """Points in which at least one operation succeeded."""
     return [p for p in points if p.samples and p.latency_cycles.p50 > 0 and p.wire_bound_cycles > 0
             and p.ops_per_second > 0]
+
+
+def fastest(point: MemcachedPoint) -> float:
+    """Cycles of its fastest operation."""
+    return point.quantiles[0] if point.quantiles else point.latency_cycles.p50
 
 
 def sweeps(points: Iterable[MemcachedPoint], vary: str, *also: str, least: int = 2) -> list[Sweep]:

@@ -7,8 +7,8 @@ from khhw.report.words import count, duration
 __all__ = ["NAMES", "PARTS", "circumstances", "cycles", "of_size", "parts", "per_cent", "size", "times"]
 
 NAMES = {"tcp": "TCP", "rdma": "RDMA", "get": "GET", "set": "SET"}
-PARTS = {"software": "software", "ni": "NI", "hops": "hops", "serialization": "serialization", "wait": "wait"}
-"""Parts of the time of an operation, in the order they are drawn."""
+PARTS = {"hops": "hops", "serialization": "serialization", "ni": "NI", "software": "software", "wait": "wait"}
+"""Parts of the time of an operation, in the order they are drawn: the wire's first, so that its bound is their end."""
 
 
 def parts(breakdown: Breakdown) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Latency over load and accepted over offered load, with intervals and where networks saturate."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
@@ -8,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from khhw.report.memcached.look import log_axis
 from khhw.report.picture import Picture
-from khhw.report.style import INK, MUTED, figure, quiet, styled
+from khhw.report.style import INK, MARKERS, MUTED, figure, keys_below, quiet, shortened, styled
 from khhw.report.sweep.lines import Estimate, Line, Panel, panels, words_of_states
 from khhw.report.words import listing
 from khhw.sweep.results import SweepResults
@@ -16,12 +17,10 @@ from khhw.sweep.results import SweepResults
 __all__ = ["sweep_pictures", "words_of_line"]
 
 _COLOURS = ("#1d5b8f", "#c27a00", "#1a6b3c", "#8a3a78", "#66727f", "#a02c2c")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 _DOTS = (0, (1, 1.5))
-_LABEL = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
-_NEAR_AXIS = 0.1
-_HIGHEST = 20.0
-"""Latencies above so many times that of no load are outside the picture: they grow as long as one measures."""
+_LABEL_LENGTH = 60
+_NEAR, _ROWS = 0.11, 3
+"""Part of the axis that the number of a load takes, and heights at which such numbers stand."""
 
 
 def sweep_pictures(results: SweepResults) -> list[Picture]:
@@ -74,32 +73,44 @@ def _rows(panel: Panel) -> Iterator[tuple[object, ...]]:
             latency = place.latency or Estimate(float("nan"), None)
             numbers = (latency.mean, latency.half, place.p50, place.p99, place.offered, place.accepted.mean,
                        place.accepted.half)
-            yield (line.label, place.load, place.seeds,
-                   *("" if value is None or value != value else round(value, 5) for value in numbers), place.saturated)
+            yield (line.label, place.load, place.seeds, *map(_rounded, numbers), place.saturated)
+        for load, mean, offered, accepted in line.searched:
+            yield (line.label, load, 1, *map(_rounded, (mean, None, None, None, offered, accepted, None)), "")
+
+
+def _rounded(value: float | None) -> float | str:
+    return "" if value is None or value != value else round(value, 5)
 
 
 def _draw(panel: Panel, results: SweepResults) -> Figure:
-    drawing, (left, right) = figure(9.6, 4.3, 2, gridspec_kw={"width_ratios": [1.25, 1]})
+    drawing, (left, right) = figure(9.6, 4.6, 2, gridspec_kw={"width_ratios": [1.25, 1]})
     keys = []
-    for line, colour, marker in zip(panel.lines, _cycle(_COLOURS), _cycle(_MARKERS), strict=False):
+    for line, colour, marker in zip(panel.lines, _cycle(_COLOURS), _cycle(MARKERS), strict=False):
         _latency(left, line, colour, marker)
         _accepted(right, line, colour, marker)
-        keys.append(Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1.5, label=line.label))
+        keys.append(Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1.5,
+                           label=shortened(line.label, _LABEL_LENGTH)))
     loads = [row.load for row in results.results]
     most = max(loads, default=1.0) * 1.04
     right.plot([0, most], [0, most], color=MUTED, linewidth=1, linestyle=(0, (4, 2)), zorder=0)
     for axes in (left, right):
         axes.set_xlim(0, most)
         quiet(axes)
-    _limit(left, panel.lines)
     left.set_xlabel("load, 1 = capacity under uniform traffic")
     right.set_xlabel("offered, in capacities")
     left.set_ylabel("mean latency in cycles")
     right.set_ylabel("accepted, in capacities")
     right.set_ylim(bottom=0)
+    log_axis(left, "y")
     _mark_saturation(left, panel.lines)
-    drawing.legend(handles=keys, loc="outside lower center", ncols=min(3, len(keys)) if len(keys) != 4 else 2,
-                   frameon=False, fontsize=8.5, labelcolor=INK, handlelength=2.2)
+    if any(line.carried for line in panel.lines):
+        keys.append(Line2D([], [], color=INK, linewidth=1.1, linestyle=_DOTS, label="highest load carried"))
+    if any(place.saturated for line in panel.lines for place in line.places):
+        keys.append(Line2D([], [], color=INK, marker="o", markersize=4.5, markerfacecolor="white", linestyle="none",
+                           label="saturated: latency grows as long as one measures"))
+    if any(line.searched for line in panel.lines):
+        keys.append(Line2D([], [], color=INK, marker=".", markersize=5, linestyle="none", label="one seed"))
+    keys_below(drawing, keys, min(3, len(keys)), handlelength=2.2)
     return drawing
 
 
@@ -109,42 +120,50 @@ def _cycle(values: Sequence[str]) -> Iterator[str]:
 
 
 def _latency(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    known = [(place.load, place.latency) for place in line.places if place.latency]
-    axes.errorbar([load for load, _ in known], [latency.mean for _, latency in known],
-                  yerr=[latency.half or 0.0 for _, latency in known], color=colour, marker=marker, markersize=4,
-                  linewidth=1.5, elinewidth=1.1, capsize=2.5)
+    known = [(place.load, place.latency, place.saturated) for place in line.places if place.latency]
+    _with_bars(axes, [(load, latency.mean, latency.half, full) for load, latency, full in known], colour, marker)
     single = [(load, latency) for load, latency, *_ in line.searched if latency is not None]
-    axes.plot([load for load, _ in single], [latency for _, latency in single], ".", color=colour, markersize=4,
-              alpha=0.45)
+    axes.plot([load for load, _ in single], [latency for _, latency in single], ".", color=colour, markersize=5)
 
 
 def _accepted(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    axes.errorbar([place.offered for place in line.places], [place.accepted.mean for place in line.places],
-                  yerr=[place.accepted.half or 0.0 for place in line.places], color=colour, marker=marker, markersize=4,
-                  linewidth=1.5, elinewidth=1.1, capsize=2.5)
+    _with_bars(axes, [(place.offered, place.accepted.mean, place.accepted.half, place.saturated)
+                      for place in line.places], colour, marker)
     axes.plot([offered for _, _, offered, _ in line.searched], [accepted for *_, accepted in line.searched], ".",
-              color=colour, markersize=4, alpha=0.45)
+              color=colour, markersize=5)
 
 
-def _limit(axes: Axes, lines: Sequence[Line]) -> None:
-    """Leave out what has no end: queues of a saturated network."""
-    least = [min(values) for line in lines if (values := [p.latency.mean for p in line.places if p.latency])]
-    most = [max(values) for line in lines if (values := [p.latency.mean for p in line.places if p.latency])]
-    if least:
-        axes.set_ylim(min(least) / 1.15, min(max(most) * 1.15, _HIGHEST * min(least)))
-    log_axis(axes, "y")
+def _with_bars(
+    axes: Axes, places: Sequence[tuple[float, float, float | None, bool]], colour: str, marker: str,
+) -> None:
+    """A line through places, each with its interval; a saturated place is hollow.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    places : sequence of (float, float, float or None, bool)
+        Place, mean, half its interval where one is known, whether it is saturated.
+    colour, marker : str
+    """
+    known = [(x, y, half) for x, y, half, _ in places if half is not None]
+    axes.errorbar([x for x, *_ in known], [y for _, y, _ in known], yerr=[half for *_, half in known],
+                  fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5)
+    axes.plot([x for x, *_ in places], [y for _, y, *_ in places], color=colour, linewidth=1.5, marker=marker,
+              markersize=4)
+    full = [(x, y) for x, y, _, saturated in places if saturated]
+    axes.plot([x for x, _ in full], [y for _, y in full], color=colour, linestyle="none", marker=marker, markersize=4,
+              markerfacecolor="white")
 
 
 def _mark_saturation(axes: Axes, lines: Sequence[Line]) -> None:
-    bottom, top = axes.get_ylim()
+    """The highest load that each line carries: dotted, its number above the frame, where no data are."""
     marks = sorted((line.carried.mean, colour) for line, colour in zip(lines, _cycle(_COLOURS), strict=False)
                    if line.carried is not None)
-    for index, (place, colour) in enumerate(marks):
+    last, row = -math.inf, 0
+    for place, colour in marks:
         axes.axvline(place, color=colour, linewidth=1.1, linestyle=_DOTS, zorder=0)
-        # Labels of lines that stand close together are at different heights.
-        height = top / (top / bottom) ** (0.05 + 0.07 * (index % 3))
-        right = place < _NEAR_AXIS * axes.get_xlim()[1]
-        axes.annotate(f"{place:.3f}", (place, height), xytext=(4 if right else -3, 0), textcoords="offset points",
-                      ha="left" if right else "right", va="center", fontsize=8, color=colour, bbox=_LABEL)
-
-
+        # Numbers of lines that stand close together are at different heights.
+        row = (row + 1) % _ROWS if place - last < _NEAR * axes.get_xlim()[1] else 0
+        last = place
+        axes.annotate(f"{place:.3f}", (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 3 + 11 * row),
+                      textcoords="offset points", ha="center", va="bottom", fontsize=8.5, color=colour)
