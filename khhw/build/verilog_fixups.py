@@ -2,11 +2,12 @@
 
 import re
 
-__all__ = ["wake_constants", "wake_in_systemverilog"]
+__all__ = ["wake_constants", "wake_in_systemverilog", "without_empty_wires"]
 
 _CONSTANT = re.compile(r"^  always @\*\n    (\S[^\n]*? = \d+'h[0-9a-f]+;)\n", re.MULTILINE)
 _WAKE = re.compile(r"^  reg (\\\$auto\$verilog_backend\S* ) = 0;$", re.MULTILINE)
 _ANY_WAKE = re.compile(r"^  reg (\\(?:\$auto\$verilog_backend\S*|khhw\$wake) ) = 0;$", re.MULTILINE)
+_EMPTY = re.compile(r"^  wire \[-1:0\] \S+ ?;\n", re.MULTILINE)
 _DECLARATIONS = re.compile(r"^module [^;]*;\n", re.MULTILINE)
 _OWN_WAKE = "\\khhw$wake "
 
@@ -30,6 +31,11 @@ def wake_in_systemverilog(verilog: str) -> str:
     wait.
     """
     return _ANY_WAKE.sub(r"  reg \1;\n  initial \1<= 1'h0;", verilog)
+
+
+def without_empty_wires(verilog: str) -> str:
+    """Leave out signals of no bits, such as the index into one word; to Verilog, their declarations mean two bits."""
+    return _EMPTY.sub("", verilog)
 
 
 def _wake_module(text: str) -> str:

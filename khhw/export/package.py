@@ -12,7 +12,7 @@ from typing import Any
 from khhw._version import __version__
 from khhw.build.design import Design, convert
 from khhw.build.toolchain import find_verilator
-from khhw.build.verilog_fixups import wake_in_systemverilog
+from khhw.build.verilog_fixups import wake_in_systemverilog, without_empty_wires
 from khhw.errors import BuildError, RequestError
 from khhw.export import tops
 from khhw.export.banner import LICENCE, banner
@@ -202,8 +202,8 @@ def _ports(top: str, parameters: Parameters, shape: tuple[int, ...]) -> list[Exp
 
 
 def _readable(source: Path, ports: Sequence[ExportedPort], what: str, parameters: Parameters) -> str:
-    text = declared(wake_in_systemverilog(source.read_text(encoding="utf-8")), source.stem, ports)
-    return f"{banner('//', what, parameters)}\n{text}"
+    text = wake_in_systemverilog(without_empty_wires(source.read_text(encoding="utf-8")))
+    return f"{banner('//', what, parameters)}\n{declared(text, source.stem, ports)}"
 
 
 def _waivers(design: Design, head: str) -> str:

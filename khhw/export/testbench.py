@@ -15,10 +15,11 @@ _FOLDER = Path(__file__).with_name("testbenches")
 def testbench(top: str, module: str, ports: Sequence[ExportedPort], parameters: Parameters) -> str:
     """Text of ``MODULE_tb.sv``, which prints `passed` or ends with ``$fatal``.
 
-    The texts in ``testbenches/`` do the testing. What follows from the ports stands at ``//@ instance`` in them: the
-    instance of ``MODULE_instance.svh`` and a task `clear_inputs` that sets all inputs to 0. At ``//@ frame`` stands what all
-    have: clock, reset, checks, an end; at ``//@ nodes`` how many nodes a fabric has, which Icarus Verilog 11 cannot tell
-    from the width of a port.
+    The texts in ``testbenches/`` do the testing. Lines in them stand for what follows from the ports:
+
+    - ``//@ instance``: that of ``MODULE_instance.svh``, and a task `clear_inputs` that sets all inputs to 0;
+    - ``//@ frame``: what all have: clock, reset, checks, an end;
+    - ``//@ nodes``: how many a fabric has, which Icarus Verilog 11 cannot tell from the width of a port.
 
     Parameters
     ----------

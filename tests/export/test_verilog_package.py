@@ -127,6 +127,10 @@ class TestNames:
 
 
 class TestLint:
+    def test_smallest_table(self, tmp_path):
+        """Its index has no bits, which Verilog cannot say."""
+        lint(write_package(tmp_path, "guard", values={"lanes": 1, "table_nodes": 8}))
+
     def test_a_fault_is_found(self, tmp_path):
         package = write_package(tmp_path, "guard")
         source = tmp_path / "khhw_guard.v"
