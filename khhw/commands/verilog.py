@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     package = write_package(arguments.folder, arguments.top, values=parse_values(arguments.values), shape=shape)
     if arguments.lint:
         lint(package)
-    found = [synthesise(package.design, family) for family in families]
+    found = [synthesise(package.written, family) for family in families]
     if found:
         _keep(package, found)
     if arguments.json:

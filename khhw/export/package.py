@@ -5,7 +5,7 @@ import math
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,11 @@ class Package:
     module: str
     files: tuple[str, ...]
     design: Design
+
+    @property
+    def written(self) -> Design:
+        """The Verilog in the folder."""
+        return replace(self.design, sources=tuple(self.folder / source.name for source in self.design.sources))
 
 
 def parse_values(settings: Sequence[str]) -> dict[str, int | str]:
