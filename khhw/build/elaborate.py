@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import verilog
-from amaranth.hdl import Shape
+from amaranth.hdl import Shape, Signal, Value
+from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from khhw.build.ahead import next_values_shown
@@ -26,6 +27,7 @@ from khhw.build.places import PlaceTable, marked
 from khhw.build.verilog_fixups import wake_constants
 from khhw.errors import RequestError
 from khhw.tracebacks import own_traceback
+from rtl.clone import port_name
 from rtl.parameters import ParameterError, Parameters
 
 __all__ = ["construct", "describe", "main", "module_name"]
@@ -93,7 +95,7 @@ def describe(
     converted = {f"{name}.v": _verilog(name, part, ahead.get(name, ()), places) for name, part in parts.items()}
     files = {name: text for name, (text, _) in converted.items()}
     ports = [
-        {"name": "__".join(map(str, path)), "width": Shape.cast(member.shape).width,
+        {"name": port_name(component, path), "width": Shape.cast(member.shape).width,
          "is_input": member.flow is wiring.In}
         for path, member, _ in component.signature.flatten(component)
     ]
@@ -114,7 +116,7 @@ def describe(
         "public": [{"module": module, "name": name, "writable": writable}
                    for signals, writable in ((public, True), (observable, False)) for module, name in signals],
         "untraced": list(getattr(component, "untraced_scopes", ())),
-        "shared": {name: ["__".join(map(str, path)) for path, member, _ in part.signature.flatten(part)
+        "shared": {name: [port_name(part, path) for path, member, _ in part.signature.flatten(part)
                           if member.flow is wiring.In] for name, part in sorted(extra.items())},
     }, source
 
@@ -123,8 +125,22 @@ def _verilog(
     name: str, part: wiring.Component, ahead: Sequence[str], places: PlaceTable | None,
 ) -> tuple[str, dict[str, Any]]:
     with large_memories_uninitialised(), next_values_shown(ahead), marked(places) as marks:
-        text = wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
+        text = wake_constants(verilog.convert(part, name=name, ports=_named_ports(part), emit_src=False,
+                                              strip_internal_attrs=True))
     return marks.read(text) if places is not None else (text, {})
+
+
+def _named_ports(part: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
+    """Ports for Amaranth's conversion; their signals have the same names, or both would be written."""
+    ports = {}
+    for path, member, member_value in part.signature.flatten(part):
+        name, value = port_name(part, path), Value.cast(member_value)
+        if name in ports:
+            raise RequestError(f"two ports of {module_name(part)} have the name {name}")
+        if isinstance(value, Signal) and hasattr(part, "port_separator"):
+            value.name = name
+        ports[name] = (value, PortDirection.Input if member.flow is wiring.In else PortDirection.Output)
+    return ports
 
 
 def _has_signal(text: str, module: str, name: str) -> bool:
