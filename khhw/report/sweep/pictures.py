@@ -134,15 +134,15 @@ def _accepted(axes: Axes, line: Line, colour: str, marker: str) -> None:
 
 
 def _with_bars(
-    axes: Axes, places: Sequence[tuple[float, float, float | None, bool]], colour: str, marker: str,
+    axes: Axes, places: Sequence[tuple[float, float, float | None, bool | None]], colour: str, marker: str,
 ) -> None:
     """A line through places, each with its interval; a saturated place is hollow.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    places : sequence of (float, float, float or None, bool)
-        Place, mean, half its interval where one is known, whether it is saturated.
+    places : sequence of (float, float, float or None, bool or None)
+        Place, mean, half its interval where one is known, whether it is saturated; None: that is not clear.
     colour, marker : str
     """
     known = [(x, y, half) for x, y, half, _ in places if half is not None]
