@@ -27,6 +27,10 @@ from khhw.report.words import count, duration, span
 __all__ = ["latency_caption", "latency_picture"]
 
 _HOPS, _SIZE, _CYCLES = 2, 3, 4
+_MOST_LABELLED = 6
+"""Distances up to which medians are written beside their bars."""
+_WIDE = 150
+"""Width of all bars of medians together, in points."""
 
 _Samples = npt.NDArray[np.int64]
 
@@ -88,11 +92,14 @@ def _by_distance(axes: Axes, samples: _Samples, labels: Labels) -> None:
     size = int(samples[:, _SIZE].min())
     chosen = samples[samples[:, _SIZE] == size]
     axes.plot(chosen[:, _HOPS], chosen[:, _CYCLES], "o", color=ACCENT, alpha=0.4, markersize=5, markeredgewidth=0)
-    for hops, median in _medians(chosen, _HOPS):
-        axes.plot([hops], [median], marker="_", color=INK, markersize=26, markeredgewidth=1.8)
+    medians = _medians(chosen, _HOPS)
+    wide = _WIDE / max(_MOST_LABELLED, len(medians))
+    for hops, median in medians:
+        axes.plot([hops], [median], marker="_", color=INK, markersize=wide, markeredgewidth=1.8)
         few = int(np.sum(chosen[:, _HOPS] == hops))
-        labels.add(axes, f"{median:g}" + (f" (n = {few})" if few < FEW else ""), (hops, median), needed=False,
-                   aside=13)
+        if len(medians) <= _MOST_LABELLED:
+            labels.add(axes, f"{median:g}" + (f" (n = {few})" if few < FEW else ""), (hops, median), needed=False,
+                       aside=wide / 2)
     axes.set_xticks(np.unique(chosen[:, _HOPS]))
     axes.margins(x=0.2, y=0.12)
     axes.set_xlabel("distance in hops")

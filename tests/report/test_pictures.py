@@ -63,6 +63,13 @@ def noisy():
     return results_of(points + flooded(points), QUIET, FLOOD)
 
 
+def unlike():
+    """Distributions under different circumstances, quiet and flooded."""
+    points = [p.model_copy(update={"phase": "memcached"}) for p in study()
+              if p.loop == "open" or (p.clients == 3 and p.values == "fixed")]
+    return results_of(points + flooded(points), QUIET, FLOOD)
+
+
 def large():
     """Many distances, sizes, kernels and repeats; names that somebody chose."""
     rng = np.random.default_rng(5)
@@ -154,6 +161,8 @@ INPUTS = {
     "made_up_study": lambda: pictures(results_of(study())),
     "demo": lambda: pictures(results_of(demo())),
     "noisy": lambda: pictures(noisy()),
+    "unlike": lambda: pictures(unlike()),
+    "two_unlike_runs": lambda: compared(unlike()),
     "large": lambda: pictures(large()),
     "sparse": lambda: pictures(sparse()),
     "two_runs": lambda: compared(kept("talk")),
@@ -235,7 +244,7 @@ class TestNoisyNeighbour:
         picture = next(each for each in pictures(noisy()) if each.name == f"memcached_{name}")
         words = [text.get_text() for text, _ in texts(picture)]
         for half in ("memcached", "flood"):
-            assert any(word == half or word.startswith(f"{half}: ") for word in words), words
+            assert any(word == half or word.startswith((f"{half}: ", f"{half}\n")) for word in words), words
         assert {row[0] for row in picture.rows} == {"memcached", "flood"}
         assert "flood: beside flood on nodes 0 and 3 (to=6)" in picture.caption
 

@@ -119,8 +119,7 @@ def _quantiles(pair: Pair, both: Sequence[_Halves]) -> list[Picture]:
         draw_runs(axes, [steps(point) for point in points], drawstyle="steps-post", marker="")
         draw_runs(axes, [[(point.quantiles[len(point.quantiles) // 2], 50)] for point in points])
         size = "ETC sizes" if points[0].values == "etc" else size_label(points[0].value_bytes)
-        title = f"{NAMES[path]} {NAMES[op]}, {size}, n = {span(p.samples for p in points)}"
-        _finish(axes, f"{half.titled('')}\n{title}".strip())
+        _finish(axes, half.headed(f"{NAMES[path]} {NAMES[op]}, {size}, n = {span(p.samples for p in points)}"))
         axes.set_xlabel("latency in cycles")
         rows += [(name, p.phase, path, op, round(p.value_bytes), p.samples, share, value)
                  for name, p in zip(pair.names, points, strict=True) for share, value in enumerate(p.quantiles)]

@@ -171,7 +171,7 @@ def _latencies(axes: Axes, half: Half, found: list[Sweep], labels: Labels) -> bo
                      colour=PATHS[path], marker=MARKERS[path]) for path in PATHS]
     for low, high in map(_between(_ratios(middle, op)), crossings(_ratios(middle, op))):
         axes.axvspan(low, high, color=EMPTY, zorder=0)
-    axes.set_title(half.titled(f"{NAMES[op]} of {size_label(middle.first.value_bytes)}"), pad=10)
+    axes.set_title(half.headed(f"{NAMES[op]} of {size_label(middle.first.value_bytes)}"), pad=10)
     axes.set_ylabel("median latency in cycles")
     return any(few)
 
@@ -192,7 +192,7 @@ def _ratio_lines(axes: Axes, half: Half, found: list[Sweep], labels: Labels, key
                 axes.plot([low, high], [1, 1], color=colour, linewidth=6, alpha=0.35, solid_capstyle="butt", zorder=1)
                 labels.add(axes, f"changes at about {place:.3g}x", (math.sqrt(low * high), 1))
     axes.axhline(1, color=MUTED, linewidth=1)
-    axes.set_title(half.titled("TCP's time over RDMA's; above 1 RDMA wins"), pad=10)
+    axes.set_title(half.headed("TCP's time over RDMA's; above 1 RDMA wins"), pad=10)
     axes.set_ylabel("times")
     return any(few)
 

@@ -46,6 +46,10 @@ class Half:
         name = shortened(self.name, _NAME)
         return f"{name}: {title}" if name and title else name or title
 
+    def headed(self, title: str) -> str:
+        """A title that needs a line of its own."""
+        return f"{self.titled('')}\n{title}" if self.name else title
+
 
 def halves(results: Results) -> list[Half]:
     """The measurements of a run by what ran beside them, in the order measured; none if it has none."""

@@ -152,9 +152,10 @@ def _panel(
                               label=f"{NAMES[point.path]} {NAMES[point.op]}, n = {point.samples:,}"))
     _wire(axes, points)
     title = "ETC sizes" if first.values == "etc" else size_label(first.value_bytes)
-    axes.set_title(half.titled(title), pad=10, fontweight="bold")
     if not alike:
-        axes.set_title(f"{count(first.clients, 'client')}, {first.loop} loop", loc="right", pad=10, fontsize=9)
+        offered = f", {first.offered_per_second:,.0f}/s" if first.offered_per_second else ""
+        title += f"\n{count(first.clients, 'client')}, {first.loop} loop{offered}"
+    axes.set_title(half.titled(title), pad=10, fontweight="bold", fontsize=9.5)
     axes.set_xlabel("latency in cycles")
     quiet(axes)
     # Below the label of the axis, whatever the height of the panel.
