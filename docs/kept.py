@@ -56,6 +56,9 @@ KEPT: Mapping[str, Kept] = {
     "attack": Kept("khhw attack -o docs/results/attack.json", (*_ENGINE, *_HOST, "khhw/fuzz", "khhw/mutants")),
     "attack-6-lanes": Kept("khhw attack --lanes 6 --bug-packets 0 -o docs/results/attack-6-lanes.json",
                            (*_ENGINE, *_HOST, "khhw/fuzz")),
+    "bench-cosim": Kept(
+        "khhw bench cosim --no-stock --repeat 3 --seconds 1 --json > docs/results/bench-cosim.json",
+        (*_MACHINE, "khhw/bench")),
     "bench-engine": Kept("khhw bench engine --repeat 3 --seconds 1.5 --json > docs/results/bench-engine.json",
                          (*_ENGINE, "khhw/traffic", "khhw/bench")),
     "bench-guard": Kept("khhw bench guard --json > docs/results/bench-guard.json",
@@ -84,6 +87,8 @@ KEPT: Mapping[str, Kept] = {
     "talk": Kept(
         "khhw run examples/talk.toml --engine native -o out/talk && cp out/talk/results.json docs/results/talk.json",
         _MACHINE, "examples/talk.toml"),
+    "two-engines": Kept("python -m benchmarks.two_engines --repeat 2 > docs/results/two-engines.json",
+                        (*_MACHINE, "benchmarks/two_engines.py")),
 }
 """By the name of the file, without ``.json``."""
 

@@ -86,6 +86,22 @@ def test_how_fast_the_engine_is() -> None:
     assert {step: table.get(step) for step in steps} == steps
 
 
+def between(spread: dict[str, int]) -> str:
+    return f"{spread['median']:,} ({spread['min']:,} to {spread['max']:,})"
+
+
+def test_how_fast_cocotb_is() -> None:
+    page = rows("bench.md")
+    for run in kept("bench-cosim"):
+        assert run["build"] == "lean" and [run["load"], between(run["cycles_per_cpu_second"])] in page
+    both = json.loads((DOCS / "results" / "two-engines.json").read_text(encoding="utf-8"))
+    for run in both["results"]:
+        seconds = run["cpu_seconds"]
+        assert [run["engine"], f"{seconds['median']:.1f} ({seconds['min']:.1f} to {seconds['max']:.1f})",
+                str(run["samples"])] in page
+    assert f"cocotb takes {both['ratio']['cpu_seconds']:.1f} times as long" in prose("bench.md")
+
+
 def test_where_512_nodes_saturate() -> None:
     found = json.loads((DOCS / "results" / "sweep-8x8x8.json").read_text(encoding="utf-8"))["saturation"]
     page = {row[0].partition(",")[0]: row[1:] for row in rows("sweep.md") if len(row) == 5}
