@@ -14,8 +14,8 @@ from rtl.fabric import NODE_MODULE
 __all__ = ["named_signals", "waves_name", "write_table", "writer"]
 
 _MODULE = re.compile(rf"^module {NODE_MODULE} ?\((.*?)^endmodule", re.DOTALL | re.MULTILINE)
-_DECLARED = re.compile(r"^ *(?:input|output|wire|reg)(?: \[\d+:0\])? \\?([A-Za-z][\w.]*) ?(?: = [^;]*)?;", re.MULTILINE)
-"""A declaration of what has a name of its own; a second signal of a name has a dollar in it."""
+_DECLARED = re.compile(r"^ *(?:input|output|wire|reg)(?: \[\d+:0\])? ([A-Za-z]\w*)(?: = [^;]*)?;", re.MULTILINE)
+"""A declaration of what has a name of its own. A second signal of one name, or a field of a signal, is escaped."""
 _DECLARE_MACRO = "VL_TRACE_DECL_WIDE"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from khhw.errors import RequestError
-from khhw.node.commands import EVERYBODY, Nodes, WrongLine, parse_nodes
+from khhw.node.commands import EVERYBODY, Nodes, WrongLine, parse_nodes, shortened
 from khhw.sim.engine.process import WavesWanted
 from khhw.sim.engine.wave_writer import NEVER
 
@@ -15,8 +15,7 @@ MOST_NODES = 16
 """Nodes of a machine whose waves are written without naming nodes. All of a larger one fill a disk in seconds."""
 WAVES_NAMES = ("dump.fst", "dump.vcd")
 """Files that a run may write waves to; the better one first."""
-_WINDOW = re.compile(r"(\d*):(\d*)")
-_DIGITS = 19
+_WINDOW = re.compile(r"(\d{0,18}):(\d{0,18})", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +67,8 @@ class WavesChoice:
             raise RequestError(f"--waves-nodes: {listed.message}")
         if window is None:
             return cls(nodes=listed)
-        found = _WINDOW.fullmatch(window) if window.isascii() else None
-        if found is None or len(window) > 2 * _DIGITS:
-            raise RequestError(f"--window takes two cycles, for example 1000:3000; not {window!r}")
+        if (found := _WINDOW.fullmatch(window)) is None:
+            raise RequestError(f"--window takes two cycles, for example 1000:3000; not {shortened(window)!r}")
         return cls(nodes=listed, first=int(found[1] or 0), end=int(found[2]) if found[2] else None)
 
     @property

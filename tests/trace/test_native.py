@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from khhw.machine.results import Results
 from khhw.machine.waves import MOST_NODES, WavesChoice
 from khhw.node.commands import Nodes, list_ranks
 from khhw.sim.bridge import PERIOD, RESET_CYCLES
+from khhw.sim.engine import Engine
+from khhw.sim.engine.process import NativeMachine
 from khhw.trace.run import Run
 from khhw.trace.waves import Waves, find_waves
 from tests.trace.conftest import MEDIUM, PAIR, ROOT, TRACED, traced
@@ -205,6 +208,7 @@ def test_a_packet_is_followed_through_512_nodes(
     (["--window", "0:1e3"], "--window takes two cycles"),
     (["--window", "\u0661:\u0662"], "--window takes two cycles"),
     (["--window", "9" * 400 + ":"], "--window takes two cycles"),
+    (["--window", "9" * 20 + ":"], "--window takes two cycles"),
 ])
 def test_bad_choices_are_named_before_anything_is_built(
     options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str],
@@ -250,6 +254,28 @@ def test_a_window_behind_the_end_of_the_run(tmp_path: Path, capsys: pytest.Captu
     assert int(Waves(find_waves(tmp_path)).cycles[-1]) == ended.cycles
     with pytest.raises(RequestError, match=r"begins after the end of the run: its \[host\] max_cycles is 50"):
         WavesChoice(first=60).wanted(2, 50)
+
+
+def test_an_engine_writes_waves_from_its_first_cycle_on(tmp_path: Path) -> None:
+    machine = Machine.load(PAIR, engine="native").build(waves=True)
+    assert isinstance(machine, NativeMachine)
+    file = tmp_path / machine.build.waves
+    with Engine(machine.build, machine.shape, threads=1) as engine:
+        with pytest.raises(RequestError, match=r"waves cannot be written to .*: No such file or directory"), \
+                engine.waves(tmp_path / "none" / "dump.vcd", [0]):
+            pass
+        for ranks in ([2], [-1], [0, 0]):
+            with pytest.raises(ValueError, match="ranks are from 0 to 1, each at most once"), \
+                    engine.waves(file, ranks):
+                pass
+        with engine.waves(file, [1], 3, 7):
+            engine.run(20)
+        assert Waves(file).cycles.tolist() == [3, 4, 5, 6]
+        with pytest.raises(ValueError, match="waves are begun in cycle 0"), engine.waves(file, [1]):
+            pass
+    with Engine(replace(machine.build, waves=""), machine.shape, threads=1) as engine, \
+            pytest.raises(RequestError, match="was not built for waves"), engine.waves(file, [0]):
+        pass
 
 
 def test_a_run_without_waves_is_the_same_run(native_pair: Path, tmp_path: Path) -> None:

@@ -66,6 +66,10 @@ class WaveWriter:
             raise RequestError(f"the engine {self.build.folder} was not built for waves")
         if self._library.khhw_now(self._handle):
             raise ValueError("waves are begun in cycle 0")
+        try:
+            file.touch()
+        except OSError as error:
+            raise RequestError(f"waves cannot be written to {file}: {error.strerror}") from error
         if not self._library.khhw_write_waves(
                 self._handle, str(file).encode(), Fabric.module_name.encode(), len(which), pointer(which), first, end,
                 RESET_CYCLES * PERIOD):
