@@ -91,6 +91,27 @@ async def puts_go_into_their_window(dut):
         assert await bench.get("COUNTER_DROPS") == drops
         await draw.check(bench, "RECEPTION", draw.inside)
     assert stored > 15 < drops
+    # The end of a message may be beyond all addresses.
+    await bench.window("RECEPTION", 0, window=8, limit=WORD - 1, value=16)
+    before = bytes(bench.memory.content)
+    bench.eject[0].send(put_packet(bytes(16), counter=0, put_offset=WORD - 8))
+    await bench.settle()
+    assert await bench.get("COUNTER_DROPS") == drops + 1 and bench.memory.content == before
+
+
+@cocotb.test()
+async def a_large_ring_fills(dut):
+    """A ring that is all of the memory takes what fits, one word less, and drops what comes then."""
+    bench = Bench(dut)
+    await bench.start()
+    words = bench.parameters.memory_bytes // 32
+    await bench.set("RECEPTION_BASE", 0)
+    await bench.set("RECEPTION_SIZE", 32 * words)
+    for _ in range(words // 8 + 3):
+        bench.eject[0].send(fifo_packet(bytes(240)))
+    await bench.settle()
+    assert await bench.get("RECEPTION_TAIL") == 32 * (words - 8)
+    assert await bench.get("RING_DROPS") == 4
 
 
 @cocotb.test()

@@ -32,7 +32,7 @@ class Waiver(BaseModel):
     Parameters
     ----------
     module : str
-        Python module; of bins their covergroup.
+        Python module, or of `toggles` one component of it; of bins their covergroup.
     lines : list of str
         Texts of source lines.
     toggles : list of str
@@ -57,7 +57,7 @@ class Waiver(BaseModel):
 
     def parts(self, coverage: Coverage) -> Iterator[tuple[str, Sequence[Item]]]:
         """Each thing that it is for, in words, and the items that are meant; nothing if the runs had no such module."""
-        if self.module in coverage.modules:
+        if self.module in coverage.modules or self.module in {each.component for each in coverage.toggles}:
             yield from ((f"line {text!r}", list(self._lines(text, coverage))) for text in self.lines)
             yield from ((f"toggle {name!r}", list(self._toggles(name, coverage))) for name in self.toggles)
         if self.module in {each.group for each in coverage.bins}:
@@ -78,7 +78,8 @@ class Waiver(BaseModel):
         high, low = (int(bits[1]), int(bits[2] or bits[1])) if bits else (0, 0)
         wanted, whole = _pattern(name[:bits.start()] if bits else name), _pattern(name)
         for each in coverage.toggles:
-            if each.module == self.module and self.only in (None, "rise" if each.rising else "fall"):
+            here = self.module in (each.module, each.component)
+            if here and self.only in (None, "rise" if each.rising else "fall"):
                 in_range = bits is not None and low <= each.bit <= high and wanted.fullmatch(each.signal)
                 if in_range or whole.fullmatch(each.signal):
                     yield each
