@@ -10,8 +10,9 @@ import pytest
 from khhw.cli import main
 from khhw.errors import RequestError
 from khhw.machine.machine import EngineName, Machine
-from khhw.machine.results import Results
+from khhw.machine.results import OwnRecord, Results
 from tests.machine.machines import ROOT, domains, matrix_of, phase, said, write_machine
+from tests.report.synthetic import synthetic_results
 
 OWN = '{ nodes = [0], kernel = "knocks.py" }'
 MAY = domains("own", matrix_of(["0", "1", "2", "3", "4", "5", "6", "7"]))
@@ -139,3 +140,28 @@ def test_time_that_the_debugger_takes_does_not_count() -> None:
         rest = process.stdout.read()
     assert "line: went on" in rest
     assert "took longer than 3 s [True, False]" in rest
+
+
+REPORT = """
+from jitter import MEASUREMENT, JitterReport
+
+class Report(JitterReport):
+    def pictures(self, results):
+        return 1 / 0
+"""
+
+
+def test_a_report_that_raises_is_told_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "examples" / "own_measurement"))
+    (tmp_path / "odd_report.py").write_text(
+        f"import dataclasses\n{REPORT}\nODD = dataclasses.replace(MEASUREMENT, report='odd_report:Report')\n")
+    results = synthetic_results()
+    results.results.own.append(OwnRecord(measurement="odd_report:ODD", phase="a", found={"cycles": {}}))
+    results.write(tmp_path / "results.json")
+    assert main(["report", str(tmp_path), "--file", str(tmp_path / "machine.toml")]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("khhw: ZeroDivisionError: division by zero\n")
+    assert f'File "{tmp_path}/odd_report.py", line 7, in pictures' in told
+    assert "khhw/report" not in told
