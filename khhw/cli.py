@@ -79,6 +79,16 @@ def _run(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         _say("interrupted")
         return INTERRUPTED
+    except OSError:
+        raise
+    except Exception as error:
+        from khhw.tracebacks import own_traceback, with_traceback
+
+        if not own_traceback(error):
+            raise
+        # Reports, parts and measurements are the user's; what is wrong with khhw itself is told in full.
+        _say(with_traceback(f"{type(error).__name__}: {error}", error))
+        return FAILED
 
 
 def _say(problem: object) -> None:

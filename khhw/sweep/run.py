@@ -83,12 +83,12 @@ class Sweep:
             If the hardware cannot be converted, or a point not be written.
         """
         began = time.monotonic()
-        self.view.stage("converting the hardware, unless it is cached")
-        self._identities = {curve.build: "" for curve in self._curves}
-        for build in self._identities:
-            self._identities[build] = identify(self.backend, build)
         store = Store(self.folder)
         with store.opened():
+            self.view.stage("converting the hardware, unless it is cached")
+            self._identities = {curve.build: "" for curve in self._curves}
+            for build in self._identities:
+                self._identities[build] = identify(self.backend, build)
             missing = [point for curve in self._curves for point in self._take_stored(store, curve)]
             self._say_what_is_there(store)
             state, message = self._complete(store, missing) if missing else ("done", "")
