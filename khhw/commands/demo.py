@@ -72,7 +72,8 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _print_changes(results: "Results") -> None:
     """What measurements of one phase became in a later one, if any was taken twice."""
-    from khhw.report.memcached.phases import changes, signed
+    from khhw.report.memcached.phases import changes
+    from khhw.report.words import signed
 
     found = changes(results.results.memcached)
     if not found:

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from khhw.machine.results import MemcachedPoint
+from khhw.report.memcached.estimates import doubts
 from khhw.report.memcached.look import DASHES, MARKERS, PATHS, log_axis, size_label
 from khhw.report.memcached.sweep import Sweep, sweeps
 from khhw.report.memcached.words import NAMES, circumstances, of_size, times
@@ -17,7 +18,7 @@ from khhw.report.picture import Picture
 from khhw.report.style import INK, MUTED, figure, quiet, shades, styled, time_axis
 from khhw.report.words import listing
 
-__all__ = ["cost_picture", "cost_sweeps", "crossings", "verdict"]
+__all__ = ["cost_doubts", "cost_picture", "cost_sweeps", "crossings", "verdict"]
 
 _MIDDLE = 4096
 
@@ -74,6 +75,13 @@ def verdict(sweep: Sweep, op: str) -> str:
             f"at {last:g}x")
 
 
+def cost_doubts(found: Sequence[Sweep], op: str) -> list[str]:
+    """Where who wins is not certain, in sentences; see :func:`khhw.report.memcached.estimates.doubts`."""
+    return doubts([(f"at {place:g}x of {of_size(sweep.first.value_bytes)}", tcp, rdma)
+                   for sweep in found for place in sweep.places
+                   if (tcp := sweep.at("tcp", op, place)) and (rdma := sweep.at("rdma", op, place))])
+
+
 def cost_picture(points: Sequence[MemcachedPoint], clock_hz: int) -> Picture | None:
     """Left: both latencies of one GET over the cost. Right: how many times RDMA's time TCP takes, a line a size."""
     found = cost_sweeps(points)
@@ -105,6 +113,8 @@ def _ratios(sweep: Sweep, op: str) -> list[tuple[float, float]]:
 def _caption(found: list[Sweep]) -> str:
     texts = [f"{NAMES[op]} of {of_size(sweep.first.value_bytes)}: {verdict(sweep, op)}."
              for sweep in found for op in sweep.ops if len(_ratios(sweep, op)) > 1]
+    ops = dict.fromkeys(op for sweep in found for op in sweep.ops)
+    texts += [text for op in ops for text in cost_doubts(found, op)]
     first = found[0].first
     vary = ("cpu_scale",) if len(found) == 1 else ("cpu_scale", "value_bytes")
     return "\n".join([*texts, f"Medians; 1x is {first.cpu_model} as documented. Measured with "

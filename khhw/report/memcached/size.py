@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from khhw.machine.results import MemcachedPoint
+from khhw.report.memcached.estimates import doubts
 from khhw.report.memcached.limits import limits
 from khhw.report.memcached.look import DOTS, MARKERS, PATHS, WIRE, log_axis, size_axis
 from khhw.report.memcached.sweep import Sweep, best_by_model, sweeps
@@ -72,11 +73,13 @@ def _comparison(sweep: Sweep, op: str) -> list[str]:
     ahead = [of_size(value) for ratio, value in ratios if ratio < 1]
     (least, at_least), (most, at_most) = min(ratios), max(ratios)
     if len(ahead) == len(both):
-        return [f"TCP is the faster one at every size, at {of_size(at_least)} by {times(1 / least)}."]
-    if ahead:
-        return [f"RDMA is up to {times(most)} as fast (at {of_size(at_most)}), but TCP is faster at {listing(ahead)}."]
-    return [f"RDMA is the faster one at every size: {times(least)} as fast at {of_size(at_least)}, {times(most)} at "
-            f"{of_size(at_most)}."]
+        text = f"TCP is the faster one at every size, at {of_size(at_least)} by {times(1 / least)}."
+    elif ahead:
+        text = f"RDMA is up to {times(most)} as fast (at {of_size(at_most)}), but TCP is faster at {listing(ahead)}."
+    else:
+        text = (f"RDMA is the faster one at every size: {times(least)} as fast at {of_size(at_least)}, "
+                f"{times(most)} at {of_size(at_most)}.")
+    return [text, *doubts([(f"at {of_size(tcp.value_bytes)}", tcp, rdma) for tcp, rdma in both])]
 
 
 def _draw(sweep: Sweep, clock_hz: int) -> Figure:
