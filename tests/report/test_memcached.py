@@ -341,7 +341,7 @@ class TestPage:
         output = io.StringIO()
         print_summary(results_of(study()), tmp_path / "report.html", console=Console(file=output, width=118))
         text = output.getvalue()
-        assert re.search(r"GET 4,096 bytes +96.1 µs +25.8 µs +12.4 µs +3.72 +TCP: software 80 %, RDMA: software 48 %",
-                         text)
+        assert re.search(r"GET 4,096 bytes +n=1,200 +96.1 µs +25.8 µs +12.4 µs +3.72 +TCP: software 80 %, "
+                         r"RDMA: software 48 %", text)
         assert "RDMA wins throughout from 0.25 to 4 times the software cost" in text
         assert "Operations/s with up to 7 clients, ppc450: 25,223 by TCP and 464,446 by RDMA." in text
