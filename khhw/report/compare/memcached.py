@@ -15,7 +15,7 @@ from khhw.report.words import count, listing
 
 __all__ = ["memcached_changes", "memcached_words"]
 
-MEDIAN, TAIL, RATE, SERVER = "median, cycles", "99th percentile, cycles", "operations/s", "server ns/op"
+MEDIAN, TAIL, OPERATIONS, SERVER = "median, cycles", "99th percentile, cycles", "operations/s", "server ns/op"
 
 
 def memcached_changes(pair: Pair) -> list[Change]:
@@ -34,7 +34,8 @@ def memcached_words(pair: Pair, judged: Sequence[Judgement]) -> list[str]:
     texts = []
     for group in dict.fromkeys(each.change.group for each in judged):
         told = [tally(found, noun, plural) for quantity, noun, plural in (
-            (MEDIAN, "median", ""), (TAIL, "99th percentile", ""), (RATE, "rate of operations", "rates of operations"))
+            (MEDIAN, "median", ""), (TAIL, "99th percentile", ""),
+            (OPERATIONS, "rate of operations", "rates of operations"))
             if (found := [each for each in judged if each.change.group == group and each.change.quantity == quantity])]
         texts.append(f"{group}: {'; '.join(told)}.")
     return texts + _winners(pair)
@@ -49,7 +50,7 @@ def _numbers(first: MemcachedPoint, second: MemcachedPoint) -> list[Change]:
     where = (f"{first.phase}: {NAMES[first.path]} {NAMES[first.op]}, {size(first)}, {count(first.clients, 'client')}, "
              f"{software}")
     quantities: list[tuple[str, Callable[[MemcachedPoint], Estimate | None], str]] = [
-        (MEDIAN, median, "less"), (TAIL, tail, "less"), (RATE, rate, "more"), (SERVER, server_time, "less")]
+        (MEDIAN, median, "less"), (TAIL, tail, "less"), (OPERATIONS, rate, "more"), (SERVER, server_time, "less")]
     found = []
     for quantity, estimate, better in quantities:
         one, other = estimate(first), estimate(second)
