@@ -10,6 +10,7 @@ from khhw.machine.measurements.measurement import Measurement, Observer, kernel_
 from khhw.machine.results import Results, RunRecord
 from khhw.report.change import Change
 from khhw.report.compare.pair import Pair
+from khhw.report.estimate import reading
 from khhw.report.measurement import MeasurementReport
 from khhw.report.picture import Picture
 
@@ -71,8 +72,8 @@ class JitterReport(MeasurementReport):
 
     def changes(self, pair: Pair) -> list[Change]:
         first, second = pair.first.own(NAME, Jitter), pair.second.own(NAME, Jitter)
-        return [Change(where=f"{phase}, {size} bytes", quantity="jitter, cycles", first=cycles,
-                       second=second[phase].cycles[size], better="less", place=size, group=phase)
+        return [Change(where=f"{phase}, {size} bytes", quantity="jitter, cycles", first=reading(cycles),
+                       second=reading(second[phase].cycles[size]), better="less", place=size, group=phase)
                 for phase, found in first.items() for size, cycles in found.cycles.items()]
 
 

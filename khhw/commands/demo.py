@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from khhw.machine.results import MemcachedPoint, Results
+    from khhw.report.memcached.phases import Change
 
 __all__ = ["add_arguments", "demonstrations", "run"]
 
@@ -72,19 +73,26 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _print_changes(results: "Results") -> None:
     """What measurements of one phase became in a later one, if any was taken twice."""
-    from khhw.report.memcached.phases import changes, signed
+    from khhw.report.memcached.phases import changes
 
     found = changes(results.results.memcached)
     if not found:
         return
     before, after = found[0].before.phase, found[0].after.phase
-    print(f"\n{'latency in cycles':<24} {before:>24} {after:>24}   change of the median")
+    print(f"\n{'latency in cycles':<24} {before:>32} {after:>32}   change of the median")
     for change in found:
         name = f"{change.after.path} {change.after.op}, {change.after.value_bytes:g} bytes"
-        print(f"{name:<24} {_latency(change.before):>24} {_latency(change.after):>24}   {signed(change.median)}")
+        print(f"{name:<24} {_latency(change.before):>32} {_latency(change.after):>32}   {_verdict(change)}")
+
+
+def _verdict(change: "Change") -> str:
+    from khhw.report.words import signed
+
+    words = {True: "", False: ", no difference seen", None: ", no interval can be given"}
+    return signed(change.median) + words[change.differs]
 
 
 def _latency(point: "MemcachedPoint") -> str:
     latency = point.latency_cycles
     tail = f"max {latency.max:,}" if latency.p99 is None else f"p99 {latency.p99:,.0f}"
-    return f"p50 {latency.p50:,.0f}, {tail}"
+    return f"p50 {latency.p50:,.0f}, {tail} (n={point.samples:,})"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from khhw.machine.results import Results
+    from khhw.report.change import Judgement
     from khhw.report.compare.pair import Pair
 
 __all__ = ["add_arguments", "run"]
@@ -142,20 +143,32 @@ def _two(first: "Results", second: "Results", arguments: argparse.Namespace) -> 
 
 
 def _differences(pair: "Pair", page: Path, modules: Path | None) -> dict[str, Any]:
-    """What differs, as numbers and in words."""
-    from khhw.report.compare.matrix import matrix_changes
+    """What differs, as numbers with their intervals and in words."""
+    from khhw.report.compare.comparison import compare
     from khhw.report.compare.pair import may_differ
-    from khhw.report.registry import reports
+    from khhw.report.software import phase_software
 
-    found = reports((pair.first, pair.second), modules)
-    numbers = [{"what": name, "where": change.where, "quantity": change.quantity, "first": change.first,
-                "second": change.second, "per_cent": round(100 * (change.ratio - 1), 3) if change.first else None}
-               for name, each in found.items() for change in each.changes(pair)]
+    found = compare(pair, modules)
     return {"report": str(page), "runs": list(pair.names),
             "differ": [{"key": key, "first": one, "second": other}
                        for key, one, other in may_differ(pair.first, pair.second)],
-            "cells": matrix_changes(pair), "numbers": numbers,
-            "words": {name: each.words(pair) for name, each in found.items()}}
+            "phases": [{"name": name, "cpu_model": model, "cpu_scale": scale}
+                       for name, model, scale in phase_software(pair.first)],
+            "confidence": found.confidence,
+            "facts": {name: facts for name, each in found.reports.items() if (facts := each.facts(pair)) is not None},
+            "numbers": [_number(name, each) for name, judged in found.judged.items() for each in judged],
+            "words": {name: found.words(name) for name in found.reports}}
+
+
+def _number(what: str, judgement: "Judgement") -> dict[str, Any]:
+    """A number of both runs; null for an interval that cannot be given, and for what it would decide."""
+    change = judgement.change
+    first, second = change.first, change.second
+    return {"what": what, "where": change.where, "quantity": change.quantity, "first": first.value,
+            "second": second.value, "first_samples": first.samples, "second_samples": second.samples,
+            "first_interval": judgement.first, "second_interval": judgement.second,
+            "difference": second.value - first.value, "difference_interval": judgement.difference,
+            "per_cent": round(100 * (change.ratio - 1), 3) if first.value else None, "differs": judgement.differs}
 
 
 def _names(first: Path, second: Path) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from khhw.kernels.memcached_load.reader import LoadTable, TableError, load_table
 from khhw.kernels.memcached_load.table import OPS, PointRecord
 from khhw.kernels.memcached_load.workload import Keys
 from khhw.machine.results import Breakdown, LatencySummary, MemcachedPoint
+from khhw.machine.spread import spread_of
 from khhw.machine.wire import ACCESS_CYCLES, MESSAGE_CYCLES, Messages, messages
 from khhw.node import Shape
 
@@ -134,7 +135,10 @@ class _Part:
             breakdown=self._breakdown(float(cycles.mean()), wire),
             misses=sum(record.misses for record in records) if self.op == "get" else 0,
             retries=sum(record.torn + record.stale for record in records) if self.op == "get" else 0,
-            errors=self._errors())
+            errors=self._errors(),
+            spread=spread_of(samples["begin"].astype(np.int64), cycles, tail=len(cycles) >= _ENOUGH,
+                             whole=(self.leader.begin, self.leader.end) if len(cycles) == self.ops else None,
+                             clock_hz=here.clock_hz))
 
     def _errors(self) -> int:
         """Wrong values are GETs; what else failed is not told apart, and counts once."""

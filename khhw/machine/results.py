@@ -16,7 +16,7 @@ from khhw.files import read_text
 
 __all__ = [
     "Attack", "Breakdown", "ConsoleLine", "LatencySample", "LatencySummary", "Load", "Matrix", "MemcachedPoint",
-    "OwnRecord", "RefusalRecord", "Results", "RunRecord", "State",
+    "OwnRecord", "RefusalRecord", "Results", "RunRecord", "Spread", "State",
 ]
 
 _Own = TypeVar("_Own", bound=BaseModel)
@@ -26,6 +26,16 @@ State = Literal["done", "failed", "interrupted", "out_of_cycles", "deadlocked"]
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+
+    def judge(self, phase: str) -> list[str]:
+        """What of a record is not as it must be, a sentence each; a run with any has failed.
+
+        Parameters
+        ----------
+        phase : str
+            It is kept under; empty for what is kept in order.
+        """
+        return []
 
 
 class ConsoleLine(_Model):
@@ -64,6 +74,17 @@ class Matrix(_Model):
     observed: list[list[int]]
     """1 where the source's token was found in the destination's memory."""
 
+    def differences(self) -> list[tuple[int, int]]:
+        """(source, destination) of cells that are not as configured."""
+        unlike = np.array(self.configured, dtype=np.bool_) != np.array(self.observed, dtype=np.bool_)
+        return [(int(source), int(destination)) for source, destination in np.argwhere(unlike)]
+
+    def judge(self, phase: str) -> list[str]:
+        """How many cells are not as configured."""
+        wrong = len(self.differences())
+        return [f"{f'{wrong} cells' if wrong > 1 else '1 cell'} of {phase} {'are' if wrong > 1 else 'is'} not as "
+                "configured."] if wrong else []
+
 
 class Attack(_Model):
     """One way hostile software tried."""
@@ -85,6 +106,10 @@ class Attack(_Model):
     """What should be seen, where that is not simply `delivered` 0."""
     passed: bool
     """Whether the hardware held."""
+
+    def judge(self, phase: str) -> list[str]:
+        """That it was not held."""
+        return [] if self.passed else [f"Not held: {self.name}."]
 
 
 class LatencySample(_Model):
@@ -126,6 +151,20 @@ class Breakdown(_Model):
     """Flits following each other onto the cable."""
     wait: float
     """The rest: queues, retries, other clients."""
+
+
+class Spread(_Model):
+    """How much the numbers of a point may be off, from stretches of its measurement; `docs/report.md` makes intervals
+    of it."""
+
+    batches: int
+    """Stretches: 5 to 20, with at least 10 operations each."""
+    p50_share: float
+    """Standard error of the share of operations that end within the median, from stretches of as many operations."""
+    p99_share: float | None
+    """Of those within the 99th percentile; null where that is."""
+    ops_per_second: float | None
+    """Standard error, from stretches of the same time; null where not every latency was kept."""
 
 
 class MemcachedPoint(_Model):
@@ -181,6 +220,8 @@ class MemcachedPoint(_Model):
     """GETs read again because what came was stale or torn."""
     errors: int = 0
     """Operations that ended in an error."""
+    spread: Spread | None = None
+    """How much the numbers may be off; null for fewer than 50 samples, and in files of khhw before there was it."""
 
 
 class RefusalRecord(_Model):
@@ -212,6 +253,10 @@ class OwnRecord(_Model):
     shortcomings: list[str] = []
     """What was not as it must be, a sentence each; a run with any has failed."""
 
+    def judge(self, phase: str) -> list[str]:
+        """What the measurement recorded."""
+        return self.shortcomings
+
 
 class RunRecord(_Model):
     """What was seen; parts no phase measured are empty."""
@@ -232,6 +277,15 @@ class RunRecord(_Model):
     """Logs of all guards."""
     own: list[OwnRecord] = []
     """What measurements of one's own found, in the order measured; absent from files of khhw before they could be."""
+
+    def judge(self, phase: str = "") -> list[str]:
+        """What every record says of itself, in the order of the keys."""
+        found = []
+        for name in type(self).model_fields:
+            kept = getattr(self, name)
+            for key, record in kept.items() if isinstance(kept, dict) else (("", record) for record in kept):
+                found += record.judge(key)
+        return found
 
 
 class Results(_Model):
@@ -283,12 +337,8 @@ class Results(_Model):
 
     @property
     def passed(self) -> bool:
-        """Whether the run ended well, every observed matrix is the configured one, every attack was held and no
-        measurement of one's own has shortcomings."""
-        record = self.results
-        return (self.state == "done" and all(m.configured == m.observed for m in record.matrix.values())
-                and all(attack.passed for attack in record.attacks)
-                and not any(each.shortcomings for each in record.own))
+        """Whether the run ended well, and no record of it has anything that is not as it must be."""
+        return self.state == "done" and not self.results.judge()
 
     def matrix(self, phase: str, kind: Literal["configured", "observed"]) -> npt.NDArray[np.bool_]:
         """isAllowed of a phase: shape (nodes, nodes), source first.

@@ -1,9 +1,17 @@
-"""A number that two runs measured."""
+"""A number that two runs measured, and whether they differ in it."""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["Change"]
+from khhw.report.estimate import Estimate
+from khhw.report.words import plus, signed
+from khhw.statistics import Interval
+
+__all__ = ["RATE", "Change", "Judgement", "confidence_of", "judge"]
+
+RATE = 0.05
+"""How often a comparison of two runs of one machine finds any difference that is none, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,10 +24,10 @@ class Change:
         Which measurement.
     quantity : str
         What was measured, with its unit.
-    first, second : float
+    first, second : Estimate
         In each run.
     better : str
-        ``less`` or ``more``.
+        ``less`` or ``more``; empty where neither is.
     place : float
         Value size or distance, for texts.
     group : str
@@ -28,8 +36,8 @@ class Change:
 
     where: str
     quantity: str
-    first: float
-    second: float
+    first: Estimate
+    second: Estimate
     better: str
     place: float
     group: str
@@ -37,4 +45,71 @@ class Change:
     @property
     def ratio(self) -> float:
         """Second over first; 1 where both are 0."""
-        return self.second / self.first if self.first else 1.0 if not self.second else math.inf
+        first, second = self.first.value, self.second.value
+        return second / first if first else 1.0 if not second else math.inf
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A number of both runs with the intervals that decide whether it differs.
+
+    Parameters
+    ----------
+    change : Change
+        The number.
+    first, second : (float, float) or None
+        Its interval in each run; None where one cannot be given.
+    """
+
+    change: Change
+    first: Interval | None
+    second: Interval | None
+
+    @property
+    def difference(self) -> Interval | None:
+        """Interval of second minus first."""
+        if self.first is None or self.second is None:
+            return None
+        return self.second[0] - self.first[1], self.second[1] - self.first[0]
+
+    @property
+    def differs(self) -> bool | None:
+        """Whether the intervals of the runs have nothing in common; None where one cannot be given."""
+        found = self.difference
+        return None if found is None else found[0] > 0 or found[1] < 0
+
+    @property
+    def samples(self) -> int | None:
+        """Of the run that has fewer; None for what is no statistic of samples."""
+        known = [each.samples for each in (self.change.first, self.change.second) if each.samples is not None]
+        return min(known, default=None)
+
+    @property
+    def verdict(self) -> str:
+        """In words: the difference with its interval, that none is seen, or that none can be."""
+        difference, value = self.difference, self.change.second.value - self.change.first.value
+        if difference is None:
+            return "not judged: " + ("read once in each run" if self.samples is None else
+                                     f"no interval can be given (n={self.samples:,})")
+        if self.change.first.exact and self.change.second.exact:
+            return plus(value) if self.differs else "the same"
+        between = f"{plus(difference[0])} to {plus(difference[1])}"
+        if not self.differs:
+            return f"no difference seen ({between})"
+        return f"{plus(value)} ({between}), {signed(self.change.ratio)}"
+
+
+def confidence_of(changes: Iterable[Change]) -> float:
+    """What each interval of some numbers must hold with, so that all of them hold with 1 - :data:`RATE` together.
+
+    By Bonferroni's inequality, for two intervals a number; what was counted or read once has none to hold. Holm's
+    method finds no fewer differences at the same rate, but has no intervals that decide as it does.
+    """
+    estimated = sum(None not in (change.first.samples, change.second.samples) for change in changes)
+    return 1 - RATE / (2 * max(1, estimated))
+
+
+def judge(changes: Sequence[Change], confidence: float) -> list[Judgement]:
+    """Each number with its intervals at a confidence; see :func:`confidence_of`."""
+    return [Judgement(change, change.first.interval(confidence), change.second.interval(confidence))
+            for change in changes]

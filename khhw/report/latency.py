@@ -42,11 +42,13 @@ def latency_caption(results: Results) -> str:
     distances = _medians(smallest, _HOPS)
     size = int(smallest[0, _SIZE])
     (near, first), (far, last) = distances[0], distances[-1]
+    made = [np.count_nonzero(smallest[:, _HOPS] == hops) for hops in (near, far)]
     text = (f"{count(len(samples), 'message')}, from the doorbell's register write to the destination's interrupt. "
             f"The smallest ({count(size, 'byte')}) take a median of {first:g} cycles ({duration(first, clock)}) "
-            f"over {count(near, 'hop')}")
+            f"over {count(near, 'hop')} (n={made[0]:,})")
     if far > near:
-        text += f" and {last:g} ({duration(last, clock)}) over {far}: {(last - first) / (far - near):.3g} cycles a hop"
+        text += (f" and {last:g} ({duration(last, clock)}) over {far} (n={made[1]:,}): "
+                 f"{(last - first) / (far - near):.3g} cycles a hop")
     sizes = _medians(samples, _SIZE)
     if len(sizes) > 1:
         (small, start), (large, end) = sizes[0], sizes[-1]

@@ -13,8 +13,7 @@ from khhw.report.picture import Picture
 from khhw.report.style import ALARM, ALLOWED, EMPTY, MUTED, figure, keys_below, settle, shortened, styled
 from khhw.report.words import count, listing
 
-__all__ = ["differences", "draw_cells", "draw_matrices", "heading", "matrix_caption", "matrix_picture",
-           "side"]
+__all__ = ["draw_cells", "draw_matrices", "heading", "matrix_caption", "matrix_picture", "side"]
 
 _MOST_NAMED = 6
 _STEPS = ((16, 1), (32, 4), (64, 8))
@@ -27,19 +26,12 @@ _WIDEST = 12.0
 """Of all matrices of a picture, in inches: wider ones are scaled down on a page until nobody can read them."""
 
 
-def differences(matrix: Matrix) -> list[tuple[int, int]]:
-    """(source, destination) of every cell that was not observed as configured."""
-    return [(source, destination)
-            for source, (wanted, seen) in enumerate(zip(matrix.configured, matrix.observed, strict=True))
-            for destination, (want, see) in enumerate(zip(wanted, seen, strict=True)) if want != see]
-
-
 def matrix_caption(matrix: Matrix) -> str:
     """What the two matrices say, in a sentence or two."""
     nodes, allowed = len(matrix.configured), sum(map(sum, matrix.configured))
     text = (f"{allowed} of {nodes * nodes} ordered pairs are allowed; "
             f"{sum(map(sum, matrix.observed))} were observed in the destinations' memories. ")
-    wrong = differences(matrix)
+    wrong = matrix.differences()
     if not wrong:
         return text + "Every cell is as configured."
     leaks = [cell for cell in wrong if matrix.observed[cell[0]][cell[1]]]
@@ -52,7 +44,7 @@ def matrix_caption(matrix: Matrix) -> str:
 def matrix_picture(phase: str, matrix: Matrix) -> Picture:
     """The picture of one phase."""
     with styled():
-        drawing = draw_matrices((matrix.configured, matrix.observed), ("configured", "observed"), differences(matrix),
+        drawing = draw_matrices((matrix.configured, matrix.observed), ("configured", "observed"), matrix.differences(),
                                 "not as configured")
     nodes = range(len(matrix.configured))
     return Picture(name=f"matrix_{phase}", title=phase, caption=matrix_caption(matrix), figure=drawing,

@@ -1,7 +1,7 @@
 """What reports say of one measurement."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -10,7 +10,7 @@ from khhw.report.show import show
 
 # A module with a measurement and its report is imported by simulators too, which draw nothing.
 if TYPE_CHECKING:
-    from khhw.report.change import Change
+    from khhw.report.change import Change, Judgement
     from khhw.report.compare.pair import Pair
     from khhw.report.picture import Picture
 
@@ -36,16 +36,8 @@ class MeasurementReport:
         """A line for the terminal when a phase has been measured; `record` is the run's so far."""
         return ""
 
-    def shortcomings(self, results: Results) -> list[str]:
-        """What is not as it must be, a sentence each. A measurement of one's own records them, see `own`."""
-        return []
-
     def verdict(self, results: Results) -> list[str]:
         """What went well, as parts of a sentence at the head of the page."""
-        return []
-
-    def software(self, results: Results) -> list[str]:
-        """CPU models that what was measured was measured with; the run's, if no measurement has others."""
         return []
 
     def pictures(self, results: Results) -> "list[Picture]":
@@ -78,8 +70,20 @@ class MeasurementReport:
         """Numbers that both runs measured."""
         return []
 
-    def words(self, pair: "Pair") -> list[str]:
-        """What the second run measured differently, in sentences."""
+    def facts(self, pair: "Pair") -> Any:
+        """What only one of the runs observed, as values of JSON, where it is no number: cells of a matrix."""
+        return None
+
+    def words(self, pair: "Pair", judged: "Sequence[Judgement]") -> list[str]:
+        """What the second run measured differently, in sentences.
+
+        Parameters
+        ----------
+        pair : Pair
+        judged : sequence of Judgement
+            The numbers of :meth:`changes` with their intervals. A number whose intervals have something in common, or
+            that has none, is called no difference.
+        """
         return []
 
     def compared_pictures(self, pair: "Pair") -> "list[Picture]":

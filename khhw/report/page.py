@@ -10,7 +10,7 @@ from khhw.report import html
 from khhw.report.html import escape
 from khhw.report.measurement import MeasurementReport
 from khhw.report.picture import Picture
-from khhw.report.registry import reports
+from khhw.report.software import software_words
 from khhw.report.words import count, duration, listing, si
 
 __all__ = ["page", "shortcomings"]
@@ -25,8 +25,7 @@ _NODE_COLOURS = ("#1d5b8f", "#9a4b00", "#1a6b3c", "#8a3a78", "#6b5a00", "#a02c2c
 def shortcomings(results: Results) -> list[str]:
     """What went wrong, most important first; empty for a run that passed."""
     found = [] if results.state == "done" else [_ending(results)]
-    found += [text for each in reports().values() for text in each.shortcomings(results)]
-    return found + [text for each in results.results.own for text in each.shortcomings]
+    return found + results.results.judge()
 
 
 def _ending(results: Results) -> str:
@@ -57,7 +56,7 @@ def page(results: Results, drawn: Drawn, command: str) -> str:
         html.section("To make it again", *_again(results, command)),
     ]
     said = [each for each, _ in drawn]
-    body = (f"<h1>{escape(results.name)}</h1>\n{_verdict(results, said)}\n{html.facts(_facts(results, said))}\n"
+    body = (f"<h1>{escape(results.name)}</h1>\n{_verdict(results, said)}\n{html.facts(_facts(results))}\n"
             f"{''.join(sections)}")
     return html.document(results.name, body, results.version)
 
@@ -72,15 +71,14 @@ def _verdict(results: Results, said: Sequence[MeasurementReport]) -> str:
     return f'<p class="verdict">{html.verdict(True, "Passed.")} {escape(text[0].upper() + text[1:])}</p>'
 
 
-def _facts(results: Results, said: Sequence[MeasurementReport]) -> list[tuple[str, str]]:
+def _facts(results: Results) -> list[tuple[str, str]]:
     shape = results.parameters.get("torus", {}).get("shape", [])
     return [
         *([("torus", " x ".join(map(str, shape)))] if shape else []),
         ("cycles", f"{results.cycles:,}"),
         ("simulated", duration(results.cycles, results.clock_hz)),
         ("clock", si(results.clock_hz, "Hz")),
-        ("software time", listing(dict.fromkeys([model for each in said for model in each.software(results)]
-                                                or [results.cpu_model]))),
+        ("software time", software_words(results)),
         ("simulator", f"{results.wall_seconds:.1f} s, {results.build} build"),
         ("seed", str(results.seed)),
         ("khhw", results.version),

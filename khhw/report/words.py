@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-__all__ = ["count", "duration", "listing", "si", "span"]
+__all__ = ["count", "duration", "listing", "plus", "si", "signed", "span"]
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
@@ -35,3 +35,17 @@ def si(number: float, unit: str) -> str:
 def duration(cycles: float, clock_hz: int) -> str:
     """Cycles as time: ``2.1 µs``."""
     return si(cycles / clock_hz, "s") if cycles else "0 s"
+
+
+def plus(number: float) -> str:
+    """A difference with its sign: ``+1``, ``-1,024.5``, ``0``."""
+    text = f"{number:+,.1f}".removesuffix(".0")
+    return "0" if text in ("+0", "-0") else text
+
+
+def signed(ratio: float) -> str:
+    """A change in per cent: ``+3.1 %``, ``-12 %``, ``0 %``."""
+    value = round(100 * (ratio - 1), 1)
+    if value == 0:
+        return "0 %"
+    return f"{value:+.0f} %" if abs(value) >= 10 else f"{value:+.1f} %"

@@ -3,7 +3,7 @@
 import math
 import random
 
-from khhw.machine.results import Breakdown, LatencySummary, MemcachedPoint
+from khhw.machine.results import Breakdown, LatencySummary, MemcachedPoint, Spread
 
 CLOCK = 53_125_000
 SIZES = [64 << k for k in range(11)]
@@ -36,8 +36,17 @@ def point(**changes):
         "latency_cycles": summary(typical, wanted["samples"]), "quantiles": quantiles(typical),
         "ops_per_second": round(rate, 1), "server_cpu_ns_per_op": round(server_ns, 1),
         "wire_bound_cycles": serialization + hops + 34,
+        "spread": spread(rate, wanted["samples"]),
         "breakdown": Breakdown(software=software, ni=ni, hops=hops, serialization=serialization, wait=wait),
         **wanted})
+
+
+def spread(rate, samples):
+    """As samples that do not depend on each other scatter; none where there are too few."""
+    batches = min(20, samples // 10)
+    return None if batches < 5 else Spread(
+        batches=batches, p50_share=0.5 / samples**0.5, ops_per_second=rate / 1000,
+        p99_share=0.1 / samples**0.5 if samples >= 1000 else None)
 
 
 def quantiles(typical):
@@ -74,6 +83,7 @@ def _open(path, rate):
     median = whole.latency_cycles.p50 * slower
     return whole.model_copy(update={
         "loop": "open", "offered_per_second": float(rate), "ops_per_second": min(rate, most),
+        "spread": spread(min(rate, most), whole.samples),
         "quantiles": [round(value * slower) for value in whole.quantiles],
         "latency_cycles": LatencySummary(p50=median, p99=2 * median, max=round(3 * median))})
 

@@ -1,18 +1,24 @@
 """Two runs side by side: what may be compared, and what is said about it."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 
 from khhw.cli import main
-from khhw.machine.results import Results
-from khhw.report.compare.latency import latency_changes, latency_words
+from khhw.machine.results import LatencySample, Results
+from khhw.report.change import RATE, confidence_of, judge
+from khhw.report.compare.comparison import compare
+from khhw.report.compare.latency import latency_changes
 from khhw.report.compare.matrix import matrix_changes, matrix_words
-from khhw.report.compare.memcached import memcached_changes, memcached_words
+from khhw.report.compare.memcached import memcached_changes
 from khhw.report.compare.pair import MismatchError, Pair, differing, may_differ
+from khhw.report.software import phase_software, software_words
 from tests.report.synthetic import synthetic_results
-from tests.report.synthetic_memcached import demo, study
+from tests.report.synthetic_memcached import demo, point, study
 
+ROOT = Path(__file__).resolve().parents[2]
 ROUTER = "my_router:MyRouter"
 
 
@@ -40,6 +46,10 @@ def faster(results, factor=0.9):
 
 def pair_of(first, second):
     return Pair(first, second, ("base", "mine"))
+
+
+def words_of(pair, name):
+    return compare(pair).words(name)
 
 
 @pytest.fixture
@@ -82,31 +92,50 @@ class TestWhatMayDiffer:
     def test_the_seed_of_the_run_counts(self):
         other = run_of(seed=2)
         other.parameters["seed"] = 1
-        assert differing(run_of(), other) == [("seed", "1", "2")]
+        assert differing(run_of(), other) == []
+        assert may_differ(run_of(), other) == [("seed", "1", "2")]
         other = run_of()
         other.parameters["seed"] = 7
-        assert differing(run_of(), other) == []
+        assert may_differ(run_of(), other) == []
 
     def test_a_study_is_no_run(self):
         assert differing(run_of(), run_of(command="memcached")) == [("command", "'run'", "'memcached'")]
 
     def test_refusal_lists_every_key_with_both_values(self):
-        other = run_of(seed=2)
+        other = run_of(clock_hz=1_000_000)
         other.parameters["torus"] = {"shape": [4, 2, 1]}
         with pytest.raises(MismatchError) as refusal:
             pair_of(run_of(), other)
-        assert [key for key, _, _ in refusal.value.keys] == ["torus.shape", "seed"]
-        assert "  torus.shape  [2, 2, 2]  |  [4, 2, 1]\n  seed         1  |  2\n" in str(refusal.value)
+        assert [key for key, _, _ in refusal.value.keys] == ["torus.shape", "clock_hz"]
+        assert "  torus.shape  [2, 2, 2]  |  [4, 2, 1]\n  clock_hz     53125000  |  1000000\n" in str(refusal.value)
 
 
 class TestWords:
     def test_latency(self):
         pair = pair_of(run_of(), faster(run_of()))
-        assert {c.where: c.first - c.second for c in latency_changes(pair) if c.group == "distance"} == {
+        assert {c.where: c.first.value - c.second.value for c in latency_changes(pair) if c.group == "distance"} == {
             f"8 bytes over {distance}": saved for saved, distance in enumerate(["no hop", "1 hop", "2 hops", "3 hops"])}
-        assert latency_words(pair)[0] == (
-            "In mine the smallest messages take a median of 63 cycles instead of 63 (0 %) over no hop and 87.5 cycles "
-            "instead of 90.5 (-3.3 %) over 3 hops.")
+        said = words_of(pair, "latency")
+        assert said[0] == "8 bytes over no hop, median, cycles: 63 and 63 (n=24 and 24): no difference seen (-5 to +5)."
+        assert said[1].startswith("8 bytes over 3 hops, median, cycles: 90.5 and 87.5 (n=12 and 12): ")
+
+    def test_a_cycle_a_hop(self):
+        first = run_of()
+        first.results.latency = [
+            LatencySample(source=0, destination=hops, hops=hops, size_bytes=8, cycles=60 + 9 * hops + index % 3)
+            for hops in (1, 2, 3) for index in range(60)]
+        slower = first.model_copy(deep=True)
+        for sample in slower.results.latency:
+            sample.cycles += sample.hops
+        assert "A hop more: no difference seen (-2 to +2 cycles)." in words_of(pair_of(first, first), "latency")
+        assert not [each for each in compare(pair_of(first, first)).every if each.differs]
+        said = words_of(pair_of(first, slower), "latency")
+        assert said[0].endswith("over 1 hop, median, cycles: 70 and 71 (n=60 and 60): no difference seen (-1 to +3).")
+        for sample in slower.results.latency:
+            sample.cycles += 4 * sample.hops
+        said = words_of(pair_of(first, slower), "latency")
+        assert said[0].endswith("70 and 75 (n=60 and 60): +5 (+3 to +7), +7.1 %.")
+        assert "A hop more: +5 cycles (+3 to +7)." in said
 
     def test_messages_that_both_timed(self):
         other = run_of()
@@ -120,7 +149,8 @@ class TestWords:
         other.results.matrix["slide2"].observed[4][3] = 0
         pair = pair_of(run_of(), other)
         assert matrix_changes(pair) == {"slide1": [], "slide2": [(0, 1), (4, 3)]}
-        assert matrix_words(pair) == ["Both runs observed the same cells in slide1.",
+        assert compare(pair).reports["matrix"].facts(pair) == matrix_changes(pair)
+        assert words_of(pair, "matrix") == matrix_words(pair) == ["Both runs observed the same cells in slide1.",
                                       "slide2: 2 cells differ: 0→1 only in mine, 4→3 only in base."]
 
     def test_memcached(self):
@@ -128,15 +158,17 @@ class TestWords:
         found = [c for c in memcached_changes(pair) if c.quantity == "median, cycles"]
         assert {round(c.ratio, 3) for c in found if c.group == "RDMA GET"} == {0.9}
         assert {c.ratio for c in found if c.group == "TCP GET"} == {1.0}
-        said = memcached_words(pair)
-        assert "RDMA GET: medians -10 % in all 48 measurements; operations/s +11 %." in said
-        assert "TCP SET: medians 0 % in all 44 measurements; operations/s 0 %." in said
+        said = words_of(pair, "memcached")
+        assert any(text.startswith("RDMA GET: all 48 medians differ by -10 %; ") and
+                   text.endswith("all 48 rates of operations differ by +11 %.") for text in said)
+        assert any(text.startswith("TCP SET: no difference seen in 44 medians; ") for text in said)
         assert ("Over software cost, GET of 64 bytes, 4,096 bytes and 65,536 bytes: RDMA wins throughout in both."
                 in said)
 
     def test_a_change_of_the_winner(self):
         pair = pair_of(run_of(study()), faster(run_of(study()), factor=2.0))
-        said = [text for text in memcached_words(pair) if text.startswith("Over software cost, GET of 65,536 bytes")]
+        said = [text for text in words_of(pair, "memcached")
+                if text.startswith("Over software cost, GET of 65,536 bytes")]
         assert len(said) == 1
         assert "in base RDMA wins throughout" in said[0] and "in mine the winner changes at" in said[0]
 
@@ -144,8 +176,55 @@ class TestWords:
         other = faster(run_of(study()), factor=1.0)
         slow = next(p for p in other.results.memcached if p.path == "rdma" and p.op == "get" and p.value_bytes == 64)
         slow.latency_cycles.p50 *= 2
-        text = memcached_words(pair_of(run_of(study()), other))
-        assert any("from 0 % (" in line and "to +100 % (64 bytes)" in line for line in text)
+        slow.quantiles = [2 * value for value in slow.quantiles]
+        text = words_of(pair_of(run_of(study()), other), "memcached")
+        assert any("RDMA GET: 1 median differs by +100 %; no difference seen in 47 medians; " in line for line in text)
+
+    def test_attacks(self):
+        other = run_of()
+        other.results.attacks[0].passed, other.results.attacks[0].delivered = False, 1
+        other.results.attacks[2].refused += 1
+        del other.results.attacks[-1]
+        pair = pair_of(run_of(), other)
+        assert words_of(pair_of(run_of(), run_of()), "attacks") == ["Both runs held 7 of 7 attacks.",
+                                                                    "All counts are the same."]
+        assert words_of(pair, "attacks") == [
+            "Both runs held 5 of 6 attacks.", "Held in base only: send to node 1 plainly.",
+            "Tried in one run only: write the guard's tables.",
+            "Counts that are not the same: send to node 1 plainly, delivered 0 and 1 and every hint and the deposit "
+            "bit towards node 1, refused 128 and 129."]
+        assert compare(pair).reports["attacks"].facts(pair)["held_by_first_only"] == ["send to node 1 plainly"]
+
+
+class TestJudging:
+    def test_an_interval_a_number_for_all_together(self):
+        changes = memcached_changes(pair_of(run_of(study()), run_of(study())))
+        found = compare(pair_of(run_of(study()), run_of(study())))
+        estimated = [each for each in found.every if each.samples is not None]
+        assert found.confidence == 1 - RATE / (2 * len(estimated))
+        assert 3 * len(changes) // 4 < len(estimated) < len(found.every)
+        (one,) = judge(changes[:1], confidence_of(changes[:1]))
+        (many,) = judge(changes[:1], found.confidence)
+        assert many.difference[0] < one.difference[0] < 0 < one.difference[1] < many.difference[1]
+
+    def test_few_samples_are_not_judged(self):
+        pair = pair_of(run_of([point(samples=3, ops=3)]), run_of([point(samples=3, ops=3, value_bytes=4096)]))
+        judged = compare(pair).judged["memcached"]
+        assert {each.differs for each in judged} == {None}
+        assert {each.verdict for each in judged} == {"not judged: no interval can be given (n=3)",
+                                                     "not judged: read once in each run"}
+        assert words_of(pair, "memcached")[0] == (
+            "TCP GET: 1 median not judged, as no interval can be given (n=3); 1 rate of operations not judged, as no "
+            "interval can be given (n=3).")
+
+    def test_software_of_each_phase(self):
+        """As the measurements of a kept run say it was charged."""
+        results = Results.read(ROOT / "docs" / "results" / "talk.json")
+        software = {name: (model, scale) for name, model, scale in phase_software(results)}
+        points = results.results.memcached
+        assert {point.phase for point in points} > {"memcached", "memcached_slow"}
+        assert all(software[point.phase] == (point.cpu_model, point.cpu_scale) for point in points)
+        assert "ppc450 x 4 (memcached_slow)" in software_words(results)
 
 
 class TestCommand:
@@ -160,13 +239,16 @@ class TestCommand:
         assert main(["report", str(folders / "base"), str(folders / "mine"), "-o", str(out)]) == 0
         said = capsys.readouterr().out
         assert f"parts.router (khhw's own and '{ROUTER}')" in said
-        assert "RDMA GET: medians -10 % in all 2 measurements" in said
+        assert "RDMA GET: all 2 medians differ by -10 %" in said
+        assert "Both runs held 7 of 7 attacks." in said
         names = {path.stem for path in out.iterdir() if path.suffix == ".png"}
         assert names == {"compare_matrix_slide1", "compare_matrix_slide2", "compare_latency", "compare_memcached_cdf"}
         assert names == {path.stem for path in out.glob("*.csv")}
         page = (out / "report.html").read_text(encoding="utf-8")
         assert page.count('src="data:image/png;base64,') == 4
-        assert '<span class="good">better</span> -10 %' in page and '<span class="bad">worse' not in page
+        assert re.search(r'<span class="good">better</span> -[\d,.]+ \([-+\d,.]+ to -[\d,.]+\), -10 %', page)
+        assert '<span class="bad">worse' not in page
+        assert "; n=400)" in page and "no difference seen (" in page
 
     def test_json(self, folders, capsys):
         assert main(["report", str(folders / "base"), str(folders / "mine"), "-o", str(folders / "j"), "--json"]) == 0
@@ -174,14 +256,22 @@ class TestCommand:
         assert set(found) == {"version", "provenance", "seed", "parameters", "build", "cpu_model", "results"}
         assert {number["per_cent"] for number in found["results"]["numbers"]
                 if "RDMA" in number["where"] and number["quantity"] == "median, cycles"} == {-10.0}
+        numbers = found["results"]["numbers"]
+        for number in numbers:
+            known = None not in (number["first_interval"], number["second_interval"])
+            assert (number["differs"] is not None) == (number["difference_interval"] is not None) == known
+        assert {number["differs"] for number in numbers} == {True, False, None}
+        assert all(number["first_interval"] is None for number in numbers if number["quantity"] == "server ns/op")
+        assert found["results"]["facts"]["matrix"] == {"slide1": [], "slide2": []}
+        assert found["results"]["phases"] == [{"name": "slide1", "cpu_model": "ppc450", "cpu_scale": 1.0}]
 
     def test_refusal(self, folders, capsys):
         other = Results.read(folders / "mine" / "results.json")
-        other.seed = 5
+        other.clock_hz = 5
         other.write(folders / "mine" / "results.json")
         out = folders / "both"
         assert main(["report", str(folders / "base"), str(folders / "mine"), "-o", str(out)]) == 2
-        assert "seed  1  |  5" in capsys.readouterr().err
+        assert "clock_hz  53125000  |  5" in capsys.readouterr().err
         assert not out.exists()
 
     @pytest.mark.parametrize(("content", "said"), [

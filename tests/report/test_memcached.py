@@ -14,7 +14,8 @@ from khhw.report.memcached import memcached_pictures
 from khhw.report.memcached.clients import client_rates
 from khhw.report.memcached.cost import cost_sweeps, crossings, verdict
 from khhw.report.memcached.limits import busy, limit, limits
-from khhw.report.memcached.phases import changes, phase_rows, phase_text, signed
+from khhw.report.memcached.offered import saturation
+from khhw.report.memcached.phases import changes, phase_rows, phase_text
 from khhw.report.memcached.quantiles import quantile_points
 from khhw.report.memcached.size import size_sweeps
 from khhw.report.memcached.summary import headline, troubles
@@ -266,15 +267,55 @@ class TestWords:
                                     "3 GETs by RDMA were read again, stale or torn."]
 
     def test_phases(self):
-        found = changes([with_median(1000), with_median(1100, phase="flood"),
+        found = changes([with_median(1000), with_median(1200, phase="flood"),
                          with_median(500, op="set", phase="flood")])
-        assert [(c.before.phase, c.after.phase, round(c.median, 3)) for c in found] == [("memcached", "flood", 1.1)]
-        assert phase_text(found).endswith("the most that of TCP GET, 4,096 bytes: +10 % in flood against memcached.")
-        assert phase_rows(found)[0][2] == "1,000 → 1,100 (+10 %)"
+        assert [(c.before.phase, c.after.phase, round(c.median, 3)) for c in found] == [("memcached", "flood", 1.2)]
+        assert phase_text(found).endswith("the most that of TCP GET, 4,096 bytes: +20 % in flood against memcached.")
+        assert phase_rows(found)[0][2] == "1,000 → 1,200 (+20 %)"
         assert phase_text(changes([point(), point(phase="again")])).endswith("Every quantile is the same to the cycle.")
-        same = changes([with_median(1000), with_median(1001, phase="again")])
-        assert phase_rows(same) == [] and "No median changed by half a per cent." in phase_text(same)
-        assert [signed(ratio) for ratio in (1.0, 1.0312, 0.88)] == ["0 %", "+3.1 %", "-12 %"]
+        same = changes([with_median(1000), with_median(1050, phase="again")])
+        assert phase_rows(same) == [] and "No difference of medians is seen." in phase_text(same)
+        few = changes([with_median(1000, samples=3), with_median(2000, samples=40, phase="again")])
+        assert few[0].differs is None and phase_rows(few)
+        assert phase_text(few).endswith("No interval can be given for 1 (n=3 to 40).")
+
+
+class TestCertainty:
+    """What medians say is said with how many samples they are of, and no winner is named that they do not tell."""
+
+    def both(self, tcp, rdma, **changes):
+        return [with_median(median, path=path, **changes) for path, median in (("tcp", tcp), ("rdma", rdma))]
+
+    def test_three_samples_say_so(self):
+        text = headline(self.both(3000, 1000, samples=3), CLOCK)[0]
+        assert "3,000 cycles (56.5 µs) by TCP (n=3) and 1,000 cycles (18.8 µs) by RDMA (n=3)" in text
+        assert "RDMA is 3 times as fast in these samples, and no interval can be given." in text
+
+    def test_no_winner_within_the_intervals(self):
+        assert "no difference is seen" in headline(self.both(1050, 1000), CLOCK)[0]
+        assert "RDMA is 2 times as fast. The wire" in headline(self.both(2000, 1000), CLOCK)[0]
+
+    def test_over_cost(self):
+        text = captions(over_cost([(0.25, 1.05), (1, 2.0), (4, 5.0)]))["memcached_software_cost"]
+        assert "RDMA wins throughout" in text and "No difference is seen at 0.25x of 4,096 bytes." in text
+        few = [p.model_copy(update={"samples": 3, "spread": None}) for p in over_cost([(0.25, 2.0), (4, 3.0)])]
+        assert ("No interval can be given at 0.25x of 4,096 bytes and at 4x of 4,096 bytes (n=3)."
+                in headline(few, CLOCK))
+
+    def test_over_size(self):
+        points = self.both(1050, 1000, value_bytes=64) + self.both(3000, 1000, value_bytes=128)
+        assert "No difference is seen at 64 bytes." in captions(points)["memcached_size_ppc450"]
+
+    def test_keeping_up(self):
+        def offered(done, error):
+            made = point(loop="open", clients=3, offered_per_second=1000.0, ops_per_second=done, breakdown=None)
+            return made.model_copy(update={"spread": made.spread.model_copy(update={"ops_per_second": error})})
+
+        assert saturation([(offered(900.0, 1.0), 900.0)]) is not None
+        for done, error in ((900.0, 50.0), (990.0, 1.0), (960.0, 50.0)):
+            assert saturation([(offered(done, error), done)]) is None
+        low = offered(500.0, 1.0).model_copy(update={"offered_per_second": 500.0})
+        assert "is not certain at 1,000 (n=1,200)." in captions([low, offered(900.0, 50.0)])["memcached_offered"]
 
 
 class TestPage:
@@ -286,8 +327,8 @@ class TestPage:
 
     def test_says_what_was_found(self, whole, small):
         page = whole.read_text(encoding="utf-8")
-        assert ("The median GET of 4,096 bytes takes 5,104 cycles (96.1 µs) by TCP and 1,372 cycles (25.8 µs) by "
-                "RDMA: RDMA is 3.72 times as fast. The wire allows 658.") in page
+        assert ("The median GET of 4,096 bytes takes 5,104 cycles (96.1 µs) by TCP (n=1,200) and 1,372 cycles "
+                "(25.8 µs) by RDMA (n=1,200): RDMA is 3.72 times as fast. The wire allows 658.") in page
         assert f"{sum(p.ops for p in study()):,} memcached operations, no error" in page
         assert "+3.9 % in flood against memcached" in small.read_text(encoding="utf-8")
 
@@ -300,7 +341,7 @@ class TestPage:
         output = io.StringIO()
         print_summary(results_of(study()), tmp_path / "report.html", console=Console(file=output, width=118))
         text = output.getvalue()
-        assert re.search(r"GET 4,096 bytes +96.1 µs +25.8 µs +12.4 µs +3.72 +TCP: software 80 %, RDMA: software 48 %",
-                         text)
+        assert re.search(r"GET 4,096 bytes +n=1,200 +96.1 µs +25.8 µs +12.4 µs +3.72 +TCP: software 80 %, "
+                         r"RDMA: software 48 %", text)
         assert "RDMA wins throughout from 0.25 to 4 times the software cost" in text
         assert "Operations/s with up to 7 clients, ppc450: 25,223 by TCP and 464,446 by RDMA." in text

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from khhw.machine.results import Attack, RunRecord
-from khhw.report.matrix import differences, matrix_caption
+from khhw.report.matrix import matrix_caption
 from khhw.report.page import shortcomings
 from khhw.report.write import write_report
 from tests.report.synthetic import synthetic_results
@@ -118,7 +118,7 @@ class TestWords:
     def test_leak_and_loss_are_told_apart(self):
         matrix = with_difference(0, 1).results.matrix["slide2"]
         matrix.observed[4][3] = 0
-        assert differences(matrix) == [(0, 1), (4, 3)]
+        assert matrix.differences() == [(0, 1), (4, 3)]
         text = matrix_caption(matrix)
         assert "1 pair got through that must not (0→1)" in text
         assert "1 pair did not get through (4→3)" in text

@@ -1,18 +1,21 @@
 """memcached in two runs, as numbers and in words."""
 
-import math
 from collections.abc import Callable, Sequence
 
 from khhw.machine.results import MemcachedPoint, Results
-from khhw.report.change import Change
+from khhw.report.change import Change, Judgement
 from khhw.report.compare.pair import Pair
-from khhw.report.memcached.cost import cost_sweeps, verdict
-from khhw.report.memcached.phases import signed
+from khhw.report.compare.told import tally
+from khhw.report.estimate import Estimate
+from khhw.report.memcached.cost import cost_doubts, cost_sweeps, verdict
+from khhw.report.memcached.estimates import median, rate, server_time, tail
 from khhw.report.memcached.sweep import held, measured
 from khhw.report.memcached.words import NAMES, of_size, size
 from khhw.report.words import count, listing
 
 __all__ = ["memcached_changes", "memcached_words"]
+
+MEDIAN, TAIL, OPERATIONS, SERVER = "median, cycles", "99th percentile, cycles", "operations/s", "server ns/op"
 
 
 def memcached_changes(pair: Pair) -> list[Change]:
@@ -26,16 +29,16 @@ def memcached_changes(pair: Pair) -> list[Change]:
     return found
 
 
-def memcached_words(pair: Pair) -> list[str]:
+def memcached_words(pair: Pair, judged: Sequence[Judgement]) -> list[str]:
     """What medians, rates and winners say."""
-    found = memcached_changes(pair)
     texts = []
-    for group in dict.fromkeys(change.group for change in found):
-        medians = [change for change in found if change.group == group and change.quantity == "median, cycles"]
-        rates = [change for change in found if change.group == group and change.quantity == "operations/s"]
-        texts.append(f"{group}: {_spread(medians)}; operations/s {signed(_mean(rates))}.")
-    texts += _winners(pair)
-    return texts
+    for group in dict.fromkeys(each.change.group for each in judged):
+        told = [tally(found, noun, plural) for quantity, noun, plural in (
+            (MEDIAN, "median", ""), (TAIL, "99th percentile", ""),
+            (OPERATIONS, "rate of operations", "rates of operations"))
+            if (found := [each for each in judged if each.change.group == group and each.change.quantity == quantity])]
+        texts.append(f"{group}: {'; '.join(told)}.")
+    return texts + _winners(pair)
 
 
 def _key(point: MemcachedPoint) -> tuple[object, ...]:
@@ -46,33 +49,16 @@ def _numbers(first: MemcachedPoint, second: MemcachedPoint) -> list[Change]:
     software = first.cpu_model + ("" if first.cpu_model == "ideal" else f" x {first.cpu_scale:g}")
     where = (f"{first.phase}: {NAMES[first.path]} {NAMES[first.op]}, {size(first)}, {count(first.clients, 'client')}, "
              f"{software}")
-    quantities: list[tuple[str, Callable[[MemcachedPoint], float | None], str]] = [
-        ("median, cycles", lambda point: point.latency_cycles.p50, "less"),
-        ("99th percentile, cycles", lambda point: point.latency_cycles.p99, "less"),
-        ("operations/s", lambda point: point.ops_per_second, "more"),
-        ("server ns/op", lambda point: point.server_cpu_ns_per_op, "less")]
+    quantities: list[tuple[str, Callable[[MemcachedPoint], Estimate | None], str]] = [
+        (MEDIAN, median, "less"), (TAIL, tail, "less"), (OPERATIONS, rate, "more"), (SERVER, server_time, "less")]
     found = []
-    for quantity, read, better in quantities:
-        one, other = read(first), read(second)
+    for quantity, estimate, better in quantities:
+        one, other = estimate(first), estimate(second)
         if one is not None and other is not None:
             found.append(Change(where=where, quantity=quantity, first=one, second=other,
                                 better=better, place=first.value_bytes,
                                 group=f"{NAMES[first.path]} {NAMES[first.op]}"))
     return found
-
-
-def _spread(changes: Sequence[Change]) -> str:
-    """The mean change of medians, and the extremes."""
-    low, high = (function(changes, key=lambda change: change.ratio) for function in (min, max))
-    if signed(low.ratio) == signed(high.ratio):
-        return f"medians {signed(low.ratio)} in all {count(len(changes), 'measurement')}"
-    return (f"medians {signed(_mean(changes))} on average over {count(len(changes), 'measurement')}, from "
-            f"{signed(low.ratio)} ({of_size(low.place)}) to {signed(high.ratio)} ({of_size(high.place)})")
-
-
-def _mean(changes: Sequence[Change]) -> float:
-    """Geometric mean of the ratios."""
-    return math.exp(sum(math.log(change.ratio) for change in changes) / len(changes))
 
 
 def _winners(pair: Pair) -> list[str]:
@@ -87,8 +73,11 @@ def _winners(pair: Pair) -> list[str]:
         else:
             texts.append(f"Over software cost, GET of {name}: in {pair.names[0]} {text}; in {pair.names[1]} "
                          f"{second[name]}.")
-    return [*(f"Over software cost, GET of {listing(names)}: {result} in both." for result, names in same.items()),
-            *texts]
+    texts = [*(f"Over software cost, GET of {listing(names)}: {result} in both." for result, names in same.items()),
+             *texts]
+    doubts = {name: cost_doubts(cost_sweeps(measured(run.results.memcached)), "get")
+              for name, run in zip(pair.names, (pair.first, pair.second), strict=True)}
+    return [*texts, *(f"In {name}: {text}" for name, found in doubts.items() for text in found if texts)]
 
 
 def _verdicts(run: Results) -> dict[str, str]:

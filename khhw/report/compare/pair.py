@@ -1,4 +1,4 @@
-"""Two runs that may be compared: the same experiment with the same seed."""
+"""Two runs that may be compared: the same experiment."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class MismatchError(ValueError):
         lines = [f"  {key:<{width}}  {one}  |  {other}" for key, one, other in keys]
         super().__init__(
             f"{first} and {second} cannot be compared: they differ in more than their parts\n" + "\n".join(lines)
-            + "\nrun both with the same machine file and --seed; only [parts], the name, the version and the build may "
+            + "\nrun both with the same machine file; only [parts], the name, the seed, the version and the build may "
             "differ")
 
 
@@ -45,7 +45,7 @@ class Pair:
     Raises
     ------
     MismatchError
-        If a parameter, the clock, the software cost or the seed differs.
+        If a parameter, the clock or the software cost differs.
     """
 
     first: Results
@@ -60,13 +60,14 @@ class Pair:
 def differing(first: Results, second: Results) -> list[tuple[str, str, str]]:
     """Everything that must be alike and is not: key, value in the first run, value in the second.
 
-    Only the name, [parts] and khhw's version may differ. The seed is the one the run had, whatever its file says.
+    See :func:`may_differ` for what need not be.
     """
     return _unlike(_must_match(first), _must_match(second))
 
 
 def may_differ(first: Results, second: Results) -> list[tuple[str, str, str]]:
-    """What may differ and does: parts, name, version, build."""
+    """What may differ and does: parts, name, seed, version, build. The seed is the one the run had, whatever its file
+    says."""
     found = _unlike(_can_differ(first), _can_differ(second))
     own = {ABSENT: "khhw's own"}
     return [(key, own.get(one, one), own.get(other, other)) for key, one, other in found]
@@ -75,12 +76,12 @@ def may_differ(first: Results, second: Results) -> list[tuple[str, str, str]]:
 def _must_match(run: Results) -> dict[str, Any]:
     parameters = {key: value for key, value in run.parameters.items() if key not in (*_MAY_DIFFER, "seed")}
     return dict(_flat(parameters)) | {
-        "command": run.command, "seed": run.seed, "cpu_model": run.cpu_model, "clock_hz": run.clock_hz}
+        "command": run.command, "cpu_model": run.cpu_model, "clock_hz": run.clock_hz}
 
 
 def _can_differ(run: Results) -> dict[str, Any]:
     parts = {f"parts.{name}": path for name, path in (run.parameters.get("parts") or {}).items()}
-    return parts | {"name": run.name, "version": run.version, "build": run.build}
+    return parts | {"name": run.name, "seed": run.seed, "version": run.version, "build": run.build}
 
 
 def _unlike(first: dict[str, Any], second: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from khhw.report.compare.comparison import compare
 from khhw.report.compare.pair import Pair
-from khhw.report.compare.write import compared, verdicts
+from khhw.report.compare.write import verdicts
 from khhw.report.show import show
 
 __all__ = ["print_comparison"]
@@ -17,7 +18,7 @@ def print_comparison(pair: Pair, page: Path, *, console: Console | None = None, 
     Parameters
     ----------
     pair : Pair
-        The runs; per cent are the second's against the first's.
+        The runs; differences are the second's against the first's.
     page : Path
         The page that was written.
     console : rich.console.Console, optional
@@ -26,10 +27,11 @@ def print_comparison(pair: Pair, page: Path, *, console: Console | None = None, 
         Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
     """
     console = console or Console(highlight=False)
-    for text in verdicts(pair):
+    found = compare(pair, modules)
+    for text in verdicts(found):
         show(console, text)
-    for each in compared(pair, modules).values():
-        if lines := each.words(pair):
+    for name, each in found.reports.items():
+        if lines := found.words(name):
             show(console)
             show(console, each.short or each.title, "bold")
             for line in lines:

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from khhw.report import html
-from khhw.report.change import Change
+from khhw.report.change import RATE, Judgement
+from khhw.report.compare.comparison import Comparison, compare
 from khhw.report.compare.pair import Pair, may_differ
+from khhw.report.estimate import Estimate
 from khhw.report.html import escape
-from khhw.report.measurement import MeasurementReport
-from khhw.report.memcached.phases import signed
 from khhw.report.page import shortcomings
-from khhw.report.registry import reports
+from khhw.report.software import software_words
 from khhw.report.words import count, duration, listing
+from khhw.statistics import Interval
 
-__all__ = ["command_of", "compared", "verdicts", "write_comparison"]
+__all__ = ["command_of", "verdicts", "write_comparison"]
 
 
 def command_of(folders: tuple[Path, Path], out: Path, file: str | None = None) -> str:
@@ -22,28 +23,20 @@ def command_of(folders: tuple[Path, Path], out: Path, file: str | None = None) -
     return shlex.join(["khhw", "report", *map(str, folders), "-o", str(out), *(["--file", file] if file else [])])
 
 
-def verdicts(pair: Pair) -> list[str]:
-    """Whether each run went well, and what differs between them that may."""
-    texts = []
+def verdicts(found: Comparison) -> list[str]:
+    """Whether each run went well, what differs between them that may, and how differences are judged."""
+    pair, texts = found.pair, []
     for name, run in zip(pair.names, (pair.first, pair.second), strict=True):
         wrong = shortcomings(run)
         texts.append(f"{name} {'failed: ' + wrong[0] if wrong else 'passed.'}")
-    found = [f"{key} ({one} and {other})" for key, one, other in may_differ(pair.first, pair.second)]
-    texts.append(f"They differ in {listing(found)}." if found else "Same parts, same version.")
-    return [*texts, f"Changes are those of {pair.names[1]} against {pair.names[0]}."]
-
-
-def compared(pair: Pair, modules: Path | None = None) -> dict[str, MeasurementReport]:
-    """Reports of what two runs measured, by the measurements' names: one's own first,
-    then khhw's from the last on the page of a run to the first.
-
-    Parameters
-    ----------
-    pair : Pair
-    modules : Path, optional
-        See :func:`khhw.report.registry.reports`.
-    """
-    return dict(reversed(reports((pair.first, pair.second), modules).items()))
+    unlike = [f"{key} ({one} and {other})" for key, one, other in may_differ(pair.first, pair.second)]
+    texts.append(f"They differ in {listing(unlike)}." if unlike else "Same parts, same seed, same version.")
+    estimated = [each for each in found.every if not each.change.first.exact]
+    differ, unknown = (sum(each.differs is answer for each in estimated) for answer in (True, None))
+    return [*texts,
+            f"Numbers that were measured: {len(estimated):,}. {differ:,} differ, and {unknown:,} cannot be judged.",
+            f"Differences are those of {pair.names[1]} against {pair.names[0]}; two runs of one machine show any in "
+            f"{100 * RATE:g} % of comparisons at most."]
 
 
 def write_comparison(pair: Pair, folder: Path, *, command: str, modules: Path | None = None) -> Path:
@@ -66,49 +59,61 @@ def write_comparison(pair: Pair, folder: Path, *, command: str, modules: Path | 
         The page.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sections = [_section(pair, each, folder) for each in compared(pair, modules).values()]
+    found = compare(pair, modules)
+    sections = [_section(found, name, folder) for name in found.reports]
     sections.append(html.section("To make it again", f"<pre>{escape(command)}</pre>"))
     title = f"{pair.names[0]} and {pair.names[1]}"
-    body = (f"<h1>{escape(title)}</h1>\n" + f"<p>{escape(' '.join(verdicts(pair)))}</p>"
+    body = (f"<h1>{escape(title)}</h1>\n" + f"<p>{escape(' '.join(verdicts(found)))}</p>"
             + f"\n{html.facts(_facts(pair))}\n{''.join(sections)}")
     path = folder / "report.html"
     path.write_text(html.document(title, body, pair.second.version), encoding="utf-8")
     return path
 
 
-def _section(pair: Pair, each: MeasurementReport, folder: Path) -> str:
+def _section(found: Comparison, name: str, folder: Path) -> str:
+    each = found.reports[name]
     figures = [html.figure(picture, picture.save(folder), heading=True, narrow=each.narrow)
-               for picture in each.compared_pictures(pair)]
-    return html.section(each.title, _items(each.words(pair)), *figures, _table(pair, each.changes(pair)))
+               for picture in each.compared_pictures(found.pair)]
+    return html.section(each.title, _items(found.words(name)), *figures, _table(found.pair, found.judged[name]))
 
 
 def _facts(pair: Pair) -> list[tuple[str, str]]:
     shape = pair.first.parameters.get("torus", {}).get("shape", [])
+    seeds = dict.fromkeys(str(run.seed) for run in (pair.first, pair.second))
     return [
         *([("torus", " x ".join(map(str, shape)))] if shape else []),
         *((f"cycles, {name}", f"{run.cycles:,} ({duration(run.cycles, run.clock_hz)})")
           for name, run in zip(pair.names, (pair.first, pair.second), strict=True)),
-        ("software time", pair.first.cpu_model), ("seed", str(pair.first.seed))]
+        ("software time", software_words(pair.first)), ("seed" if len(seeds) == 1 else "seeds", listing(seeds))]
 
 
 def _items(texts: Sequence[str]) -> str:
     return "<ul>\n" + "\n".join(f"<li>{escape(text)}</li>" for text in texts) + "\n</ul>" if texts else ""
 
 
-def _table(pair: Pair, changes: Sequence[Change]) -> str:
-    if not changes:
+def _table(pair: Pair, judged: Sequence[Judgement]) -> str:
+    if not judged:
         return ""
-    rows = [[escape(change.where), escape(change.quantity), f"{change.first:,.0f}", f"{change.second:,.0f}",
-             _change(change)] for change in changes]
-    table = html.table(["measurement", "quantity", *pair.names, "change"], rows, numbers=(2, 3, 4))
-    return (f"<details><summary>{count(len(changes), 'number')} of both runs</summary>\n"
+    rows = [[escape(each.change.where), escape(each.change.quantity), _cell(each.change.first, each.first),
+             _cell(each.change.second, each.second), _verdict(each)] for each in judged]
+    table = html.table(["measurement", "quantity", *pair.names, "difference"], rows, numbers=(2, 3, 4))
+    text = ("With samples (n) and intervals that hold together. A difference is called one where the intervals of the "
+            "runs have nothing in common.")
+    return (f"<details><summary>{count(len(judged), 'number')} of both runs</summary>\n<p>{text}</p>\n"
             f'<div class="wide">{table}</div>\n</details>')
 
 
-def _change(change: Change) -> str:
-    """In per cent, with a word where it is better or worse, and coloured besides."""
-    text = signed(change.ratio)
-    if text == "0 %":
+def _cell(estimate: Estimate, interval: Interval | None) -> str:
+    """A number, its interval, and how many samples it was made of."""
+    parts = [f"{interval[0]:,.0f} to {interval[1]:,.0f}"] if interval is not None and not estimate.exact else []
+    parts += [f"n={estimate.samples:,}"] if estimate.samples is not None else []
+    return f"{estimate.value:,.0f}" + (f" ({'; '.join(parts)})" if parts else "")
+
+
+def _verdict(judgement: Judgement) -> str:
+    """In words, and coloured where it is better or worse."""
+    change, text = judgement.change, escape(judgement.verdict)
+    if not judgement.differs or not change.better:
         return text
-    good = (change.ratio < 1) == (change.better == "less")
-    return f"{html.verdict(good, 'better' if good else 'worse')} {escape(text)}"
+    good = (change.second.value < change.first.value) == (change.better == "less")
+    return f"{html.verdict(good, 'better' if good else 'worse')} {text}"

@@ -8,6 +8,9 @@ from rich.text import Text
 
 from khhw.machine.results import Attack, Results, RunRecord
 from khhw.report import html
+from khhw.report.change import Change, Judgement
+from khhw.report.compare.attacks import attack_changes, attack_facts, attack_words
+from khhw.report.compare.pair import Pair
 from khhw.report.html import escape
 from khhw.report.measurement import MeasurementReport
 from khhw.report.show import plain
@@ -27,10 +30,6 @@ class AttacksReport(MeasurementReport):
     def measured(self, phase: str, record: RunRecord) -> str:
         """How many, and what they came to."""
         return f"{count(len(record.attacks), 'attack')}, {_sums(record.attacks)}"
-
-    def shortcomings(self, results: Results) -> list[str]:
-        """Attacks that succeeded."""
-        return [f"Not held: {attack.name}." for attack in results.results.attacks if not attack.passed]
 
     def verdict(self, results: Results) -> list[str]:
         """How many were held."""
@@ -56,6 +55,18 @@ class AttacksReport(MeasurementReport):
         if results.results.attacks:
             console.print()
             console.print(_table(results.results.attacks))
+
+    def changes(self, pair: Pair) -> list[Change]:
+        """Counts of attacks that both tried."""
+        return attack_changes(pair)
+
+    def facts(self, pair: Pair) -> dict[str, list[str]]:
+        """What only one of them held, or tried."""
+        return attack_facts(pair)
+
+    def words(self, pair: Pair, judged: Sequence[Judgement]) -> list[str]:
+        """What was held in one run only, and whose counts are not the same."""
+        return attack_words(pair, judged)
 
 
 def _table(attacks: Sequence[Attack]) -> Table:

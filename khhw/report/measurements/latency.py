@@ -1,7 +1,9 @@
 """Message latency: a picture, and what two runs timed differently."""
 
+from collections.abc import Sequence
+
 from khhw.machine.results import Results, RunRecord
-from khhw.report.change import Change
+from khhw.report.change import Change, Judgement
 from khhw.report.compare.latency import latency_changes, latency_words
 from khhw.report.compare.latency_pictures import latency_pictures
 from khhw.report.compare.pair import Pair
@@ -30,9 +32,9 @@ class LatencyReport(MeasurementReport):
         """Medians."""
         return latency_changes(pair)
 
-    def words(self, pair: Pair) -> list[str]:
+    def words(self, pair: Pair, judged: Sequence[Judgement]) -> list[str]:
         """The nearest and the farthest, the smallest and the largest."""
-        return latency_words(pair)
+        return latency_words(judged)
 
     def compared_pictures(self, pair: Pair) -> list[Picture]:
         """Medians of both."""

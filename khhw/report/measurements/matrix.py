@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from khhw.machine.results import Matrix, Results, RunRecord
-from khhw.report.compare.matrix import matrix_pictures, matrix_words
+from khhw.report.change import Judgement
+from khhw.report.compare.matrix import matrix_changes, matrix_pictures, matrix_words
 from khhw.report.compare.pair import Pair
-from khhw.report.matrix import differences, matrix_picture
+from khhw.report.matrix import matrix_picture
 from khhw.report.measurement import MeasurementReport
 from khhw.report.picture import Picture
 from khhw.report.show import plain
@@ -33,12 +34,7 @@ class MatrixReport(MeasurementReport):
         """Pairs between which something arrived."""
         matrix = record.matrix[phase]
         return (f"{sum(map(sum, matrix.observed))} of {len(matrix.configured) ** 2} ordered pairs delivered, read from "
-                f"the destinations' memories; {len(differences(matrix))} cells differ from what is configured")
-
-    def shortcomings(self, results: Results) -> list[str]:
-        """Phases with cells that are not as configured."""
-        return [f"{count(len(wrong), 'cell')} of {phase} {'is' if len(wrong) == 1 else 'are'} not as configured."
-                for phase, matrix in results.results.matrix.items() if (wrong := differences(matrix))]
+                f"the destinations' memories; {len(matrix.differences())} cells differ from what is configured")
 
     def verdict(self, results: Results) -> list[str]:
         """How many matrices."""
@@ -63,7 +59,11 @@ class MatrixReport(MeasurementReport):
             console.print()
             console.print(Columns([_grid(phase, matrix) for phase, matrix in shown.items()], padding=(1, 6)))
 
-    def words(self, pair: Pair) -> list[str]:
+    def facts(self, pair: Pair) -> dict[str, list[tuple[int, int]]]:
+        """(source, destination) of cells that only one run observed, by phase."""
+        return matrix_changes(pair)
+
+    def words(self, pair: Pair, judged: Sequence[Judgement]) -> list[str]:
         """Cells that only one run observed."""
         return matrix_words(pair)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from khhw.machine.results import Results, RunRecord
-from khhw.report.change import Change
+from khhw.report.change import Change, Judgement
 from khhw.report.compare.memcached import memcached_changes, memcached_words
 from khhw.report.compare.memcached_pictures import memcached_pictures as compared_pictures
 from khhw.report.compare.pair import Pair
@@ -38,10 +38,6 @@ class MemcachedReport(MeasurementReport):
         return [f"{sum(point.ops for point in points):,} memcached operations, "
                 f"{count(sum(point.errors for point in points), 'error')}"] if points else []
 
-    def software(self, results: Results) -> list[str]:
-        """Phases choose their own."""
-        return [point.cpu_model for point in results.results.memcached]
-
     def pictures(self, results: Results) -> list[Picture]:
         """Each that there is data for."""
         return memcached_pictures(results)
@@ -60,9 +56,9 @@ class MemcachedReport(MeasurementReport):
         """Latencies, rates and software time."""
         return memcached_changes(pair)
 
-    def words(self, pair: Pair) -> list[str]:
+    def words(self, pair: Pair, judged: Sequence[Judgement]) -> list[str]:
         """By call and operation, and who wins."""
-        return memcached_words(pair)
+        return memcached_words(pair, judged)
 
     def compared_pictures(self, pair: Pair) -> list[Picture]:
         """Each that both have data for."""

@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from khhw.machine.results import MemcachedPoint
 from khhw.report.labels import Labels
+from khhw.report.memcached.estimates import doubts
 from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.look import DASHES, FEW_KEY, MARKERS, PATHS, draw_line, log_axis, size_label
 from khhw.report.memcached.sweep import Sweep, sweeps
@@ -20,7 +21,7 @@ from khhw.report.style import EMPTY, MUTED, keys_below, quiet, shades, styled, t
 from khhw.report.style import MARKERS as SHAPES
 from khhw.report.words import listing
 
-__all__ = ["cost_picture", "cost_sweeps", "crossings", "verdict"]
+__all__ = ["cost_doubts", "cost_picture", "cost_sweeps", "crossings", "verdict"]
 
 _MIDDLE = 4096
 _EQUAL = 1e-9
@@ -79,6 +80,13 @@ def verdict(sweep: Sweep, op: str) -> str:
             f"at {last:g}x")
 
 
+def cost_doubts(found: Sequence[Sweep], op: str) -> list[str]:
+    """Where who wins is not certain, in sentences; see :func:`khhw.report.memcached.estimates.doubts`."""
+    return doubts([(f"at {place:g}x of {of_size(sweep.first.value_bytes)}", tcp, rdma)
+                   for sweep in found for place in sweep.places
+                   if (tcp := sweep.at("tcp", op, place)) and (rdma := sweep.at("rdma", op, place))])
+
+
 def cost_picture(found: Sequence[Half], clock_hz: int) -> Picture | None:
     """Left: both latencies of one GET over the cost. Right: how many times RDMA's time TCP takes, a line a size."""
     charged = [(half, varied) for half in found if (varied := cost_sweeps(half.points))]
@@ -126,6 +134,8 @@ def _ratios(sweep: Sweep, op: str) -> list[tuple[float, float]]:
 def _caption(found: list[Sweep]) -> str:
     texts = [f"{NAMES[op]} of {of_size(sweep.first.value_bytes)}: {verdict(sweep, op)}."
              for sweep in found for op in sweep.ops if len(_ratios(sweep, op)) > 1]
+    ops = dict.fromkeys(op for sweep in found for op in sweep.ops)
+    texts += [text for op in ops for text in cost_doubts(found, op)]
     first = found[0].first
     vary = ("cpu_scale",) if len(found) == 1 else ("cpu_scale", "value_bytes")
     return "\n".join([*texts, f"Medians; 1x is {first.cpu_model} as documented. Measured with "

@@ -10,7 +10,7 @@ from khhw.machine.results import MemcachedPoint, Results
 from khhw.report.memcached.limits import limit
 from khhw.report.memcached.summary import headline, typical
 from khhw.report.memcached.sweep import Sweep, measured
-from khhw.report.memcached.words import NAMES, circumstances, size
+from khhw.report.memcached.words import NAMES, circumstances, samples_of, size
 from khhw.report.show import plain, show
 from khhw.report.words import duration
 
@@ -33,7 +33,7 @@ def print_memcached(console: Console, results: Results) -> None:
 def _table(sweep: Sweep, points: Sequence[MemcachedPoint], clock_hz: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("memcached")
-    for name in ("TCP p50", "RDMA p50", "wire", "TCP/RDMA"):
+    for name in ("samples", "TCP p50", "RDMA p50", "wire", "TCP/RDMA"):
         table.add_column(name, justify="right")
     table.add_column("what limits it")
     places = sweep.places
@@ -55,6 +55,6 @@ def _cells(
     ratio = f"{medians['tcp'] / medians['rdma']:.3g}" if len(medians) == 2 else "·"
     limits = [f"{NAMES[path]}: {what.short}" for path, point in found.items()
               if (what := limit(point, points, clock_hz))]
-    return [plain(f"{NAMES[op]} {size(next(iter(found.values())))}"),
+    return [plain(f"{NAMES[op]} {size(next(iter(found.values())))}"), plain(samples_of(found.values())),
             *(plain(duration(medians[path], clock_hz) if path in medians else "·") for path in ("tcp", "rdma")),
             plain(duration(wire, clock_hz)), plain(ratio), plain(", ".join(limits))]

@@ -9,14 +9,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from khhw.machine.results import MemcachedPoint
+from khhw.report.change import RATE
 from khhw.report.labels import Labels
+from khhw.report.memcached.estimates import rate
 from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.limits import limit
 from khhw.report.memcached.look import FEW_KEY, MARKERS, PATHS, draw_line, log_axis
 from khhw.report.memcached.sweep import sweeps, together
-from khhw.report.memcached.words import NAMES, circumstances, per_cent
+from khhw.report.memcached.words import NAMES, circumstances, per_cent, samples_of
 from khhw.report.picture import Picture
 from khhw.report.style import INK, MUTED, keys_below, plain_numbers, quiet, styled, time_axis
+from khhw.report.words import listing
 
 __all__ = ["offered_picture", "saturation"]
 
@@ -68,8 +71,19 @@ def _offer(half: Half) -> _Offer | None:
 
 
 def saturation(line: Sequence[tuple[MemcachedPoint, float]]) -> MemcachedPoint | None:
-    """The first point of a line, each with the operations done a second, at which these fall behind the offer."""
-    return next((point for point, done in line if done < _KEEPS_UP * (point.offered_per_second or 0)), None)
+    """The first point of a line, each with the operations done a second, at which these fall behind the offer with all
+    of their interval."""
+    return next((point for point, done in line if _keeps_up(point, done) is False), None)
+
+
+def _keeps_up(point: MemcachedPoint, done: float) -> bool | None:
+    """Whether operations done a second reach the offer; None where their interval does not tell."""
+    wanted, found = _KEEPS_UP * (point.offered_per_second or 0), rate(point).interval(1 - RATE)
+    if found is None:
+        return None
+    # A mix is measured as its operations together; the interval is that of one of them.
+    low, high = (done * end / point.ops_per_second for end in found)
+    return True if low >= wanted else False if high < wanted else None
 
 
 def _done(point: MemcachedPoint, points: Sequence[MemcachedPoint]) -> float:
@@ -85,7 +99,11 @@ def _caption(offer: _Offer, clock_hz: int) -> str:
                 f"{low.offered_per_second:,.0f} operations/s offered, {last.latency_cycles.p50:,.0f} at "
                 f"{last.offered_per_second:,.0f}. ")
         full = saturation(line)
-        if full is None:
+        unclear = [point for point, done in line if _keeps_up(point, done) is None]
+        if full is None and unclear:
+            text += (f"Whether all is done that is offered is not certain at "
+                     f"{listing(f'{point.offered_per_second:,.0f}' for point in unclear)} ({samples_of(unclear)}).")
+        elif full is None:
             text += "All that was offered was done."
         else:
             text += (f"From {full.offered_per_second:,.0f} on it does not keep up; at the most offered it does "

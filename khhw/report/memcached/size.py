@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from khhw.machine.results import MemcachedPoint
 from khhw.report.labels import Labels
+from khhw.report.memcached.estimates import doubts
 from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.limits import limits
 from khhw.report.memcached.look import DOTS, FEW_KEY, MARKERS, PATHS, WIRE, draw_line, log_axis, size_axis
@@ -78,11 +79,13 @@ def _comparison(sweep: Sweep, op: str) -> list[str]:
     ahead = [of_size(value) for ratio, value in ratios if ratio < 1]
     (least, at_least), (most, at_most) = min(ratios), max(ratios)
     if len(ahead) == len(both):
-        return [f"TCP is the faster one at every size, at {of_size(at_least)} by {times(1 / least)}."]
-    if ahead:
-        return [f"RDMA is up to {times(most)} as fast (at {of_size(at_most)}), but TCP is faster at {listing(ahead)}."]
-    return [f"RDMA is the faster one at every size: {times(least)} as fast at {of_size(at_least)}, {times(most)} at "
-            f"{of_size(at_most)}."]
+        text = f"TCP is the faster one at every size, at {of_size(at_least)} by {times(1 / least)}."
+    elif ahead:
+        text = f"RDMA is up to {times(most)} as fast (at {of_size(at_most)}), but TCP is faster at {listing(ahead)}."
+    else:
+        text = (f"RDMA is the faster one at every size: {times(least)} as fast at {of_size(at_least)}, "
+                f"{times(most)} at {of_size(at_most)}.")
+    return [text, *doubts([(f"at {of_size(tcp.value_bytes)}", tcp, rdma) for tcp, rdma in both])]
 
 
 def _draw(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Figure:

@@ -5,9 +5,10 @@ from typing import Literal
 
 from khhw.machine.results import MemcachedPoint
 from khhw.report.memcached.clients import client_rates
-from khhw.report.memcached.cost import cost_sweeps, verdict
+from khhw.report.memcached.cost import cost_doubts, cost_sweeps, verdict
+from khhw.report.memcached.estimates import changed
 from khhw.report.memcached.sweep import Sweep, best_by_model, measured, sweeps
-from khhw.report.memcached.words import NAMES, circumstances, cycles, of_size, size, times
+from khhw.report.memcached.words import NAMES, circumstances, cycles, of_size, samples_of, size, times
 from khhw.report.words import count, listing
 
 __all__ = ["headline", "troubles", "typical"]
@@ -53,13 +54,19 @@ def troubles(points: Sequence[MemcachedPoint]) -> list[str]:
 
 def _operation(sweep: Sweep, op: str, place: float, clock_hz: int) -> str:
     found = {path: point for path in NAMES if (point := sweep.at(path, op, place))}
-    medians = [f"{cycles(point.latency_cycles.p50, clock_hz)} by {NAMES[path]}" for path, point in found.items()]
+    medians = [f"{cycles(point.latency_cycles.p50, clock_hz)} by {NAMES[path]} ({samples_of([point])})"
+               for path, point in found.items()]
     if not medians:
         return ""
     text = f"The median {NAMES[op]} of {size(next(iter(found.values())))} takes {listing(medians)}"
     if len(found) == 2:
         ratio = found["tcp"].latency_cycles.p50 / found["rdma"].latency_cycles.p50
-        text += f": {'RDMA' if ratio >= 1 else 'TCP'} is {times(max(ratio, 1 / ratio))} as fast"
+        (judgement,) = changed([(found["tcp"], found["rdma"])])
+        if judgement.differs is False:
+            text += ": no difference is seen"
+        else:
+            text += f": {'RDMA' if ratio >= 1 else 'TCP'} is {times(max(ratio, 1 / ratio))} as fast"
+            text += "" if judgement.differs else " in these samples, and no interval can be given"
     bounds = listing(dict.fromkeys(f"{point.wire_bound_cycles:,.0f}" for point in found.values()))
     return f"{text}. The wire allows {bounds}."
 
@@ -74,8 +81,10 @@ def _winners_of(points: Sequence[MemcachedPoint], op: Literal["get", "set"]) -> 
     if not found:
         return []
     name = op.upper()
+    doubts = cost_doubts([sweep for sweep, _ in found], op)
     if all(text.startswith("RDMA wins throughout") for _, text in found):
         low, high = (function(place for sweep, _ in found for place in sweep.places) for function in (min, max))
         return [f"RDMA wins throughout from {low:g} to {high:g} times the software cost, for {name}s of "
-                f"{listing(f'{round(sweep.first.value_bytes):,}' for sweep, _ in found)} bytes."]
-    return [f"Over software cost, {name} of {of_size(sweep.first.value_bytes)}: {text}." for sweep, text in found]
+                f"{listing(f'{round(sweep.first.value_bytes):,}' for sweep, _ in found)} bytes.", *doubts]
+    return [*(f"Over software cost, {name} of {of_size(sweep.first.value_bytes)}: {text}." for sweep, text in found),
+            *doubts]

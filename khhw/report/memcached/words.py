@@ -1,10 +1,12 @@
 """What every text about memcached says the same way."""
 
+from collections.abc import Iterable
+
 from khhw.machine.results import Breakdown, MemcachedPoint
 from khhw.report.memcached.sweep import mixed
 from khhw.report.words import count, duration
 
-__all__ = ["NAMES", "PARTS", "circumstances", "cycles", "of_size", "parts", "per_cent", "size", "times"]
+__all__ = ["NAMES", "PARTS", "circumstances", "cycles", "of_size", "parts", "per_cent", "samples_of", "size", "times"]
 
 NAMES = {"tcp": "TCP", "rdma": "RDMA", "get": "GET", "set": "SET"}
 PARTS = {"hops": "hops", "serialization": "serialization", "ni": "NI", "software": "software", "wait": "wait"}
@@ -41,6 +43,13 @@ def of_size(value: float) -> str:
 def size(point: MemcachedPoint) -> str:
     """Size of a point's values: ``4,096 bytes``, ``ETC sizes``."""
     return f"ETC sizes (mean {of_size(point.value_bytes)})" if point.values == "etc" else of_size(point.value_bytes)
+
+
+def samples_of(points: Iterable[MemcachedPoint]) -> str:
+    """How many samples points are made of: ``n=3``, ``n=3 to 88``."""
+    numbers = [point.samples for point in points]
+    low, high = min(numbers), max(numbers)
+    return f"n={low:,}" if low == high else f"n={low:,} to {high:,}"
 
 
 def cycles(value: float, clock_hz: int) -> str:
