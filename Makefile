@@ -55,7 +55,7 @@ equality: $(VENV)/ready
 docs: $(VENV)/ready
 	$(KHHW) reference
 	$(VENV)/bin/python -m docs.packages
-	$(VENV)/bin/python -m sphinx -q -b html docs out/docs
+	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs out/docs
 
 clean:
 	rm -rf $(VENV) out sim_build/* .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,14 +1,19 @@
-"""khhw installed in somebody else's project, with their RTL and a build folder elsewhere."""
+"""khhw built as a source distribution, a wheel of that, and installed in somebody else's project without a network."""
 
 import os
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
+
+from khhw._version import __version__
+from khhw.build.cache import build_root
 
 pytestmark = pytest.mark.rare  # A wheel, an environment and a build folder of its own.
 
@@ -23,12 +28,30 @@ def run(*command: object, cwd: Path, **environment: str) -> subprocess.Completed
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory) -> Path:
+def sdist(tmp_path_factory) -> Path:
+    """The source distribution of this checkout."""
+    folder = tmp_path_factory.mktemp("sdist")
+    built = run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder, cwd=ROOT)
+    assert built.returncode == 0, built.stderr
+    (archive,) = folder.iterdir()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist, tmp_path_factory) -> Path:
+    """The wheel that pip makes of the source distribution."""
+    folder = tmp_path_factory.mktemp("wheel")
+    built = run(sys.executable, "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "-w", folder,
+                sdist, cwd=folder)
+    assert built.returncode == 0, built.stderr
+    (file,) = folder.glob("*.whl")
+    return file
+
+
+@pytest.fixture(scope="module")
+def installation(wheel, tmp_path_factory) -> Path:
     """An environment with khhw's wheel; what it depends on is borrowed from this one."""
     folder = tmp_path_factory.mktemp("installation")
-    built = run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
-    assert built.returncode == 0, built.stderr
-    (wheel,) = folder.glob("*.whl")
     environment = folder / "venv"
     venv.create(environment, symlinks=True)
     python = environment / "bin" / "python"
@@ -47,6 +70,46 @@ def project(tmp_path) -> Path:
 
 def contents(folder: Path) -> dict[Path, int]:
     return {file: file.stat().st_mtime_ns for file in folder.rglob("*") if "__pycache__" not in file.parts}
+
+
+def test_what_is_in_the_distributions(sdist, wheel):
+    """All files that are under version control; without examples and tests what is installed needs none."""
+    listed = run("git", "ls-files", cwd=ROOT)
+    if listed.returncode:
+        pytest.skip("needs the checkout's version control")
+    files = {name for name in listed.stdout.splitlines() if (ROOT / name).is_file()}
+    with tarfile.open(sdist) as archive:
+        packed = {name.partition("/")[2] for name in archive.getnames()}
+    assert {name for name in files if not name.startswith((".ci/", "sim_build/"))} - packed == set()
+    with zipfile.ZipFile(wheel) as archive:
+        installed = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert installed == {name for name in files if name.startswith(("khhw/", "rtl/"))}
+
+
+def test_version(installation, tmp_path):
+    done = run(installation / "bin" / "khhw", "--version", cwd=tmp_path)
+    assert done.stdout == f"khhw {__version__}\n"
+    code = "import importlib.metadata as m; print(m.version('khhw'), m.metadata('khhw')['License-Expression'])"
+    done = run(installation / "bin" / "python", "-c", code, cwd=tmp_path)
+    assert done.stdout == f"{__version__} Apache-2.0\n"
+
+
+def test_verilog_of_a_block(installation, tmp_path):
+    """The testbench's text is a file of the package."""
+    done = run(installation / "bin" / "khhw", "verilog", "-o", "out", "--top", "guard", "--lint", cwd=tmp_path,
+               KHHW_BUILD=str(tmp_path / "build"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "module khhw_guard_tb;" in (tmp_path / "out" / "khhw_guard_tb.sv").read_text()
+
+
+def test_a_machine_on_the_native_engine(installation, tmp_path):
+    """Kernels, RTL and the C++ of the engine are in the wheel. The build folder is the checkout's, to save a build."""
+    machine = tmp_path / "pair.toml"
+    shutil.copy(ROOT / "examples" / "pair.toml", machine)
+    done = run(installation / "bin" / "khhw", "run", machine, "--engine", "native", "-o", "out", cwd=tmp_path,
+               KHHW_BUILD=str(build_root()))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out" / "results.json").is_file()
 
 
 def test_is_not_the_checkout(installation, project):
