@@ -20,7 +20,8 @@ DESIGNS = {
 }
 """What is synthesised: the guard, what is left with permission taken out, and one of the guard's tables alone."""
 
-_COUNTS = ("lut4", "flip_flops", "block_ram", "distributed_ram")
+_COUNTS = {"lut4": "lut", "flip_flops": "flip_flops", "block_ram": "block_ram", "distributed_ram": "lut_ram"}
+"""Names in the results, and those of a :class:`~khhw.export.synthesis.Synthesis`."""
 
 
 def table_bits(parameters: Parameters) -> int:
@@ -62,8 +63,8 @@ def cost(sizes: Sequence[int], parameters: Parameters, tell: Callable[[str], Non
             tell(f"cost: {guard}, tables for {size} nodes: synthesising, unless it is done")
             found = synthesise(_design(target, chosen))
             rows.append({"measure": "cost", "guard": guard, "table_nodes": size, "lanes": chosen.lanes,
-                         **{name: getattr(found, name) for name in _COUNTS}, "table_bits": bits[guard], "samples": 1,
-                         "tool": found.tool})
+                         **{name: getattr(found, counted) for name, counted in _COUNTS.items()},
+                         "table_bits": bits[guard], "samples": 1, "tool": found.tool})
     return rows
 
 

@@ -1,23 +1,19 @@
-"""What a design needs of an FPGA: Yosys for the Lattice ECP5, counted by kind."""
+"""What a design needs of an FPGA: synthesised by Yosys for a family, and counted by kind."""
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from khhw.build.cache import build_once, build_root, digest, file_digest
 from khhw.build.design import Design
 from khhw.build.yosys import run_yosys, yosys_version
+from khhw.export.families import FAMILIES
 
 __all__ = ["Synthesis", "synthesise"]
-
-_PRIMITIVES = frozenset({
-    "ALU54B", "CCU2C", "DP16KD", "L6MUX21", "LUT4", "MULT18X18D", "PDPW16KD", "PFUMX", "TRELLIS_DPR16X4",
-    "TRELLIS_FF",
-})
-"""Cells an ECP5 has; anything else is not mapped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,18 +24,20 @@ class Synthesis:
     ----------
     module : str
         The top module.
-    lut4 : int
-        Four-input look-up tables, those of carry chains included.
+    family : str
+        One of :data:`~khhw.export.families.FAMILIES`, which says what counts as what.
+    lut : int
+        Look-up tables, those of carry chains included.
     flip_flops : int
         Of one bit.
     block_ram : int
-        18-kbit memories (DP16KD and PDPW16KD).
-    distributed_ram : int
-        Memories of 16 by 4 bits made of look-up tables, which are not in `lut4`.
-    multipliers : int
-        18 by 18 bits.
+        Blocks of 18 kbit.
+    lut_ram : int
+        Cells of memory made of look-up tables, which are not in `lut`; their size depends on the family.
+    dsp : int
+        Multipliers.
     unmapped : dict of str to int
-        Cells an ECP5 does not have, by kind; must be empty.
+        Cells the family does not have, by kind; must be empty.
     cells : dict of str to int
         All cells by kind.
     tool : str
@@ -49,11 +47,12 @@ class Synthesis:
     """
 
     module: str
-    lut4: int
+    family: str
+    lut: int
     flip_flops: int
     block_ram: int
-    distributed_ram: int
-    multipliers: int
+    lut_ram: int
+    dsp: int
     unmapped: dict[str, int]
     cells: dict[str, int]
     tool: str
@@ -64,8 +63,14 @@ class Synthesis:
         return asdict(self)
 
 
-def synthesise(design: Design) -> Synthesis:
-    """Synthesise `design` with ``synth_ecp5``, or find it synthesised.
+def synthesise(design: Design, family: str = "ecp5") -> Synthesis:
+    """Synthesise `design` for a family of FPGAs, or find it synthesised.
+
+    Parameters
+    ----------
+    design : Design
+    family : str
+        One of :data:`~khhw.export.families.FAMILIES`.
 
     Raises
     ------
@@ -75,17 +80,19 @@ def synthesise(design: Design) -> Synthesis:
         If Yosys fails, as it does for a latch or a module that is missing.
     """
     version = yosys_version("synthesis")
-    facts = {"top": design.top, "sources": [file_digest(source) for source in design.sources], "yosys": version}
+    command = FAMILIES[family].command
+    facts = {"top": design.top, "sources": [file_digest(source) for source in design.sources], "yosys": version,
+             "command": command}
     folder = build_root() / "synthesis" / f"{design.top}-{digest(facts)}"
-    build_once(folder, facts, lambda target: _run(design, target))
+    build_once(folder, facts, lambda target: _run(design, command, target))
     counted = json.loads((folder / "cells.json").read_text())
-    return _summary(design.top, counted["cells"], f"Yosys {version}, synth_ecp5", counted["seconds"])
+    return _summary(design.top, family, counted["cells"], f"Yosys {version}, {command}", counted["seconds"])
 
 
-def _run(design: Design, folder: Path) -> None:
+def _run(design: Design, command: str, folder: Path) -> None:
     reads = "; ".join(f"read_verilog {source.name}" for source in design.sources)
     started = time.monotonic()
-    run_yosys(f"{reads}; synth_ecp5 -top {design.top}; tee -q -o stat.json stat -json", design.sources, folder)
+    run_yosys(f"{reads}; {command} -top {design.top}; tee -q -o stat.json stat -json", design.sources, folder)
     cells = json.loads((folder / "stat.json").read_text())["design"]["num_cells_by_type"]
     # Where a module was before it was dissolved; no hardware.
     cells.pop("$scopeinfo", None)
@@ -93,14 +100,17 @@ def _run(design: Design, folder: Path) -> None:
     (folder / "cells.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def _summary(module: str, cells: Mapping[str, int], tool: str, seconds: float) -> Synthesis:
-    def total(*kinds: str) -> int:
-        return sum(cells.get(kind, 0) for kind in kinds)
+def _summary(module: str, family: str, cells: Mapping[str, int], tool: str, seconds: float) -> Synthesis:
+    kinds = FAMILIES[family]
 
+    def total(patterns: Iterable[str]) -> int:
+        return sum(number for kind, number in cells.items() if any(fnmatchcase(kind, each) for each in patterns))
+
+    known = (*kinds.luts, *kinds.flip_flops, *kinds.block_ram, *kinds.lut_ram, *kinds.dsp, *kinds.free)
     return Synthesis(
-        # A carry cell takes the two look-up tables of a slice.
-        module=module, lut4=total("LUT4") + 2 * total("CCU2C"), flip_flops=total("TRELLIS_FF"),
-        block_ram=total("DP16KD", "PDPW16KD"), distributed_ram=total("TRELLIS_DPR16X4"),
-        multipliers=total("MULT18X18D"),
-        unmapped={kind: n for kind, n in sorted(cells.items()) if kind not in _PRIMITIVES},
+        module=module, family=family,
+        lut=sum(cells.get(kind, 0) * taken for kind, taken in kinds.luts.items()), flip_flops=total(kinds.flip_flops),
+        block_ram=sum(cells.get(kind, 0) * blocks for kind, blocks in kinds.block_ram.items()),
+        lut_ram=total(kinds.lut_ram), dsp=total(kinds.dsp),
+        unmapped={kind: n for kind, n in sorted(cells.items()) if not any(fnmatchcase(kind, each) for each in known)},
         cells=dict(sorted(cells.items())), tool=tool, seconds=seconds)
