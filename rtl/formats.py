@@ -27,7 +27,7 @@ __all__ = [
     "TREE_PACKET_FLITS", "STALE_COMMITS", "ANSWER_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction",
     "Protocol", "asked_at",
     "TreeClass", "ControlOp", "Reason", "Straps", "Writer", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
-    "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "FIELDS", "layout_of",
+    "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "INSIDE", "FIELDS", "layout_of",
     "pack", "unpack",
 ]
 
@@ -244,6 +244,9 @@ FORMATS: dict[str, data.StructLayout] = {
     "ControlWord": ControlWord,
 }
 """The layouts software sees, by name."""
+
+INSIDE: dict[str, data.StructLayout] = {"Flit": Flit, "Straps": Straps}
+"""The layouts that only blocks see, by name."""
 
 
 FIELDS: dict[str, dict[str, str]] = {

@@ -17,9 +17,9 @@ from rtl.formats import WORD_BITS, WORD_BYTES, Flit, Straps, TreeChannel
 from rtl.parameters import Parameters
 
 __all__ = [
-    "DIRECTIONS", "HOST_ADDRESS_BITS", "AxiLite", "FlitStream", "LinkReport", "ReceiverReport", "Refusal",
-    "RegisterBus", "TorusLink", "TransmitterReport", "TreeFlit", "TreeLink", "TreeStream", "memory_signature",
-    "router_signature", "guard_signature", "ni_signature",
+    "DIRECTIONS", "HOST_ADDRESS_BITS", "AxiLite", "CableUnits", "FlitStream", "LinkReport", "PORT_LAYOUTS",
+    "ReceiverReport", "Refusal", "RegisterBus", "TorusLink", "TransmitterReport", "TreeFlit", "TreeLink", "TreeStream",
+    "memory_signature", "memory_write", "router_signature", "guard_signature", "ni_signature",
 ]
 
 DIRECTIONS = 6
@@ -39,14 +39,14 @@ room that credits promised. `credit` is one bit a virtual channel: the receiver 
 (a packet slot; a chunk for adaptive channels). Every signal comes from a register."""
 
 _UNIT_BITS = 7
-_Units = data.StructLayout({"escape": _UNIT_BITS, "priority": _UNIT_BITS})
+CableUnits = data.StructLayout({"escape": _UNIT_BITS, "priority": _UNIT_BITS})
 """Allocation units of the channels of a cable: packet slots, or chunks."""
 
-TransmitterReport = data.StructLayout({"sent": 2, "sending": 1, "free": _Units})
+TransmitterReport = data.StructLayout({"sent": 2, "sending": 1, "free": CableUnits})
 """What the transmitting end of a torus cable says in every cycle. `sent`: the header of a packet of this epoch parity
 is on the cable, one bit a parity. `sending`: a packet has begun and not ended. `free`: room it knows of."""
 
-ReceiverReport = data.StructLayout({"received": 2, "receiving": 1, "damaged": 1, "held": _Units})
+ReceiverReport = data.StructLayout({"received": 2, "receiving": 1, "damaged": 1, "held": CableUnits})
 """What the receiving end says. `received`: a header of this epoch parity has come whole, where one was due.
 `receiving`: a packet has begun and not ended. `damaged`: a packet has come whose header has a wrong CRC or is missing.
 `held`: room of packets that came, until its credit is sent."""
@@ -65,6 +65,8 @@ TreeLink = wiring.Signature({
 packet was freed. Every signal comes from a register."""
 
 TreeFlit = data.StructLayout({"flit": Flit, "channel": TreeChannel})
+"""A flit of a tree packet, with the packet's channel."""
+
 TreeStream = stream.Signature(TreeFlit)
 """Tree packets inside a node. A packet's flits carry one channel and are not interleaved with others."""
 
@@ -94,6 +96,18 @@ Refusal = data.StructLayout({"source": 16, "destination": 16, "reason": 4})
 """What a guard says of a packet it refused. Ids of a deposit packet's destination are its last node."""
 
 
+PORT_LAYOUTS: dict[str, data.StructLayout] = {
+    "CableUnits": CableUnits, "TransmitterReport": TransmitterReport, "ReceiverReport": ReceiverReport,
+    "LinkReport": LinkReport, "TreeFlit": TreeFlit,
+}
+"""Layouts of ports beside those of :mod:`rtl.formats`, by name, those that others are made of first."""
+
+
+def memory_write(parameters: Parameters) -> data.StructLayout:
+    """A write request of the node memory, see :func:`memory_signature`."""
+    return data.StructLayout({"address": range(parameters.memory_words), "data": WORD_BITS, "mask": WORD_BYTES})
+
+
 def memory_signature(parameters: Parameters) -> wiring.Signature:
     """Port of the node memory, seen from the memory.
 
@@ -111,11 +125,10 @@ def memory_signature(parameters: Parameters) -> wiring.Signature:
     written : Out(1)
         One pulse a write request whose data can now be read, in request order.
     """
-    address = range(parameters.memory_words)
     return wiring.Signature({
-        "read": In(stream.Signature(address)),
+        "read": In(stream.Signature(range(parameters.memory_words))),
         "data": Out(stream.Signature(WORD_BITS)),
-        "write": In(stream.Signature(data.StructLayout({"address": address, "data": WORD_BITS, "mask": WORD_BYTES}))),
+        "write": In(stream.Signature(memory_write(parameters))),
         "written": Out(1),
     })
 
@@ -161,6 +174,7 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
     Members
     -------
     straps : In(Straps)
+        Where this node is, and how large the torus.
     now : In(64)
         Cycles since the machine started; stamps log entries.
     node_id : Out(16)

@@ -17,13 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import verilog
-from amaranth.hdl import Shape
+from amaranth.hdl import Shape, Signal, Value
+from amaranth.hdl._ir import PortDirection
 from amaranth.lib import wiring
 
 from khhw.build.ahead import next_values_shown
 from khhw.build.memories import large_memories_uninitialised
 from khhw.build.verilog_fixups import wake_constants
 from khhw.errors import RequestError
+from rtl.clone import port_name
 from rtl.parameters import ParameterError, Parameters
 
 __all__ = ["construct", "describe", "main", "module_name"]
@@ -82,7 +84,7 @@ def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any
     ahead: Mapping[str, Sequence[str]] = getattr(component, "next_values", {})
     files = {f"{name}.v": _verilog(name, part, ahead.get(name, ())) for name, part in parts.items()}
     ports = [
-        {"name": "__".join(map(str, path)), "width": Shape.cast(member.shape).width,
+        {"name": port_name(component, path), "width": Shape.cast(member.shape).width,
          "is_input": member.flow is wiring.In}
         for path, member, _ in component.signature.flatten(component)
     ]
@@ -107,7 +109,21 @@ def describe(component: wiring.Component) -> tuple[dict[str, str], dict[str, Any
 
 def _verilog(name: str, part: wiring.Component, ahead: Sequence[str]) -> str:
     with large_memories_uninitialised(), next_values_shown(ahead):
-        return wake_constants(verilog.convert(part, name=name, emit_src=False, strip_internal_attrs=True))
+        return wake_constants(verilog.convert(part, name=name, ports=_named_ports(part), emit_src=False,
+                                              strip_internal_attrs=True))
+
+
+def _named_ports(part: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:
+    """Ports for Amaranth's conversion; their signals have the same names, or both would be written."""
+    ports = {}
+    for path, member, member_value in part.signature.flatten(part):
+        name, value = port_name(part, path), Value.cast(member_value)
+        if name in ports:
+            raise RequestError(f"two ports of {module_name(part)} have the name {name}")
+        if isinstance(value, Signal) and hasattr(part, "port_separator"):
+            value.name = name
+        ports[name] = (value, PortDirection.Input if member.flow is wiring.In else PortDirection.Output)
+    return ports
 
 
 def _has_signal(text: str, module: str, name: str) -> bool:

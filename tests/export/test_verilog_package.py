@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from khhw._version import __version__
 from khhw.cli import main
 from khhw.errors import BuildError, RequestError
 from khhw.export.netlist import read_modules
@@ -27,6 +28,13 @@ def names(package):
     return json.loads((package.folder / "names.json").read_text())
 
 
+def head_of(package):
+    """The declaration of the top module and its ports."""
+    text = (package.folder / package.files[0]).read_text()
+    body = text[re.search(rf"^module {package.module} \(", text, re.MULTILINE).start():]
+    return body[:body.index("\n);\n")]
+
+
 class TestPackage:
     def test_lint_is_clean(self, package):
         lint(package)
@@ -35,15 +43,40 @@ class TestPackage:
         assert {path.name for path in package.folder.iterdir()} == set(package.files)
         top = package.folder.name.rstrip("0123456789")
         verilog = ["khhw_fabric.v", "khhw_node.v"] if top == "fabric" else [f"khhw_{top}.v"]
-        assert list(package.files) == [*verilog, "khhw.h", "khhw_pkg.sv", "khhw.vlt", f"khhw_{top}.core", "names.json"]
+        assert list(package.files) == [
+            *verilog, "khhw.h", "khhw_pkg.sv", f"khhw_{top}_instance.svh", f"khhw_{top}_tb.sv", "khhw.vlt",
+            f"khhw_{top}.core", "names.json"]
+
+    def test_every_file_says_what_it_is(self, package, names):
+        for name in package.files:
+            text = (package.folder / name).read_text()
+            if name != "names.json":
+                head = text[:1000]
+                assert f"khhw {__version__}: " in head, name
+                assert "SPDX-License-Identifier: Apache-2.0\n" in head, name
+                assert "lanes=2 slots=3 table_nodes=64 memory_bytes=65536" in head, name
+        assert (names["khhw"], names["licence"]) == (__version__, "Apache-2.0")
 
     def test_ports_are_those_of_the_module(self, package, names):
-        text = (package.folder / package.files[0]).read_text()
-        body = text[re.search(rf"^module {package.module}\(", text, re.MULTILINE).start():]
-        body = body[:body.index("endmodule")]
-        declared = {(name, direction, int(high or 0) + 1) for direction, high, name in re.findall(
-            r"^  (input|output) (?:\[(\d+):0\] )?\\?([\w$.]+) ?;", body, re.MULTILINE)}
-        assert declared == {(port["name"], port["direction"], port["width"]) for port in names["ports"]}
+        """In the order of the signature, clock and reset first; each with a meaning in front of its group."""
+        head = head_of(package)
+        found = re.findall(r"^  (input|output) +(?:wire|reg) +(?:\[(\d+):0\] )?(\w+)[ ,]?", head, re.MULTILINE)
+        declared = [(name, direction, int(high or 0) + 1) for direction, high, name in found]
+        assert declared == [(port["name"], port["direction"], port["width"]) for port in names["ports"]]
+        assert [name for name, _, _ in declared[:2]] == ["clk", "rst"]
+        assert not [name for name, _, _ in declared if "__" in name]
+        groups = re.findall(r"\n\n?  // (\w+): (.*)\n", head)
+        assert groups
+        assert all(meaning for _, meaning in groups)
+        assert {group for group, _ in groups} >= {"clk", "rst"}
+
+    def test_structs_have_types(self, names):
+        kinds = {port["name"]: port["type"] for port in names["ports"]}
+        expected = {"straps": "straps_t", "inject_0_payload": "flit_t", "tx_5_flit": "flit_t",
+                    "owner_in_payload": "tree_flit_t", "memory_write_payload": "memory_write_t", "now": None}
+        for name, kind in expected.items():
+            if name in kinds:
+                assert kinds[name] == (kind or "logic [63:0]")
 
     def test_modules_exist(self, names):
         assert names["module"] in names["modules"]
@@ -53,7 +86,7 @@ class TestPackage:
     def test_core_file_names_the_files(self, package):
         text = (package.folder / f"{package.module}.core").read_text()
         assert text.startswith("CAPI=2:\n")
-        listed = re.findall(r"^      - ([\w.]+\.\w+):?$", text, re.MULTILINE)
+        listed = re.findall(r"^      - (\w[\w.]*\.\w+):?$", text, re.MULTILINE)
         assert sorted(listed) == sorted(set(package.files) - {"names.json", f"{package.module}.core"})
 
 
@@ -94,6 +127,10 @@ class TestNames:
 
 
 class TestLint:
+    def test_smallest_table(self, tmp_path):
+        """Its index has no bits, which Verilog cannot say."""
+        lint(write_package(tmp_path, "guard", values={"lanes": 1, "table_nodes": 8}))
+
     def test_a_fault_is_found(self, tmp_path):
         package = write_package(tmp_path, "guard")
         source = tmp_path / "khhw_guard.v"
