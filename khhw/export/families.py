@@ -52,7 +52,7 @@ FAMILIES = {
         luts={"LUT4": 1, "CCU2C": 2}, lut_inputs=4, flip_flops=("TRELLIS_FF",), block_ram={"DP16KD": 1, "PDPW16KD": 1},
         lut_ram=("TRELLIS_DPR16X4",), dsp=("MULT18X18D", "ALU54B"), free=("PFUMX", "L6MUX21")),
     "xilinx7": Family(
-        title="Xilinx 7", command="synth_xilinx -family xc7 -noiopad -noclkbuf",
+        title="Xilinx 7", command="synth_xilinx -family xc7 -flatten -noiopad -noclkbuf",
         luts={**{f"LUT{inputs}": 1 for inputs in range(1, 7)}, "INV": 1, "SRL16E": 1, "SRLC16E": 1, "SRLC32E": 1},
         lut_inputs=6, flip_flops=("FDRE*", "FDSE*", "FDCE*", "FDPE*"), block_ram={"RAMB18E1": 1, "RAMB36E1": 2},
         lut_ram=("RAM32*", "RAM64*", "RAM128*", "RAM256*"), dsp=("DSP48E1",), free=("CARRY4", "MUXF7", "MUXF8")),

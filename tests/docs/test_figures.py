@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from khhw.export.families import FAMILIES
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -72,6 +74,19 @@ def test_what_the_guard_costs() -> None:
         cycles = [latency[hops, size, guard] for size in (32, 256) for guard in ("in", "out", "bare")]
         assert all(run["cycles_min"] == run["cycles_max"] for run in cycles)
         assert [str(hops), str(cycles[0]["samples"]), *(str(run["cycles_min"]) for run in cycles)] in page
+
+
+def test_what_the_guard_takes_of_each_family() -> None:
+    found = json.loads((DOCS / "results" / "synthesis-guard.json").read_text(encoding="utf-8"))["synthesis"]
+    page = rows("verilog.md")
+    assert [run["family"] for run in found] == list(FAMILIES)
+    for run in found:
+        family = FAMILIES[run["family"]]
+        counts = [f"{run['lut']:,} LUT{family.lut_inputs}", *(
+            f"{run[name]:,}" for name in ("flip_flops", "block_ram", "lut_ram", "dsp"))]
+        assert [family.title, *counts, f"`{family.command}`"] in page
+        assert run["tool"].endswith(f", {family.command}")
+        assert not run["unmapped"]
 
 
 def test_how_fast_the_engine_is() -> None:
