@@ -178,12 +178,14 @@ class Machine:
                 waves.with_name(name).unlink(missing_ok=True)
         held, ranks = "", None
         if isinstance(simulator, NativeMachine) and simulator.waves is not None:
-            ranks, cycles = simulator.waves.ranks, process.outcome.get("cycles", 0)
-            if why := simulator.waves.missed(cycles):
-                waves.unlink()
-                tell({"kind": "no_waves", "why": why})
-                return
-            held = simulator.waves.held(cycles)
+            ranks = simulator.waves.ranks
+            # A simulator that has crashed does not say where.
+            if (cycles := process.outcome.get("cycles")) is not None:
+                if why := simulator.waves.missed(cycles):
+                    waves.unlink()
+                    tell({"kind": "no_waves", "why": why})
+                    return
+                held = simulator.waves.held(cycles)
         files = write_viewer_files(waves, Shape(*self.file.torus.shape), ranks)
         tell({"kind": "waves", "waves": str(waves), "viewers": [str(file) for file in files], "held": held})
 
