@@ -82,7 +82,7 @@ class SourceMarks:
         tuple
             The text, and ``{"branches": {line: [place, ...]}, "choices": {line: place}, "wires": {line: wire},
             "uncounted": [[first, last], ...]}``, lines as text. A wire is ``[component, place, runs]``, each run
-            ``[first bit, bits, name]``; lines that declare other wires are uncounted.
+            ``[first bit, bits, name, number of the first or None]``; lines that declare other wires are uncounted.
         """
         lines: list[str] = []
         found: dict[str, Any] = {"branches": {}, "choices": {}, "wires": {}, "uncounted": []}

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs = [(bench, values) for where in arguments.block or [None] for bench in find_testbenches(where)
             if arguments.block or options.simulator in bench.simulators
             for values in choose_variants(bench, arguments.variant)]
-    collection = _collection(arguments, options) if arguments.coverage else None
+    collection = _collection(arguments, options, runs) if arguments.coverage else None
     results = [_run_one(bench, values, options, collection, show=not arguments.json) for bench, values in runs]
     covered = collection.report() if collection else None
     if arguments.json:
@@ -60,20 +60,29 @@ def run(arguments: argparse.Namespace) -> int:
     elif len(results) > 1:
         print(f"{sum(result['passed'] for result in results)} of {len(results)} runs passed")
     if collection and covered:
-        folder = (arguments.folder or Path("out")) / "coverage"
-        _report_coverage(collection, covered, folder, show=not arguments.json)
+        _report_coverage(collection, covered, _folder(arguments), show=not arguments.json)
     sound = not (covered and covered["faults"])
     return 0 if results and all(result["passed"] for result in results) and sound else 1
 
 
-def _collection(arguments: argparse.Namespace, options: "Options") -> "Collection":
-    from khhw.coverage.collect import Collection
+def _folder(arguments: argparse.Namespace) -> Path:
+    """Of the report on coverage."""
+    return (arguments.folder or Path("out")) / "coverage"
 
+
+def _collection(
+    arguments: argparse.Namespace, options: "Options", runs: "Sequence[tuple[Testbench, Mapping[str, Any]]]",
+) -> "Collection":
+    from khhw.coverage.collect import Collection
+    from khhw.files import writable_folder
+
+    # What is wrong with the request shows before anything runs.
+    writable_folder(_folder(arguments))
     words = [*_own_command(), "test", *arguments.block]
     words += ["-k", options.case] if options.case else []
     words += ["--variant", arguments.variant] if arguments.variant else []
     return Collection(options.seed, shlex.join([*words, "--seed", str(options.seed), "--coverage"]),
-                      whole=not (options.case or arguments.variant))
+                      {bench.file.parent for bench, _ in runs}, whole=not (options.case or arguments.variant))
 
 
 def _report_coverage(collection: "Collection", covered: dict[str, Any], folder: Path, *, show: bool) -> None:

@@ -28,17 +28,24 @@ class Collection:
         Of the runs.
     command : str
         What makes it again.
+    folders : iterable of pathlib.Path
+        Of the testbenches; their waivers are read before anything runs.
     whole : bool
         Runs are of all variants and cases of their testbenches.
+
+    Raises
+    ------
+    WaiverError
+        If a file of waivers is wrong.
     """
 
-    def __init__(self, seed: int, command: str, *, whole: bool = True) -> None:
+    def __init__(self, seed: int, command: str, folders: Iterable[Path] = (), *, whole: bool = True) -> None:
         self.blocks: dict[str, Coverage] = {}
         """What the runs of each testbench cover."""
         self.runs: list[dict[str, Any]] = []
         self._facts = {"version": __version__, "seed": seed, "command": command}
         self._whole = whole
-        self._folders: dict[Path, None] = {}
+        self._waivers = [read_waivers(file) for folder in sorted(set(folders)) for file in sorted(folder.glob(WAIVERS))]
 
     def add(self, bench: Testbench, values: Mapping[str, Any], result: RunResult | None) -> None:
         """Add a run; None for one that was not built.
@@ -52,24 +59,16 @@ class Collection:
         """
         passed = result is not None and result.passed
         self.runs.append({"block": bench.block, "variant": variant_id(values), "passed": passed})
-        self._folders[bench.file.parent] = None
         own = self.blocks.setdefault(bench.block, Coverage())
         if result is not None and result.places is not None and (passed or (result.folder / COVERAGE).is_file()):
             own.add(Coverage.of_run(result.folder / COVERAGE, result.places, result.folder / BINS))
 
     def report(self) -> dict[str, Any]:
-        """See :func:`~khhw.coverage.summary.summary`; with ``version``, ``seed``, ``command`` and ``runs``.
-
-        Raises
-        ------
-        WaiverError
-            If a file of waivers is wrong.
-        """
+        """See :func:`~khhw.coverage.summary.summary`; with ``version``, ``seed``, ``command`` and ``runs``."""
         every = self._of(self.blocks)
         waived: Waived = {}
         faults: list[str] = []
-        for file in sorted(file for folder in self._folders for file in folder.glob(WAIVERS)):
-            known = read_waivers(file)
+        for known in self._waivers:
             here, wrong = apply_waivers(self._of(known.blocks), known.waivers)
             waived |= here
             faults += wrong if self._whole and set(known.blocks) <= set(self.blocks) else []

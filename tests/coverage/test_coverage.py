@@ -263,7 +263,18 @@ def test_a_wrong_file_of_waivers_names_its_line(
 ) -> None:
     code, _ = waived(bench, tmp_path, '[[waivers]]\nmodule = "steps"\nline = "x"\nreason = "a wrong key"\n')
     assert code == 2
-    assert "coverage_steps.toml:4:" in capfd.readouterr().err
+    printed = capfd.readouterr()
+    assert "coverage_steps.toml:4:" in printed.err
+    assert printed.out == "", "nothing ran in vain"
+
+
+def test_a_folder_that_cannot_be_made_is_said_before_anything_runs(
+    bench: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["test", str(bench), "--coverage", "-o", str(tmp_path / "file" / "below")]) == 2
+    printed = capfd.readouterr()
+    assert "cannot make the folder" in printed.err and printed.out == ""
 
 
 @pytest.mark.parametrize(("words", "message"), [
