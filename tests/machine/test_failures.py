@@ -133,7 +133,8 @@ def test_time_that_the_debugger_takes_does_not_count() -> None:
                           encoding="utf-8") as process:
         assert process.stdin is not None and process.stdout is not None
         assert "<string>(3)<module>()" in process.stdout.readline()
-        time.sleep(4.0)
+        # The limit, and the patience with which a process is ended after that.
+        time.sleep(9.0)
         assert process.poll() is None, "it was ended while somebody typed"
         process.stdin.write("c\n")
         process.stdin.close()
