@@ -86,6 +86,7 @@ targets:
       mode: binary
       verilator_options:
         - -Wno-fatal
+        - -CFLAGS -std=c++20
     filesets:
       - package
       - rtl
