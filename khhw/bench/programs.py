@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
 from khhw.host.ports import Host, NodePort
-from khhw.machine.file import MachineFile, Phase
+from khhw.machine.file import Phase
 from khhw.machine.program import MachineProgram, program
 from khhw.node import Shape
 from khhw.sim.options import Outcome
@@ -71,10 +70,8 @@ class TimedMachine(MachineProgram):
 
     idle_seconds = 0.0
 
-    def __init__(
-        self, host: Host, machine: MachineFile, images: Mapping[str, bytes], seed: int, folder: Path = Path(),
-    ) -> None:
-        super().__init__(host, machine, images, seed, folder)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.laps: dict[str, dict[str, float]] = {}
 
     async def run(self) -> None:
