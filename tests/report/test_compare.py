@@ -276,7 +276,7 @@ class TestCommand:
 
     @pytest.mark.parametrize(("content", "said"), [
         (None, "is not there; khhw run FILE.toml"), ("{", "holds no results"), ('{"version": "1"}', "holds no results"),
-        (b"\xff\xfe", "holds no results")])
+        (b"\xff\xfe", "is not in UTF-8")])
     def test_no_results(self, folders, capsys, content, said):
         file = folders / "mine" / "results.json"
         file.unlink()
