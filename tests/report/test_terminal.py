@@ -4,6 +4,7 @@ import io
 
 from rich.console import Console
 
+from khhw.report.latency import latency_caption
 from khhw.report.terminal import print_summary
 from tests.report.synthetic import synthetic_results
 
@@ -22,6 +23,14 @@ def test_plain_lines(tmp_path):
     assert "0 ■ · · ■ ■ · · ·    0 ■ · · ■ ■ · · ·" in text
     assert text.count(" held") == 7
     assert f"report  {tmp_path}/report.html" in text
+
+
+def test_latency_is_told(tmp_path):
+    results = synthetic_results()
+    text = " ".join(summary(results, tmp_path).split())
+    assert latency_caption(results) in text
+    results.results.latency.clear()
+    assert "doorbell" not in summary(results, tmp_path)
 
 
 def test_three_next_commands(tmp_path):
