@@ -52,8 +52,8 @@ def latency_caption(results: Results) -> str:
     sizes = _medians(samples, _SIZE)
     if len(sizes) > 1:
         (small, start), (large, end) = sizes[0], sizes[-1]
-        text += (f". Over all distances the median grows from {start:,g} cycles at {count(small, 'byte')} to {end:,g} at "
-                 f"{large:,}")
+        text += (f". Over all distances the median grows from {start:,g} cycles at {count(small, 'byte')} to {end:,g} "
+                 f"at {large:,}")
         if end > start:
             rate = (large - small) / (end - start)
             text += f": {rate:.3g} bytes a cycle, {rate * clock / 1e6:.3g} MB/s"
