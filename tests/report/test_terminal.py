@@ -39,6 +39,13 @@ def test_three_next_commands(tmp_path):
     assert [line[8:].split()[0] for line in lines[start:]] == ["khhw"] * 3
 
 
+def test_waves_that_are_there_are_to_be_traced(tmp_path):
+    assert "--waves" in summary(synthetic_results(), tmp_path)
+    (tmp_path / "dump.fst").touch()
+    text = summary(synthetic_results(), tmp_path)
+    assert f"khhw trace {tmp_path} " in text and "--waves" not in text
+
+
 def test_differences_are_marked(tmp_path):
     results = synthetic_results()
     results.results.matrix["slide1"].observed[0][1] = 1
