@@ -81,8 +81,10 @@ def _collection(
     words = [*_own_command(), "test", *arguments.block]
     words += ["-k", options.case] if options.case else []
     words += ["--variant", arguments.variant] if arguments.variant else []
-    return Collection(options.seed, shlex.join([*words, "--seed", str(options.seed), "--coverage"]),
-                      {bench.file.parent for bench, _ in runs}, whole=not (options.case or arguments.variant))
+    words += ["--seed", str(options.seed), "--coverage"]
+    words += ["-o", str(arguments.folder)] if arguments.folder is not None else []
+    return Collection(options.seed, shlex.join(words), {bench.file.parent for bench, _ in runs},
+                      whole=not (options.case or arguments.variant))
 
 
 def _report_coverage(collection: "Collection", covered: dict[str, Any], folder: Path, *, show: bool) -> None:
