@@ -160,7 +160,9 @@ def failure_text(bench: "Testbench", values: Mapping[str, Any], result: "RunResu
     failures = [case for case in result.cases if not case.passed]
     lines = []
     for case in failures:
-        lines += [f"{case.name}: {case.message or 'failed'}", *_own_lines(case)]
+        own, message = _own_lines(case), case.message or "failed"
+        # The traceback ends with the whole message.
+        lines += [f"{case.name}: {message.partition(chr(10))[0] if own else message}", *own]
     if result.error:
         lines.append(str(BuildError(result.error, result.log)))
     if packets := last_packets(result):
