@@ -22,6 +22,8 @@ _PART = 0.02
 """Share of a job whose end :meth:`Remaining.advance` takes for a step."""
 _CREDIT = 0.9
 """Of a step that has begun at most so much counts as done, however long it takes."""
+_LATE = 2.0
+"""A step that has taken so many times what was expected is late: it is taken to need as long again as it is late."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,11 @@ class Remaining:
         if (pace := self._pace(left)) is None:
             return None
         unit = pace.middle
-        done = sum(min(seconds, _CREDIT * work * unit) for seconds, work in under_way)
+        begun = list(under_way)
+        done = sum(min(seconds, _CREDIT * work * unit) for seconds, work in begun)
+        late = max((seconds - _LATE * work * unit for seconds, work in begun), default=0.0)
         seconds = max(left * unit - done, (1 - _CREDIT) * unit * left) / max(1, workers)
+        seconds = max(seconds, late)
         factor = max(_NARROW, math.sqrt(pace.high / pace.low))
         return self._told(Span(seconds / factor, seconds * factor), reason or "steps take longer than those before")
 

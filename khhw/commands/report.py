@@ -2,7 +2,7 @@
 
 With one folder of khhw run or khhw sweep, its report.html, pictures and CSV files are written again. With two of khhw
 run, a page with both is written, and the differences are printed in words and per cent. The two must have done the
-same with the same seed: only [parts], the name, the version and the build may differ.
+same: only [parts], the name, the seed, the version and the build may differ.
 """
 
 import argparse

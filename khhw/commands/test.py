@@ -81,8 +81,10 @@ def _collection(
     words = [*_own_command(), "test", *arguments.block]
     words += ["-k", options.case] if options.case else []
     words += ["--variant", arguments.variant] if arguments.variant else []
-    return Collection(options.seed, shlex.join([*words, "--seed", str(options.seed), "--coverage"]),
-                      {bench.file.parent for bench, _ in runs}, whole=not (options.case or arguments.variant))
+    words += ["--seed", str(options.seed), "--coverage"]
+    words += ["-o", str(arguments.folder)] if arguments.folder is not None else []
+    return Collection(options.seed, shlex.join(words), {bench.file.parent for bench, _ in runs},
+                      whole=not (options.case or arguments.variant))
 
 
 def _report_coverage(collection: "Collection", covered: dict[str, Any], folder: Path, *, show: bool) -> None:
@@ -158,7 +160,9 @@ def failure_text(bench: "Testbench", values: Mapping[str, Any], result: "RunResu
     failures = [case for case in result.cases if not case.passed]
     lines = []
     for case in failures:
-        lines += [f"{case.name}: {case.message or 'failed'}", *_own_lines(case)]
+        own, message = _own_lines(case), case.message or "failed"
+        # The traceback ends with the whole message.
+        lines += [f"{case.name}: {message.partition(chr(10))[0] if own else message}", *own]
     if result.error:
         lines.append(str(BuildError(result.error, result.log)))
     if packets := last_packets(result):

@@ -44,16 +44,16 @@ def latency_caption(results: Results) -> str:
     (near, first), (far, last) = distances[0], distances[-1]
     made = [np.count_nonzero(smallest[:, _HOPS] == hops) for hops in (near, far)]
     text = (f"{count(len(samples), 'message')}, from the doorbell's register write to the destination's interrupt. "
-            f"The smallest ({count(size, 'byte')}) take a median of {first:g} cycles ({duration(first, clock)}) "
+            f"The smallest ({count(size, 'byte')}) take a median of {first:,g} cycles ({duration(first, clock)}) "
             f"over {count(near, 'hop')} (n={made[0]:,})")
     if far > near:
-        text += (f" and {last:g} ({duration(last, clock)}) over {far} (n={made[1]:,}): "
+        text += (f" and {last:,g} ({duration(last, clock)}) over {far} (n={made[1]:,}): "
                  f"{(last - first) / (far - near):.3g} cycles a hop")
     sizes = _medians(samples, _SIZE)
     if len(sizes) > 1:
         (small, start), (large, end) = sizes[0], sizes[-1]
-        text += (f". Over all distances the median grows from {start:g} cycles at {count(small, 'byte')} to {end:g} at "
-                 f"{large:,}")
+        text += (f". Over all distances the median grows from {start:,g} cycles at {count(small, 'byte')} to {end:,g} "
+                 f"at {large:,}")
         if end > start:
             rate = (large - small) / (end - start)
             text += f": {rate:.3g} bytes a cycle, {rate * clock / 1e6:.3g} MB/s"
@@ -100,7 +100,7 @@ def _by_distance(axes: Axes, samples: _Samples, labels: Labels) -> None:
         axes.plot([hops], [median], marker="_", color=INK, markersize=wide, markeredgewidth=1.8)
         few = int(np.sum(chosen[:, _HOPS] == hops))
         if len(medians) <= _MOST_LABELLED:
-            labels.add(axes, f"{median:g}" + (f" (n = {few})" if few < FEW else ""), (hops, median), needed=False,
+            labels.add(axes, f"{median:,g}" + (f" (n = {few})" if few < FEW else ""), (hops, median), needed=False,
                        aside=wide / 2)
     axes.set_xticks(np.unique(chosen[:, _HOPS]))
     axes.margins(x=0.2, y=0.12)

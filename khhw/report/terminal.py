@@ -1,6 +1,7 @@
 """The end of a run on the terminal."""
 
 import math
+import shlex
 import textwrap
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from khhw.machine.results import Results
-from khhw.machine.waves import MOST_NODES
+from khhw.machine.waves import MOST_NODES, WAVES_NAMES
 from khhw.report.page import shortcomings
 from khhw.report.registry import reports
 from khhw.report.show import plain, show
@@ -27,8 +28,10 @@ def next_commands(results: Results, source: str, folder: Path) -> list[tuple[str
     again = run_command(results, source, folder)
     nodes = math.prod(results.parameters["torus"]["shape"])
     chosen = " --waves-nodes 0,1" if results.engine == "native" and nodes > MOST_NODES else ""
+    waves = any((folder / name).is_file() for name in WAVES_NAMES)
     return [
-        (f"{again} --waves{chosen}", "the same run, with waveforms"),
+        (shlex.join(["khhw", "trace", str(folder)]), "its packets, and one through every block with --packet") if waves
+        else (f"{again} --waves{chosen}", "the same run, with waveforms"),
         ("khhw test guard", "the guard alone, in its testbench"),
         ("khhw verilog -o out/verilog --top node", "the node as Verilog, with headers"),
     ]

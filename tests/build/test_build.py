@@ -293,6 +293,7 @@ class TestCommand:
         done = khhw("test", file, "--seed", 7, cwd=tmp_path)
         assert done.returncode == 1
         assert "test_it: AssertionError: no" in done.stdout
+        assert [line.strip() for line in done.stdout.splitlines()].count("assert 1 == 2") == 1
         assert f'"{file}", line 8' in done.stdout
         assert "packet: at node 3" in done.stdout
         repeat = done.stdout.rpartition("to repeat it with waves: ")[2]

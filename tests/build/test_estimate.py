@@ -98,6 +98,19 @@ def test_a_step_that_does_not_end_is_never_almost_done_for_ever_without_a_word()
     assert not said[5].reason and said[-1].reason == "it is slower than before"
 
 
+def test_a_step_that_is_very_late_is_not_told_to_end_in_a_moment():
+    clock = Clock()
+    remaining = Remaining(Span(90, 110), clock)
+    clock.now += 99
+    remaining.advance(0.99, 0.01)
+    for late in (5, 60):
+        clock.now += late
+        left = remaining.advance(0.99, 0.01, "it is slower than before")
+    # The last hundredth should have taken a second, and has taken 65.
+    assert left.low < 65 < left.high
+    assert left.reason
+
+
 @pytest.mark.parametrize(("low", "high", "words"), [
     (0, 1, "a second or two"), (1, 8, "a few seconds"), (38, 41, "about 40 s"), (30, 62, "30 to 60 s"),
     (50, 130, "50 s to 2 min"), (115, 250, "2 to 4 min"), (5000, 12000, "83 min to 3 h 20 min"),

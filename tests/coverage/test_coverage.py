@@ -176,6 +176,7 @@ def test_bins_that_were_missed_are_listed(bench: Path, tmp_path: Path, capfd: py
     assert main(["test", str(bench), "--coverage", "-o", str(tmp_path)]) == 0
     printed = capfd.readouterr().out
     report = json.loads((tmp_path / "coverage" / "coverage.json").read_text())
+    assert report["command"].endswith(f"--coverage -o {tmp_path}")
     missed = [f"{each['point']}: {each['bin']}" for each in report["uncovered"]["bins"]]
     assert missed == ["count: 1", "way: still", "way x count: back x 1", "way x count: on x 1"]
     assert all(f"steps.way  {each}" in printed for each in missed)

@@ -14,6 +14,7 @@ from khhw.report.compare.latency import latency_changes
 from khhw.report.compare.matrix import matrix_changes, matrix_words
 from khhw.report.compare.memcached import memcached_changes
 from khhw.report.compare.pair import MismatchError, Pair, differing, may_differ
+from khhw.report.compare.write import verdicts
 from khhw.report.software import phase_software, software_words
 from tests.report.synthetic import synthetic_results
 from tests.report.synthetic_memcached import demo, point, study
@@ -217,6 +218,14 @@ class TestJudging:
             "TCP GET: 1 median not judged, as no interval can be given (n=3); 1 rate of operations not judged, as no "
             "interval can be given (n=3).")
 
+    def test_what_needs_more_samples_is_told_from_what_is_read_once(self):
+        few, enough = (" ".join(verdicts(compare(pair_of(run_of(points), run_of(points)))))
+                       for points in ([point(samples=3, ops=3, spread=None)], [point()]))
+        told = re.search(r"(\d+) cannot be judged, (\d+) of them for want of samples", few)
+        unknown, wanting = map(int, told.groups())
+        assert unknown > wanting > 0
+        assert int(re.search(r"(\d+) cannot be judged", enough)[1]) < unknown
+
     def test_software_of_each_phase(self):
         """As the measurements of a kept run say it was charged."""
         results = Results.read(ROOT / "docs" / "results" / "talk.json")
@@ -276,7 +285,7 @@ class TestCommand:
 
     @pytest.mark.parametrize(("content", "said"), [
         (None, "is not there; khhw run FILE.toml"), ("{", "holds no results"), ('{"version": "1"}', "holds no results"),
-        (b"\xff\xfe", "holds no results")])
+        (b"\xff\xfe", "is not in UTF-8")])
     def test_no_results(self, folders, capsys, content, said):
         file = folders / "mine" / "results.json"
         file.unlink()

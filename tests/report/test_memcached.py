@@ -306,6 +306,18 @@ class TestCertainty:
         points = self.both(1050, 1000, value_bytes=64) + self.both(3000, 1000, value_bytes=128)
         assert "No difference is seen at 64 bytes." in captions(points)["memcached_size_ppc450"]
 
+    def test_who_is_faster_is_said_of_samples_only_where_that_is_in_doubt(self):
+        sure = over_cost([(0.25, 2.0), (4, 3.0)])
+        few = [p.model_copy(update={"samples": 3, "spread": None}) for p in sure]
+        turned = [p.model_copy(update={"samples": 3, "spread": None}) for p in over_cost([(0.25, 0.5), (4, 3.0)])]
+        assert "these samples" not in " ".join([*headline(sure, CLOCK), *captions(sure).values()])
+        assert any(text.startswith("In these samples RDMA wins throughout") for text in headline(few, CLOCK))
+        assert any("in these samples the winner changes" in text for text in headline(turned, CLOCK))
+        assert "GET of 4,096 bytes: in these samples RDMA wins throughout" in captions(few)["memcached_software_cost"]
+        sizes = [p.model_copy(update={"samples": 3, "spread": None})
+                 for size in (64, 128) for p in self.both(3000, 1000, value_bytes=size)]
+        assert "In these samples RDMA is the faster one at every size" in captions(sizes)["memcached_size_ppc450"]
+
     def test_keeping_up(self):
         def offered(done, error):
             made = point(loop="open", clients=3, offered_per_second=1000.0, ops_per_second=done, breakdown=None)
@@ -344,4 +356,5 @@ class TestPage:
         assert re.search(r"GET 4,096 bytes +n=1,200 +96.1 µs +25.8 µs +12.4 µs +3.72 +TCP: software 80 %, "
                          r"RDMA: software 48 %", text)
         assert "RDMA wins throughout from 0.25 to 4 times the software cost" in text
-        assert "Operations/s with up to 7 clients, ppc450: 25,223 by TCP and 464,446 by RDMA." in text
+        assert ("Operations/s with up to 7 clients, ppc450: 25,223 by TCP (n=9,000) and 464,446 by RDMA (n=9,000)."
+                in " ".join(text.split()))

@@ -292,6 +292,12 @@ class TestFewSamples:
                      if line.get_markerfacecolor() == "white")
         assert hollow == sum(int(row[4]) < 6 for row in picture.rows)
 
+    def test_are_hollow_in_a_distribution(self) -> None:
+        picture = next(each for each in pictures(kept("talk")) if each.name == "memcached_cdf")
+        counts = {tuple(row[:4]): int(row[4]) for row in picture.rows}
+        hollow = sum(line.get_markerfacecolor() == "white" for axes in shown(picture) for line in axes.lines)
+        assert hollow == sum(n < 6 for n in counts.values()) > 0
+
 
 class TestRepeats:
     def test_a_line_joins_medians_of_loads(self) -> None:

@@ -11,6 +11,7 @@ from khhw.cli import main
 from khhw.estimate import Left
 from khhw.report.sweep import SweepView, print_sweep, write_sweep
 from khhw.report.sweep.lines import panels
+from khhw.report.sweep.pictures import sweep_pictures
 from khhw.report.sweep.write import write_results
 from khhw.sweep.view import Progress
 from tests.sweep.specs import SMALL
@@ -114,6 +115,20 @@ class TestPage:
             rows = list(csv.DictReader(file))
         assert len(rows) == len(results.results)
         assert float(rows[0]["latency_mean"]) == pytest.approx(results.results[0].latency_mean, abs=1e-4)
+
+    def test_what_cannot_be_told_is_drawn_neither_carried_nor_saturated(self, tmp_path):
+        results = swept(tmp_path)
+        row = next(row for row in results.results if not row.saturated)
+        row.saturated = None
+        axes = sweep_pictures(results)[0].figure.axes[0]
+        half = [line for line in axes.lines if line.get_fillstyle() == "left" and len(line.get_xdata())]
+        assert [list(line.get_xdata()) for line in half] == [[row.load]]
+        assert {line.get_markerfacecoloralt() for line in half} == {"white"}
+        keys = [text.get_text() for text in axes.figure.legends[0].get_texts()]
+        assert "cannot be told" in keys and "saturated" in keys
+        row.saturated = False
+        keys = [text.get_text() for text in sweep_pictures(results)[0].figure.legends[0].get_texts()]
+        assert "cannot be told" not in keys
 
     def test_drawn_again_by_report(self, tmp_path, capsys):
         results = swept(tmp_path)

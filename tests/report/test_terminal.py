@@ -4,6 +4,7 @@ import io
 
 from rich.console import Console
 
+from khhw.report.latency import latency_caption
 from khhw.report.terminal import print_summary
 from tests.report.synthetic import synthetic_results
 
@@ -24,10 +25,25 @@ def test_plain_lines(tmp_path):
     assert f"report  {tmp_path}/report.html" in text
 
 
+def test_latency_is_told(tmp_path):
+    results = synthetic_results()
+    text = " ".join(summary(results, tmp_path).split())
+    assert latency_caption(results) in text
+    results.results.latency.clear()
+    assert "doorbell" not in summary(results, tmp_path)
+
+
 def test_three_next_commands(tmp_path):
     lines = summary(synthetic_results(), tmp_path).splitlines()
     start = next(index for index, line in enumerate(lines) if line.startswith("next"))
     assert [line[8:].split()[0] for line in lines[start:]] == ["khhw"] * 3
+
+
+def test_waves_that_are_there_are_to_be_traced(tmp_path):
+    assert "--waves" in summary(synthetic_results(), tmp_path)
+    (tmp_path / "dump.fst").touch()
+    text = summary(synthetic_results(), tmp_path)
+    assert f"khhw trace {tmp_path} " in text and "--waves" not in text
 
 
 def test_differences_are_marked(tmp_path):

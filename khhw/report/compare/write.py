@@ -33,8 +33,11 @@ def verdicts(found: Comparison) -> list[str]:
     texts.append(f"They differ in {listing(unlike)}." if unlike else "Same parts, same seed, same version.")
     estimated = [each for each in found.every if not each.change.first.exact]
     differ, unknown = (sum(each.differs is answer for each in estimated) for answer in (True, None))
+    few = sum(each.differs is None and each.samples is not None for each in estimated)
     return [*texts,
-            f"Numbers that were measured: {len(estimated):,}. {differ:,} differ, and {unknown:,} cannot be judged.",
+            f"Numbers that were measured: {len(estimated):,}. {differ:,} differ, and {unknown:,} cannot be judged"
+            + (f", {few:,} of them for want of samples (repeat= of kernel latency, measure= of memcached_load)." if few
+               else "."),
             f"Differences are those of {pair.names[1]} against {pair.names[0]}; two runs of one machine show any in "
             f"{100 * RATE:g} % of comparisons at most."]
 

@@ -7,7 +7,7 @@ from khhw.report.change import Change, Judgement
 from khhw.report.compare.latency import latency_changes, latency_words
 from khhw.report.compare.latency_pictures import latency_pictures
 from khhw.report.compare.pair import Pair
-from khhw.report.latency import latency_picture
+from khhw.report.latency import latency_caption, latency_picture
 from khhw.report.measurement import MeasurementReport
 from khhw.report.picture import Picture
 
@@ -27,6 +27,10 @@ class LatencyReport(MeasurementReport):
     def pictures(self, results: Results) -> list[Picture]:
         """Over distance and over size."""
         return [latency_picture(results)] if results.results.latency else []
+
+    def lines(self, results: Results) -> list[str]:
+        """What the picture's caption says."""
+        return [latency_caption(results)] if results.results.latency else []
 
     def changes(self, pair: Pair) -> list[Change]:
         """Medians."""

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from khhw.machine.results import MemcachedPoint
 from khhw.report.labels import Labels
-from khhw.report.memcached.estimates import doubts
+from khhw.report.memcached.estimates import doubts, hedged
 from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.look import DASHES, FEW_KEY, MARKERS, PATHS, draw_line, log_axis, size_label
 from khhw.report.memcached.sweep import Sweep, sweeps
@@ -132,10 +132,11 @@ def _ratios(sweep: Sweep, op: str) -> list[tuple[float, float]]:
 
 
 def _caption(found: list[Sweep]) -> str:
-    texts = [f"{NAMES[op]} of {of_size(sweep.first.value_bytes)}: {verdict(sweep, op)}."
+    unsure = {op: cost_doubts(found, op) for sweep in found for op in sweep.ops}
+    texts = [f"{NAMES[op]} of {of_size(sweep.first.value_bytes)}: "
+             f"{hedged(verdict(sweep, op), unsure[op], first=False)}."
              for sweep in found for op in sweep.ops if len(_ratios(sweep, op)) > 1]
-    ops = dict.fromkeys(op for sweep in found for op in sweep.ops)
-    texts += [text for op in ops for text in cost_doubts(found, op)]
+    texts += [text for op in unsure for text in unsure[op]]
     first = found[0].first
     vary = ("cpu_scale",) if len(found) == 1 else ("cpu_scale", "value_bytes")
     return "\n".join([*texts, f"Medians; 1x is {first.cpu_model} as documented. Measured with "

@@ -10,7 +10,7 @@ from khhw.report.memcached.words import samples_of
 from khhw.report.words import listing
 from khhw.statistics import Interval, levels, student
 
-__all__ = ["changed", "doubts", "median", "rate", "server_time", "tail"]
+__all__ = ["changed", "doubts", "hedged", "median", "rate", "server_time", "tail"]
 
 
 def median(point: MemcachedPoint) -> Estimate:
@@ -91,3 +91,8 @@ def doubts(pairs: Sequence[tuple[str, MemcachedPoint, MemcachedPoint]]) -> list[
         texts.append(f"No interval can be given {listing(place for place, *_ in few)} "
                      f"({samples_of(point for _, *both in few for point in both)}).")
     return texts
+
+
+def hedged(text: str, found: Sequence[str], *, first: bool = True) -> str:
+    """Who is faster, as what samples say where :func:`doubts` found some; `first` if it begins a sentence."""
+    return f"{'In' if first else 'in'} these samples {text}" if found else text

@@ -10,11 +10,11 @@ from matplotlib.transforms import Affine2D, ScaledTranslation
 
 from khhw.machine.results import MemcachedPoint
 from khhw.report.memcached.halves import Half, beside, panels
-from khhw.report.memcached.look import DASHES, DOTS, MARKERS, PATHS, WIRE, log_axis, size_label
+from khhw.report.memcached.look import DASHES, DOTS, FEW_KEY, MARKERS, PATHS, WIRE, log_axis, size_label
 from khhw.report.memcached.sweep import held
 from khhw.report.memcached.words import NAMES, circumstances, of_size, times
 from khhw.report.picture import Picture
-from khhw.report.style import INK, keys_below, quiet, styled
+from khhw.report.style import FEW, INK, keys_below, quiet, styled
 from khhw.report.words import count, duration
 
 __all__ = ["quantile_picture", "quantile_points", "steps"]
@@ -134,7 +134,9 @@ def _draw(groups: Sequence[tuple[Half, list[list[MemcachedPoint]]]], keys: Seque
         axes.set_ylim(-1, 103)
         axes.tick_params(labelbottom=True, labelleft=True)
         log_axis(axes, "x")
-    keys_below(drawing, [Line2D([], [], color=WIRE, linestyle=DOTS, linewidth=1.2, label="what the wire allows")])
+    wire = Line2D([], [], color=WIRE, linestyle=DOTS, linewidth=1.2, label="what the wire allows")
+    few = any(point.samples < FEW for _, shown in groups for panel in shown for point in panel)
+    keys_below(drawing, [wire, *([FEW_KEY] if few else [])])
     return drawing
 
 
@@ -146,9 +148,11 @@ def _panel(
     for point in points:
         look: dict[str, Any] = {"color": PATHS[point.path], "linestyle": DASHES[point.op], "linewidth": 1.6}
         axes.plot(*zip(*steps(point), strict=True), drawstyle="steps-post", **look)
-        axes.plot([point.quantiles[len(point.quantiles) // 2]], [50], color=PATHS[point.path],
-                  marker=MARKERS[point.path], markersize=5)
-        handles.append(Line2D([], [], marker=MARKERS[point.path], markersize=5, **look,
+        mark: dict[str, Any] = {"marker": MARKERS[point.path], "markersize": 5}
+        if point.samples < FEW:
+            mark["markerfacecolor"] = "white"
+        axes.plot([point.quantiles[len(point.quantiles) // 2]], [50], color=PATHS[point.path], **mark)
+        handles.append(Line2D([], [], **look, **mark,
                               label=f"{NAMES[point.path]} {NAMES[point.op]}, n = {point.samples:,}"))
     _wire(axes, points)
     title = "ETC sizes" if first.values == "etc" else size_label(first.value_bytes)

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from khhw.machine.results import MemcachedPoint
 from khhw.report.labels import Labels
-from khhw.report.memcached.estimates import doubts
+from khhw.report.memcached.estimates import doubts, hedged
 from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.limits import limits
 from khhw.report.memcached.look import DOTS, FEW_KEY, MARKERS, PATHS, WIRE, draw_line, log_axis, size_axis
@@ -85,7 +85,8 @@ def _comparison(sweep: Sweep, op: str) -> list[str]:
     else:
         text = (f"RDMA is the faster one at every size: {times(least)} as fast at {of_size(at_least)}, "
                 f"{times(most)} at {of_size(at_most)}.")
-    return [text, *doubts([(f"at {of_size(tcp.value_bytes)}", tcp, rdma) for tcp, rdma in both])]
+    unsure = doubts([(f"at {of_size(tcp.value_bytes)}", tcp, rdma) for tcp, rdma in both])
+    return [hedged(text, unsure), *unsure]
 
 
 def _draw(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Figure:

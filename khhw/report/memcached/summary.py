@@ -6,7 +6,7 @@ from typing import Literal
 from khhw.machine.results import MemcachedPoint
 from khhw.report.memcached.clients import client_rates
 from khhw.report.memcached.cost import cost_doubts, cost_sweeps, verdict
-from khhw.report.memcached.estimates import changed
+from khhw.report.memcached.estimates import changed, hedged
 from khhw.report.memcached.sweep import Sweep, best_by_model, measured, sweeps
 from khhw.report.memcached.words import NAMES, circumstances, cycles, of_size, samples_of, size, times
 from khhw.report.words import count, listing
@@ -34,7 +34,8 @@ def headline(every: Sequence[MemcachedPoint], clock_hz: int, *, medians: bool = 
         texts += [*found, f"Measured with {circumstances(sweep.first, 'value_bytes')}."]
     texts += _winners(points)
     for model, rates in client_rates(points, clock_hz).items():
-        most = [f"{max(rate.per_second for rate in line):,.0f} by {NAMES[path]}" for path, line in rates.items()]
+        best = [(path, max(line, key=lambda rate: rate.per_second)) for path, line in rates.items()]
+        most = [f"{rate.per_second:,.0f} by {NAMES[path]} (n={rate.samples:,})" for path, rate in best]
         clients = max(rate.point.clients for line in rates.values() for rate in line)
         texts.append(f"Operations/s with up to {count(clients, 'client')}, {model}: {listing(most)}.")
     return texts + troubles(every)
@@ -84,7 +85,8 @@ def _winners_of(points: Sequence[MemcachedPoint], op: Literal["get", "set"]) -> 
     doubts = cost_doubts([sweep for sweep, _ in found], op)
     if all(text.startswith("RDMA wins throughout") for _, text in found):
         low, high = (function(place for sweep, _ in found for place in sweep.places) for function in (min, max))
-        return [f"RDMA wins throughout from {low:g} to {high:g} times the software cost, for {name}s of "
-                f"{listing(f'{round(sweep.first.value_bytes):,}' for sweep, _ in found)} bytes.", *doubts]
-    return [*(f"Over software cost, {name} of {of_size(sweep.first.value_bytes)}: {text}." for sweep, text in found),
-            *doubts]
+        text = (f"RDMA wins throughout from {low:g} to {high:g} times the software cost, for {name}s of "
+                f"{listing(f'{round(sweep.first.value_bytes):,}' for sweep, _ in found)} bytes.")
+        return [hedged(text, doubts), *doubts]
+    return [*(f"Over software cost, {name} of {of_size(sweep.first.value_bytes)}: {hedged(text, doubts, first=False)}."
+              for sweep, text in found), *doubts]

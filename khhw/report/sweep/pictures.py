@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +18,8 @@ from khhw.sweep.results import SweepResults
 __all__ = ["sweep_pictures", "words_of_line"]
 
 _COLOURS = ("#1d5b8f", "#c27a00", "#1a6b3c", "#8a3a78", "#66727f", "#a02c2c")
+_STATES = {True: "saturated", None: "cannot be told"}
+"""What markers that are not full mean."""
 _DOTS = (0, (1, 1.5))
 _LABEL_LENGTH = 60
 _NEAR, _ROWS = 0.11, 3
@@ -105,9 +108,9 @@ def _draw(panel: Panel, results: SweepResults) -> Figure:
     _mark_saturation(left, panel.lines)
     if any(line.carried for line in panel.lines):
         keys.append(Line2D([], [], color=INK, linewidth=1.1, linestyle=_DOTS, label="highest load carried"))
-    if any(place.saturated for line in panel.lines for place in line.places):
-        keys.append(Line2D([], [], color=INK, marker="o", markersize=4.5, markerfacecolor="white", linestyle="none",
-                           label="saturated: latency grows as long as one measures"))
+    states = {place.saturated for line in panel.lines for place in line.places}
+    keys += [Line2D([], [], color=INK, marker="o", markersize=4.5, linestyle="none", label=label,
+                    **_fill(state, INK)) for state, label in _STATES.items() if state in states]
     if any(line.searched for line in panel.lines):
         keys.append(Line2D([], [], color=INK, marker=".", markersize=5, linestyle="none", label="one seed"))
     keys_below(drawing, keys, min(3, len(keys)), handlelength=2.2)
@@ -136,7 +139,7 @@ def _accepted(axes: Axes, line: Line, colour: str, marker: str) -> None:
 def _with_bars(
     axes: Axes, places: Sequence[tuple[float, float, float | None, bool | None]], colour: str, marker: str,
 ) -> None:
-    """A line through places, each with its interval; a saturated place is hollow.
+    """A line through places, each with its interval; a saturated place is hollow, an unclear one half filled.
 
     Parameters
     ----------
@@ -150,9 +153,16 @@ def _with_bars(
                   fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5)
     axes.plot([x for x, *_ in places], [y for _, y, *_ in places], color=colour, linewidth=1.5, marker=marker,
               markersize=4)
-    full = [(x, y) for x, y, _, saturated in places if saturated]
-    axes.plot([x for x, _ in full], [y for _, y in full], color=colour, linestyle="none", marker=marker, markersize=4,
-              markerfacecolor="white")
+    for state in _STATES:
+        alike = [(x, y) for x, y, _, saturated in places if saturated is state]
+        axes.plot([x for x, _ in alike], [y for _, y in alike], color=colour, linestyle="none", marker=marker,
+                  markersize=4, **_fill(state, colour))
+
+
+def _fill(state: bool | None, colour: str) -> dict[str, Any]:
+    """How a marker of a place that is saturated is filled, or of one of which that is not clear."""
+    return {"markerfacecolor": "white"} if state else {"fillstyle": "left", "markerfacecolor": colour,
+                                                       "markerfacecoloralt": "white"}
 
 
 def _mark_saturation(axes: Axes, lines: Sequence[Line]) -> None:
