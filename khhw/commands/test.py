@@ -73,6 +73,7 @@ def _folder(arguments: argparse.Namespace) -> Path:
 def _collection(
     arguments: argparse.Namespace, options: "Options", runs: "Sequence[tuple[Testbench, Mapping[str, Any]]]",
 ) -> "Collection":
+    from khhw.commands.output import report
     from khhw.coverage.collect import Collection
     from khhw.files import writable_folder
 
@@ -81,7 +82,9 @@ def _collection(
     words = [*_own_command(), "test", *arguments.block]
     words += ["-k", options.case] if options.case else []
     words += ["--variant", arguments.variant] if arguments.variant else []
-    return Collection(options.seed, shlex.join([*words, "--seed", str(options.seed), "--coverage"]),
+    head = report(None, seed=options.seed, also=["testbenches"])
+    made = {key: head[key] for key in ("version", "provenance", "seed")}
+    return Collection(made | {"command": shlex.join([*words, "--seed", str(options.seed), "--coverage"])},
                       {bench.file.parent for bench, _ in runs}, whole=not (options.case or arguments.variant))
 
 
