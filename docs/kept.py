@@ -27,6 +27,7 @@ _NOTE = re.compile(r"<!-- kept: ([\w-]+) -->\n(.*?)<!-- end of kept -->\n", re.D
 
 _HOST = ("khhw/host", "khhw/node", "khhw/net", "khhw/kernels", "khhw/control")
 _ENGINE = ("rtl", "khhw/build", "khhw/sim")
+_COVERAGE = ("rtl", "khhw/build", "khhw/coverage", "testbenches")
 _MACHINE = (*_ENGINE, *_HOST, "khhw/machine")
 
 
@@ -68,6 +69,11 @@ KEPT: Mapping[str, Kept] = {
         (*_ENGINE, "khhw/traffic", "khhw/bench")),
     "bench-isolation": Kept("khhw bench isolation --packets 300 --json > docs/results/bench-isolation.json",
                             (*_ENGINE, *_HOST, "khhw/traffic", "khhw/bench")),
+    "coverage-guard": Kept(
+        "khhw test guard guard_account guard_counters guard_refusals guard_registers --seed 1 --coverage -o out/guard "
+        "&& cp out/guard/coverage/coverage.json docs/results/coverage-guard.json", _COVERAGE),
+    "coverage-ni": Kept("khhw test ni ni_bounds ni_host ni_remote --seed 1 --coverage -o out/ni && "
+                        "cp out/ni/coverage/coverage.json docs/results/coverage-ni.json", _COVERAGE),
     "engine-equality": Kept("python -m tests.sim.engine.both",
                             (*_ENGINE, *_HOST, "tests/sim/engine/both.py", "tests/rtl/traffic_programs.py")),
     "engine-steps": Kept("python -m benchmarks.engine_steps --rounds 3 --seconds 1 > docs/results/engine-steps.json",
@@ -80,10 +86,15 @@ KEPT: Mapping[str, Kept] = {
         "python examples/moving_node/moving_node.py -o out/moving_node && "
         "cp out/moving_node/moving_node.json docs/results/moving-node.json",
         (*_MACHINE, "examples/moving_node"), "examples/moving_node/machine.toml"),
+    "report-seeds": Kept("python -m tests.report.seeds", (*_MACHINE, "khhw/report", "tests/report/seeds")),
     "sweep-8x8x8": Kept(
         "khhw sweep docs/results/sweep-8x8x8.toml -o out/sweep-8x8x8 && "
         "cp out/sweep-8x8x8/sweep.json docs/results/sweep-8x8x8.json",
         (*_ENGINE, "khhw/traffic", "khhw/sweep"), "docs/results/sweep-8x8x8.toml"),
+    "synthesis-guard": Kept(
+        "khhw verilog -o out/guard --top guard --synth && "
+        "cp out/guard/synthesis.json docs/results/synthesis-guard.json",
+        ("rtl", "khhw/build", "khhw/export")),
     "talk": Kept(
         "khhw run examples/talk.toml --engine native -o out/talk && cp out/talk/results.json docs/results/talk.json",
         _MACHINE, "examples/talk.toml"),

@@ -53,8 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return _run(arguments)
         finally:
-            # What cannot be printed is noticed here, and not when Python ends.
-            sys.stdout.flush()
+            # What cannot be printed is noticed here, and not when Python ends. Without an output nothing is printed.
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except BrokenPipeError:
         _drop_output()
         return FAILED
@@ -116,5 +117,7 @@ def _in_a_sentence(error: OSError) -> str:
 
 def _drop_output() -> None:
     """Nothing more is printed: Python would try again when it ends, and complain."""
+    if sys.stdout is None:
+        return
     with contextlib.suppress(OSError, ValueError), open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), sys.stdout.fileno())

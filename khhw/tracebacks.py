@@ -10,7 +10,7 @@ import textwrap
 import traceback
 from pathlib import Path
 
-__all__ = ["own_lines", "own_place", "own_traceback", "with_traceback"]
+__all__ = ["own_lines", "own_traceback", "with_traceback"]
 
 _HERE = Path(__file__).resolve().parent
 _OTHERS = tuple(str(folder) + os.sep for folder in (
@@ -20,6 +20,8 @@ _LIBRARIES = frozenset(["site-packages", "dist-packages"])
 _FRAME = re.compile(r'  File "(.*)", line \d+')
 _LONGEST = 20_000
 """Characters of a traceback; an exception may say anything."""
+_DEEPEST = 20
+"""Exceptions that led to one another; a kernel may make a chain that Python cannot print."""
 
 
 def own_traceback(error: BaseException) -> str:
@@ -28,12 +30,16 @@ def own_traceback(error: BaseException) -> str:
     Returns
     -------
     str
-        Without a newline at its end; empty if none of the user's lines took part.
+        Without a newline at its end; empty if none of the user's lines took part, or the exception cannot be printed.
     """
-    whole = traceback.TracebackException(type(error), error, error.__traceback__)
-    if not _trim(whole):
+    try:
+        whole = traceback.TracebackException(type(error), error, error.__traceback__)
+        if not _trim(whole):
+            return ""
+        text = "".join(whole.format()).rstrip("\n")
+    except BaseException:
+        # What an exception says of itself is code of its own.
         return ""
-    text = "".join(whole.format()).rstrip("\n")
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
@@ -57,23 +63,14 @@ def own_lines(text: str) -> str:
     return "\n".join(kept) if found else text
 
 
-def own_place(error: BaseException) -> str:
-    """``FILE:LINE`` of the innermost of the user's lines that an exception left; empty if there is none."""
-    if isinstance(error, SyntaxError) and error.filename and _is_own(error.filename):
-        return f"{error.filename}:{error.lineno}"
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if _is_own(frame.filename):
-            return f"{frame.filename}:{frame.lineno}"
-    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-    return "" if before is None else own_place(before)
-
-
-def _trim(whole: traceback.TracebackException) -> bool:
+def _trim(whole: traceback.TracebackException, depth: int = 0) -> bool:
     """Take away what is not the user's, also of the exceptions that led to it. Returns whether anything is left."""
     whole.stack = traceback.StackSummary.from_list([frame for frame in whole.stack if _is_own(frame.filename)])
-    found = bool(whole.stack) or _is_own(getattr(whole, "filename", None) or "")
+    found = bool(whole.stack) or _is_own(str(getattr(whole, "filename", None) or ""))
+    if depth == _DEEPEST:
+        whole.__cause__ = whole.__context__ = whole.exceptions = None
     for other in (whole.__cause__, whole.__context__, *(whole.exceptions or ())):
-        found |= other is not None and _trim(other)
+        found |= other is not None and _trim(other, depth + 1)
     return found
 
 

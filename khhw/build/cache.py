@@ -21,7 +21,7 @@ from typing import TextIO
 from khhw.errors import RequestError
 
 __all__ = ["COMPLETE", "build_once", "build_root", "checkout", "claim_folder", "digest", "file_digest", "lock",
-           "refuse_full_disk", "refuse_unbuildable", "remove", "unused", "use", "write_atomically"]
+           "lock_of", "refuse_full_disk", "refuse_unbuildable", "remove", "unused", "use", "write_atomically"]
 
 COMPLETE = "complete.json"
 """Marks a finished folder; holds the facts that made its name."""
@@ -111,12 +111,13 @@ def file_digest(path: Path) -> str:
 def lock(path: Path) -> Iterator[None]:
     """Hold the lock that belongs to `path`, waiting for it. It ends with the process at the latest."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(_lock_of(path), "w", encoding="utf-8") as file:
+    with open(lock_of(path), "w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
-def _lock_of(path: Path) -> Path:
+def lock_of(path: Path) -> Path:
+    """The file whose lock belongs to `path`; it stays, empty."""
     return path.with_name(path.name + ".lock")
 
 
@@ -144,7 +145,7 @@ def unused(folder: Path) -> Iterator[bool]:
     """Whether nobody builds a folder, uses it or runs in it; if so nobody begins to in the block."""
     with contextlib.ExitStack() as stack:
         try:
-            for path in (_lock_of(folder), folder / COMPLETE):
+            for path in (lock_of(folder), folder / COMPLETE):
                 if path.is_file():
                     fcntl.flock(stack.enter_context(open(path, encoding="utf-8")), fcntl.LOCK_EX | fcntl.LOCK_NB)
         except FileNotFoundError:
@@ -206,7 +207,7 @@ def claim_folder(parent: Path, name: str) -> Iterator[Path]:
     number = 1
     while True:
         folder = parent / (name if number == 1 else f"{name}-{number}")
-        with open(parent / f"{folder.name}.lock", "w", encoding="utf-8") as file:
+        with open(lock_of(folder), "w", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

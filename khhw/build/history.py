@@ -1,6 +1,8 @@
 """How long jobs took on this machine: kept in the build folder, to say how long the next one of their kind takes."""
 
+import itertools
 import json
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -71,7 +73,7 @@ def earlier(kind: str) -> list[Took]:
 
 def known(kind: str, size: float = 1.0) -> Span | None:
     """How long a job takes, by those of its kind and about its size that this machine has done; None without any."""
-    near = [took for took in earlier(kind) if took.seconds > 0 and size / _FARTHEST <= took.size <= size * _FARTHEST]
+    near = [took for took in earlier(kind) if size / _FARTHEST <= took.size <= size * _FARTHEST]
     near.sort(key=lambda took: max(took.size / size, size / took.size))
     scaled = [took.seconds * size / took.size for took in near[:_LIKE]]
     return Span(min(scaled) / _WIDER, max(scaled) * _WIDER) if scaled else None
@@ -82,10 +84,12 @@ def _file(kind: str) -> Path:
 
 
 def _read(file: Path) -> list[Took]:
-    """What a file holds; nothing if it is none of these."""
+    """What a file holds, but for jobs that took no time; nothing if it is none of these."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        return [Took(str(each["machine"]), float(each["seconds"]), float(each["size"]),
+        kept = [Took(str(each["machine"]), float(each["seconds"]), float(each["size"]),
                      tuple((float(seconds), float(size)) for seconds, size in each["steps"])) for each in found]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return []
+    return [took for took in kept if took.seconds > 0 and took.size > 0 and all(
+        0 <= number < math.inf for number in (took.seconds, took.size, *itertools.chain.from_iterable(took.steps)))]

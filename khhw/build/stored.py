@@ -7,13 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from khhw.build.cache import COMPLETE, build_root, lock, remove, unused
+from khhw.build.cache import COMPLETE, build_root, lock, lock_of, remove, unused
 
 __all__ = ["Stored", "clean", "stored"]
 
 _INDEX = "index"
 """In the folder of Verilog: which conversion gave which folder."""
-_RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,19 @@ def stored() -> list[Stored]:
 
 
 def _folders() -> Iterator[Path]:
-    """What is built by :func:`~khhw.build.cache.build_once`, or claimed for a run: both have a lock."""
+    """What is built by :func:`~khhw.build.cache.build_once`, or claimed for a run: both have a lock.
+
+    Somebody may have chosen a build folder that holds more. What lies behind a link is elsewhere, and a lock that says
+    something, as those of package managers do, is none of khhw's.
+    """
     for folder in sorted(build_root().glob("*/*")):
-        if folder.is_dir() and (folder.with_name(folder.name + ".lock").is_file() or (folder / COMPLETE).is_file()
-                                or folder.parent.name == _RUNS):
+        linked = folder.is_symlink() or folder.parent.is_symlink()
+        if folder.is_dir() and not linked and _is_empty(lock_of(folder)):
             yield folder
+
+
+def _is_empty(file: Path) -> bool:
+    return file.is_file() and not file.stat().st_size
 
 
 def clean(
@@ -86,7 +93,7 @@ def clean(
     ----------
     names : sequence of str
         Only folders with such a name: all of it, all but the hash, the top module, or a pattern with ``*`` and ``?``.
-        Without any: all.
+        Without any: all. No folder has an empty one.
     unused_days : float
         Only what was not used for so many days.
     dry_run : bool
@@ -112,8 +119,8 @@ def clean(
 
 def _means(pattern: str, name: str) -> bool:
     """Whether a name given by a person is that of a folder."""
-    return (fnmatch.fnmatchcase(name, pattern) or name.rpartition("-")[0] == pattern
-            or name.partition("-")[0] == pattern)
+    return pattern != "" and (fnmatch.fnmatchcase(name, pattern)
+                              or pattern in (name.rpartition("-")[0], name.partition("-")[0]))
 
 
 def _forget(verilog: Path) -> None:
@@ -122,7 +129,7 @@ def _forget(verilog: Path) -> None:
         with lock(index):
             try:
                 there = (verilog / json.loads(index.read_text(encoding="utf-8"))["folder"]).is_dir()
-            except (OSError, ValueError, KeyError):
+            except (OSError, ValueError, KeyError, TypeError):
                 there = False
             if not there:
                 index.unlink(missing_ok=True)

@@ -73,6 +73,7 @@ def _folder(arguments: argparse.Namespace) -> Path:
 def _collection(
     arguments: argparse.Namespace, options: "Options", runs: "Sequence[tuple[Testbench, Mapping[str, Any]]]",
 ) -> "Collection":
+    from khhw.commands.output import report
     from khhw.coverage.collect import Collection
     from khhw.files import writable_folder
 
@@ -83,7 +84,9 @@ def _collection(
     words += ["--variant", arguments.variant] if arguments.variant else []
     words += ["--seed", str(options.seed), "--coverage"]
     words += ["-o", str(arguments.folder)] if arguments.folder is not None else []
-    return Collection(options.seed, shlex.join(words), {bench.file.parent for bench, _ in runs},
+    head = report(None, seed=options.seed, also=["testbenches"])
+    made = {key: head[key] for key in ("version", "provenance", "seed")}
+    return Collection(made | {"command": shlex.join(words)}, {bench.file.parent for bench, _ in runs},
                       whole=not (options.case or arguments.variant))
 
 

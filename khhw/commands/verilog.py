@@ -70,8 +70,11 @@ def _shape(text: str) -> tuple[int, int, int]:
 
 
 def _keep(package: "Package", found: "list[Synthesis]") -> None:
+    from khhw.build.provenance import provenance
+
     names = json.loads((package.folder / "names.json").read_text(encoding="utf-8"))
     facts = {name: names[name] for name in ("khhw", "licence", "top", "module", "hash", "parameters")}
+    facts["provenance"] = provenance().model_dump()
     facts["synthesis"] = [synthesis.as_dict() for synthesis in found]
     (package.folder / "synthesis.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 

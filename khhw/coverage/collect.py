@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from khhw._version import __version__
 from khhw.build.results import RunResult
 from khhw.build.simulator import COVERAGE
 from khhw.build.testbench import BINS, Testbench, variant_id
@@ -24,10 +23,9 @@ class Collection:
 
     Parameters
     ----------
-    seed : int
-        Of the runs.
-    command : str
-        What makes it again.
+    made : mapping
+        What the report says of where it comes from: `version`, `provenance`, `seed`, and the `command` that makes it
+        again.
     folders : iterable of pathlib.Path
         Of the testbenches; their waivers are read before anything runs.
     whole : bool
@@ -39,11 +37,11 @@ class Collection:
         If a file of waivers is wrong.
     """
 
-    def __init__(self, seed: int, command: str, folders: Iterable[Path] = (), *, whole: bool = True) -> None:
+    def __init__(self, made: Mapping[str, Any], folders: Iterable[Path] = (), *, whole: bool = True) -> None:
         self.blocks: dict[str, Coverage] = {}
         """What the runs of each testbench cover."""
         self.runs: list[dict[str, Any]] = []
-        self._facts = {"version": __version__, "seed": seed, "command": command}
+        self._made = made
         self._whole = whole
         self._waivers = [read_waivers(file) for folder in sorted(set(folders)) for file in sorted(folder.glob(WAIVERS))]
 
@@ -64,7 +62,7 @@ class Collection:
             own.add(Coverage.of_run(result.folder / COVERAGE, result.places, result.folder / BINS))
 
     def report(self) -> dict[str, Any]:
-        """See :func:`~khhw.coverage.summary.summary`; with ``version``, ``seed``, ``command`` and ``runs``."""
+        """See :func:`~khhw.coverage.summary.summary`; with ``runs``, and what made it in front."""
         every = self._of(self.blocks)
         waived: Waived = {}
         faults: list[str] = []
@@ -72,7 +70,7 @@ class Collection:
             here, wrong = apply_waivers(self._of(known.blocks), known.waivers)
             waived |= here
             faults += wrong if self._whole and set(known.blocks) <= set(self.blocks) else []
-        return {**self._facts, "runs": self.runs, **summary(every, waived, faults)}
+        return {**self._made, "runs": self.runs, **summary(every, waived, faults)}
 
     def _of(self, blocks: Iterable[str]) -> Coverage:
         """What some testbenches cover together."""

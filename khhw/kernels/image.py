@@ -264,9 +264,14 @@ def described(error: BaseException) -> str:
 
 def place_of(error: BaseException) -> str:
     """Where in the code of an image an exception was raised: ``, in MODULE line N``; empty if in none of it."""
-    # Python makes another error of a StopIteration that leaves a coroutine.
-    causes = () if error.__cause__ is None else traceback.walk_tb(error.__cause__.__traceback__)
-    for frame, line in reversed([*traceback.walk_tb(error.__traceback__), *causes]):
+    try:
+        # Python makes another error of a StopIteration that leaves a coroutine.
+        causes = () if error.__cause__ is None else traceback.walk_tb(error.__cause__.__traceback__)
+        frames = [*traceback.walk_tb(error.__traceback__), *causes]
+    except BaseException:
+        # An exception may refuse to say even that.
+        return ""
+    for frame, line in reversed(frames):
         name = frame.f_globals.get("__name__")
         if isinstance(name, str) and name.startswith(_PREFIX):
             return f", in {shortened(name.removeprefix(_PREFIX))} line {line}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from khhw._version import __version__
-from khhw.build.cache import build_root, digest
+from khhw.build.cache import build_root, claim_folder, digest
 from khhw.build.engine import build_engine
 from khhw.build.progress import OnBegin
 from khhw.build.provenance import provenance
@@ -159,8 +159,11 @@ class Machine:
         """
         # Two machines of one name in different folders are two machines.
         own = f"{self.file.name.replace(' ', '-')}-{digest(str(self.folder.resolve()))[:8]}"
-        out = Path(folder) if folder is not None else build_root() / "runs" / own
-        writable_folder(out)
+        if folder is None:
+            # Nobody clears it away while the machine runs, and two runs at a time have a folder each.
+            with claim_folder(build_root() / "runs", own) as claimed:
+                return self.run(claimed, seed=seed, build=build, waves=waves, on_report=on_report, command=command)
+        out = writable_folder(Path(folder))
         tell = on_report or (lambda _: None)
         simulator = self.build(build=build, waves=waves, on_report=tell)
         chosen = self.file.seed if seed is None else seed

@@ -70,8 +70,8 @@ class RunProgress:
         """The machine starts."""
         self._began = self._clock(), 0
         if self._before:
-            last = self._before[-1].seconds or 1.0
-            ratios = [took.seconds / last for took in self._before if took.seconds]
+            last = self._before[-1].seconds
+            ratios = [took.seconds / last for took in self._before]
             self._remaining = Remaining(Span(min(ratios) / _WIDER, max(ratios) * _WIDER), self._clock)
 
     def phase(self, cycle: int) -> None:

@@ -1,6 +1,7 @@
 """How long jobs still take, told by simulated clocks; and what is kept of the jobs of a machine."""
 
 import itertools
+import json
 import math
 import random
 
@@ -139,6 +140,21 @@ def test_a_damaged_record_is_none(folder):
     assert history.known("build-a", 100) is None
     history.note("build-a", 20, 100)
     assert history.known("build-a", 100) is not None
+
+
+@pytest.mark.parametrize("job", [
+    '{"seconds": 0.0}', '{"seconds": Infinity}', '{"seconds": 1' + 400 * "0" + '}', '{"size": NaN}', '{"size": 0}',
+    '{"steps": [[-1, 5]]}', '{"steps": [[NaN, 5]]}', 100_000 * "[",
+])
+def test_jobs_that_cannot_have_been_are_not_counted(folder, job):
+    history.note("run-x", 20, steps=[(20, 5)])
+    (file,) = (folder / history.FOLDER).glob("*.json")
+    whole = json.dumps({"machine": history.this_machine(), "seconds": 20.0, "size": 1.0, "steps": [[20, 5]]})
+    file.write_text(f"[{whole[:-1]}, {job[1:]}]" if job[0] == "{" else job)
+    assert history.known("run-x") is None
+    progress = RunProgress("run-x")
+    progress.begin()
+    assert progress.look(1) is None
 
 
 def test_a_build_is_followed_by_what_is_compiled(folder):

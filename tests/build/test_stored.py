@@ -12,7 +12,9 @@ import pytest
 from khhw.build.cache import COMPLETE, UNUSED_DAYS, build_once, claim_folder
 from khhw.build.stored import clean, stored
 from khhw.cli import main
+from khhw.machine.machine import Machine
 
+ROOT = Path(__file__).resolve().parents[2]
 DAY = 86400
 USER = """
 import sys
@@ -103,6 +105,45 @@ def test_a_run_that_goes_on_is_kept(folder):
         assert [each.in_use for each in stored()] == [True]
         assert clean()[0] == []
     assert [each.name for each in clean()[0]] == ["guard-default-verilator"]
+
+
+def test_a_machine_without_a_folder_uses_the_one_it_runs_in(folder):
+    seen = []
+
+    def look(event):
+        seen.extend(stored())
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Machine.load(ROOT / "examples" / "talk.toml").run(on_report=look)
+    assert [(each.kind, each.in_use) for each in seen] == [("runs", True)]
+
+
+def test_what_khhw_did_not_make_stays(folder, tmp_path_factory, capsys):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    mine = [folder / "runs" / "thesis" / "data", folder / "app" / "flake" / "source", elsewhere / "data",
+            elsewhere / "deep" / COMPLETE, elsewhere / COMPLETE]
+    for file in mine:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("mine")
+    (folder / "app" / "flake.lock").write_text("a package manager's")
+    (folder / "linked").symlink_to(elsewhere)
+    (folder / "sim").mkdir()
+    (folder / "sim" / "router-0123").symlink_to(elsewhere)
+    for lock in (elsewhere / "deep.lock", folder / "sim" / "router-0123.lock"):
+        lock.touch()
+    (folder / "verilog" / "index").mkdir(parents=True)
+    (folder / "verilog" / "index" / "broken.json").write_text("[1]")
+    assert main(["cache", "clean", "--all"]) == 0
+    assert "0 removed" in capsys.readouterr().out
+    assert [file.read_text() for file in mine] == ["mine"] * len(mine)
+
+
+def test_an_empty_name_is_nobodys(folder, capsys):
+    with claim_folder(folder / "runs", "router"):
+        pass
+    assert main(["cache", "clean", ""]) == 2
+    assert names() == {"router"}
 
 
 def test_what_is_removed_is_what_was_asked_for(folder, started):

@@ -141,6 +141,12 @@ def test_output_on_a_full_disk(arguments: tuple[str, ...]) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_without_any_output() -> None:
+    done = subprocess.run(f"{shlex.quote(sys.executable)} -m khhw doctor --json >&-", shell=True, cwd=ROOT,
+                          stderr=subprocess.PIPE, encoding="utf-8", check=False)
+    assert done.stderr == "" and done.returncode in (0, 1)
+
+
 def test_a_disk_that_becomes_full(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = good_run(tmp_path / "good")
     (folder / "report.html").symlink_to("/dev/full")

@@ -113,7 +113,7 @@ def covered(file: Path, case: str | None) -> Coverage:
     """What some cases cover."""
     bench = read_testbench(file)
     result = run_testbench(bench, {}, Options(case=case, variant="coverage", strict=True))
-    collection = Collection(1, "")
+    collection = Collection({})
     collection.add(bench, {}, result)
     assert result.passed
     return collection.blocks["steps"]

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,18 @@ def test_where_this_process_runs() -> None:
     assert now.processor.cores and now.tools.python and now.tools.verilator and now.tools.compiler
     assert now.sources["examples/talk.toml"] == source_digest(ROOT / "examples" / "talk.toml")
     assert now.sources["rtl"] != now.sources["khhw/sim"] and all(now.sources.values())
+
+
+def test_a_hook_of_another_repository_does_not_lend_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = provenance()
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    subprocess.run(["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-q",
+                    "--allow-empty", "-m", "other"], check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path))
+    assert provenance() == here
 
 
 def test_all_that_is_written_has_it() -> None:

@@ -87,7 +87,9 @@ def test_a_limit_of_cycles_is_kept(go, jump):
 def test_a_failing_task_is_named(go):
     done = go("failing")
     assert done.state == "failed"
-    assert done.message == "task 'victim' of node 1 failed in cycle 7: ValueError: on purpose"
+    sentence, *traceback = done.message.splitlines()
+    assert sentence == "task 'victim' of node 1 failed in cycle 7: ValueError: on purpose"
+    assert traceback[1].lstrip().startswith('File "') and "programs.py" in traceback[1]
 
 
 def test_an_entry_that_does_not_exist_is_reported(go):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from khhw import Machine
+from khhw.build.provenance import provenance
 from khhw.machine.results import Results
 from khhw.report.change import RATE
 from khhw.report.compare.comparison import compare
@@ -79,8 +80,9 @@ def main() -> None:
     for report in found(arguments.pairs):
         reports.append(report)
         print(report["seeds"], report["judged"], report["differences"], flush=True)
-    arguments.file.write_text(json.dumps({"rate": RATE, "most": most(arguments.pairs), "reports": reports}, indent=1)
-                              + "\n", encoding="utf-8")
+    of = provenance(["tests/report/seeds"]).model_dump()
+    kept = {"provenance": of, "rate": RATE, "most": most(arguments.pairs), "reports": reports}
+    arguments.file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
