@@ -41,7 +41,8 @@ def write_viewer_files(waves: Path, shape: Shape, ranks: Sequence[int] | None = 
             surfer.append(f"variable_add {path}")
     written = waves.with_name("waves.gtkw"), waves.with_name("waves.sucl")
     for file, lines in zip(written, (gtkwave, [*surfer, "zoom_fit"]), strict=True):
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        # A folder may have bytes in its name that are no UTF-8.
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8", errors="surrogateescape")
     return written
 
 

@@ -105,7 +105,8 @@ def confidence_of(changes: Iterable[Change]) -> float:
     By Bonferroni's inequality, for two intervals a number; what was counted or read once has none to hold. Holm's
     method finds no fewer differences at the same rate, but has no intervals that decide as it does.
     """
-    estimated = sum(None not in (change.first.samples, change.second.samples) for change in changes)
+    estimated = sum(any(not each.exact for each in (change.first, change.second))
+                    and all(each.is_bounded for each in (change.first, change.second)) for change in changes)
     return 1 - RATE / (2 * max(1, estimated))
 
 

@@ -36,6 +36,11 @@ class Estimate:
     interval: Callable[[float], Interval | None] = _unknown
     exact: bool = False
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether an interval may be given, at some confidence."""
+        return self.interval is not _unknown
+
 
 def counted(value: float) -> Estimate:
     """What was counted: as many cells, tries or bytes."""

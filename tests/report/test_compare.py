@@ -8,13 +8,14 @@ import pytest
 
 from khhw.cli import main
 from khhw.machine.results import LatencySample, Results
-from khhw.report.change import RATE, confidence_of, judge
+from khhw.report.change import RATE, Change, confidence_of, judge
 from khhw.report.compare.comparison import compare
 from khhw.report.compare.latency import latency_changes
 from khhw.report.compare.matrix import matrix_changes, matrix_words
 from khhw.report.compare.memcached import memcached_changes
 from khhw.report.compare.pair import MismatchError, Pair, differing, may_differ
 from khhw.report.compare.write import verdicts
+from khhw.report.estimate import Estimate, counted, reading
 from khhw.report.software import phase_software, software_words
 from tests.report.synthetic import synthetic_results
 from tests.report.synthetic_memcached import demo, point, study
@@ -297,3 +298,12 @@ class TestCommand:
     def test_three(self, folders, capsys):
         assert main(["report", *3 * [str(folders / "base")]]) == 2
         assert "one folder, or two" in capsys.readouterr().err
+
+
+def test_every_number_that_may_be_judged_counts_among_those_that_must_hold_together():
+    interval = Estimate(value=5, interval=lambda _: (4, 6))
+    numbers = [(interval, interval), (interval, counted(5)), (counted(5), counted(6)), (reading(5), reading(6)),
+               (interval, reading(5))]
+    changes = [Change(where="", quantity="", first=first, second=second, better="", place=0, group="")
+               for first, second in numbers]
+    assert confidence_of(changes) == 1 - RATE / (2 * 2)
