@@ -38,7 +38,7 @@ WRITE = {
     "verilog": ("verilog", "--top", "router", "-o"), "reference": ("reference", "-o"), "attack": ("attack", "-o"),
 }
 """Commands that write to a place they are given."""
-NEITHER = ("doctor",)
+NEITHER = ("cache", "doctor")
 
 
 def good_run(folder: Path) -> Path:
