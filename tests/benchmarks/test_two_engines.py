@@ -32,6 +32,7 @@ def test_runs_that_differ_are_refused() -> None:
         same(first, first.model_copy(update={"state": "deadlocked"}))
 
 
+@pytest.mark.rare
 def test_a_machine_on_both(tmp_path: Path) -> None:
     everybody = matrix_of(["01234567"] * 8)
     found = measure(write_machine(tmp_path, domains("all", everybody) + phase("all", PROBE, domains="all")), repeat=1)
