@@ -5,6 +5,7 @@ holds the file `COMPLETE`; it is written by one process that holds the folder's 
 A process that has built or found a folder shares a lock on that file until it ends: nobody removes it meanwhile.
 """
 
+import atexit
 import contextlib
 import fcntl
 import hashlib
@@ -137,6 +138,7 @@ def use(folder: Path) -> None:
         file.close()
         return
     fcntl.flock(file, fcntl.LOCK_SH)
+    atexit.register(file.close)
     _used[status.st_dev, status.st_ino] = file
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from khhw.build.cache import build_root, digest, lock, write_atomically
+from khhw.build.provenance import processor
 from khhw.estimate import Span
 
 __all__ = ["FOLDER", "Took", "earlier", "known", "note", "this_machine"]
@@ -49,12 +50,8 @@ class Took:
 
 def this_machine() -> str:
     """The processor and how many of its cores may be used: folders are copied, and shared, between machines."""
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        text = ""
-    name = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
-    return f"{name[1] if name else os.uname().machine}, {len(os.sched_getaffinity(0))} cores"
+    here = processor()
+    return f"{here.model or os.uname().machine}, {here.cores} cores"
 
 
 def note(kind: str, seconds: float, size: float = 1.0, steps: Sequence[tuple[float, float]] = ()) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from khhw.build import toolchain
 from khhw.build.cache import checkout, file_digest
 
-__all__ = ["ROOT", "Processor", "Provenance", "Tools", "provenance", "source_digest", "source_digests"]
+__all__ = ["ROOT", "Processor", "Provenance", "Tools", "processor", "provenance", "source_digest", "source_digests"]
 
 ROOT = Path(__file__).resolve().parents[2]
 """The folder that holds the packages `rtl` and `khhw`."""
@@ -84,7 +84,7 @@ def provenance(also: Iterable[str] = ()) -> Provenance:
     commit, modified = _commit()
     return Provenance(
         commit=commit, modified=modified, date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-        processor=_processor(), tools=_tools(), sources=source_digests(ROOT, also))
+        processor=processor(), tools=_tools(), sources=source_digests(ROOT, also))
 
 
 def source_digests(root: Path, also: Iterable[str] = ()) -> dict[str, str]:
@@ -135,7 +135,8 @@ def _git(root: Path, *arguments: str) -> str | None:
 
 
 @functools.cache
-def _processor() -> Processor:
+def processor() -> Processor:
+    """The processor that this process runs on."""
     return Processor(model=_model(), cores=len(os.sched_getaffinity(0)), l1d_bytes=_cache_bytes("1", "Data"),
                      l2_bytes=_cache_bytes("2", "Unified"), l3_bytes=_cache_bytes("3", "Unified"))
 
