@@ -53,14 +53,16 @@ def run(arguments: argparse.Namespace) -> int:
     collection = _collection(arguments, options, runs) if arguments.coverage else None
     results = [_run_one(bench, values, options, collection, show=not arguments.json) for bench, values in runs]
     covered = collection.report() if collection else None
+    # Before anything is printed: who reads that may stop.
+    page = collection.write(covered, _folder(arguments)) if collection and covered else None
     if arguments.json:
         build = "stock" if options.stock else options.variant
         print(json.dumps(report(results, seed=options.seed, build=build) | {"simulator": options.simulator}
                          | ({"coverage": covered} if covered else {}), indent=1, default=str))
     elif len(results) > 1:
         print(f"{sum(result['passed'] for result in results)} of {len(results)} runs passed")
-    if collection and covered:
-        _report_coverage(collection, covered, _folder(arguments), show=not arguments.json)
+    if page and covered and not arguments.json:
+        _show_coverage(covered, page)
     sound = not (covered and covered["faults"])
     return 0 if results and all(result["passed"] for result in results) and sound else 1
 
@@ -90,12 +92,10 @@ def _collection(
                       whole=not (options.case or arguments.variant))
 
 
-def _report_coverage(collection: "Collection", covered: dict[str, Any], folder: Path, *, show: bool) -> None:
+def _show_coverage(covered: dict[str, Any], page: Path) -> None:
     from khhw.coverage.show import coverage_text
 
-    page = collection.write(covered, folder)
-    if show:
-        print(f"\n{coverage_text(covered)}\n\nreport  {page}")
+    print(f"\n{coverage_text(covered)}\n\nreport  {page}")
 
 
 def _run_one(

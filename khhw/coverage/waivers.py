@@ -6,9 +6,9 @@ A waiver that is no longer true is an error: of what is covered after all, or of
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from khhw.coverage.coverage import Bin, Coverage, Line, Toggle
 from khhw.errors import RequestError
@@ -53,7 +53,7 @@ class Waiver(BaseModel):
     toggles: list[str] = []
     bins: list[str] = []
     only: Literal["rise", "fall", "true", "false"] | None = None
-    reason: str = Field(min_length=10)
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=10)]
 
     def parts(self, coverage: Coverage) -> Iterator[tuple[str, Sequence[Item]]]:
         """Each thing that it is for, in words, and the items that are meant; nothing if the runs had no such module."""

@@ -269,6 +269,20 @@ def test_a_wrong_file_of_waivers_names_its_line(
     assert printed.out == "", "nothing ran in vain"
 
 
+def test_a_blank_reason_is_none(bench: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _ = waived(bench, tmp_path, f'[[waivers]]\nmodule = "steps"\nlines = ["x"]\nreason = "{" " * 20}"\n')
+    assert code == 2 and "coverage_steps.toml:5:" in capfd.readouterr().err
+
+
+def test_who_stops_reading_leaves_a_report(bench: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_words: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("khhw.commands.test.print", gone, raising=False)
+    assert main(["test", str(bench), "--coverage", "--json", "-o", str(tmp_path)]) == 130
+    assert (tmp_path / "coverage" / "coverage.json").is_file()
+
+
 def test_a_folder_that_cannot_be_made_is_said_before_anything_runs(
     bench: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
