@@ -86,6 +86,14 @@ def test_median_of_a_measurement(strength):
     assert 0.93 <= held <= (1.0 if strength == 0 else 0.985)
 
 
+def test_stretches_that_are_alike_tell_less():
+    """Half of what an operation took stands 14 operations later: stretches are no strangers to each other."""
+    def trial(random):
+        return of_point(measured(np.rint(10_000 + 1000 * autocorrelated(random, 400, 0.95)).astype(np.int64)))
+
+    assert coverage(TRIALS, 0.95, 10_000, trial) > 0.9
+
+
 def test_without_batches_the_interval_is_too_narrow():
     """What the batches are for: as independent samples the same ones hold the truth two times in three."""
     def trial(random):
