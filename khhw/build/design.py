@@ -6,18 +6,17 @@ import os
 import platform
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from khhw.build.cache import build_once, build_root, digest, file_digest, lock, use, write_atomically
+from khhw.build.cache import build_once, build_root, digest, lock
+from khhw.build.conversions import DESCRIPTION, Conversion, find, import_folders, keep, providers
 from khhw.errors import BuildError, RequestError
 
 __all__ = ["Design", "Port", "PublicSignal", "Request", "convert"]
 
-DESCRIPTION = "design.json"
 PLACES = "places.json"
 """In a design that is traced: lines of the source, and what of each Verilog file comes from where."""
 
@@ -172,49 +171,22 @@ def convert(
         raise RequestError(f"a design is named as 'module:Name', not {target!r}")
     asked = Request(target=target, values=dict(values or {}), path=tuple(folder.absolute() for folder in path),
                     strict=strict, traced=traced)
+    looked_in = [str(folder.absolute()) for folder in path] + [entry or os.getcwd() for entry in sys.path]
     request = {
-        "target": target, "values": dict(values or {}), "strict": strict,
-        "path": [str(folder.absolute()) for folder in path] + [entry or os.getcwd() for entry in sys.path],
+        "target": target, "values": dict(values or {}), "strict": strict, "path": looked_in,
         "versions": [importlib.metadata.version("amaranth"), platform.python_version()],
         **({"traced": True} if traced else {}),
     }
     folder = build_root() / "verilog"
-    key = {**request, "path": [str(entry) for entry in (*asked.path, *_own_path())], "environment": sys.prefix}
-    index = folder / "index" / f"{digest(key)}.json"
+    imports = import_folders(looked_in)
+    index = folder / "index" / f"{digest({**request, 'path': [], 'environment': sys.prefix})}.json"
     with lock(index):
-        if not _is_current(index):
-            _run_conversion(request, folder, index)
-        return replace(Design.load(folder / json.loads(index.read_text(encoding="utf-8"))["folder"]), request=asked)
+        name = find(index, folder, imports) or _run_conversion(request, folder, index, imports)
+        return replace(Design.load(folder / name), request=asked)
 
 
-def _own_path() -> list[Path]:
-    """Where imports come from, but for what every process of an environment has: its library, and its commands'
-    folder, which is there for some commands only."""
-    scheme = sysconfig.get_paths()
-    common = [Path(scheme[name]).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib", "scripts")]
-    folders = dict.fromkeys(Path(entry).resolve() for entry in sys.path)
-    return [folder for folder in folders if folder.is_dir() and not any(folder == each or each in folder.parents
-                                                                        for each in common)]
-
-
-def _is_current(index: Path) -> bool:
-    if not index.is_file():
-        return False
-    try:
-        facts = json.loads(index.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    try:
-        # From here on nobody removes it.
-        use(index.parents[1] / facts["folder"])
-    except OSError:
-        return False
-    if not (index.parents[1] / facts["folder"] / DESCRIPTION).is_file():
-        return False
-    return all(file_digest(Path(name)) == value for name, value in facts["inputs"].items())
-
-
-def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path) -> None:
+def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path, imports: Sequence[Path]) -> str:
+    """Convert, and keep the Verilog; the name of its folder."""
     answer = _converter(request)
     if "refused" in answer:
         raise RequestError(answer["refused"])
@@ -232,12 +204,14 @@ def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path) -> No
 
     name = f"{facts['top']}-{digest([files, facts] if source is None else [files, facts, source])}"
     build_once(folder / name, {"target": request["target"], "values": request["values"]}, write)
-    write_atomically(index, json.dumps({"folder": name, "inputs": answer["inputs"]}, indent=1) + "\n")
+    keep(index, Conversion(name, answer["inputs"], providers(imports, answer["imports"])))
+    return name
 
 
 def _converter(request: Mapping[str, Any]) -> dict[str, Any]:
-    # Compiled files tell sources apart by their size and second: a quick edit would be passed over.
-    flags = ["-B", *(["-W", "error"] if request["strict"] else [])]
+    # Compiled files tell sources apart by their size and second: a quick edit would be passed over. Imports come from
+    # the path alone, and not also from where the process happens to be.
+    flags = ["-B", "-P", *(["-W", "error"] if request["strict"] else [])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(request["path"]), "PYTHONIOENCODING": "utf-8"}
     process = subprocess.run(
         [sys.executable, *flags, "-m", "khhw.build.elaborate"], input=json.dumps(request),

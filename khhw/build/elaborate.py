@@ -168,7 +168,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
         return {"failed": own_traceback(error) or traceback.format_exc()}
     facts["warnings"] = [warnings.formatwarning(w.message, w.category, w.filename, w.lineno, "").strip()
                          for w in caught or ()]
-    return {"files": files, "design": facts, "source": source, "inputs": _inputs()}
+    imports = sorted({name.partition(".")[0] for name in sys.modules} - {"__main__"})
+    return {"files": files, "design": facts, "source": source, "inputs": _inputs(), "imports": imports}
 
 
 def main() -> None:

@@ -1,13 +1,13 @@
 """What the build folder holds, and removing it: all but what somebody uses."""
 
 import fnmatch
-import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from khhw.build.cache import COMPLETE, build_root, lock, lock_of, remove, unused
+from khhw.build.conversions import forget
 
 __all__ = ["Stored", "clean", "stored"]
 
@@ -127,9 +127,4 @@ def _forget(verilog: Path) -> None:
     """Remove what leads to Verilog that is gone."""
     for index in (verilog / _INDEX).glob("*.json"):
         with lock(index):
-            try:
-                there = (verilog / json.loads(index.read_text(encoding="utf-8"))["folder"]).is_dir()
-            except (OSError, ValueError, KeyError, TypeError):
-                there = False
-            if not there:
-                index.unlink(missing_ok=True)
+            forget(index, verilog)

@@ -5,12 +5,11 @@ stretches hardly do (the method of batch means; A. M. Law, *Simulation Modeling 
 they scatter says how much the whole may be off.
 """
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from khhw.machine.results import Spread
+from khhw.statistics import standard_error
 
 __all__ = ["BATCHES", "LEAST_BATCHES", "OPERATIONS", "spread_of"]
 
@@ -20,8 +19,6 @@ LEAST_BATCHES = 5
 """Fewer tell nothing."""
 OPERATIONS = 10
 """Of each stretch at least, on average."""
-_MOST_ALIKE = 0.9
-"""Correlation of neighbouring stretches that is reckoned with: with 20 of them no more can be told."""
 
 _Values = npt.NDArray[np.int64]
 
@@ -58,7 +55,7 @@ def spread_of(
     if whole is not None and whole[0] < whole[1]:
         first, end = whole
         counts, _ = np.histogram(begins, bins=batches, range=(first, end))
-        rate = _error(counts * (batches * clock_hz / (end - first)))
+        rate = standard_error(counts * (batches * clock_hz / (end - first)))
     return Spread(batches=batches, p50_share=_share_error(ordered, 0.5, batches),
                   p99_share=_share_error(ordered, 0.99, batches) if tail else None,
                   ops_per_second=None if rate is None else round(rate, 3))
@@ -69,13 +66,5 @@ def _share_error(ordered: _Values, level: float, batches: int) -> float:
     quantile = np.quantile(ordered, level)
     shares = [[float(np.mean(within)) for within in np.array_split(inside, batches)]
               for inside in (ordered <= quantile, ordered < quantile)]
-    return round(max(map(_error, map(np.array, shares))), 6)
+    return round(max(map(standard_error, map(np.array, shares))), 6)
 
-
-def _error(means: npt.NDArray[np.float64]) -> float:
-    """Standard error of the mean of stretches. Where neighbours are alike it is larger: by that of an autoregression of
-    first order (Law, Simulation Modeling and Analysis, section 4.4)."""
-    around = means - means.mean()
-    squares = float(np.sum(around * around))
-    alike = min(_MOST_ALIKE, max(0.0, float(np.sum(around[1:] * around[:-1])) / squares)) if squares else 0.0
-    return float(np.std(means, ddof=1)) / math.sqrt(len(means)) * math.sqrt((1 + alike) / (1 - alike))

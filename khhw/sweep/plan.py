@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
-from khhw.statistics import half_width
+from khhw.statistics import batch_half_width
 from khhw.sweep.results import CurveSaturation, Row
 from khhw.sweep.saturation import Found, Known, is_precise, is_saturated, loads_needed, most_steps, outcome
 from khhw.sweep.spec import SweepSpec
@@ -145,10 +145,10 @@ def _row(record: Record, zero: Measurement | None, limit: float, role: Literal["
 def _numbers(found: Measurement | None, unit: float, zero: Measurement | None, limit: float) -> dict[str, object]:
     if found is None:
         return dict.fromkeys(_MEASURED)
-    width = half_width([batch.accepted / unit for batch in found.batches])
+    width = batch_half_width([batch.accepted / unit for batch in found.batches])
     means = [batch.latency_mean for batch in found.batches if batch.latency_mean is not None]
     return {"offered": found.offered / unit, "accepted": found.accepted / unit, "accepted_ci95": width,
-            "latency_mean": found.latency_mean, "latency_mean_ci95": half_width(means),
+            "latency_mean": found.latency_mean, "latency_mean_ci95": batch_half_width(means),
             "latency_p50": found.latency_p50, "latency_p99": found.latency_p99, "latency_max": found.latency_max,
             "packets": found.packets, "errors": found.errors, "drained": found.drained,
             "saturated": is_saturated(found, zero, limit), "simulated_cycles": found.cycles,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from khhw.statistics import half_width
+from khhw.statistics import batch_half_width
 
 __all__ = ["ACCEPTED_SHARE", "CONFIDENCE", "Batch", "Measurement"]
 
@@ -87,7 +87,7 @@ class Measurement:
     def refused(self) -> bool | None:
         """Whether less than :data:`ACCEPTED_SHARE` of what is offered is accepted; None where batches do not tell."""
         surplus = [batch.accepted - ACCEPTED_SHARE * batch.offered for batch in self.batches]
-        half = half_width(surplus, CONFIDENCE)
+        half = batch_half_width(surplus, CONFIDENCE)
         if half is None:
             return None
         mean = self.accepted - ACCEPTED_SHARE * self.offered
@@ -96,7 +96,8 @@ class Measurement:
     @property
     def latency_half(self) -> float | None:
         """Half the interval of `latency_mean`, in cycles; None where the batches do not tell."""
-        return half_width([batch.latency_mean for batch in self.batches if batch.latency_mean is not None], CONFIDENCE)
+        means = [batch.latency_mean for batch in self.batches if batch.latency_mean is not None]
+        return batch_half_width(means, CONFIDENCE)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, for JSON."""

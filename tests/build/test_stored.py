@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from khhw.build.cache import COMPLETE, UNUSED_DAYS, build_once, claim_folder
+from khhw.build.conversions import Conversion, keep
 from khhw.build.stored import clean, stored
 from khhw.cli import main
 from khhw.machine.machine import Machine
@@ -168,7 +169,7 @@ def test_verilog_that_is_gone_is_converted_again(folder, started):
     index = folder / "verilog" / "index"
     index.mkdir()
     for name, what in (("a", path.name), ("b", "gone-0123456789abcdef")):
-        (index / f"{name}.json").write_text(json.dumps({"folder": what, "inputs": {}}))
+        keep(index / f"{name}.json", Conversion(what, {}, {}))
     clean(["nothing"])
     assert [file.name for file in index.glob("*.json")] == ["a.json"]
     clean()
