@@ -72,7 +72,7 @@ KEPT: Mapping[str, Kept] = {
     "coverage-guard": Kept(
         "khhw test guard guard_account guard_counters guard_refusals guard_registers --seed 1 --coverage -o out/guard "
         "&& cp out/guard/coverage/coverage.json docs/results/coverage-guard.json", _COVERAGE),
-    "coverage-ni": Kept("khhw test ni ni_bounds ni_host ni_remote --seed 1 --coverage -o out/ni && "
+    "coverage-ni": Kept("khhw test ni ni_reception ni_bounds ni_host ni_remote --seed 1 --coverage -o out/ni && "
                         "cp out/ni/coverage/coverage.json docs/results/coverage-ni.json", _COVERAGE),
     "engine-equality": Kept("python -m tests.sim.engine.both",
                             (*_ENGINE, *_HOST, "tests/sim/engine/both.py", "tests/rtl/traffic_programs.py")),

@@ -160,13 +160,14 @@ def unused(folder: Path) -> Iterator[bool]:
 
 
 def remove(folder: Path) -> bool:
-    """Remove a folder unless somebody uses it; whether it was removed."""
+    """Remove a folder unless somebody uses it; whether it is gone."""
     with unused(folder) as free:
         if free:
             # Without its stamp it is no build any more, whatever keeps the rest from going.
-            (folder / COMPLETE).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                (folder / COMPLETE).unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-        return free
+        return not folder.exists()
 
 
 def build_once(folder: Path, facts: object, build: Callable[[Path], None]) -> Path:

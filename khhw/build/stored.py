@@ -3,7 +3,7 @@
 import fnmatch
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from khhw.build.cache import COMPLETE, build_root, lock, lock_of, remove, unused
@@ -102,7 +102,7 @@ def clean(
     Returns
     -------
     (list of Stored, list of Stored)
-        What was, or would be, removed; and what was asked for, but is in use.
+        What was, or would be, removed; and what was asked for, but is in use, or could not be removed.
     """
     limit = time.time() - unused_days * 86400
     chosen = [each for each in stored() if each.used <= limit and (
@@ -110,8 +110,11 @@ def clean(
     gone: list[Stored] = []
     kept: list[Stored] = []
     for each in chosen:
-        removed = not each.in_use if dry_run else remove(each.folder)
-        (gone if removed else kept).append(each)
+        if not each.in_use if dry_run else remove(each.folder):
+            gone.append(each)
+        else:
+            with unused(each.folder) as free:
+                kept.append(replace(each, in_use=not free))
     if not dry_run:
         _forget(build_root() / "verilog")
     return gone, kept

@@ -8,6 +8,7 @@ Builds that nothing used for 14 days are removed by themselves when another one 
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     from khhw.build.stored import clean
     from khhw.commands.output import report
     from khhw.errors import RequestError
+    from khhw.visible import visible
 
     if arguments.all and (arguments.names or arguments.older is not None):
         raise RequestError("--all takes no names and no --older: it means everything")
@@ -70,11 +72,12 @@ def _clean(arguments: argparse.Namespace) -> int:
     if arguments.older is not None and not 0 <= arguments.older < 1e6:
         raise RequestError(f"--older takes days, 0 or more, not {arguments.older:g}")
     gone, kept = clean(arguments.names, unused_days=arguments.older or 0.0, dry_run=arguments.dry_run)
+    failed = [each for each in kept if not each.in_use]
     if arguments.json:
-        results = {"removed": [_plain(each) for each in gone], "in_use": [_plain(each) for each in kept],
-                   "dry_run": arguments.dry_run}
+        results = {"removed": [_plain(each) for each in gone], "in_use": [_plain(each) for each in kept if each.in_use],
+                   "failed": [_plain(each) for each in failed], "dry_run": arguments.dry_run}
         print(json.dumps(report(results, parameters={"folder": str(build_root())}), indent=1))
-        return 0
+        return 1 if failed else 0
     if arguments.names and not gone and not kept:
         raise RequestError(f"nothing in {build_root()} has such a name{' and age' if arguments.older else ''}: "
                            f"{', '.join(arguments.names)}; `khhw cache list` shows what there is")
@@ -82,8 +85,11 @@ def _clean(arguments: argparse.Namespace) -> int:
     what = "would be removed" if arguments.dry_run else "removed"
     print(f"{len(gone)} {what}, {_size(sum(each.size_bytes for each in gone))}")
     for each in kept:
-        print(f"kept, it is in use: {each.name}")
-    return 0
+        if each.in_use:
+            print(f"kept, it is in use: {visible(each.name)}")
+    for each in failed:
+        print(f"could not be removed; see who may write to it: {visible(str(each.folder))}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _plain(each: "Stored") -> dict[str, Any]:

@@ -185,13 +185,25 @@ def test_the_command(folder, started, capsys):
     assert main(["cache", "clean", "router", "--dry-run"]) == 0
     assert "1 would be removed" in capsys.readouterr().out and path.is_dir()
     assert main(["cache", "clean", "--older", "4", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["results"] == {"removed": [], "in_use": [], "dry_run": False}
+    assert json.loads(capsys.readouterr().out)["results"] == {
+        "removed": [], "in_use": [], "failed": [], "dry_run": False}
     user = started(path)
     assert main(["cache", "clean", "--all"]) == 0
     assert f"kept, it is in use: {path.name}" in capsys.readouterr().out
     end(user)
     assert main(["cache", "clean", "--all"]) == 0
     assert not path.exists()
+
+
+def test_what_cannot_be_removed_is_said(folder, started, capsys, monkeypatch):
+    path = folder / "sim" / "router-verilator-fast-0123456789abcdef"
+    built(started, path)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    assert main(["cache", "clean", "--all"]) == 1
+    told = capsys.readouterr()
+    assert "0 removed" in told.out and f"could not be removed; see who may write to it: {path}" in told.err
+    monkeypatch.undo()
+    assert path.is_dir()
 
 
 @pytest.mark.parametrize(("words", "message"), [
