@@ -153,7 +153,7 @@ class _Watchdog:
 
 
 def _end(process: "subprocess.Popen[str]") -> None:
-    """End a command and all it started, giving it a moment to close its files."""
+    """End a command and all it started, giving it a moment to close its files; none after a second interrupt."""
     for number, patience in ((signal.SIGINT, 5), (signal.SIGKILL, None)):
         try:
             os.killpg(process.pid, number)
@@ -161,7 +161,7 @@ def _end(process: "subprocess.Popen[str]") -> None:
             return
         except ProcessLookupError:
             return
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             continue
 
 

@@ -155,12 +155,14 @@ def test_a_machine_that_waits_for_the_outside_says_so_once_and_can_be_stopped(go
 
     def on_report(values):
         reports.append(values)
-        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        if len(reports) == 1:
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     done = go("outside", on_report=on_report, progress_seconds=0.05, arguments={
         "count": 1, "pause": 3600, "busy": False, "timer": 0})
     assert (done.state, done.message) == ("interrupted", "stopped by SIGINT")
-    assert [values["waited"] for values in reports] == [0]
+    # On a busy machine it may be so late that there was progress to tell of before; ten times without the silence.
+    assert [values["waited"] for values in reports] in ([0], [0, 0])
 
 
 def test_runs_in_a_thread_work_too(go):
