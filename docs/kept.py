@@ -86,6 +86,7 @@ KEPT: Mapping[str, Kept] = {
         "python examples/moving_node/moving_node.py -o out/moving_node && "
         "cp out/moving_node/moving_node.json docs/results/moving-node.json",
         (*_MACHINE, "examples/moving_node"), "examples/moving_node/machine.toml"),
+    "mutants": Kept("make mutants", ("rtl", "khhw/build", "khhw/mutants", "testbenches")),
     "report-seeds": Kept("python -m tests.report.seeds", (*_MACHINE, "khhw/report", "tests/report/seeds")),
     "sweep-8x8x8": Kept(
         "khhw sweep docs/results/sweep-8x8x8.toml -o out/sweep-8x8x8 && "

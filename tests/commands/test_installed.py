@@ -125,7 +125,8 @@ def test_their_testbench_runs(installation, project, tmp_path):
                cwd=tmp_path, XDG_CACHE_HOME=str(cache))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "passed  test_history_is_visible" in done.stdout
-    assert {folder.name for folder in (cache / "khhw").iterdir()} == {"runs", "sim", "verilog"}
+    assert {folder.name for folder in (cache / "khhw").iterdir()} == {
+        "runs", "sim", "times", "verilog"}
     assert (contents(installation), contents(project)) == before
 
 

@@ -232,12 +232,16 @@ def table(outcomes: Sequence[Outcome], left: int = 0) -> str:
     killed = sum(bool(outcome.killer) for outcome in outcomes)
     untried = f" {left} more have not been tried since the sources they reach were changed." if left else ""
     rows = "\n".join(f"| {outcome.mutant} | `{outcome.module}` | `{outcome.expected}` | "
-                     f"{outcome.killer.replace('|', '/') or '**survives**'} |" for outcome in outcomes)
+                     f"{outcome.killer.replace('|', '/') or _survivor(outcome)} |" for outcome in outcomes)
     return (f"# Mutants\n\nEach line is one fault put into the RTL, and the first testbench or test that failed with "
             f"it.\nProofs are not counted here: `make prove` shows that the property in the third column fails too.\n\n"
             f"`make mutants`: {killed} of {len(outcomes)} are seen by tests, in "
             f"{sum(outcome.seconds for outcome in outcomes) / 60:.0f} minutes of one core each.{untried}\n\n"
             f"| Fault | Module | Made for | Seen by |\n|---|---|---|---|\n{rows}\n")
+
+
+def _survivor(outcome: Outcome) -> str:
+    return "**survives**" if outcome.stage == "suite" else "no testbench; not yet tried against `make test`"
 
 
 def write(benches: Sequence[Testbench]) -> None:

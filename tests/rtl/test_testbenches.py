@@ -52,7 +52,10 @@ RUNS = [
 
 
 @pytest.mark.parametrize(("bench", "values", "simulator"), RUNS)
-def test_testbench(bench, values, simulator, record_property):
+def test_testbench(bench, values, simulator, record_property, monkeypatch):
+    if simulator == "icarus":
+        # It interprets: the longest testbench takes minutes where nothing else runs.
+        monkeypatch.setenv("KHHW_TIME_LIMIT", "1800")
     options = environment_options(simulator=simulator, strict=True)
     record_property("seed", options.seed)
     result = run_testbench(bench, values, options)
