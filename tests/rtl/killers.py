@@ -2,9 +2,9 @@
 
 All mutants of testbenches and of proofs are tried. First every testbench whose design under test imports the faulty
 module, the smallest design first, up to the first that fails; with ``--suite`` what survives them all is put into a
-copy of the checkout, whose tests run as ``make test`` does. What was found is kept in the build folder, by mutant and
-by the text of its module and of the testbenches: a run that was stopped goes on where it was. With ``--write`` it goes
-to docs/results/mutants.json and mutants.md as well, from where another machine goes on.
+copy of the checkout, whose tests run as ``make test`` does. What was found is kept in the build folder, and holds as
+long as the testbench that saw a fault and what it tests stay the same: a run that was stopped goes on where it was.
+With ``--write`` it goes to docs/results/mutants.json and mutants.md as well, from where another machine goes on.
 """
 
 import argparse
@@ -57,7 +57,8 @@ class Outcome:
     seconds : float
         Of wall.
     key : str
-        Digest of the fault and of all sources and testbenches it can reach: what this was found for.
+        Digest of the fault, and of the testbench that saw it with what that tests; of all that the fault can reach if
+        none did: what this was found for.
     """
 
     mutant: str
@@ -172,43 +173,57 @@ def part_of(mutants: Sequence[Mutant], part: str) -> list[Mutant]:
     return list(mutants[int(number) - 1::int(parts)])
 
 
-def _kept() -> Path:
-    return build_root() / "mutants"
+def _kept(mutant: Mutant) -> Path:
+    """Where this machine keeps what became of a mutant."""
+    return build_root() / "mutants" / f"{digest([mutant.module, mutant.old, mutant.new])}.json"
 
 
 def _key(mutant: Mutant, benches: Sequence[Testbench]) -> str:
-    reached = benches_of(mutant, benches)
-    sources = {module for bench in reached for module in imported_by(bench.dut.partition(":")[0])}
+    """Digest of the fault, of what these testbenches test, and of the testbenches."""
+    sources = {module for bench in benches for module in imported_by(bench.dut.partition(":")[0])}
     return digest([mutant.module, mutant.old, mutant.new,
                    sorted(file_digest(file) for name in sources if (file := _file(name))),
-                   [file_digest(bench.file) for bench in reached]])
+                   [file_digest(bench.file) for bench in benches]])
+
+
+def _judges(killer: str, reached: Sequence[Testbench]) -> Sequence[Testbench]:
+    """Testbenches an outcome depends on: the one that saw the fault, or all that it reaches."""
+    named = killer.partition(":")[0]
+    one = [bench for bench in reached
+           if named in (bench.block, *(f"{bench.block}-{variant_id(values)}" for values in bench.parameters))]
+    return one or reached
 
 
 @functools.cache
-def _committed() -> dict[str, Outcome]:
-    """What earlier runs wrote, by key."""
+def _committed() -> dict[tuple[str, str, str], Outcome]:
+    """What earlier runs wrote, by module, fault, and what it was made for."""
     found = json.loads(RESULTS.read_text())["results"]["outcomes"] if RESULTS.is_file() else []
-    return {each["key"]: Outcome(**each) for each in found}
+    return {(each["module"], each["mutant"], each["expected"]): Outcome(**each) for each in found}
 
 
-def _outcome(mutant: Mutant, benches: Sequence[Testbench]) -> tuple[Path, Outcome | None]:
-    """Where the outcome of a mutant is kept, and it, if it was found for these sources."""
-    key = _key(mutant, benches)
-    file = _kept() / f"{key}.json"
-    return file, Outcome(**json.loads(file.read_text())) if file.is_file() else _committed().get(key)
+def _outcome(mutant: Mutant, benches: Sequence[Testbench]) -> Outcome | None:
+    """What became of a mutant, if it was found for these sources."""
+    file, reached = _kept(mutant), benches_of(mutant, benches)
+    here = Outcome(**json.loads(file.read_text())) if file.is_file() else None
+    for found in (here, _committed().get((mutant.module, mutant.what, mutant.breaks))):
+        if found and found.key == _key(mutant, _judges(found.killer, reached)):
+            return found
+    return None
 
 
 def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None) -> Outcome:
     """What becomes of a mutant, tried now unless that is known."""
-    file, known = _outcome(mutant, benches)
+    known, reached = _outcome(mutant, benches), benches_of(mutant, benches)
     if known and _is_final(known, suite_minutes):
         return known
     started = time.monotonic()
-    stage, killer = "benches", known.killer if known else killer_among(mutant, benches_of(mutant, benches))
+    stage, killer = "benches", known.killer if known else killer_among(mutant, reached)
     if not killer and suite_minutes is not None:
         stage, killer = "suite", killer_in_suite(mutant, suite_minutes)
     spent = time.monotonic() - started + (known.seconds if known else 0)
-    found = Outcome(mutant.what, mutant.module, mutant.breaks, stage, killer, round(spent, 1), file.stem)
+    key = _key(mutant, _judges(killer, reached))
+    found = Outcome(mutant.what, mutant.module, mutant.breaks, stage, killer, round(spent, 1), key)
+    file = _kept(mutant)
     with lock(file):
         write_atomically(file, json.dumps(asdict(found)) + "\n")
     return found
@@ -221,7 +236,7 @@ def _is_final(known: Outcome, suite_minutes: float | None) -> bool:
 
 def in_time(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None, end: float) -> Outcome | None:
     """What becomes of a mutant; None if it would begin after `end`, of the monotonic clock."""
-    known = _outcome(mutant, benches)[1]
+    known = _outcome(mutant, benches)
     if time.monotonic() > end and not (known and _is_final(known, suite_minutes)):
         return None
     return tried(mutant, benches, suite_minutes)
@@ -246,7 +261,7 @@ def _survivor(outcome: Outcome) -> str:
 
 def write(benches: Sequence[Testbench]) -> None:
     """Write what is known of all mutants."""
-    known = [found for mutant in all_mutants() if (found := _outcome(mutant, benches)[1])]
+    known = [found for mutant in all_mutants() if (found := _outcome(mutant, benches))]
     left = len(all_mutants()) - len(known)
     found = {"left": left, "outcomes": [asdict(each) for each in known]}
     RESULTS.write_text(json.dumps(report(found, also=["testbenches"]), indent=1) + "\n")

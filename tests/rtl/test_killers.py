@@ -54,11 +54,26 @@ def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path):
     assert in_time(mutant("rtl.guard.gate"), BENCHES, 1.0, 0.0) is None
     # What was committed counts on another machine.
     found = tried(mutant(), BENCHES, None)
-    monkeypatch.setattr(killers, "_committed", lambda: {found.key: found})
+    monkeypatch.setattr(killers, "_committed", lambda: {(found.module, found.mutant, found.expected): found})
     monkeypatch.setenv("KHHW_BUILD", str(tmp_path / "another"))
     assert tried(mutant(), BENCHES, None) == found
     # With another text of the bench it is tried again.
     monkeypatch.setattr(killers, "file_digest", lambda _: "changed")
+    assert tried(mutant(), BENCHES, None).killer == ""
+
+
+def test_what_saw_a_fault_counts_until_that_testbench_changes(monkeypatch, tmp_path):
+    monkeypatch.setenv("KHHW_BUILD", str(tmp_path))
+    (judge,) = [bench for bench in BENCHES if bench.block == "guard_account"]
+    saw = "guard_account-default: a_case"
+    monkeypatch.setattr(killers, "file_digest", str)
+    monkeypatch.setattr(killers, "killer_among", lambda *_: saw)
+    before = tried(mutant(), BENCHES, None)
+    other = next(bench.file for bench in BENCHES if bench.block == "guard_registers")
+    monkeypatch.setattr(killers, "killer_among", lambda *_: "")
+    monkeypatch.setattr(killers, "file_digest", lambda each: "changed" if each == other else str(each))
+    assert tried(mutant(), BENCHES, None) == before
+    monkeypatch.setattr(killers, "file_digest", lambda each: "changed" if each == judge.file else str(each))
     assert tried(mutant(), BENCHES, None).killer == ""
 
 
