@@ -1,7 +1,8 @@
 """What comes from outside the simulation, from threads that know no cycles, for tasks that know nothing else."""
 
+from collections import deque
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
+from threading import Event
 
 from khhw.host.scheduler import Scheduler
 
@@ -27,8 +28,9 @@ class Inbox:
     def __init__(self) -> None:
         self.waited_seconds = 0.0
         self.skipped_cycles = 0
-        self._posts: SimpleQueue[_Post] = SimpleQueue()
-        self._taken: list[_Post] = []
+        # Not a queue.SimpleQueue: its get() waits for ever if a signal is handled across the end of the timeout.
+        self._posts: deque[_Post] = deque()
+        self._posted = Event()
 
     def post(self, rank: int, action: Callable[[], None], name: str = "the outside") -> None:
         """Ask for `action` in one of the next cycles, in the turn of `rank`; for any thread.
@@ -42,26 +44,21 @@ class Inbox:
         name : str
             For messages.
         """
-        self._posts.put((rank, action, name))
+        self._posts.append((rank, action, name))
+        self._posted.set()
 
     @property
     def waiting(self) -> bool:
         """Whether there is something to deliver."""
-        return bool(self._taken) or not self._posts.empty()
+        return bool(self._posts)
 
     def wait(self, seconds: float) -> bool:
         """Block until there is something to deliver, `seconds` at most; returns whether there is."""
-        if not self.waiting:
-            try:
-                self._taken.append(self._posts.get(timeout=max(0.0, seconds)))
-            except Empty:
-                return False
-        return True
+        # Cleared before the look, as who posts sets it afterwards.
+        self._posted.clear()
+        return self.waiting or (self._posted.wait(max(0.0, seconds)) and self.waiting)
 
     def deliver(self, scheduler: Scheduler, cycle: int) -> None:
         """Make everything that was posted an event of `cycle`, in the order it was posted."""
-        posts, self._taken = self._taken, []
-        while not self._posts.empty():
-            posts.append(self._posts.get())
-        for rank, action, name in posts:
-            scheduler.at(cycle, rank, action, name)
+        while self._posts:
+            scheduler.at(cycle, *self._posts.popleft())

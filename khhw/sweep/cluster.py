@@ -61,7 +61,7 @@ class Cluster:
     """
 
     client: "Client"
-    _events: "queue.SimpleQueue[Done | Lost]" = field(default_factory=queue.SimpleQueue)
+    _events: "queue.Queue[Done | Lost]" = field(default_factory=queue.Queue)
     _futures: "dict[str, Future[Any]]" = field(default_factory=dict)
 
     def __post_init__(self) -> None:
