@@ -84,9 +84,9 @@ def test_what_saw_a_fault_counts_until_that_testbench_or_what_it_tests_changes(m
     monkeypatch.setattr(killers, "killer_among", lambda *_: saw)
     before = tried(mutant(), BENCHES, None)
     monkeypatch.setattr(killers, "killer_among", lambda *_: "")
-    monkeypatch.setattr(killers, "_verilog", lambda block: (block, "changed" * (block == "guard_registers")))
+    monkeypatch.setattr(killers, "_verilog", lambda block: (block + "!" * (block == "guard_registers"),))
     assert tried(mutant(), BENCHES, None) == before
-    monkeypatch.setattr(killers, "_verilog", lambda block: (block, "changed" * (block == judge.block)))
+    monkeypatch.setattr(killers, "_verilog", lambda block: (block + "!" * (block == judge.block),))
     assert tried(mutant(), BENCHES, None).killer == ""
 
 
