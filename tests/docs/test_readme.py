@@ -30,7 +30,8 @@ def test_ranges_are_those_of_the_page_of_times() -> None:
     rows = re.findall(r"^\| `make test`, (.+?) \| (.+?) \|", (ROOT / "docs" / "times.md").read_text(encoding="utf-8"),
                       re.MULTILINE)
     taken = {state: [minutes(time) for kind, time in rows if kind == state] for state, _ in rows}
-    clean, built = ((round(min(taken[state])), round(max(taken[state]))) for state in ("clean clone", "everything built"))
+    states = ("clean clone", "everything built")
+    clean, built = ((round(min(taken[state])), round(max(taken[state]))) for state in states)
     assert (f"`make test` takes {clean[0]} to {clean[1]} minutes in a clean clone and {built[0]} to {built[1]} once "
             "everything is built") in said(README)
 
