@@ -149,7 +149,8 @@ class Bench:
             for ring in range(rings):
                 await self.set(f"{kind}_BASE", address, ring)
                 is_remote = kind == "INJECTION" and ring == remote
-                await self.set(f"{kind}_SIZE", RING_BYTES | is_remote, ring)
+                size = REGISTERS["INJECTION_SIZE"].pack(chunks=RING_BYTES // CHUNK_BYTES, remote=is_remote)
+                await self.set(f"{kind}_SIZE", size, ring)
                 address += RING_BYTES
 
     async def _watch(self) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from rtl.formats import Header, PutHeader, unpack
-from rtl.registers import Fault
+from rtl.registers import REGISTERS, Fault
 from testbenches.kit.coverage import Covergroup
 from testbenches.kit.stream import Packet
 
@@ -69,8 +69,8 @@ def _received(lane: int, packet: Packet) -> None:
 
 def register_read(name: str, value: int) -> None:
     """Software has read a register: what it tells of faults and drops."""
-    if name == "LAST_FAULT" and value >> 8:
-        _DESCRIPTORS.sample(fault=Fault(value >> 8).name)
+    if name == "LAST_FAULT" and (fault := REGISTERS[name].unpack(value)["fault"]):
+        _DESCRIPTORS.sample(fault=Fault(fault).name)
     if name in _RECEIVED.hits["drop"] and value:
         _RECEIVED.sample(drop=name)
 
