@@ -212,6 +212,7 @@ class RingFile(wiring.Component):
         unaligned = Signal()
         m.d.comb += [words.eq(asked.chunks), unaligned.eq(asked.reserved.any())]
 
+        # Which ring is meant, and by which of its four registers.
         named = [Signal(len(rings), name=f"on_{name.lower()}") for name in ("BASE", "SIZE", "HEAD", "TAIL")]
         on_base, on_size, on_head, on_tail = named
         for group, indices in self._groups.items():
@@ -228,6 +229,7 @@ class RingFile(wiring.Component):
             injection.eq(on_ring[:self._parameters.injection_rings].any()),
         ]
 
+        # What must not be written: beyond the memory, beyond the ring, or what hardware moves.
         refused = Signal()
         with m.If(host.write):
             with m.If(on_base.any()):
@@ -260,6 +262,7 @@ class RingFile(wiring.Component):
 
     def _serve_clients(self, m: Module, rings: list[Ring]) -> None:
         clients = self.clients
+        # Choose a client whose ring no other one has, in the order in which they asked.
         locked = Signal(len(rings))
         m.submodules.arbiter = arbiter = RoundRobin(len(clients), holds=True)
         which = Signal(len(rings))
@@ -273,6 +276,7 @@ class RingFile(wiring.Component):
             Cat(which, chunks).eq(select(arbiter.grants, [Cat(client.which, client.chunks) for client in clients])),
         ]
 
+        # Room in its ring.
         fields = ("base", "size", "head", "fill")
         base, size, head, fill = (Signal.like(rings[0].size, name=name) for name in fields)
         for signal, name in zip((base, size, head, fill), fields, strict=True):
@@ -300,6 +304,7 @@ class RingFile(wiring.Component):
                 client.following.eq(Mux(following >= size, following - size, following)),
             ]
 
+        # What clients have finished moves the pointers, whoever is being served.
         unlock = reduce(or_, (client.unlock for client in clients))
         reserve = reduce(or_, (Mux(client.reserve, client.unlock, 0) for client in clients))
         publish = reduce(or_, (client.publish for client in clients))
