@@ -15,7 +15,7 @@ from cocotb.triggers import RisingEdge, Timer
 from rtl.formats import Flit, Header, Straps, pack, unpack
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern, joined
-from rtl.torus.coordinates import node_id
+from rtl.torus.coordinates import node_id, rank_of
 from testbenches.kit.registerbus import BusAnswer, RegisterInitiator, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource
 from testbenches.traffic_model import Coordinate
@@ -82,7 +82,7 @@ class Bench:
         """Reset at a coordinate of a torus, and wait until everything is cleared and seeded."""
         self.coordinate, self.id = coordinate, node_id(sizes, coordinate)
         x, y, z = coordinate
-        rank = x + sizes[0] * (y + sizes[1] * z)
+        rank = rank_of(coordinate, sizes)
         dut = self.dut
         dut.straps.value = pack(Straps, x=x, y=y, z=z, size_x=sizes[0], size_y=sizes[1], size_z=sizes[2], rank=rank)
         dut.node_id.value = self.id

@@ -290,10 +290,6 @@ def test_differences_are_counted_row_by_row():
     assert [row["compared"] for row in rows] == [None, None, 3, 3, 3, 3]
 
 
-def test_hops_are_the_shortest_way():
-    assert [bench.hops(rank, (4, 4, 4)) for rank in (0, 1, 2, 3, 5, 42, 63)] == [0, 1, 2, 1, 2, 6, 3]
-
-
 @pytest.mark.parametrize("options", [["--lanes", "7"], ["--sizes", "7"], ["--sizes", "100"], ["--cycles", "0"]])
 def test_wrong_requests_are_refused_before_anything_is_built(options, capsys):
     assert main(["bench", "guard", *options]) == 2

@@ -1,4 +1,4 @@
-"""Long `elaborate` methods, and parts of them, say their stages in short comments: a reader finds the one of interest."""
+"""Long `elaborate` methods, and their parts, say their stages in short comments: a reader finds the one of interest."""
 
 import ast
 import tokenize
