@@ -288,7 +288,7 @@ class Bench:
     async def settle(self) -> None:
         """Wait until everything queued went in and nothing is inside."""
         for source in (*self.from_ni, *self.from_router):
-            await source.drain()
+            await source.settle()
         quiet = 0
         while quiet < 3:
             await RisingEdge(self.dut.clk)

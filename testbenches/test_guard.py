@@ -192,7 +192,7 @@ async def full_rate(dut):
     await RisingEdge(dut.to_router__0__valid)
     assert bench.time - start == 1
     for source in (*bench.from_ni, *bench.from_router):
-        await source.drain()
+        await source.settle()
     assert bench.time - start <= 50 * 4 + 2
     await bench.settle()
     assert all(len(sink.packets) == 33 for sink in (*bench.to_router, *bench.to_ni))

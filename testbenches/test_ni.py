@@ -89,7 +89,7 @@ async def rings_can_be_as_large_as_the_memory(dut):
     for index in range(words // 8 + 4):
         bench.eject[0].send(fifo_packet(index.to_bytes(240, "big")))
         if index % 8 == 0:
-            await bench.eject[0].drain()
+            await bench.eject[0].settle()
             await bench.settle()
             await bench.set("RECEPTION_HEAD", await bench.get("RECEPTION_TAIL"))
     await bench.settle()

@@ -138,7 +138,7 @@ async def a_full_ring_drops(dut, pauses):
     packets = [fifo_packet(bytes([n]) * 112) for n in range(9)]
     for packet in packets:
         bench.eject[0].send(packet)
-        await bench.eject[0].drain()
+        await bench.eject[0].settle()
     await bench.settle()
     assert await bench.get("RECEPTION_TAIL", 0) == 7 * 128
     assert await bench.get("RING_DROPS") == 2

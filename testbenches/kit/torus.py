@@ -119,7 +119,7 @@ class Torus:
         self._edge = RisingEdge(dut.clk)
         self._lanes = [_Lane() for _ in range(self.nodes * lanes)]
         self._order: dict[tuple[int, int, int], deque[int]] = {}
-        self._quiet_since = 0
+        self._idle_since = 0
         self._words = [bytes(9)] * len(self._lanes)
         self._offered = 0
         self._ready = 0
@@ -156,9 +156,9 @@ class Torus:
         self._order.setdefault((source, destination, vc), deque()).append(serial)
 
     @property
-    def quiet(self) -> int:
+    def idle_cycles(self) -> int:
         """Cycles since anything moved in or out."""
-        return self.cycle - self._quiet_since
+        return self.cycle - self._idle_since
 
     def backlog(self, source: int) -> int:
         """Packets queued and not begun at a rank."""
@@ -179,14 +179,14 @@ class Torus:
         if ejected:
             self._receive(ejected, int(self._eject_payload.value))
         if moved or ejected or not self.under_way:
-            self._quiet_since = self.cycle
-        if self.quiet > PATIENCE:
+            self._idle_since = self.cycle
+        if self.idle_cycles > PATIENCE:
             stuck = [sent for sent in self.under_way.values() if sent.cycle is not None]
-            raise LockedError(f"nothing has moved since cycle {self._quiet_since}; {len(stuck)} packets are stuck\n"
+            raise LockedError(f"nothing has moved since cycle {self._idle_since}; {len(stuck)} packets are stuck\n"
                               + "\n".join(map(str, stuck)))
         self._drive(moved)
 
-    async def drain(self) -> None:
+    async def settle(self) -> None:
         """Run until every packet has arrived."""
         while self.under_way:
             await self.step()
