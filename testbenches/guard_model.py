@@ -95,7 +95,7 @@ class GuardModel:
             return Reason.ROW, sent
         stamped = replace(Header, sent.words[0], crc=0, epoch=self.epoch, hint=hints.hint, deposit=deposit,
                           source=self.id)
-        stamped |= header_crc(stamped) << Header["crc"].offset
+        stamped = replace(Header, stamped, crc=header_crc(stamped))
         return Reason.NONE, Packet((stamped, *sent.words[1:]), sent.bad)
 
     def ingress(self, arrived: Packet) -> tuple[Reason, Packet]:

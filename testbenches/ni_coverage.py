@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rtl.formats import Header, PutHeader, unpack
+from rtl.formats import Header, PutHeader, ring_of, unpack
 from rtl.registers import REGISTERS, Fault
 from testbenches.kit.coverage import Covergroup
 from testbenches.kit.stream import Packet
@@ -63,7 +63,7 @@ def _received(lane: int, packet: Packet) -> None:
     header = unpack(Header, packet.words[0])
     kind = _kind(*packet.words[:2])
     _RECEIVED.sample(lane=lane, kind=kind, tail="bad" if packet.bad else "good")
-    if kind == "fifo" and (ring := 2 * header["pid0"] + header["pid1"]) in _RECEPTION_RINGS:
+    if kind == "fifo" and (ring := ring_of(header)) in _RECEPTION_RINGS:
         _RECEIVED.sample(ring=ring)
 
 

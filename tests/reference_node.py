@@ -20,6 +20,7 @@ from rtl.formats import (
     VirtualChannel,
     Writer,
     pack,
+    ring_of,
     unpack,
 )
 from rtl.registers import MAGIC, REGISTERS, VERSION, Access, Fault, Irq, registers_of
@@ -279,7 +280,7 @@ class ReferenceNode:
         self.counts["DELIVERED", header["epoch"]] += 1
         put = unpack(PutHeader, int.from_bytes(data[8:16], "big"))
         if not header["dma"]:
-            if not self.store("RECEPTION", header["pid0"] << 1 | header["pid1"], data):
+            if not self.store("RECEPTION", ring_of(header), data):
                 self.counts["RING_DROPS"] += 1
         elif put["remote_get"]:
             self.remote_get(header, put["ring"], data[16:16 + facts["valid"]])

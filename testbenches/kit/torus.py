@@ -8,11 +8,12 @@ from typing import Any
 
 from cocotb.triggers import RisingEdge
 
+from rtl.codec import Codec
 from rtl.formats import CHUNK_FLITS, Flit, Header, VirtualChannel, pack, unpack
 from rtl.torus.arbiter import LONGEST_YIELD
 from rtl.torus.coordinates import Coordinate, coordinate_of, node_id
 from rtl.torus.header import seal
-from rtl.torus.hints import normalise
+from rtl.torus.hints import hint_bit, normalise
 from testbenches.kit.stream import Packet
 
 __all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "torus_packet"]
@@ -20,8 +21,8 @@ __all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "torus_pac
 PATIENCE = 2 * LONGEST_YIELD
 """Cycles without any movement after which a torus counts as locked: longer than any packet waits for a turn."""
 
-FIRST, LAST, BAD = 1 << 66, 1 << 65, 1 << 64
-assert (Flit["first"].offset, Flit["last"].offset, Flit["bad"].offset) == (66, 65, 64)
+# By masks: a torus moves more flits in a cycle than could be unpacked.
+FIRST, LAST, BAD, DATA = (Codec.of(Flit).mask(name) for name in ("first", "last", "bad", "data"))
 
 
 def torus_packet(
@@ -48,10 +49,11 @@ def torus_packet(
 
 def clear_hints(packet: Packet, *dimensions: int) -> Packet:
     """The packet after it has arrived in these dimensions (all without any): hints clear, CRC right."""
-    header = packet.words[0]
+    fields = unpack(Header, packet.words[0])
     for dimension in dimensions or (0, 1, 2):
-        header &= ~(0b11 << Header["hint"].offset + 4 - 2 * dimension)
-    return Packet((seal(header), *packet.words[1:]), packet.bad, packet.channel)
+        for direction in (2 * dimension, 2 * dimension + 1):
+            fields["hint"] &= ~(1 << hint_bit(direction))
+    return Packet((seal(pack(Header, **fields)), *packet.words[1:]), packet.bad, packet.channel)
 
 
 class LockedError(AssertionError):
@@ -197,7 +199,7 @@ class Torus:
             flit = int.from_bytes(flits[9 * number:9 * number + 9], "little")
             words = self._lanes[number].words
             assert bool(flit & FIRST) == (not words), f"a packet began or went on where it should not on lane {number}"
-            words.append(flit & BAD - 1)
+            words.append(flit & DATA)
             self.flits += 1
             if flit & LAST:
                 self._finish(number // self.lanes, Packet(tuple(words), bool(flit & BAD)))

@@ -28,7 +28,7 @@ LANES = range(PARAMETERS.lanes)
 
 def flits(head, rng):
     """A packet of the length its header says."""
-    words = [head, *(rng.getrandbits(64) for _ in range(4 * (head >> Header["size"].offset & 7) + 3))]
+    words = [head, *(rng.getrandbits(64) for _ in range(4 * (unpack(Header, head)["size"]) + 3))]
     return [pack(Flit, first=i == 0, last=i == len(words) - 1, data=word) for i, word in enumerate(words)]
 
 
