@@ -2,7 +2,8 @@
 
 from cocotb.handle import HierarchyObject
 
-from khhw.host.ports import Access, Host, Packet, ranks_in
+from khhw.host.ports import Access, Host, ranks_in
+from khhw.host.root_port import Packet
 from khhw.sim.signals import Vector
 from rtl.formats import Flit, pack, unpack
 from rtl.signatures import HOST_ADDRESS_BITS, TreeFlit
