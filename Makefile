@@ -14,7 +14,7 @@ help:
 	@echo "make durations  record in tests/durations.json how long each test takes here; nothing else should run"
 	@echo "make lint    ruff, mypy --strict, import rules"
 	@echo "make prove   proofs of the permission guards"
-	@echo "make attack  ten million packets of hostile software against the domains, and planted bugs to be found"
+	@echo "make attack  ten million packets of hostile software against the domains, and mutants to be found"
 	@echo "make mutants  faults in the RTL, each of which a test must see; goes on where it was stopped"
 	@echo "make equality  a saturated 3x3x3 on cocotb and on the native engine: every link and interrupt, by cycle"
 	@echo "make docs    reference pages from the sources, and all pages as HTML in out/docs"

@@ -4,25 +4,29 @@
     python -m benchmarks.same_machine docs/results/talk.json out/talk/results.json
 
 Compared is all that results hold, the signature of every node among it: results of another schema are read as this
-version reads them. Not compared are wall times, version and provenance, and how the run was asked for. The first
-differences are listed with their places; the exit code is 1 if there are any. ``--keep`` makes the second file the
-kept one: for a change that means to change what the machine does.
+version reads them. Not compared are wall times, version and provenance, and how the run was asked for. Few differences
+are listed with their places; many are counted by kind of place, each kind with its first one, and ``--all`` lists them
+all. The exit code is 1 if there are any. ``--keep`` makes the second file the kept one: for a change that means to
+change what the machine does. ``docs/same-machine.md`` says which changes have.
 """
 
 import argparse
+import re
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from khhw.machine.results import Results
 
-__all__ = ["EXCEPTIONS", "differences", "main"]
+__all__ = ["EXCEPTIONS", "differences", "kinds", "main", "values"]
 
 EXCEPTIONS = ("version", "provenance", "wall_seconds", "command")
 """Keys of results, at any depth, that do not say what the machine did."""
-_SHOWN = 20
+_LISTED = 20
+_WIDTH = 160
+"""Characters of a kind's first difference that are shown."""
 
 
 def differences(before: Any, after: Any, place: str = "results") -> Iterator[str]:
@@ -44,6 +48,23 @@ def differences(before: Any, after: Any, place: str = "results") -> Iterator[str
         yield f"{place}: {before!r}, and {after!r}"
 
 
+def kinds(found: Iterable[str]) -> list[str]:
+    """A line for each kind of place, that is for places that differ in indices only: how many, and the first."""
+    grouped: dict[str, list[str]] = {}
+    for each in found:
+        place, _, what = each.partition(": ")
+        grouped.setdefault(re.sub(r"\[\d+\]", "[]", place), []).append(what)
+    return [f"{len(each):5} {place}: {each[0] if len(each[0]) <= _WIDTH else f'{each[0][:_WIDTH]} ...'}"
+            for place, each in grouped.items()]
+
+
+def values(of: Any) -> int:
+    """How many values a value of JSON holds that are neither list nor object, without the exceptions."""
+    if isinstance(of, dict):
+        return sum(values(value) for key, value in of.items() if key not in EXCEPTIONS)
+    return sum(map(values, of)) if isinstance(of, list) else 1
+
+
 def _read(path: Path) -> Any:
     return Results.read(path).model_dump(mode="json")
 
@@ -53,11 +74,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("before", type=Path, help="results.json of one run")
     parser.add_argument("after", type=Path, help="results.json of the other")
+    parser.add_argument("--all", action="store_true", help="list every difference, however many there are")
     parser.add_argument("--keep", action="store_true", help="copy the second over the first, after comparing")
     asked = parser.parse_args(arguments)
-    found = list(differences(_read(asked.before), _read(asked.after)))
-    print(*found[:_SHOWN], sep="\n", end="\n" if found else "")
-    print(f"{len(found)} differences; not compared: {', '.join(EXCEPTIONS)}")
+    before = _read(asked.before)
+    found = list(differences(before, _read(asked.after)))
+    lines = found if asked.all or len(found) <= _LISTED else kinds(found)
+    print(*lines, sep="\n", end="\n" if lines else "")
+    print(f"{len(found)} differences in {values(before):,} values; not compared: {', '.join(EXCEPTIONS)}")
     if asked.keep:
         shutil.copyfile(asked.after, asked.before)
     return 1 if found else 0

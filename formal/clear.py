@@ -5,6 +5,7 @@ from amaranth.lib.wiring import In, connect, flipped
 
 from formal.harness import PARAMETERS, Harness
 from rtl.guard.guard import Guard
+from rtl.register_bits import register_view
 from rtl.registers import REGISTERS
 from rtl.signatures import guard_signature
 
@@ -52,7 +53,7 @@ class ClearHarness(Harness):
         just = Signal()
         unread = Signal()
         m.d.comb += clears.eq(owner.valid & owner.write & owner.done & ~owner.error
-                              & (owner.address == REGISTERS["HOLD"].address) & owner.data[1])
+                              & (owner.address == REGISTERS["HOLD"].address) & register_view("HOLD", owner.data).clear)
         m.d.sync += [just.eq(clears), cleared.eq(clears | (cleared & hold))]
         with m.If(clears):
             m.d.sync += unread.eq(1)

@@ -93,6 +93,7 @@ class EgressHarness(Harness):
         accept, first = i.valid & i.ready, i.payload.first
         permitted, stamped = self._rules(m, straps, header, inside, row)
 
+        # Packets are whole as long as nothing is wrong.
         opened = Signal()
         left = Signal(5)
         wrong = Signal()
@@ -105,6 +106,7 @@ class EgressHarness(Harness):
         ]
         m.d.sync += seen_wrong.eq(seen_wrong | wrong)
 
+        # What must come out a cycle after it went in.
         pending = Signal()
         passes = Signal()
         expected = Signal(Flit)
@@ -121,6 +123,7 @@ class EgressHarness(Harness):
         with m.Elif(dut.o.ready):
             m.d.sync += pending.eq(0)
 
+        # It does, with its checksum.
         sealed = Signal(Flit)
         m.d.comb += sealed.eq(expected)
         with m.If(expected.first):

@@ -60,6 +60,7 @@ class HostPortHarness(Harness):
         said = Cat(getattr(self.host, field) for field in payload)
         refusal = Const(SLVERR, len(said))
 
+        # An answer that is not taken stays, but for a hold.
         waited, before = Signal(name=f"{name}_waited"), Signal(len(said), name=f"{name}_before")
         m.d.sync += [waited.eq(valid & ~ready), before.eq(said)]
         ended = self._held & ~hold

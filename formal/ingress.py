@@ -99,6 +99,7 @@ class IngressHarness(Harness):
         """A second guard, without a pipeline, that says what must come out."""
         gate, i = dut.gate, self.i
         accept, first = i.valid & i.ready, i.payload.first
+        # Packets are whole as long as nothing is wrong.
         opened = Signal()
         wrong = Signal()
         seen_wrong = Signal()
@@ -109,6 +110,7 @@ class IngressHarness(Harness):
         ]
         m.d.sync += seen_wrong.eq(seen_wrong | wrong)
 
+        # What must come out a cycle after it went in.
         pending = Signal()
         expected = Signal(Flit)
         turned = Signal()
@@ -128,6 +130,7 @@ class IngressHarness(Harness):
         with m.Elif(dut.o.ready):
             m.d.sync += pending.eq(0)
 
+        # It does: as it was, or turned into an answer to the requester.
         held, came = data.View(Header, dut.o.payload.data), data.View(Header, expected.data)
         same = dut.o.payload.as_value() == expected.as_value()
         kept = [held[name] == came[name] for name, _ in Header if name not in _TURNED]

@@ -136,8 +136,8 @@ class StampHarness(Harness):
         protocol = Signal(16)
         found = Signal(16)
         index = Signal(2)
-        place = LinkHeader["protocol"].offset
-        now = self.flit.data[place:place + 16]
+        offset = LinkHeader["protocol"].offset
+        now = self.flit.data[offset:offset + 16]
         with m.If(self.valid):
             with m.If(self.flit.first):
                 m.d.sync += [header.eq(self.flit.data), index.eq(1)]

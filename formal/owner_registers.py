@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, connect, flipped
 from formal.harness import Harness, any_of
 from rtl.guard.control import GuardControl
 from rtl.parameters import Parameters
+from rtl.register_bits import register_view
 from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access, registers_of
 from rtl.signatures import RegisterBus
 
@@ -72,7 +73,8 @@ class OwnerRegisters(Harness):
         legal = any_of(owner.address == address for register, _, address in registers_of(SCALED)
                      if GUARD_PAGE <= address < GUARD_END and register.owner in (Access.RW, Access.WO, Access.W1C))
         early = (owner.address == REGISTERS["COMMIT"].address) & ~self.drained
-        bare = (owner.address == REGISTERS["HOLD"].address) & (owner.data[:2] == 0b10)
+        asked = register_view("HOLD", owner.data)
+        bare = (owner.address == REGISTERS["HOLD"].address) & (Cat(asked.hold, asked.clear) == 0b10)
         self.claim(m, "owner-registers", ~(owner.valid & owner.write & owner.done) | (
             owner.error == (~legal | early | bare)))
 
@@ -85,14 +87,15 @@ class OwnerRegisters(Harness):
                 self.claim(m, "owner-registers", ~self._wrote(name, index) | (
                     (policy.write_index == index) & (policy.write_data == owner.data)))
         for name, strobe, wanted in (("COMMIT", self.dut.commit, 1), ("LOG_CLEAR", self.dut.log_clear, 1),
-                                     ("HOLD", self.dut.clear, owner.data[1])):
+                                     ("HOLD", self.dut.clear, register_view("HOLD", owner.data).clear)):
             self.claim(m, "owner-registers", strobe == (self._wrote(name) & wanted))
 
     def _registers(self) -> Iterator[tuple[str, Value, Value, int]]:
         """Name, state, its next state and what a reset makes of it."""
         dut, value = self.dut, self.owner.data
-        yield "HOLD", dut.hold, Mux(self._wrote("HOLD"), value[0], dut.hold), 1
-        clears = self._wrote("HOLD") & value[1]
+        asked = register_view("HOLD", value)
+        yield "HOLD", dut.hold, Mux(self._wrote("HOLD"), asked.hold, dut.hold), 1
+        clears = self._wrote("HOLD") & asked.clear
         granted = [("GRANTS", 0, dut.policy.priority), ("CONSOLE_SEND_ID", 0, dut.send_id),
                    ("CONSOLE_LISTEN", 0, dut.receive_valid)]
         granted += [("CONSOLE_RECEIVE_ID", index, dut.receive_ids[index]) for index in range(SCALED.receive_ids)]

@@ -153,6 +153,7 @@ class PlacesHarness(Harness):
         """The room of the packet's ring, taken from the ring the packet names."""
         packet, head, states = self._packet, self._head, self._states
         injection, reception = PARAMETERS.injection_rings, PARAMETERS.reception_rings
+        # The ring that the packet names, as it is.
         named = {name: Signal(10, name=f"named_{name}") for name in ("base", "size", "head", "fill", "remote")}
         exists = Signal()
         pid = Cat(head.pid1, head.pid0)
@@ -167,6 +168,7 @@ class PlacesHarness(Harness):
         used = Mux(named["fill"] < named["head"], named["fill"] + named["size"], named["fill"]) - named["head"]
         m.d.comb += chunks.eq(head.size + ~head.dma)
 
+        # What was reserved of it, and how many words are written.
         reserves = dut.signal(f"{LANE}.ring__valid") & dut.signal("rings.clients__0__ready") & dut.signal(
             "rings.clients__0__accepted")
         self.claim(m, "reception-room", ~reserves | (

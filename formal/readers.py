@@ -83,6 +83,7 @@ class ReaderHarness(Harness):
         self._ages(m, dut, idle)
         self._reads(m, dut, low, high, inside)
 
+        # What is known on the way: windows are aligned, and nobody changes what was read.
         for counter in range(SCALED.counters):
             port = dut.memory("sent.injection_window").read_port()
             m.d.comb += port.addr.eq(counter)

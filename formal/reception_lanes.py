@@ -89,6 +89,7 @@ class TorusLane:
         self.counter = dut.signal(f"{lane}.count__index", width=8)
         self.publish = dut.signal(f"{lane}.ring__publish", width=None)
 
+        # Whether a packet that enters is permitted: the column once more.
         entering = data.View(Flit, dut.signal("router.eject__0__payload", width=Flit.size))
         gate = SimpleNamespace(**{name: dut.signal(f"{guard}.gate.{name}") for name in (
             "lookup", "full", "inside", "passing")})
@@ -105,6 +106,7 @@ class TorusLane:
         with m.If(gate.lookup):
             m.d.sync += self.permitted.eq(self.column)
 
+        # The packet that is being stored.
         taken = self.taken = Signal(name="torus_taken")
         m.d.comb += taken.eq(dut.signal(f"{guard}.o__valid") & dut.signal(f"{lane}.i__ready"))
         with m.If(self.finish):

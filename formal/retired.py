@@ -92,6 +92,7 @@ class LaneRetires(Harness):
         self.help(m, ~held | ((unfinished == 0) & ~places["coming"] & ~places["ending"] & ~settling
                                     & ~places["entering"]))
 
+        # Those of the time before the commit, wherever they are.
         before = {name: Signal(name=f"{name}_before") for name in ("front", "ending", "settling")}
         ends = lane.taken & flit.last
         m.d.sync += [old.eq(old | commit) for old in before.values()]

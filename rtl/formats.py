@@ -28,7 +28,7 @@ __all__ = [
     "Protocol", "asked_at",
     "TreeClass", "ControlOp", "Reason", "Straps", "Writer", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
     "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "INSIDE", "FIELDS", "layout_of",
-    "pack", "unpack",
+    "pack", "unpack", "ring_of", "pids_of",
 ]
 
 FLIT_BITS = 64
@@ -342,3 +342,14 @@ FIELDS: dict[str, dict[str, str]] = {
     },
 }
 """What every field means, by layout and field; for the reference and the headers."""
+
+
+def ring_of(header: Mapping[str, int]) -> int:
+    """The reception ring that the fields of a :data:`Header` name."""
+    return 2 * header["pid0"] + header["pid1"]
+
+
+def pids_of(ring: int) -> dict[str, int]:
+    """The fields of a :data:`Header` that name a reception ring, 0 to 3."""
+    high, low = divmod(ring, 2)
+    return {"pid0": high, "pid1": low}

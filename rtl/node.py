@@ -126,6 +126,7 @@ class Node(wiring.Component):
         m.submodules.ni = ResetInserter(guard.hold)(ni)
         m.submodules.gate = gate = HostGate()
 
+        # What every block is told: where the node is, and the time.
         for block in (guard, router, tree, endpoint, ni):
             m.d.comb += block.straps.eq(self.straps)
         for block in (guard, ni):
@@ -148,6 +149,7 @@ class Node(wiring.Component):
             guard.retired.eq(retired), guard.discards.eq(router.discards), guard.links.eq(router.links),
         ]
 
+        # Host and memory: closed while the node is in hold.
         m.submodules.memory_gate = memory_gate = MemoryGate(self.parameters)
         connect(m, ni.memory, memory_gate.ni)
         connect(m, memory_gate.memory, memory)
@@ -181,6 +183,7 @@ class Node(wiring.Component):
             guard.tree_retired.eq(ni.console_retired),
         ]
 
+        # Cables of the torus and of the tree.
         for port in ("tx", "rx"):
             for ours, theirs in zip(getattr(self, port), getattr(router, port), strict=True):
                 connect(m, flipped(ours), theirs)

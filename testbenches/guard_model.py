@@ -95,7 +95,7 @@ class GuardModel:
             return Reason.ROW, sent
         stamped = replace(Header, sent.words[0], crc=0, epoch=self.epoch, hint=hints.hint, deposit=deposit,
                           source=self.id)
-        stamped |= header_crc(stamped) << Header["crc"].offset
+        stamped = replace(Header, stamped, crc=header_crc(stamped))
         return Reason.NONE, Packet((stamped, *sent.words[1:]), sent.bad)
 
     def ingress(self, arrived: Packet) -> tuple[Reason, Packet]:
@@ -220,6 +220,10 @@ class Bench:
         assert not answer.error, f"the owner may not read {name}[{index}]"
         return answer.value
 
+    async def fields(self, name: str, index: int = 0) -> dict[str, int]:
+        """The fields of a register, by name."""
+        return REGISTERS[name].unpack(await self.get(name, index))
+
     async def counts(self, name: str) -> list[int]:
         """All elements of a register."""
         return [await self.get(name, index) for index in range(REGISTERS[name].elements(self.parameters))]
@@ -228,7 +232,7 @@ class Bench:
         """Entries of the log: source, destination, reason, time."""
         entries = []
         for index in range(await self.get("LOG_COUNT")):
-            nodes = REGISTERS["LOG_NODES"].unpack(await self.get("LOG_NODES", index))
+            nodes = await self.fields("LOG_NODES", index)
             time = joined(await self.get("LOG_TIME_LOW", index), await self.get("LOG_TIME_HIGH", index))
             entries.append((nodes["source"], nodes["destination"], await self.get("LOG_REASON", index), time))
         return entries
@@ -284,7 +288,7 @@ class Bench:
     async def settle(self) -> None:
         """Wait until everything queued went in and nothing is inside."""
         for source in (*self.from_ni, *self.from_router):
-            await source.drain()
+            await source.settle()
         quiet = 0
         while quiet < 3:
             await RisingEdge(self.dut.clk)

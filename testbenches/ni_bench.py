@@ -21,6 +21,7 @@ from rtl.formats import (
     Straps,
     Writer,
     pack,
+    pids_of,
     unpack,
 )
 from rtl.parameters import Parameters
@@ -52,7 +53,7 @@ def _packet(header: int, software: int, payload: bytes, bad: bool) -> Packet:
 
 def fifo_packet(payload: bytes, *, ring: int = 0, bad: bool = False, software: int = 0, source: int = 0) -> Packet:
     """A memory-FIFO packet for a reception ring."""
-    header = pack(Header, size=chunks_of(len(payload)) - 1, pid0=ring >> 1, pid1=ring & 1, source=source)
+    header = pack(Header, size=chunks_of(len(payload)) - 1, source=source, **pids_of(ring))
     return _packet(header, software, payload, bad)
 
 
@@ -149,7 +150,8 @@ class Bench:
             for ring in range(rings):
                 await self.set(f"{kind}_BASE", address, ring)
                 is_remote = kind == "INJECTION" and ring == remote
-                await self.set(f"{kind}_SIZE", RING_BYTES | is_remote, ring)
+                size = REGISTERS["INJECTION_SIZE"].pack(chunks=RING_BYTES // CHUNK_BYTES, remote=is_remote)
+                await self.set(f"{kind}_SIZE", size, ring)
                 address += RING_BYTES
 
     async def _watch(self) -> None:

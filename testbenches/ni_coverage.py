@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from rtl.formats import Header, PutHeader, unpack
-from rtl.registers import Fault
+from rtl.formats import Header, PutHeader, ring_of, unpack
+from rtl.registers import REGISTERS, Fault
 from testbenches.kit.coverage import Covergroup
 from testbenches.kit.stream import Packet
 
@@ -63,14 +63,14 @@ def _received(lane: int, packet: Packet) -> None:
     header = unpack(Header, packet.words[0])
     kind = _kind(*packet.words[:2])
     _RECEIVED.sample(lane=lane, kind=kind, tail="bad" if packet.bad else "good")
-    if kind == "fifo" and (ring := 2 * header["pid0"] + header["pid1"]) in _RECEPTION_RINGS:
+    if kind == "fifo" and (ring := ring_of(header)) in _RECEPTION_RINGS:
         _RECEIVED.sample(ring=ring)
 
 
 def register_read(name: str, value: int) -> None:
     """Software has read a register: what it tells of faults and drops."""
-    if name == "LAST_FAULT" and value >> 8:
-        _DESCRIPTORS.sample(fault=Fault(value >> 8).name)
+    if name == "LAST_FAULT" and (fault := REGISTERS[name].unpack(value)["fault"]):
+        _DESCRIPTORS.sample(fault=Fault(fault).name)
     if name in _RECEIVED.hits["drop"] and value:
         _RECEIVED.sample(drop=name)
 

@@ -26,7 +26,8 @@ async def commits_are_counted(dut):
         await bench.set("COMMIT", bench.random.getrandbits(32))
         await bench.cycles(1)
         assert int(dut.commits.value) == number % 256
-        assert await bench.get("GUARD_STATUS") == 0b101 | (number & 1) << 1
+        assert await bench.get("GUARD_STATUS") == REGISTERS["GUARD_STATUS"].pack(
+            drained=1, epoch=number % 2, valid=1)
         if number % 50 == 0:
             assert (await bench.host.write(COMMIT, 1)).error
             await bench.cycles(1)
@@ -102,7 +103,7 @@ async def drained_knows_what_is_finished(dut, seed):
         await draw.choices((arrive, finish, commit, hold), (4, 5, 4, 1))[0]()
         await bench.cycles(2)
         drained = not any(way.old for way in ways)
-        assert await bench.get("GUARD_STATUS") >> 2 & 1 == drained, [(way.count, way.old) for way in ways]
+        assert (await bench.fields("GUARD_STATUS"))["drained"] == drained, [(way.count, way.old) for way in ways]
 
 
 class _Interface:

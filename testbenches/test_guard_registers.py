@@ -90,8 +90,7 @@ async def cables_are_counted(dut):
         for seen in counts:
             sent, received = bench.random.randrange(3), bench.random.randrange(3)
             damaged = int(bench.random.random() < 0.1)
-            seen.update({"sent": sent and 1 << 16 * (sent - 1), "received": received and 1 << 16 * (received - 1),
-                         "damaged": damaged})
+            seen.update({("sent", sent): 1, ("received", received): 1, "damaged": damaged})
             reports.append(_report(sent, received, damaged))
         dut.links.value = _packed(reports)
         await bench.cycles(1)
@@ -99,13 +98,13 @@ async def cables_are_counted(dut):
         if cycle in (100, 200):
             await bench.set("HOLD", cycle == 100)
     for direction, seen in zip(Direction, counts, strict=True):
-        assert await bench.get("LINK_SENT", direction) == seen["sent"]
-        assert await bench.get("LINK_RECEIVED", direction) == seen["received"]
+        for side in ("sent", "received"):
+            counts = await bench.fields(f"LINK_{side.upper()}", direction)
+            assert counts == {"even": seen[side, 1], "odd": seen[side, 2]}
         assert await bench.get("LINK_DAMAGED", direction) == seen["damaged"]
     for _ in range(12):
         rooms = [bench.random.getrandbits(30) for _ in Direction]
-        dut.links.value = _packed([_report(0, 0, 0, sending=room >> 29, receiving=room >> 28 & 1,
-                                           free=room >> 14 & 0x3FFF, held=room & 0x3FFF) for room in rooms])
+        dut.links.value = _packed([_report(0, 0, 0, **_ends(room)) for room in rooms])
         assert await bench.counts("LINK_ROOM") == rooms
     assert await bench.get("LINK_UNITS") == bench.parameters.link_units
 
@@ -122,7 +121,7 @@ async def cables_count_modulo_65536(dut):
         dut.links.value = 0
         await bench.cycles(1)
         total = (total + cycles) % 2**16
-        both = [total << 16 | total for _ in Direction]
+        both = [REGISTERS["LINK_SENT"].pack(even=total, odd=total) for _ in Direction]
         assert await bench.counts("LINK_SENT") == await bench.counts("LINK_RECEIVED") == both
         assert await bench.counts("LINK_DAMAGED") == [total for _ in Direction]
 
@@ -132,6 +131,14 @@ def _report(sent, received, damaged, *, sending=0, receiving=0, free=0, held=0):
     tx = pack(TransmitterReport, sent=sent, sending=sending, free=free)
     return pack(LinkReport, tx=tx, rx=pack(ReceiverReport, received=received, receiving=receiving, damaged=damaged,
                                            held=held))
+
+
+def _ends(room):
+    """What a router says of the room that LINK_ROOM has, at both ends; each has its channels side by side."""
+    fields = REGISTERS["LINK_ROOM"].unpack(room)
+    channels = REGISTERS["LINK_ROOM"].layout["free_priority"].width
+    free, held = ((fields[f"{name}_priority"] << channels) + fields[f"{name}_escape"] for name in ("free", "held"))
+    return {"sending": fields["sending"], "receiving": fields["receiving"], "free": free, "held": held}
 
 
 def _packed(reports):
@@ -164,14 +171,14 @@ async def hold_lasts_until_what_it_cut_is_over(dut):
     dut.unfinished.value = 1
     await bench.cycles(3)
     assert not int(dut.hold.value)
-    assert (await bench.owner.write(REGISTERS["HOLD"].address, 2)).error
+    assert (await bench.owner.write(REGISTERS["HOLD"].address, REGISTERS["HOLD"].pack(clear=1))).error
     await bench.cycles(2)
     assert not int(dut.hold.value) and clears == [0]
-    for value in (1, 3):
-        await bench.set("HOLD", value)
+    for clear in (0, 1):
+        await bench.set("HOLD", REGISTERS["HOLD"].pack(hold=1, clear=clear))
         await bench.set("HOLD", 0)
-        assert int(dut.hold.value) and await bench.get("HOLD") == 3
-        assert clears == [value >> 1]
+        assert int(dut.hold.value) and await bench.get("HOLD") == REGISTERS["HOLD"].pack(hold=1, clear=1)
+        assert clears == [clear]
         dut.unfinished.value = 0
         await bench.cycles(2)
         assert not int(dut.hold.value) and await bench.get("HOLD") == 0
@@ -190,10 +197,10 @@ async def a_commit_waits_for_the_tree(dut):
         await bench.cycles(2)
         await _pulse(dut.tree_passed, dut.clk)
         for _ in range(packets):
-            assert await bench.get("GUARD_STATUS") >> 2 & 1 == 0
+            assert (await bench.fields("GUARD_STATUS"))["drained"] == 0
             assert (await bench.owner.write(REGISTERS["COMMIT"].address, 1)).error
             await _pulse(dut.tree_retired, dut.clk)
-        assert await bench.get("GUARD_STATUS") >> 2 & 1 == 1
+        assert (await bench.fields("GUARD_STATUS"))["drained"] == 1
         await _pulse(dut.tree_retired, dut.clk)
     assert int(dut.commits.value) == 4
 
@@ -257,7 +264,8 @@ async def a_clear_leaves_nothing_to_the_next_tenant(dut):
     dut.tree_refused.value = 0
     await bench.cycles(4)
     assert await bench.get("LOG_COUNT") == 1
-    assert (await bench.host.read(REGISTERS["LOG_NODES"].at())).value == 9 << 16 | bench.model.id
+    logged = (await bench.host.read(REGISTERS["LOG_NODES"].at())).value
+    assert logged == REGISTERS["LOG_NODES"].pack(source=9, destination=bench.model.id)
 
 
 @cocotb.test()

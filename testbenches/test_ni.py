@@ -4,7 +4,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, Header, PutHeader, pack
-from rtl.registers import Fault, Irq
+from rtl.registers import REGISTERS, Fault, Irq
 from testbenches.kit.stream import PAUSES, Packet
 from testbenches.ni_bench import Bench, descriptor, fifo_packet
 
@@ -89,7 +89,7 @@ async def rings_can_be_as_large_as_the_memory(dut):
     for index in range(words // 8 + 4):
         bench.eject[0].send(fifo_packet(index.to_bytes(240, "big")))
         if index % 8 == 0:
-            await bench.eject[0].drain()
+            await bench.eject[0].settle()
             await bench.settle()
             await bench.set("RECEPTION_HEAD", await bench.get("RECEPTION_TAIL"))
     await bench.settle()
@@ -167,7 +167,7 @@ async def faulty_descriptors_are_skipped(dut, pauses):
         await bench.settle()
         assert int(dut.irq.value)
         assert await bench.get("FAULTS") == number
-        assert await bench.get("LAST_FAULT") == fault << 8 | ring, fault
+        assert await bench.get("LAST_FAULT") == REGISTERS["LAST_FAULT"].pack(fault=fault, ring=ring), fault
         assert await bench.get("INJECTION_HEAD", ring) == bench.tails[ring]
         assert await bench.get("IRQ_STATUS") & 1 << Irq.FAULT == 0
         lane = ring % bench.parameters.lanes

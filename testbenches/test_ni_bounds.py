@@ -66,7 +66,7 @@ async def messages_come_from_their_window(dut):
             bench.expected_packets(0, 0, bench.memory.dump(draw.address, draw.length)) if draw.inside else [])
         assert await bench.get("FAULTS") == faults
         if not draw.inside:
-            assert await bench.get("LAST_FAULT") == Fault.RANGE << 8 | ring
+            assert await bench.get("LAST_FAULT") == REGISTERS["LAST_FAULT"].pack(fault=Fault.RANGE, ring=ring)
         await draw.check(bench, "INJECTION", draw.inside)
     assert sent > 15 < faults
 

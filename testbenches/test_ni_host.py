@@ -4,7 +4,7 @@ import cocotb
 from cocotb.triggers import RisingEdge
 
 from rtl.formats import LinkHeader, Protocol, Straps, TreeHeader, pack, unpack
-from rtl.registers import GUARD_PAGE, MAGIC, MEMORY_WINDOW, REGISTERS, VERSION, Access, Irq, registers_of
+from rtl.registers import GUARD_PAGE, MAGIC, MEMORY_WINDOW, REGISTERS, VERSION, Access, Irq, joined, registers_of
 from testbenches.kit.axilite import OKAY, SLVERR
 from testbenches.kit.stream import PAUSES, Packet
 from testbenches.ni_bench import PLACE, RING_BYTES, Bench
@@ -104,14 +104,14 @@ async def who_and_where(dut):
         node = bench.random.getrandbits(16)
         dut.straps.value = pack(Straps, **place)
         dut.node_id.value = node
-        assert await bench.get("COORDINATE") == place["x"] << 16 | place["y"] << 8 | place["z"]
-        assert await bench.get("SIZE") == place["size_x"] << 16 | place["size_y"] << 8 | place["size_z"]
+        assert await bench.get("COORDINATE") == REGISTERS["COORDINATE"].pack(**{axis: place[axis] for axis in "xyz"})
+        assert await bench.get("SIZE") == REGISTERS["SIZE"].pack(**{axis: place[f"size_{axis}"] for axis in "xyz"})
         assert await bench.get("RANK") == place["rank"]
         assert await bench.get("NODE_ID") == node
     assert await bench.get("MEMORY_BYTES") == parameters.memory_bytes
-    assert await bench.get("RESOURCES") == (
-        parameters.counters << 12 | parameters.lanes << 8 | parameters.injection_rings << 4
-        | parameters.reception_rings)
+    assert await bench.get("RESOURCES") == REGISTERS["RESOURCES"].pack(
+        counters=parameters.counters, lanes=parameters.lanes, injection_rings=parameters.injection_rings,
+        reception_rings=parameters.reception_rings)
     while bench.cycle < 4100:
         await RisingEdge(dut.clk)
     times = []
@@ -120,7 +120,7 @@ async def who_and_where(dut):
         before = bench.cycle
         for _ in range(5000 if not times else 10):
             await RisingEdge(dut.clk)
-        time = await bench.get("TIME_HIGH") << 32 | low
+        time = joined(low, await bench.get("TIME_HIGH"))
         assert before - 10 <= time - bench.epoch >> 20 <= before
         times.append(time)
     assert times == sorted(times)
@@ -129,7 +129,7 @@ async def who_and_where(dut):
         await RisingEdge(dut.clk)
         await RisingEdge(dut.clk)
         low = await bench.get("TIME_LOW")
-        assert 0 <= ((await bench.get("TIME_HIGH") << 32 | low) - bench.epoch >> 20) <= bench.cycle
+        assert 0 <= (joined(low, await bench.get("TIME_HIGH")) - bench.epoch >> 20) <= bench.cycle
 
 
 @cocotb.test()
@@ -255,7 +255,7 @@ async def text_is_sent(dut, pauses):
     ]:
         vector = bench.random.getrandbits(24)
         await bench.set("CONSOLE_TX_ADDRESS", bench.data + offset)
-        await bench.set("CONSOLE_TX_DEST", broadcast << 24 | vector)
+        await bench.set("CONSOLE_TX_DEST", REGISTERS["CONSOLE_TX_DEST"].pack(broadcast=broadcast, vector=vector))
         await bench.set("CONSOLE_TX_LENGTH", length)
         packet = await bench.console_out.recv()
         header = unpack(TreeHeader, packet.words[0])

@@ -39,7 +39,7 @@ async def every_kind_arrives_on_every_lane(dut, pauses):
         assert await bench.get("INJECTION_TAIL", remote) == await bench.get("INJECTION_HEAD", remote) == 32 * lanes
         # The window that the gets ask for is open to nobody.
         assert await bench.get("FAULTS") == number * lanes
-        assert await bench.get("LAST_FAULT") == Fault.WINDOW << 8 | remote
+        assert await bench.get("LAST_FAULT") == REGISTERS["LAST_FAULT"].pack(fault=Fault.WINDOW, ring=remote)
 
 
 @cocotb.test()
@@ -138,7 +138,7 @@ async def a_full_ring_drops(dut, pauses):
     packets = [fifo_packet(bytes([n]) * 112) for n in range(9)]
     for packet in packets:
         bench.eject[0].send(packet)
-        await bench.eject[0].drain()
+        await bench.eject[0].settle()
     await bench.settle()
     assert await bench.get("RECEPTION_TAIL", 0) == 7 * 128
     assert await bench.get("RING_DROPS") == 2

@@ -14,7 +14,8 @@ from testbenches.ni_bench import RING_BYTES, Bench, descriptor, fifo_packet, put
 DUT = "rtl.ni.ni:NI"
 PARAMETERS = [{}]
 
-OPEN, ANY = 1 << 17, 1 << 16
+READER = REGISTERS["INJECTION_READER"]
+TO_ANY = READER.pack(open=1, any=1)
 PUT = pack(Header, dma=1)
 REMOTE = 2
 """The injection ring that takes remote gets."""
@@ -35,14 +36,16 @@ async def a_get_reads_what_is_open_to_its_requester(dut, pauses):
     content = bench.fill(bench.data, 512)
     faults = gets = 0
     reader, stranger = bench.random.sample(range(1 << 16), 2)
-    asks = [(0, reader, False), (OPEN | reader, reader, True), (OPEN | reader, stranger, False),
-            (OPEN | ANY, stranger, True), (OPEN | ANY | reader, stranger, True), (ANY | reader, reader, False)]
-    asks += [(OPEN | reader, reader ^ 1 << bit, False) for bit in range(16)]
-    asks += [(OPEN | node, node, True) for node in (stranger, 0, 0xFFFF)]
-    for reader, source, allowed in asks:
-        await bench.window("INJECTION", 1, window=bench.data, limit=512, rights=reader)
+    to_reader, to_any = {"open": 1, "node": reader}, {"open": 1, "any": 1}
+    asks = [({}, reader, False), (to_reader, reader, True), (to_reader, stranger, False),
+            (to_any, stranger, True), ({**to_any, "node": reader}, stranger, True),
+            ({"any": 1, "node": reader}, reader, False)]
+    asks += [(to_reader, reader ^ 1 << bit, False) for bit in range(16)]
+    asks += [({"open": 1, "node": node}, node, True) for node in (stranger, 0, 0xFFFF)]
+    for rights, source, allowed in asks:
+        await bench.window("INJECTION", 1, window=bench.data, limit=512, rights=READER.pack(**rights))
         # The descriptor lies about who asks.
-        asked = descriptor(1, 8, 300, replaced(Header, PUT, source=reader & 0xFFFF if not allowed else 99, x=3))
+        asked = descriptor(1, 8, 300, replaced(Header, PUT, source=99 if allowed else rights.get("node", 0), x=3))
         bench.eject[0].send(_get(asked, asked, source=source))
         gets += 2
         await bench.settle()
@@ -54,7 +57,7 @@ async def a_get_reads_what_is_open_to_its_requester(dut, pauses):
         else:
             faults += 2
             assert packets == []
-            assert await bench.get("LAST_FAULT") == Fault.WINDOW << 8 | REMOTE
+            assert await bench.get("LAST_FAULT") == REGISTERS["LAST_FAULT"].pack(fault=Fault.WINDOW, ring=REMOTE)
         assert await bench.get("FAULTS") == faults
     assert await bench.get("INJECTION_TAIL", REMOTE) == gets * 32 % RING_BYTES
     assert await bench.get("INJECTION_HEAD", REMOTE) == gets * 32 % RING_BYTES
@@ -69,7 +72,7 @@ async def a_get_is_answered_while_it_is_young(dut, pauses):
     await bench.start()
     await bench.open_rings(remote=REMOTE)
     content = bench.fill(bench.data, 4096)
-    await bench.window("INJECTION", 1, window=bench.data, limit=4096, rights=OPEN | ANY)
+    await bench.window("INJECTION", 1, window=bench.data, limit=4096, rights=TO_ANY)
     sent, faults = bench.inject[REMOTE % bench.parameters.lanes].packets, 0
 
     def asked(length: int, at: int) -> tuple[int, int]:
@@ -86,7 +89,8 @@ async def a_get_is_answered_while_it_is_young(dut, pauses):
         sent.clear()
         faults += late
         assert await bench.get("FAULTS") == faults
-        assert not late or await bench.get("LAST_FAULT") == Fault.LATE << 8 | REMOTE
+        if late:
+            assert await bench.get("LAST_FAULT") == REGISTERS["LAST_FAULT"].pack(fault=Fault.LATE, ring=REMOTE)
 
     # A long answer is cut between packets, and those behind it are answered, each by its own age.
     dut.commits.value = 7
@@ -118,8 +122,8 @@ async def a_get_without_room_is_dropped(dut, pauses):
     bench = Bench(dut, pauses)
     await bench.start()
     await bench.open_rings(remote=REMOTE)
-    await bench.set("INJECTION_SIZE", 4 * 32 | 1, REMOTE)
-    await bench.window("INJECTION", 0, window=bench.data, limit=512, rights=OPEN | ANY)
+    await bench.set("INJECTION_SIZE", REGISTERS["INJECTION_SIZE"].pack(chunks=4, remote=1), REMOTE)
+    await bench.window("INJECTION", 0, window=bench.data, limit=512, rights=TO_ANY)
     one = descriptor(0, 0, 8, PUT)
     dropped = [_get(one, source=1, ring=0), _get(one, source=1, ring=200), _get(*[one] * 4, source=1),
                _get(*[one] * 7, source=1)]
@@ -172,7 +176,7 @@ async def reset_amid_traffic(dut, pauses, latency):
     bench = Bench(dut, pauses, latency=latency)
     await bench.start()
     for moment in (3, 17, 40, 61):
-        await bench.window("INJECTION", 1, window=bench.data, limit=2000, value=7, rights=OPEN)
+        await bench.window("INJECTION", 1, window=bench.data, limit=2000, value=7, rights=READER.pack(open=1))
         await bench.window("RECEPTION", 1, window=bench.data, limit=2000, value=7)
         await bench.post(0, descriptor(1, 0, 2000, PUT))
         for source in bench.eject:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from rtl.formats import Direction, Header, VirtualChannel, unpack
+from rtl.formats import Direction, Header, VirtualChannel, pack, unpack
 from rtl.torus.arbiter import THROUGH_GRANTS, YIELD_CYCLES
 from rtl.torus.header import seal
 from testbenches.kit.router import BUBBLE, CHUNKS, LANES, SHAPE, SLOTS, UNITS, Bench, hop
@@ -132,7 +132,7 @@ async def bad_headers_are_discarded_whole(dut):
             damaged += 1
         else:
             bench.inject[0].send(broken)
-            discards[broken.words[0] >> 56 & 1] += 1
+            discards[unpack(Header, broken.words[0])["epoch"]] += 1
     good = bench.packet(bench.at(1, 0, 0), bench.at(-1, 0, 0))
     bench.rx[XM].send(good)
     assert (await bench.recv(XP))[0].packet == good
@@ -149,7 +149,7 @@ async def packets_without_a_way_are_discarded(dut):
 
     def lost(hint, destination):
         packet = bench.packet(destination)
-        header = packet.words[0] & ~(0x3F << 50) | hint << 50
+        header = pack(Header, **{**unpack(Header, packet.words[0]), "hint": hint})
         return Packet((seal(header), *packet.words[1:]))
 
     bench.rx[XM].send(lost(0, (3, 3, 0)))
@@ -308,7 +308,7 @@ def expect(bench, packet, port):
     there = (header["x"], header["y"], header["z"])
     arrived = [d for d in range(3) if there[d] == bench.here[d]]
     packet = clear_hints(packet, *arrived) if arrived else packet
-    hint = packet.words[0] >> 50 & 0x3F
+    hint = unpack(Header, packet.words[0])["hint"]
     if not hint:
         return "eject", port % LANES, packet
     return "tx", 6 - hint.bit_length(), packet

@@ -56,7 +56,7 @@ async def every_pair(dut, shape, stall):
     chooser.shuffle(pairs)
     for a, b, vc in pairs:
         torus.send(a, b, chunks=chooser.randint(1, 8), vc=vc)
-    await torus.drain()
+    await torus.settle()
     assert torus.delivered == len(pairs)
 
 
@@ -73,7 +73,7 @@ async def full_rings(dut, shape):
         torus = await build(dut, shape)
         try:
             await soak(torus, random.Random(seed))
-            await torus.drain()
+            await torus.settle()
         except LockedError as locked:
             dut._log.info("seed %d: %s", seed, locked)
             assert not SAFE, "whole slots must not lock"
@@ -91,7 +91,7 @@ async def soak(torus, chooser):
     while torus.cycle < SOAK_CYCLES:
         closed = chooser.getrandbits(torus.nodes) | chooser.getrandbits(torus.nodes)
         # What waits for a closed lane is not locked: open all, long before the torus counts as such.
-        torus.closed = closed if torus.quiet < OPEN_AFTER else 0
+        torus.closed = closed if torus.idle_cycles < OPEN_AFTER else 0
         for _ in range(chooser.randint(2, 12)):
             for rank in range(torus.nodes):
                 while torus.backlog(rank) < 3:

@@ -6,7 +6,7 @@ from itertools import product
 import cocotb
 
 from rtl.formats import Header, TrafficHeader, unpack
-from rtl.registers import Pattern
+from rtl.registers import REGISTERS, Pattern
 from testbenches.traffic_bench import Bench
 from testbenches.traffic_model import destination_of, traffic_packet
 
@@ -40,7 +40,7 @@ async def fixed_patterns(dut):
             omitted = 0
             for pattern in fixed:
                 target = bench.random.choice(coordinates)
-                await bench.set("TARGET", target[0] << 16 | target[1] << 8 | target[2])
+                await bench.place("TARGET", target)
                 expected = destination_of(pattern, coordinate, sizes, target)
                 for sink in bench.to_guard:
                     sink.packets.clear()
@@ -117,7 +117,7 @@ async def hot_spot(dut):
     bench = Bench(dut)
     await bench.start((2, 0, 0), (3, 1, 1))
     await bench.fixed_length(1)
-    await bench.set("HOTSPOT", 1 << 16)
+    await bench.place("HOTSPOT", (1, 0, 0))
     await bench.set("HOTSPOT_PROBABILITY", 1 << 30)
     await bench.set("PROBABILITY", ALWAYS // 4)
     await bench.set("COUNT", 1200)
@@ -127,7 +127,7 @@ async def hot_spot(dut):
     assert set(found) == {(0, 0, 0), (1, 0, 0)}
     hot = 1200 * (1 / 4 + 3 / 4 / 2)
     assert abs(found[1, 0, 0] - hot) < 5 * hot ** 0.5
-    await bench.set("HOTSPOT", bench.coordinate[0] << 16)
+    await bench.place("HOTSPOT", (bench.coordinate[0], 0, 0))
     await bench.set("COUNT", 1200)
     await bench.settle(60_000)
     omitted = await bench.get("SELF")
@@ -201,8 +201,8 @@ async def overrun(dut):
     begin = bench.now
     await bench.control()
     await bench.cycles(300)
-    status = await bench.get("STATUS")
-    assert status & 1 and status >> 4 & 0x3F == (1 << bench.parameters.lanes) - 1 and status >> 10 == 64
+    status = REGISTERS["TRAFFIC_STATUS"].unpack(await bench.get("STATUS"))
+    assert status["active"] and status["lanes"] == (1 << bench.parameters.lanes) - 1 and status["queued"] == 64
     await bench.control(enable=0)
     generated, overruns = await bench.get("GENERATED"), await bench.get("OVERRUNS")
     assert generated == 64 + 1 + bench.parameters.lanes

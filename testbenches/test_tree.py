@@ -79,9 +79,9 @@ class Bench:
         else:
             self.tree.send(source, packet)
 
-    def received(self, place: int) -> list[Packet]:
+    def packets(self, place: int) -> list[Packet]:
         """What has come to a rank or the outside."""
-        return list(self.sink.packets) if place == OUTSIDE else self.tree.received(place)
+        return list(self.sink.packets) if place == OUTSIDE else self.tree.packets[place]
 
     async def settle(self, cycles: int = 12_000) -> None:
         """Wait until nothing moves any more, by the tree's own word."""
@@ -128,7 +128,7 @@ async def every_rank_is_reached_from_everywhere(dut: Any) -> None:
                     expected[place].append(on_arrival(source, packet))
     await bench.settle()
     for place in bench.everyone:
-        assert sorted(p.words for p in bench.received(place)) == sorted(p.words for p in expected[place])
+        assert sorted(p.words for p in bench.packets(place)) == sorted(p.words for p in expected[place])
 
 
 @cocotb.test()
@@ -140,9 +140,9 @@ async def broadcast_reaches_all_exactly_once(dut: Any) -> None:
         await bench.settle()
         for place in bench.everyone:
             wanted = [on_arrival(source, packet)] if place != OUTSIDE or source != OUTSIDE else []
-            assert bench.received(place) == wanted, f"from {source} to {place}"
+            assert bench.packets(place) == wanted, f"from {source} to {place}"
         for rank in range(bench.nodes):
-            bench.tree.received(rank).clear()
+            bench.tree.packets[rank].clear()
         bench.sink.packets.clear()
 
 
@@ -155,7 +155,7 @@ async def ranks_that_do_not_exist_are_forgotten(dut: Any) -> None:
         bench.send(OUTSIDE, tree_packet(vector, channel=OWNER))
     bench.send(OUTSIDE, tree_packet(EXTERNAL))
     await bench.settle()
-    assert not any(bench.received(place) for place in bench.everyone)
+    assert not any(bench.packets(place) for place in bench.everyone)
 
 
 @cocotb.test()
@@ -172,7 +172,7 @@ async def malformed_packets_from_outside_do_not_enter(dut: Any) -> None:
     bench.send(OUTSIDE, good)
     await bench.settle()
     for rank in range(bench.nodes):
-        assert bench.received(rank) == ([on_arrival(OUTSIDE, good)] if rank == bench.nodes - 1 else [])
+        assert bench.packets(rank) == ([on_arrival(OUTSIDE, good)] if rank == bench.nodes - 1 else [])
 
 
 @cocotb.test()
@@ -193,7 +193,7 @@ async def random_traffic_is_all_accounted_for(dut: Any, pauses: str, seed: int) 
     await bench.settle()
     got = defaultdict(list)
     for place in bench.everyone:
-        for packet in bench.received(place):
+        for packet in bench.packets(place):
             got[place, link_header(packet)["src_key"], packet.channel].append(packet)
     # Packets of one source and channel stay in order, so the lists must be equal.
     assert got == expected
@@ -207,12 +207,12 @@ async def owner_passes_a_tenant_channel_that_is_stuck(dut: Any) -> None:
         for number in range(8):
             bench.send(rank, tree_packet(None if number % 2 else last, payload=tuple(range(30))))
     await ClockCycles(dut.clk, 2000)
-    assert len(bench.received(last)) == 2, "the flood is not stuck"
+    assert len(bench.packets(last)) == 2, "the flood is not stuck"
     before = bench.tree.now
     bench.send(OUTSIDE, control_packet([(ControlOp.NOP, 0, 0)] * 30, vector=None))
     await ClockCycles(dut.clk, 60 + (33 + HOP_CYCLES) * bench.depth)
     for rank in range(bench.nodes):
-        assert any(packet.channel == OWNER for packet in bench.received(rank)), f"rank {rank}"
+        assert any(packet.channel == OWNER for packet in bench.packets(rank)), f"rank {rank}"
         bench.send(rank, tree_packet(EXTERNAL, src_key=rank, protocol=Protocol.CONTROL, channel=OWNER, payload=(rank,)))
     # Room for every answer to wait for one tenant packet that is moving, at every node on its way.
     await ClockCycles(dut.clk, (33 + HOP_CYCLES) * bench.depth + 12 * bench.nodes)
@@ -233,10 +233,10 @@ async def owner_goes_first_in_a_flood(dut: Any) -> None:
         sent = bench.tree.now
         rank = number % bench.nodes
         bench.send(OUTSIDE, control_packet([(ControlOp.NOP, number, 0)], vector=rank))
-        while not any(packet.channel == OWNER for packet in bench.received(rank)):
+        while not any(packet.channel == OWNER for packet in bench.packets(rank)):
             await RisingEdge(dut.clk)
         slowest = max(slowest, bench.tree.now - sent)
-        bench.tree.received(rank).clear()
+        bench.tree.packets[rank].clear()
     # At each node at most the rest of one tenant packet is before it.
     assert slowest <= (33 + HOP_CYCLES) * bench.depth + 20
     assert not bench.tree.idle, "the flood was over too early"
@@ -297,7 +297,7 @@ async def both_directions_run_at_once_and_at_full_rate(dut: Any) -> None:
         bench.send(OUTSIDE, tree_packet(last, payload=tuple(range(30))))
         bench.send(last, tree_packet(EXTERNAL, payload=tuple(range(30))))
     await ClockCycles(dut.clk, 30 * 35 + 2 * HOP_CYCLES * bench.depth + 60)
-    assert len(bench.received(last)) == 30
+    assert len(bench.packets(last)) == 30
     assert len(bench.sink.packets) == 30
 
 

@@ -14,8 +14,8 @@ from cocotb.triggers import RisingEdge, Timer
 
 from rtl.formats import Flit, Header, Straps, pack, unpack
 from rtl.parameters import Parameters
-from rtl.registers import REGISTERS, Pattern
-from rtl.torus.coordinates import node_id
+from rtl.registers import REGISTERS, Pattern, joined
+from rtl.torus.coordinates import node_id, rank_of
 from testbenches.kit.registerbus import BusAnswer, RegisterInitiator, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource
 from testbenches.traffic_model import Coordinate
@@ -82,7 +82,7 @@ class Bench:
         """Reset at a coordinate of a torus, and wait until everything is cleared and seeded."""
         self.coordinate, self.id = coordinate, node_id(sizes, coordinate)
         x, y, z = coordinate
-        rank = x + sizes[0] * (y + sizes[1] * z)
+        rank = rank_of(coordinate, sizes)
         dut = self.dut
         dut.straps.value = pack(Straps, x=x, y=y, z=z, size_x=sizes[0], size_y=sizes[1], size_z=sizes[2], rank=rank)
         dut.node_id.value = self.id
@@ -128,12 +128,17 @@ class Bench:
         assert not low.error, (name, index)
         if register.count != 2:
             return low.value
-        return low.value | (await self.host.read(register.at(1))).value << 32
+        return joined(low.value, (await self.host.read(register.at(1))).value)
+
+    async def place(self, name: str, coordinate: Coordinate) -> None:
+        """Write a coordinate to a register ``TRAFFIC_...``."""
+        await self.set(name, REGISTERS[f"TRAFFIC_{name}"].pack(**dict(zip("xyz", coordinate, strict=True))))
 
     async def control(self, pattern: Pattern = Pattern.UNIFORM, *, enable: int = 1, record: int = 1,
                       channel: int = 0) -> None:
         """Write TRAFFIC_CONTROL."""
-        await self.set("CONTROL", channel << 5 | pattern << 2 | record << 1 | enable)
+        await self.set("CONTROL", REGISTERS["TRAFFIC_CONTROL"].pack(
+            channel=channel, pattern=pattern, record=record, enable=enable))
 
     async def lengths(self, shares: Iterable[float]) -> None:
         """Set the length distribution: shares of packets of 1, 2, ... 8 chunks."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rtl.formats import Header, TrafficHeader, pack
 from rtl.registers import Pattern
+from rtl.torus.coordinates import coordinate_of, rank_of
 from testbenches.kit.stream import Packet
 
 __all__ = ["bin_of", "destination_of", "traffic_packet", "xorshift"]
@@ -45,8 +46,7 @@ def destination_of(
     if pattern is Pattern.TARGET:
         return target
     if pattern is Pattern.TRANSPOSE:
-        rank = z + sizes[2] * (y + sizes[1] * x)
-        return rank % sizes[0], rank // sizes[0] % sizes[1], rank // (sizes[0] * sizes[1])
+        return coordinate_of(rank_of((z, y, x), sizes[::-1]), sizes)
     step = {
         Pattern.BIT_COMPLEMENT: lambda at, size: size - 1 - at,
         Pattern.TORNADO: lambda at, size: (at + -(-size // 2) - 1) % size,

@@ -75,7 +75,7 @@ class ReferenceMachine:
             action(*arguments)
         levels = sum(node.irq << node.rank for node in self.nodes)
         self.host.interrupts(cycle, levels)
-        held = sum(node.values["HOLD", 0] << node.rank for node in self.nodes)
+        held = sum(node.held << node.rank for node in self.nodes)
         if held != self._held:
             self._held = held
             self.host.held(cycle, held)

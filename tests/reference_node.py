@@ -20,6 +20,7 @@ from rtl.formats import (
     VirtualChannel,
     Writer,
     pack,
+    ring_of,
     unpack,
 )
 from rtl.registers import MAGIC, REGISTERS, VERSION, Access, Fault, Irq, registers_of
@@ -29,6 +30,11 @@ READABLE, WRITABLE = (Access.RO, Access.RW, Access.W1C), (Access.WO, Access.RW, 
 TABLES = ("REVISION", "ROW", "COLUMN", "REACH")
 INHERITED = ("GRANTS", "CONSOLE_SEND_ID", "CONSOLE_LISTEN", "CONSOLE_RECEIVE_ID", "REFUSED", "LOG_LOST")
 RINGS = {"INJECTION": 32, "RECEPTION": 32, "CONSOLE": 32}
+
+
+def value_of(name, **fields):
+    """A register's value."""
+    return REGISTERS[name].pack(**fields)
 
 
 class RefusedError(Exception):
@@ -50,10 +56,25 @@ class ReferenceNode:
         p = machine.parameters
         self.fixed = {
             "MAGIC": MAGIC, "VERSION": VERSION, "RANK": rank, "NODE_ID": self.id,
-            "SIZE": sizes[0] << 16 | sizes[1] << 8 | sizes[2], "COORDINATE": place[0] << 16 | place[1] << 8 | place[2],
+            "SIZE": value_of("SIZE", **dict(zip("xyz", sizes, strict=True))),
+            "COORDINATE": value_of("COORDINATE", **dict(zip("xyz", place, strict=True))),
             "MEMORY_BYTES": p.memory_bytes,
-            "RESOURCES": p.counters << 12 | p.lanes << 8 | p.injection_rings << 4 | p.reception_rings,
+            "RESOURCES": value_of("RESOURCES", **{name: getattr(p, name) for name in (
+                "counters", "lanes", "injection_rings", "reception_rings")}),
         }
+
+    @property
+    def held(self):
+        return self.fields("HOLD")["hold"]
+
+    def fields(self, name, index=0):
+        """What the register holds, by field."""
+        return REGISTERS[name].unpack(self.values[name, index])
+
+    def ring(self, stem, index):
+        """A ring's size in bytes, and whether it is for remote gets; only an injection ring can be."""
+        size = REGISTERS["INJECTION_SIZE"].unpack(self.values[f"{stem}_SIZE", index])
+        return size["chunks"] * CHUNK_BYTES, size["remote"]
 
     # Registers.
 
@@ -63,7 +84,7 @@ class ReferenceNode:
             raise RefusedError
         register, index = self.map[address]
         rights = register.owner if owner else register.host
-        if rights not in (READABLE if value is None else WRITABLE) or (not owner and self.values["HOLD", 0]):
+        if rights not in (READABLE if value is None else WRITABLE) or (not owner and self.held):
             raise RefusedError
         return self.read(register.name, index) if value is None else self.write(register.name, index, value)
 
@@ -75,7 +96,7 @@ class ReferenceNode:
         if name == "LAST_FAULT":
             self.fault_unread = False
         if name in ("GUARD_STATUS",):
-            return 4 | self.epoch << 1 | (self.active is not None)
+            return value_of("GUARD_STATUS", drained=1, epoch=self.epoch, valid=self.active is not None)
         if name == "REVISION":
             return (self.active or {}).get(("REVISION", 0), 0)
         if name == "TABLE_CRC":
@@ -84,7 +105,7 @@ class ReferenceNode:
             return len(self.log)
         if name in ("LOG_NODES", "LOG_REASON", "LOG_TIME_HIGH", "LOG_TIME_LOW"):
             source, destination, reason, cycle = self.log[index]
-            return {"LOG_NODES": source << 16 | destination, "LOG_REASON": reason,
+            return {"LOG_NODES": value_of("LOG_NODES", source=source, destination=destination), "LOG_REASON": reason,
                     "LOG_TIME_HIGH": cycle >> 32, "LOG_TIME_LOW": cycle & 0xFFFFFFFF}[name]
         if (name, index) in self.counts:
             return self.counts[name, index]
@@ -96,18 +117,19 @@ class ReferenceNode:
             self.values[name, index] &= ~value
             return 0
         if stem in RINGS and part in ("HEAD", "TAIL"):
-            size = self.values[f"{stem}_SIZE", index] & ~1
-            if value % 32 or value >= size or (part == "TAIL" and self.values[f"{stem}_SIZE", index] & 1):
+            size, remote = self.ring(stem, index)
+            if value % CHUNK_BYTES or value >= size or (part == "TAIL" and remote):
                 raise RefusedError
         if stem in RINGS and part in ("BASE", "SIZE"):
             self.values[f"{stem}_HEAD", index] = self.values[f"{stem}_TAIL", index] = 0
         if name == "HOLD":
-            if value == 2:
+            asked = REGISTERS["HOLD"].unpack(value)
+            if asked["clear"] and not asked["hold"]:
                 raise RefusedError
-            if value & 2:
+            if asked["clear"]:
                 self.clear()
-            value &= 1
-            self.vacant &= value
+            value = value_of("HOLD", hold=asked["hold"])
+            self.vacant &= asked["hold"]
         if name in TABLES:
             self.loaded = b"" if name == "REVISION" else self.loaded
             self.loaded += struct.pack("<HI", REGISTERS[name].at(index), value)
@@ -153,7 +175,7 @@ class ReferenceNode:
 
     def store(self, stem, index, data):
         """Append to a ring; False if it is full."""
-        base, size = self.values[f"{stem}_BASE", index], self.values[f"{stem}_SIZE", index] & ~1
+        base, (size, _) = self.values[f"{stem}_BASE", index], self.ring(stem, index)
         head, tail = self.values[f"{stem}_HEAD", index], self.values[f"{stem}_TAIL", index]
         if not size or len(data) >= size - (tail - head) % size:
             return False
@@ -164,12 +186,12 @@ class ReferenceNode:
 
     def fault(self, fault, ring):
         self.counts["FAULTS"] += 1
-        self.values["LAST_FAULT", 0] = fault << 8 | ring
+        self.values["LAST_FAULT", 0] = value_of("LAST_FAULT", fault=fault, ring=ring)
         self.fault_unread = True
 
     def inject(self, ring):
         """Execute all descriptors of a ring."""
-        base, size = self.values["INJECTION_BASE", ring], self.values["INJECTION_SIZE", ring] & ~1
+        base, (size, _) = self.values["INJECTION_BASE", ring], self.ring("INJECTION", ring)
         while (head := self.values["INJECTION_HEAD", ring]) != self.values["INJECTION_TAIL", ring]:
             raw = bytes(self.memory[base + head:base + head + DESCRIPTOR_BYTES])
             self.execute(raw, ring)
@@ -179,14 +201,14 @@ class ReferenceNode:
         d = unpack(Descriptor, int.from_bytes(raw, "big"))
         header, put = unpack(Header, d["header"]), unpack(PutHeader, d["software"])
         counter, length = d["counter"], d["length"]
-        remote = self.values["INJECTION_SIZE", ring] & 1
-        reader = self.values["INJECTION_READER", counter]
+        _, remote = self.ring("INJECTION", ring)
+        reader = self.fields("INJECTION_READER", counter)
         is_get = header["dma"] and put["remote_get"]
         if d["prefetch"] or d["local_copy"]:
             return self.fault(Fault.UNSUPPORTED, ring)
         if counter >= self.machine.parameters.counters:
             return self.fault(Fault.COUNTER, ring)
-        if remote and not (reader >> 17 and (reader >> 16 & 1 or reader & 0xFFFF == header["source"])):
+        if remote and not (reader["open"] and (reader["any"] or reader["node"] == header["source"])):
             return self.fault(Fault.WINDOW, ring)
         if d["base_offset"] % 8:
             return self.fault(Fault.ALIGNMENT, ring)
@@ -258,7 +280,7 @@ class ReferenceNode:
         self.counts["DELIVERED", header["epoch"]] += 1
         put = unpack(PutHeader, int.from_bytes(data[8:16], "big"))
         if not header["dma"]:
-            if not self.store("RECEPTION", header["pid0"] << 1 | header["pid1"], data):
+            if not self.store("RECEPTION", ring_of(header), data):
                 self.counts["RING_DROPS"] += 1
         elif put["remote_get"]:
             self.remote_get(header, put["ring"], data[16:16 + facts["valid"]])
@@ -288,7 +310,7 @@ class ReferenceNode:
             d["header"] = pack(Header, **unpack(Header, d["header"]) | {
                 "x": x, "y": y, "z": z, "hint": 0, "deposit": 0, "source": header["source"]})
             answers += pack(Descriptor, **d).to_bytes(DESCRIPTOR_BYTES, "big")
-        if not self.values["INJECTION_SIZE", ring] & 1 or not self.store("INJECTION", ring, answers):
+        if not self.ring("INJECTION", ring)[1] or not self.store("INJECTION", ring, answers):
             self.counts["GET_DROPS"] += 1
             return
         self.machine.at(8, self.inject, ring)
@@ -297,10 +319,10 @@ class ReferenceNode:
 
     def speak(self):
         address, length = self.values["CONSOLE_TX_ADDRESS", 0], self.values["CONSOLE_TX_LENGTH", 0]
-        to = self.values["CONSOLE_TX_DEST", 0]
+        to = self.fields("CONSOLE_TX_DEST")
         self.machine.climb(TreePacket(
             protocol=Protocol.CONSOLE, payload=bytes(self.memory[address:address + length]),
-            vector=None if to >> 24 & 1 else to & EXTERNAL, dst_key=self.values["CONSOLE_SEND_ID", 0],
+            vector=None if to["broadcast"] else to["vector"], dst_key=self.values["CONSOLE_SEND_ID", 0],
             src_key=self.rank, source=self.id), TreeChannel.TENANT)
         self.values["CONSOLE_TX_LENGTH", 0] = 0
 

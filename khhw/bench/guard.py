@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from khhw.bench.engine import settle
 from khhw.bench.guard_cost import SIZES, cost
+from khhw.node.shape import Shape as Torus
 from khhw.sim.engine import Engine
 from khhw.sim.engine.opening import open_up
 from khhw.traffic.measure import WrongPacketsError, measure_on
@@ -21,10 +22,9 @@ from khhw.traffic.point import Build, Point
 from rtl.fabric import Shape
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern
-from rtl.torus.coordinates import coordinate_of
 from rtl.traffic.source import LENGTHS
 
-__all__ = ["CASES", "DRAIN", "GUARDS", "MEASURES", "SAMPLES", "SHAPE", "SIZES", "WARM_UP", "Case", "hops", "measure",
+__all__ = ["CASES", "DRAIN", "GUARDS", "MEASURES", "SAMPLES", "SHAPE", "SIZES", "WARM_UP", "Case", "measure",
            "node_parameters"]
 
 MEASURES = ("cost", "latency", "load")
@@ -177,8 +177,9 @@ def _alone(engine: Engine, chunks: int) -> dict[int, _Counts]:
         _set(engine, "TRAFFIC_LENGTHS", (1 << 16) * (chunks <= index + 1), index)
     _set(engine, "TRAFFIC_PROBABILITY", (1 << 32) - 1)
     settle(engine)
+    torus = Torus(*engine.shape)
     for there in range(1, engine.nodes):
-        x, y, z = coordinate_of(there, engine.shape)
+        x, y, z = torus.coordinate(there)
         _set(engine, "TRAFFIC_TARGET", REGISTERS["TRAFFIC_TARGET"].pack(x=x, y=y, z=z))
         before = _arrived(engine, there)
         for _ in range(SAMPLES):
@@ -188,7 +189,7 @@ def _alone(engine: Engine, chunks: int) -> dict[int, _Counts]:
             now = _arrived(engine, there)
             if now[0] != before[0] + 1:
                 raise WrongPacketsError(f"one packet was sent to node {there}, {now[0] - before[0]} arrived")
-            found[hops(there, engine.shape)].append(now[1] - before[1])
+            found[torus.distance(0, there)].append(now[1] - before[1])
             before = now
     return {distance: np.array(cycles) for distance, cycles in found.items()}
 
@@ -202,11 +203,6 @@ def _arrived(engine: Engine, rank: int) -> tuple[int, int]:
     packets, cycles = (int(engine.read(rank, REGISTERS[name].at(0))[0])
                        for name in ("TRAFFIC_RECEIVED", "TRAFFIC_LATENCY_SUM"))
     return packets, cycles
-
-
-def hops(rank: int, shape: Shape) -> int:
-    """From rank 0 to `rank`, the shortest way."""
-    return sum(min(at, size - at) for at, size in zip(coordinate_of(rank, shape), shape, strict=True))
 
 
 def _load(

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib.metadata
-import inspect
 import os
 import re
 import shutil
@@ -18,6 +17,7 @@ from cocotb_tools.runner import Verilator as StockVerilator
 
 from khhw.build import toolchain
 from khhw.build.cache import build_once, build_root, digest, use
+from khhw.build.code_facts import code_of
 from khhw.build.design import Design
 from khhw.build.runners import LeanVerilator, TimedIcarus, TimedRunner
 from khhw.errors import BuildError, RequestError
@@ -95,7 +95,7 @@ class Backend(ABC):
 
         Of this package the source of what builds, and nothing that only runs: a change there needs no new build.
         """
-        recipe = [inspect.getsource(part) for part in (Backend._build, type(self).build)]
+        recipe = [code_of(part) for part in (Backend._build, type(self).build)]
         return {"tool": self.tool(), "recipe": recipe, "timescale": TIMESCALE,
                 "cocotb": importlib.metadata.version("cocotb")}
 
@@ -168,7 +168,7 @@ class LeanBackend(Backend):
 
     def tool(self) -> object:
         return [self._library(), self._options, self.variant.make,
-                inspect.getsource(LeanVerilator._build_command)]
+                code_of(LeanVerilator._build_command)]
 
     @property
     def _options(self) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """Building the native engine: one node, made evaluable once for machines of any size."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -85,9 +85,9 @@ class VerilatedRecipe(Recipe):
         return tuple(sorted(CORE.glob("*.[ch]*")))
 
     @property
-    def modules(self) -> tuple[Path, ...]:
+    def steps(self) -> tuple[Callable[..., Any] | Path, ...]:
         """What writes parts of the C++."""
-        return Path(__file__), Path(__file__).with_name("signal_offsets.py")
+        return VerilatedRecipe.prepare, Path(__file__).with_name("signal_offsets.py")
 
     def prepare(self, folder: Path) -> Sequence[str]:
         """Say where registers and memories of a node are."""
@@ -105,9 +105,9 @@ class WavesRecipe(VerilatedRecipe):
         return (*super().sources, *sorted(_WAVES.glob("*.[ch]*")))
 
     @property
-    def modules(self) -> tuple[Path, ...]:
+    def steps(self) -> tuple[Callable[..., Any] | Path, ...]:
         """What chooses signals too."""
-        return (*super().modules, Path(__file__).with_name("waves.py"))
+        return *super().steps, WavesRecipe.prepare, Path(__file__).with_name("waves.py")
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -4,14 +4,15 @@ import os
 import re
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from khhw.build import signal_offsets, toolchain
+from khhw.build import toolchain
 from khhw.build.backends import VARIANTS, VERILATOR_OPTIONS, control_file
 from khhw.build.cache import file_digest, refuse_full_disk
+from khhw.build.code_facts import code_of
 from khhw.build.design import Design
 from khhw.build.signal_offsets import formats_text
 from khhw.errors import BuildError
@@ -22,7 +23,6 @@ CORE = Path(__file__).parents[1] / "sim" / "engine" / "core"
 LIBRARY = "engine.so"
 LIBRARY_DIGEST = "engine.sha256"
 _MAKE_JOBS = 2
-_MODULES = (Path(str(signal_offsets.__file__)), Path(__file__))
 _COMPILER = ("-std=c++20", "-O2", "-fPIC", "-Wall", "-Wextra")
 
 
@@ -57,8 +57,8 @@ class Recipe(ABC):
 
     @property
     @abstractmethod
-    def modules(self) -> tuple[Path, ...]:
-        """Python whose change makes another library."""
+    def steps(self) -> tuple[Callable[..., Any] | Path, ...]:
+        """Functions and files of its own whose change makes another library."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -90,9 +90,9 @@ class Recipe(ABC):
             "designs": designs, "control": [self.control(design) for design in (self.cell, self.root)],
             "variant": [self.variant, VARIANTS[self.variant].options, VARIANTS[self.variant].make],
             "verilator": [self.verilator.identity, VERILATOR_OPTIONS],
-            "compiler": [toolchain.gxx_version(), _COMPILER, self.options], "tools": dict(self.tools),
+            "compiler": [toolchain.gxx_version(), _COMPILER, self.options, self.libraries], "tools": dict(self.tools),
             "core": [file_digest(source) for source in self.sources],
-            "recipe": [file_digest(module) for module in (*_MODULES, *self.modules)], "formats": formats_text(),
+            "recipe": [code_of(step) for step in (*_common_steps(), *self.steps)], "formats": formats_text(),
         }
 
     def make(self, folder: Path) -> None:
@@ -137,6 +137,11 @@ class Recipe(ABC):
         run_logged(["g++", *_COMPILER, *self.options, *options, *includes, *system, "-c", str(source),
                     "-o", str(compiled)], folder)
         return str(compiled)
+
+
+def _common_steps() -> tuple[Callable[..., Any], ...]:
+    """Of every recipe. What :meth:`Recipe.control` and the formats come to is a fact of its own."""
+    return Recipe.make, Recipe._verilate, Recipe.compile, _one_clock, verilator_root, _keep
 
 
 def run_logged(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> None:

@@ -2,8 +2,8 @@
 
 Half of the nodes are hostile and try everything that software can do, in random rounds and in variations of those
 rounds that reached something new. A scoreboard determines for every byte that arrives which nodes may have written it.
-Then the same campaign attacks machines with one planted bug each, which it must find. The exit code is 0 only if
-nothing got through the design and every planted bug was found. docs/attack.md says what is tried and checked.
+Then the same campaign attacks machines with one mutant of the design each, which it must find. The exit code is 0 only
+if nothing got through the design and every mutant was found. docs/attack.md says what is tried and checked.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"injection and ejection lanes of every node, 1 to 6 (default: {_LANES})")
     parser.add_argument("--seed", metavar="N", type=int, default=1, help="of everything random (default: 1)")
     parser.add_argument("--bug-packets", metavar="N", type=int, default=_BUG_PACKETS,
-                        help=f"packets within which a planted bug must be found; 0 plants none (default: "
+                        help=f"packets within which a mutant must be found; 0 tries none (default: "
                              f"{_BUG_PACKETS:,})")
     parser.add_argument("-o", dest="file", metavar="FILE", type=Path, help="file to keep the results in, as JSON")
     parser.add_argument("--show", metavar="FILE", type=Path,
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Attack; 0 if the design held and the planted bugs were found."""
+    """Attack; 0 if the design held and the mutants were found."""
     from khhw.build.cache import write_atomically
     from khhw.errors import RequestError
     from khhw.files import writable_file
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"khhw: {violation['check']}: {violation['detail']}", file=sys.stderr)
     missed = [bug["name"] for bug in results["planted"] if not bug["found"]]
     for name in missed:
-        print(f"khhw: the planted bug {name!r} was not found", file=sys.stderr)
+        print(f"khhw: the mutant {name!r} was not found", file=sys.stderr)
     if any(found["interrupted"] for found in (results["design"], *(bug["findings"] for bug in results["planted"]))):
         return _INTERRUPTED
     return 1 if results["design"]["violations"] or missed else 0
@@ -96,19 +96,19 @@ def _show(file: Path) -> int:
 def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]:
     from khhw.commands.output import report
     from khhw.fuzz.campaign import attack
-    from khhw.fuzz.mutants import PLANTED, parts_with
+    from khhw.fuzz.mutants import MUTANTS, parts_with
 
     design = attack(node, seed=arguments.seed, packets=arguments.packets,
                     tell=_teller("the design", arguments.packets))
-    planted: list[dict[str, Any]] = []
-    for bug in PLANTED if arguments.bug_packets else ():
-        if design.interrupted or (planted and planted[-1]["findings"]["interrupted"]):
+    mutants: list[dict[str, Any]] = []
+    for bug in MUTANTS if arguments.bug_packets else ():
+        if design.interrupted or (mutants and mutants[-1]["findings"]["interrupted"]):
             break
         found = attack(node, parts_with(bug), seed=arguments.seed, packets=arguments.bug_packets,
                        tell=_teller(bug.name))
-        planted.append({"name": bug.name, "what": bug.what, "found": bool(found.violations),
+        mutants.append({"name": bug.name, "what": bug.what, "found": bool(found.violations),
                         "findings": found.as_dict()})
-    return report({"design": design.as_dict(), "planted": planted}, seed=arguments.seed, parameters=node.as_dict(),
+    return report({"design": design.as_dict(), "planted": mutants}, seed=arguments.seed, parameters=node.as_dict(),
                   build="fast")
 
 

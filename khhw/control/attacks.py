@@ -95,7 +95,7 @@ class AttackResult:
 
 
 @dataclass
-class _Scene:
+class _Setup:
     """Everything known, while an attack is judged."""
 
     shape: Shape
@@ -181,8 +181,8 @@ def judge(
     forbidden : sequence of int
         Ranks the attacker may not reach.
     """
-    scene = _Scene(shape, attacker, friend, forged, frozenset(forbidden), dict(victims), logs)
-    return [_judged(record, scene) for record in records]
+    setup = _Setup(shape, attacker, friend, forged, frozenset(forbidden), dict(victims), logs)
+    return [_judged(record, setup) for record in records]
 
 
 def judge_attacks(
@@ -216,10 +216,10 @@ def judge_attacks(
         friend=options["friend"][0], forged=options["forged"][0], forbidden=options["forbidden"])
 
 
-def _judged(record: Record, scene: _Scene) -> AttackResult:
-    refusals, harmless = _refusals(record, scene), _made_harmless(record, scene)
+def _judged(record: Record, setup: _Setup) -> AttackResult:
+    refusals, harmless = _refusals(record, setup), _made_harmless(record, setup)
     return AttackResult(
-        record.name, record.tried, _delivered(record, scene), sum(refusals.values()), sum(harmless.values()),
+        record.name, record.tried, _delivered(record, setup), sum(refusals.values()), sum(harmless.values()),
         "; ".join(f"{where}: {count}" for where, count in (*refusals.items(), *harmless.items())))
 
 
@@ -229,55 +229,55 @@ def _arrived(record: Record, tables: Sequence[VictimTable]) -> int:
         len(table.count(victim.KIND_MESSAGE, record.number)) + (record.number in table.slots) for table in tables)
 
 
-def _delivered(record: Record, scene: _Scene) -> int:
-    everybody = list(scene.victims.values())
+def _delivered(record: Record, setup: _Setup) -> int:
+    everybody = list(setup.victims.values())
     match record.name:
         case "forged source":
-            forged = scene.shape.node_id(scene.forged)
+            forged = setup.shape.node_id(setup.forged)
             return sum(
                 entry.source == forged for table in everybody
                 for entry in table.count(victim.KIND_MESSAGE, record.number))
         case "tree":
             return sum(
                 len(table.count(victim.KIND_CONSOLE, record.number)) for table in everybody
-                if table.rank in scene.forbidden)
+                if table.rank in setup.forbidden)
         case _:
             return record.landed + _arrived(record, everybody)
 
 
-def _refusals(record: Record, scene: _Scene) -> Counter[str]:
+def _refusals(record: Record, setup: _Setup) -> Counter[str]:
     """What refused an attack, and how often."""
     found: Counter[str] = Counter()
     for reason, count in record.reasons.items():
-        found[f"egress guard of node {scene.attacker}, {reason.name}"] += count
+        found[f"egress guard of node {setup.attacker}, {reason.name}"] += count
     for name, count in (("host port", record.bus_errors), ("network interface", record.faults)):
         if count:
-            found[f"{name} of node {scene.attacker}, {'bus error' if name == 'host port' else 'fault'}"] += count
-    _elsewhere(record, scene, found)
+            found[f"{name} of node {setup.attacker}, {'bus error' if name == 'host port' else 'fault'}"] += count
+    _elsewhere(record, setup, found)
     return +found
 
 
-def _made_harmless(record: Record, scene: _Scene) -> Counter[str]:
+def _made_harmless(record: Record, setup: _Setup) -> Counter[str]:
     """What passed, but not as the attack meant it: who changed it, and how often."""
     found: Counter[str] = Counter()
-    found[f"ingress guard of node {scene.friend}, answer sent to node {scene.attacker} instead"] += record.returned
+    found[f"ingress guard of node {setup.friend}, answer sent to node {setup.attacker} instead"] += record.returned
     if record.name == "forged source":
-        own = scene.shape.node_id(scene.attacker)
-        seen = scene.victims[scene.friend].count(victim.KIND_MESSAGE, record.number)
-        found[f"stamp of node {scene.attacker}, node {scene.friend} saw source {scene.attacker}"] += sum(
+        own = setup.shape.node_id(setup.attacker)
+        seen = setup.victims[setup.friend].count(victim.KIND_MESSAGE, record.number)
+        found[f"stamp of node {setup.attacker}, node {setup.friend} saw source {setup.attacker}"] += sum(
             entry.source == own for entry in seen)
     return +found
 
 
-def _elsewhere(record: Record, scene: _Scene, found: Counter[str]) -> None:
+def _elsewhere(record: Record, setup: _Setup, found: Counter[str]) -> None:
     """Refusals of other nodes in the time of an attack, by their logs and the victims' faults."""
-    own = scene.shape.node_id(scene.attacker)
-    for log in scene.logs:
+    own = setup.shape.node_id(setup.attacker)
+    for log in setup.logs:
         for entry in log.entries:
-            if log.node != scene.attacker and entry.source == own and record.began <= entry.cycle <= record.ended:
+            if log.node != setup.attacker and entry.source == own and record.began <= entry.cycle <= record.ended:
                 part = "console endpoint" if entry.reason == Reason.TREE else "guard"
                 found[f"{part} of node {log.node}, {entry.reason.name}"] += 1
-    for table in scene.victims.values():
+    for table in setup.victims.values():
         for event in table.entries:
             if event.kind == victim.KIND_FAULT and record.began <= event.cycle <= record.ended:
                 found[f"network interface of node {table.rank}, {Fault(event.number).name}"] += 1

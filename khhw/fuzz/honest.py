@@ -43,8 +43,8 @@ class Parcel:
         key of the round before, which must not arrive) or ``console``.
     source, target : int
         Ranks.
-    place : int
-        Reception ring, or address of what is written.
+    address : int
+        Reception ring of a message, or address of what is written.
     data : bytes
         What arrives.
     origin : int
@@ -54,7 +54,7 @@ class Parcel:
     kind: str
     source: int
     target: int
-    place: int
+    address: int
     data: bytes
     origin: int = 0
 
@@ -199,7 +199,7 @@ class Honest:
         coordinate, length = self.scenario.shape.coordinate(parcel.target), len(parcel.data)
         if parcel.kind == "message":
             self.poke(at, parcel.data)
-            return message_descriptor(coordinate, at, length, function=self.rank, ring=parcel.place)
+            return message_descriptor(coordinate, at, length, function=self.rank, ring=parcel.address)
         target, offset = landing(self.scenario, parcel)
         if parcel.kind == "get":
             counter = HONEST.SHARED if parcel.origin >= HONEST.shared.base else HONEST.SHOWN
@@ -247,11 +247,11 @@ def _answers(rank: int) -> int:
 def landing(scenario: Scenario, parcel: Parcel) -> tuple[int, int]:
     """Reception counter that a put or an answer is for, and its offset in that counter's window."""
     shared, answers, confided = HONEST.windows
-    if parcel.place < shared.end:
-        return HONEST.PUTS, parcel.place - shared.base
-    if parcel.place >= confided.base:
-        return HONEST.CONFIDED, parcel.place - confided.base
-    rank, offset = divmod(parcel.place - answers.base, HONEST.SLOT)
+    if parcel.address < shared.end:
+        return HONEST.PUTS, parcel.address - shared.base
+    if parcel.address >= confided.base:
+        return HONEST.CONFIDED, parcel.address - confided.base
+    rank, offset = divmod(parcel.address - answers.base, HONEST.SLOT)
     return HONEST.ANSWERS[scenario.honest.index(rank)], offset
 
 

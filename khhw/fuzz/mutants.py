@@ -8,9 +8,9 @@ from typing import Any
 
 from khhw.mutants import Finder, Mutant, mutants_of, mutated
 
-__all__ = ["PLANTED", "parts_with"]
+__all__ = ["MUTANTS", "parts_with"]
 
-PLANTED = mutants_of(Finder.CAMPAIGN)
+MUTANTS = mutants_of(Finder.CAMPAIGN)
 
 _PARTS = {"rtl.guard": ("guard", "rtl.guard.guard:Guard"), "rtl.ni": ("ni", "rtl.ni.ni:NI")}
 """The part of a node that a package makes, and its component."""
@@ -32,7 +32,7 @@ def _identifier(mutant: Mutant) -> str:
 
 def __getattr__(name: str) -> Any:
     """A part with a fault, made when it is asked for: only the process that builds a machine needs one."""
-    for mutant in PLANTED:
+    for mutant in MUTANTS:
         if name == _identifier(mutant):
             return mutated(_part(mutant)[1], mutant)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

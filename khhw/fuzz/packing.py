@@ -15,6 +15,7 @@ __all__ = ["Column", "DESCRIPTOR_WORDS", "as_bytes", "descriptors", "pack_all", 
 Column = int | npt.NDArray[Any]
 """A field of many: one value for all, or one each."""
 
+# By places: a codec's are those of the whole layout, and here they are wanted within a word of an array.
 DESCRIPTOR_WORDS = 4
 _WORD = 64
 

@@ -158,7 +158,7 @@ class Scoreboard:
             if parcel.kind in ("put", "get") and parcel.receiver == node.rank:
                 sender = parcel.source if parcel.kind == "put" else parcel.target
                 if self._model.possible[sender, node.rank]:
-                    written = slice(parcel.place, parcel.place + len(parcel.data))
+                    written = slice(parcel.address, parcel.address + len(parcel.data))
                     changed[written] &= memory[written] != np.frombuffer(parcel.data, np.uint8)
         if (changed & _OWNED).any():
             where = np.flatnonzero(changed & _OWNED)
@@ -222,7 +222,7 @@ class Scoreboard:
         """Contents: of the honest exactly what they sent, each once."""
         expected = Counter({
             (parcel.source, parcel.data): 1 for parcel in self._parcels
-            if (parcel.kind, parcel.target, parcel.place) == ("message", node.rank, ring)})
+            if (parcel.kind, parcel.target, parcel.address) == ("message", node.rank, ring)})
         for record in records:
             sender = self._rank(record.source)
             if sender in self._scenario.hostile:
@@ -301,7 +301,7 @@ class Scoreboard:
             if parcel.kind in ("put", "get") and parcel.receiver == node.rank:
                 both = parcel.kind == "put" or self._model.always[node.rank, parcel.target]
                 sender = parcel.source if parcel.kind == "put" else parcel.target
-                whole = memory[parcel.place:parcel.place + len(parcel.data)].tobytes() == parcel.data
+                whole = memory[parcel.address:parcel.address + len(parcel.data)].tobytes() == parcel.data
                 if both and not whole and self.isolated(sender):
                     self._lost(node, sender, parcel.kind, parcel.data)
 

@@ -4,18 +4,19 @@ Everything here is the same for every back end; ``docs/host-time.md`` says when 
 """
 
 from collections import deque
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from fractions import Fraction
 from functools import partial
 from typing import Any, Protocol
 
 from khhw.host.cpu import CLOCK_HZ, IDEAL, CpuModel, Processor, Work
 from khhw.host.inbox import Inbox
-from khhw.host.scheduler import ROOT, Observer, Scheduler, Sleep, Task, Wait
-from khhw.host.sync import Queue, scope
+from khhw.host.root_port import RootPort
+from khhw.host.scheduler import Observer, Scheduler, Sleep, Task, Wait
+from khhw.host.sync import scope
 from khhw.host.transport import BusError
 
-__all__ = ["Access", "Firmware", "Host", "Memory", "NodePort", "Packet", "RootPort", "ranks_in"]
+__all__ = ["Access", "Firmware", "Host", "Memory", "NodePort", "ranks_in"]
 
 _ADDRESSES = 1 << 24
 
@@ -263,64 +264,6 @@ class NodePort:
             task.wake_at(cycle + 1)
 
 
-class Packet(Wait[None]):
-    """A tree packet on its way into the root."""
-
-    def __init__(self, root: "RootPort", flits: Sequence[int], channel: int) -> None:
-        if not flits or any(not 0 <= flit < 1 << 64 for flit in flits):
-            raise ValueError(f"A packet is one or more flits of 64 bits, not {list(flits)!r}")
-        self.flits = list(flits)
-        self.channel = channel
-        self._root = root
-        self._task: Task[Any] | None = None
-
-    def __str__(self) -> str:
-        return "the tree to take a packet"
-
-    def begin(self, task: Task[Any]) -> None:
-        self._task = task
-        self._root.outgoing.append(self)
-
-    def abandon(self, task: Task[Any]) -> None:
-        self._task = None
-
-    def taken(self, cycle: int) -> None:
-        """The tree took the last flit in `cycle`."""
-        if self._task is not None:
-            self._task.wake_at(cycle + 1)
-
-
-class RootPort:
-    """The port above the root; a ``RootTransport``."""
-
-    def __init__(self, host: "Host") -> None:
-        self.outgoing: deque[Packet] = deque()
-        self._host = host
-        self._incoming: Queue[tuple[list[int], int]] = Queue(name="a packet from the tree")
-
-    @property
-    def now(self) -> int:
-        """The current cycle."""
-        return self._host.scheduler.now
-
-    async def send(self, flits: Sequence[int], channel: int) -> None:
-        """Send a packet; see ``RootTransport``. Cancelled or not, it is sent whole."""
-        await Packet(self, flits, channel)
-
-    async def receive(self) -> tuple[list[int], int]:
-        """Take a packet; see ``RootTransport``."""
-        return await self._incoming.get()
-
-    async def sleep(self, cycles: int) -> None:
-        """Wait; see ``RootTransport``."""
-        await Sleep(cycles)
-
-    def arrived(self, cycle: int, flits: list[int], channel: int) -> None:
-        """The last flit of a packet came out in `cycle`."""
-        scheduler = self._host.scheduler
-        scheduler.at(cycle + 1, ROOT, lambda: self._incoming.put_nowait((flits, channel)), "the tree")
-
-
 class Host:
     """Scheduler and ports of a machine.
 
@@ -363,7 +306,7 @@ class Host:
         self.ready: set[int] = set()
         self.listening = 0
         self.nodes = [NodePort(self, rank) for rank in range(nodes)]
-        self.root = RootPort(self)
+        self.root = RootPort(self.scheduler)
         self.memory: Memory = _NoMemory()
         self._held = (1 << nodes) - 1
         self.inbox: Inbox | None = None

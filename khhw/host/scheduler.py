@@ -5,13 +5,14 @@ runs from one of them to the next without any time passing. Events are ordered b
 the cycle they are due, the rank of the node they belong to, and the order in which they were asked for.
 """
 
-import heapq
 from collections.abc import Callable, Coroutine, Generator
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
+from khhw.host.events import Events, Timer
+
 __all__ = [
-    "ROOT", "Cancelled", "Scheduler", "Scope", "Sleep", "Task", "TaskError", "Timer", "Wait", "current_task", "sleep",
+    "ROOT", "Cancelled", "Scheduler", "Scope", "Sleep", "Task", "TaskError", "Wait", "current_task", "sleep",
 ]
 
 ROOT = -1
@@ -48,31 +49,6 @@ class TaskError(Exception):
         self.name = name
         self.rank = rank
         self.cycle = cycle
-
-
-class Timer:
-    """An event that is due in a cycle. Cancelling one that has run does nothing."""
-
-    __slots__ = ("_action", "name")
-
-    def __init__(self, action: Callable[[], None], name: str) -> None:
-        self._action: Callable[[], None] | None = action
-        self.name = name
-
-    def cancel(self) -> None:
-        """Do not run it; it no longer counts as a coming event."""
-        self._action = None
-
-    @property
-    def pending(self) -> bool:
-        """Whether it is still to run."""
-        return self._action is not None
-
-    def fire(self) -> None:
-        """Run it, once."""
-        action, self._action = self._action, None
-        if action is not None:
-            action()
 
 
 class Wait(Generic[T]):
@@ -301,7 +277,7 @@ class Task(Wait[T]):
             watcher(self)
 
 
-class Scheduler:
+class Scheduler(Events):
     """Runs host tasks; a back end tells it when a cycle begins.
 
     Parameters
@@ -311,12 +287,10 @@ class Scheduler:
     """
 
     def __init__(self, observer: Observer | None = None) -> None:
-        self.now = 0
+        super().__init__()
         self.current: Task[Any] | None = None
         self.observer = observer
         self.events = 0
-        self._heap: list[tuple[int, int, int, Timer]] = []
-        self._sequence = 0
         self._tasks: dict[Task[Any], None] = {}
         self._failure: TaskError | None = None
 
@@ -350,27 +324,6 @@ class Scheduler:
         self._tasks[task] = None
         return task
 
-    def at(self, cycle: int, rank: int, action: Callable[[], None], name: str = "") -> Timer:
-        """Ask for `action` in `cycle`, in the turn of `rank`.
-
-        Raises
-        ------
-        ValueError
-            If the cycle is over.
-        """
-        if cycle < self.now:
-            raise ValueError(f"Cycle {cycle} is over, it is {self.now}")
-        timer = Timer(action, name)
-        heapq.heappush(self._heap, (cycle, rank, self._sequence, timer))
-        self._sequence += 1
-        return timer
-
-    def next_cycle(self) -> int | None:
-        """The cycle of the earliest event, or None if there is none."""
-        while self._heap and not self._heap[0][3].pending:
-            heapq.heappop(self._heap)
-        return self._heap[0][0] if self._heap else None
-
     def run(self, cycle: int) -> None:
         """Run what is due in `cycle`, also what comes up meanwhile.
 
@@ -385,7 +338,7 @@ class Scheduler:
             raise RuntimeError(f"Time ran backwards from cycle {self.now} to {cycle}")
         limit = self.events + _EVENTS_PER_CYCLE
         while (due := self.next_cycle()) is not None and due <= cycle:
-            _, rank, sequence, timer = heapq.heappop(self._heap)
+            rank, sequence, timer = self.pop()
             if due < cycle:
                 raise RuntimeError(f"The event of {timer.name!r} in cycle {due} was passed over; it is {cycle}")
             if self.events == limit:
@@ -425,4 +378,4 @@ class Scheduler:
         """End all tasks where they are, so that their ``finally`` blocks run."""
         for task in self.tasks:
             task.kill()
-        self._heap.clear()
+        self.clear()

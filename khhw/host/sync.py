@@ -10,7 +10,8 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from khhw.host.scheduler import Scope, Task, Timer, Wait, current_task
+from khhw.host.events import Timer
+from khhw.host.scheduler import Scope, Task, Wait, current_task
 
 __all__ = ["Event", "Queue", "gather", "scope", "spawn", "timeout"]
 

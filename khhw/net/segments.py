@@ -128,6 +128,7 @@ class Segment(NamedTuple):
         return cls(first & _SOURCE, kind, bool(function & PUSH), connection, mark, sequence, *numbers, payload, ends)
 
 
+# By places: software does this for every packet of a stream, and a codec would take out all other fields too.
 _TWO_FLITS = struct.Struct(">QQ")
 _SOURCE = (1 << Header["source"].width) - 1
 _SEQUENCE = FifoHeader["put_offset"].offset

@@ -11,6 +11,7 @@ from rtl.formats import (
     Header,
     PutHeader,
     VirtualChannel,
+    pids_of,
 )
 
 __all__ = ["descriptor", "get_descriptor", "header", "message_descriptor", "put_descriptor"]
@@ -36,7 +37,7 @@ def header(destination: Coordinate, *, ring: int = 0, adaptive: int = 0, **field
     """
     x, y, z = destination
     values = {
-        "x": x, "y": y, "z": z, "pid0": ring >> 1, "pid1": ring & 1, "dynamic": adaptive,
+        "x": x, "y": y, "z": z, **pids_of(ring), "dynamic": adaptive,
         "vc": VirtualChannel.ADAPTIVE0 if adaptive else VirtualChannel.ESCAPE,
     }
     return _header.pack(**{**values, **fields})

@@ -2,19 +2,14 @@
 
 from cocotb.handle import HierarchyObject
 
-from khhw.host.ports import Access, Host, Packet, ranks_in
+from khhw.host.ports import Access, Host, ranks_in
+from khhw.host.root_port import Packet
 from khhw.sim.signals import Vector
-from rtl.formats import Flit
+from rtl.formats import Flit, pack, unpack
 from rtl.signatures import HOST_ADDRESS_BITS, TreeFlit
 
 __all__ = ["HostBuses", "OwnerPort"]
 
-_CHANNEL = TreeFlit["channel"].offset
-_FLIT = TreeFlit["flit"].offset
-_DATA = _FLIT + Flit["data"].offset
-_FIRST = _FLIT + Flit["first"].offset
-_LAST = _FLIT + Flit["last"].offset
-_BAD = _FLIT + Flit["bad"].offset
 
 
 class HostBuses:
@@ -153,11 +148,9 @@ class OwnerPort:
             self._show(self._packet)
 
     def _show(self, packet: Packet) -> None:
-        last = self._position == len(packet.flits) - 1
-        self._in_payload.set(
-            packet.flits[self._position] << _DATA | (not self._position) << _FIRST | last << _LAST
-            | packet.channel << _CHANNEL
-        )
+        flit = pack(Flit, first=self._position == 0, last=self._position == len(packet.flits) - 1,
+                    data=packet.flits[self._position])
+        self._in_payload.set(pack(TreeFlit, channel=packet.channel, flit=flit))
 
     def sample(self, cycle: int) -> None:
         """At the edge that ends `cycle`: a flit each way."""
@@ -175,10 +168,12 @@ class OwnerPort:
             self._take(cycle, self._out_payload.get())
 
     def _take(self, cycle: int, payload: int) -> None:
-        if payload >> _FIRST & 1:
+        outer = unpack(TreeFlit, payload)
+        flit = unpack(Flit, outer["flit"])
+        if flit["first"]:
             self._incoming = []
-        self._incoming.append(payload >> _DATA & (1 << 64) - 1)
-        if payload >> _LAST & 1:
+        self._incoming.append(flit["data"])
+        if flit["last"]:
             self.packets += 1
-            if not payload >> _BAD & 1:
-                self._root.arrived(cycle, self._incoming, payload >> _CHANNEL & 1)
+            if not flit["bad"]:
+                self._root.arrived(cycle, self._incoming, outer["channel"])

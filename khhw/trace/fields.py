@@ -12,6 +12,7 @@ from rtl.formats import (
     PutHeader,
     TreeHeader,
     VirtualChannel,
+    ring_of,
     unpack,
 )
 from rtl.torus.hints import hint_bit
@@ -55,7 +56,7 @@ def header_fields(shape: Shape, header: int) -> Fields:
         "source": node_name(shape, fields["source"]), "destination": place_of(shape, header),
         "bytes": (fields["size"] + 1) * CHUNK_BYTES, "vc": VirtualChannel(fields["vc"]).name,
         "hint": " ".join(hints) or "none", "dynamic": fields["dynamic"], "deposit": fields["deposit"],
-        "dma": fields["dma"], "pid": fields["pid0"] << 1 | fields["pid1"], "epoch": fields["epoch"],
+        "dma": fields["dma"], "pid": ring_of(fields), "epoch": fields["epoch"],
         "crc": f"{fields['crc']:#04x}",
     }
 

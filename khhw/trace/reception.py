@@ -10,7 +10,7 @@ from khhw.trace.flits import Sighting, transfers
 from khhw.trace.ports import members
 from khhw.trace.waves import Waves
 from rtl.codec import Codec
-from rtl.formats import CHUNK_BYTES, FLIT_BYTES, WORD_BYTES, WORD_FLITS, Header, PutHeader, Writer, unpack
+from rtl.formats import CHUNK_BYTES, FLIT_BYTES, WORD_BYTES, WORD_FLITS, Header, PutHeader, Writer, ring_of, unpack
 from rtl.parameters import Parameters
 from rtl.signatures import memory_signature
 
@@ -169,9 +169,8 @@ class NodeReception:
         if len(sighting.flits) < WORD_FLITS:
             return [], ""
         if not header["dma"]:
-            ring = header["pid0"] << 1 | header["pid1"]
             return [_words(sighting.flits, 0, (header["size"] + 1) * CHUNK_BYTES)], \
-                f"reception ring {ring} is closed or full"
+                f"reception ring {ring_of(header)} is closed or full"
         put = unpack(PutHeader, sighting.flits[1])
         payload = sighting.flits[2:]
         if put["remote_get"]:

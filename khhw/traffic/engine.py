@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from khhw.build.cache import digest, file_digest
+from khhw.build.code_facts import code_of
 from khhw.build.design import convert
 from khhw.build.engine import build_engine
 from khhw.sim.engine.engine import evaluator_for
@@ -32,8 +33,8 @@ def identify(build: Build) -> str:
                convert("rtl.cell:RootCell", values, path=path)]
     own = sorted(file for pattern in _SOURCES for file in _KHHW.glob(pattern)
                  if file.is_file() and file.suffix in (".py", ".h", ".cpp", ".v"))
-    files = [*(source for design in designs for source in design.sources), *own]
-    return digest([(file.name, file_digest(file)) for file in files])
+    verilog = [(source.name, file_digest(source)) for design in designs for source in design.sources]
+    return digest([*verilog, *((file.name, code_of(file)) for file in own)])
 
 
 def prepare(build: Build, sizes: Sequence[int]) -> None:

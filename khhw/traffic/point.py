@@ -1,5 +1,6 @@
 """One point of a curve: everything that determines what is measured, and nothing else."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,7 +85,7 @@ class Point:
     @property
     def nodes(self) -> int:
         """Number of nodes."""
-        return self.shape[0] * self.shape[1] * self.shape[2]
+        return math.prod(self.shape)
 
     def at(self, load: float) -> "Point":
         """The same at another load."""

@@ -177,6 +177,7 @@ class GuardControl(wiring.Component):
         valid = Signal()
         lasting = Signal()
         m.d.sync += lasting.eq(policy.hold)
+        # What other blocks are told: the active tables, and what is done in this cycle.
         m.d.comb += [
             policy.valid.eq(valid),
             policy.epoch.eq(epoch),
@@ -193,6 +194,7 @@ class GuardControl(wiring.Component):
         ]
         with m.If(self.commit):
             m.d.sync += [valid.eq(1), epoch.eq(~epoch), self.commits.eq(self.commits + 1)]
+        # The owner's registers; of reaches and revisions those that are not active.
         for name, field, state in (("HOLD", "hold", self.hold), ("GRANTS", "priority", priority)):
             with m.If(writes & hits[name]):
                 m.d.sync += state.eq(register_view(name, value)[field])

@@ -116,6 +116,7 @@ class EgressGuard(wiring.Component):
 
     def _judge(self, m, header, packer):
         """Set `gate.reason` for a header that enters, and return it stamped and normalised."""
+        # Where the header leads, and how far it may.
         m.submodules.hints = hints = self.hints
         m.d.comb += [
             hints.straps.eq(self.straps), hints.x.eq(header.x), hints.y.eq(header.y), hints.z.eq(header.z),
@@ -144,6 +145,7 @@ class EgressGuard(wiring.Component):
         with m.Elif(deposit & (~hints.straight | (hints.hops > reach))):
             m.d.comb += reason.eq(Reason.DEPOSIT)
 
+        # What leaves: the node's own source, epoch and hint, whatever the header said.
         stamped = Signal(Header)
         m.d.comb += [
             stamped.eq(header),

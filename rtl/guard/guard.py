@@ -97,6 +97,7 @@ class Guard(wiring.Component):
     def _account(self, m):
         """Count and log what the lanes report, and keep track of what is unfinished."""
         control, lanes = self.control, range(self.parameters.lanes)
+        # Count by lane, by cable and of the tree.
         m.submodules.counters = counters = GuardCounters(self.parameters)
         for lane in lanes:
             egress, ingress = self.egress[lane], self.ingress[lane]
@@ -124,6 +125,7 @@ class Guard(wiring.Component):
         m.submodules.links = links = LinkCounters()
         m.d.comb += [links.links.eq(self.links), control.links.eq(links.states)]
 
+        # Log refusals: one source a lane and way, and the tree.
         sources = 2 * self.parameters.lanes + 1
         m.submodules.log = log = RefusalLog(sources, self.parameters.log_entries)
         guards = self.egress + self.ingress
@@ -143,6 +145,7 @@ class Guard(wiring.Component):
             control.log_lost.eq(log.lost),
         ]
 
+        # Packets judged by the old tables are finished when all lanes and the tree say so.
         ways = {f"drain_{lane}": (self.ingress[lane].passed, self.retired[lane]) for lane in lanes}
         ways["drain_tree"] = self.tree_passed, self.tree_retired
         drained = []

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from rtl.formats import CHUNK_FLITS, TREE_PAYLOAD_BYTES, LinkHeader, Protocol, TreeClass, TreeHeader
 from rtl.ni.arbiter import read_client, write_client
-from rtl.ni.decode import register_port
+from rtl.ni.decode import is_misaligned, register_port
 from rtl.ni.gather import WordGather
 from rtl.ni.reader import MessageReader
 from rtl.ni.ring import ring_client, ring_count
@@ -250,7 +250,7 @@ class ConsoleSender(wiring.Component):
             ring.eq(write & on_length),
         ]
         with m.If(on_address):
-            m.d.comb += [host.value.eq(address), refused.eq(host.data[:3].any())]
+            m.d.comb += [host.value.eq(address), refused.eq(is_misaligned(host.data, 8))]
             with m.If(write):
                 m.d.sync += address.eq(host.data)
         with m.If(on_destination):

@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory, MemoryData
 from amaranth.lib.wiring import In, Out
 
 from rtl.ni.arbiter import select
-from rtl.ni.decode import register_port
+from rtl.ni.decode import is_misaligned, register_port
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS
 from rtl.round_robin import RoundRobin
@@ -197,7 +197,7 @@ class CounterFile(wiring.Component):
         # Answer the host.
         misaligned = Signal()
         m.d.comb += [
-            misaligned.eq(host.select[fields["WINDOW"]] & host.write & host.data[:3].any()),
+            misaligned.eq(host.select[fields["WINDOW"]] & host.write & is_misaligned(host.data, 8)),
             host.done.eq(on_hits | host_grant),
             host.error.eq(misaligned),
         ]
@@ -217,7 +217,7 @@ class CounterFile(wiring.Component):
         write = memory.write_port()
         by_host = host_grant & self.host.write & self.host.select[register]
         if register.endswith("WINDOW"):
-            by_host &= ~self.host.data[:3].any()
+            by_host &= ~is_misaligned(self.host.data, 8)
         m.d.comb += [
             read.addr.eq(address),
             write.addr.eq(address),

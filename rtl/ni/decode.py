@@ -2,20 +2,25 @@
 
 from collections.abc import Iterable
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.parameters import Parameters
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, Register
 
-__all__ = ["NI_REGISTERS", "RegisterDecoder", "register_port"]
+__all__ = ["NI_REGISTERS", "RegisterDecoder", "is_misaligned", "register_port"]
 
 NI_REGISTERS: tuple[Register, ...] = tuple(r for r in REGISTERS.values() if r.address < GUARD_PAGE)
 """What the network interface implements: all registers below the guard's page."""
 
 READABLE = (Access.RW, Access.RO, Access.W1C)
 WRITABLE = (Access.RW, Access.WO, Access.W1C)
+
+
+def is_misaligned(address: Value, unit: int) -> Value:
+    """Whether a byte address is no multiple of `unit`, a power of two."""
+    return address[:unit.bit_length() - 1].any()
 
 
 def register_port(names: Iterable[str]) -> wiring.Signature:

@@ -138,6 +138,7 @@ class DescriptorFetch(wiring.Component):
                 ]
                 with m.If(self.counter.ready):
                     m.next = "CHECK"
+            # A fault goes along with the message: the lane reports it when the descriptor is retired.
             with m.State("CHECK"):
                 self._check(m, descriptor, put, remote=remote, start=start, end=end, limit=limit, rights=rights,
                             exists=exists)
@@ -147,6 +148,7 @@ class DescriptorFetch(wiring.Component):
                 with m.If(self.message.ready):
                     m.next = "CHOOSE"
 
+        # The message, as the descriptor asks for it.
         m.d.comb += [
             self.message.payload.address.eq(start >> 3),
             self.message.payload.length.eq(descriptor.length),

@@ -105,6 +105,7 @@ class HostPort(wiring.Component):
                         resp.eq(0),
                     ]
                     m.next = "DECODE"
+            # Whose the address is; what is nobody's is refused.
             with m.State("DECODE"):
                 end = TRAFFIC_END if self._parameters.traffic else GUARD_END
                 aligned = Signal()
@@ -132,6 +133,7 @@ class HostPort(wiring.Component):
                     m.next = "RESPOND"
                     with m.If(self.guard.error):
                         self._refuse(m, resp, value)
+            # A word of the memory, and then the answer.
             with m.State("MEMORY"):
                 m.d.comb += [self.read.request.valid.eq(~write), self.write.request.valid.eq(write)]
                 with m.If((self.read.request.valid & self.read.request.ready)

@@ -125,6 +125,7 @@ class ReceptionLane(wiring.Component):
         with m.If((packet.held & self.restart).any()):
             m.d.sync += packet.stale.eq(1)
 
+        # Ask for the window of a put's counter.
         def look_up(named: data.View, wanted: Value) -> None:
             m.d.comb += [
                 self.lookup.valid.eq(wanted),

@@ -11,6 +11,7 @@ from rtl.formats import CHUNK_BYTES
 from rtl.ni.arbiter import select
 from rtl.ni.decode import register_port
 from rtl.parameters import Parameters
+from rtl.register_bits import register_value, register_view
 from rtl.round_robin import RoundRobin
 
 __all__ = ["Ring", "RingFile", "ring_client", "ring_count"]
@@ -204,12 +205,14 @@ class RingFile(wiring.Component):
 
     def _serve_host(self, m: Module, rings: list[Ring]) -> None:
         host = self.host
-        chunk_bits = CHUNK_BYTES.bit_length() - 1
         memory_bytes = self._parameters.memory_bytes
-        words = Signal(32 - chunk_bits)
+        # BASE, HEAD and TAIL count chunks as SIZE does, and have nothing below them.
+        asked = register_view("INJECTION_SIZE", host.data)
+        words = Signal.like(asked.chunks)
         unaligned = Signal()
-        m.d.comb += [words.eq(host.data[chunk_bits:]), unaligned.eq(host.data[1:chunk_bits].any())]
+        m.d.comb += [words.eq(asked.chunks), unaligned.eq(asked.reserved.any())]
 
+        # Which ring is meant, and by which of its four registers.
         named = [Signal(len(rings), name=f"on_{name.lower()}") for name in ("BASE", "SIZE", "HEAD", "TAIL")]
         on_base, on_size, on_head, on_tail = named
         for group, indices in self._groups.items():
@@ -226,14 +229,15 @@ class RingFile(wiring.Component):
             injection.eq(on_ring[:self._parameters.injection_rings].any()),
         ]
 
+        # What must not be written: beyond the memory, beyond the ring, or what hardware moves.
         refused = Signal()
         with m.If(host.write):
             with m.If(on_base.any()):
-                m.d.comb += refused.eq(unaligned | host.data[0] | (host.data >= memory_bytes))
+                m.d.comb += refused.eq(unaligned | asked.remote | (host.data >= memory_bytes))
             with m.Elif(on_size.any()):
-                m.d.comb += refused.eq(unaligned | (host.data[0] & ~injection) | (words > memory_bytes // CHUNK_BYTES))
+                m.d.comb += refused.eq(unaligned | (asked.remote & ~injection) | (words > memory_bytes // CHUNK_BYTES))
             with m.Else():
-                m.d.comb += refused.eq(unaligned | host.data[0] | (words >= size) | remote)
+                m.d.comb += refused.eq(unaligned | asked.remote | (words >= size) | remote)
         write = Signal()
         m.d.comb += [
             host.done.eq(on_ring.any()),
@@ -247,17 +251,18 @@ class RingFile(wiring.Component):
                 ring.restart_size.eq(on_size[index] & write),
                 ring.move_head.eq(on_head[index] & write),
                 ring.move_tail.eq(on_tail[index] & write),
-                ring.set_remote.eq(host.data[0]),
+                ring.set_remote.eq(asked.remote),
                 ring.data.eq(words),
                 self.restart[index].eq(ring.restart_base | ring.restart_size),
             ]
         values = [select(on, [getattr(ring, name) for ring in rings])
                   for on, name in zip(named, ("base", "size", "head", "tail"), strict=True)]
         m.d.comb += host.value.eq(
-            Cat(on_size.any() & remote, Cat(0).replicate(chunk_bits - 1), reduce(or_, values)))
+            register_value("INJECTION_SIZE", chunks=reduce(or_, values), remote=on_size.any() & remote))
 
     def _serve_clients(self, m: Module, rings: list[Ring]) -> None:
         clients = self.clients
+        # Choose a client whose ring no other one has, in the order in which they asked.
         locked = Signal(len(rings))
         m.submodules.arbiter = arbiter = RoundRobin(len(clients), holds=True)
         which = Signal(len(rings))
@@ -271,6 +276,7 @@ class RingFile(wiring.Component):
             Cat(which, chunks).eq(select(arbiter.grants, [Cat(client.which, client.chunks) for client in clients])),
         ]
 
+        # Room in its ring.
         fields = ("base", "size", "head", "fill")
         base, size, head, fill = (Signal.like(rings[0].size, name=name) for name in fields)
         for signal, name in zip((base, size, head, fill), fields, strict=True):
@@ -298,6 +304,7 @@ class RingFile(wiring.Component):
                 client.following.eq(Mux(following >= size, following - size, following)),
             ]
 
+        # What clients have finished moves the pointers, whoever is being served.
         unlock = reduce(or_, (client.unlock for client in clients))
         reserve = reduce(or_, (Mux(client.reserve, client.unlock, 0) for client in clients))
         publish = reduce(or_, (client.publish for client in clients))

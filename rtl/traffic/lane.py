@@ -194,6 +194,7 @@ class Ejection(wiring.Component):
         elsewhere = Signal()
         short = Signal()
         straps = self.straps
+        # A flit beside what it must be.
         m.d.comb += [
             differs.eq(wrong | (flit.data != expected)),
             elsewhere.eq((Cat(coming.z, coming.y, coming.x)
@@ -201,6 +202,7 @@ class Ejection(wiring.Component):
                          | coming.deposit),
             short.eq(count != header.size * CHUNK_FLITS + CHUNK_FLITS - 1),
         ]
+        # Keep what the header says, and follow the sequence its payload must have.
         with m.If(take):
             with m.If(flit.first):
                 m.d.sync += [header.eq(flit.data), count.eq(1), wrong.eq(0), misrouted.eq(elsewhere)]
@@ -212,6 +214,7 @@ class Ejection(wiring.Component):
                 with m.Else():
                     m.d.sync += [state.eq(expected), wrong.eq(differs)]
 
+        # At the tail: what was received, and the first thing that is wrong with it.
         latency = Signal(32)
         m.d.comb += latency.eq(self.now - software.generated)
         with m.If(self.received.ready):

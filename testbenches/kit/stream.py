@@ -113,7 +113,7 @@ class FlitSource:
         """Everything queued has been taken."""
         return not self._queue
 
-    async def drain(self) -> None:
+    async def settle(self) -> None:
         """Wait until all that is queued has been taken."""
         while self._queue:
             await RisingEdge(self._dut.clk)

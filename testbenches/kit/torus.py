@@ -8,11 +8,12 @@ from typing import Any
 
 from cocotb.triggers import RisingEdge
 
+from rtl.codec import Codec
 from rtl.formats import CHUNK_FLITS, Flit, Header, VirtualChannel, pack, unpack
 from rtl.torus.arbiter import LONGEST_YIELD
 from rtl.torus.coordinates import Coordinate, coordinate_of, node_id
 from rtl.torus.header import seal
-from rtl.torus.hints import normalise
+from rtl.torus.hints import hint_bit, normalise
 from testbenches.kit.stream import Packet
 
 __all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "torus_packet"]
@@ -20,8 +21,8 @@ __all__ = ["PATIENCE", "LockedError", "Sent", "Torus", "clear_hints", "torus_pac
 PATIENCE = 2 * LONGEST_YIELD
 """Cycles without any movement after which a torus counts as locked: longer than any packet waits for a turn."""
 
-FIRST, LAST, BAD = 1 << 66, 1 << 65, 1 << 64
-assert (Flit["first"].offset, Flit["last"].offset, Flit["bad"].offset) == (66, 65, 64)
+# By masks: a torus moves more flits in a cycle than could be unpacked.
+FIRST, LAST, BAD, DATA = (Codec.of(Flit).mask(name) for name in ("first", "last", "bad", "data"))
 
 
 def torus_packet(
@@ -48,10 +49,11 @@ def torus_packet(
 
 def clear_hints(packet: Packet, *dimensions: int) -> Packet:
     """The packet after it has arrived in these dimensions (all without any): hints clear, CRC right."""
-    header = packet.words[0]
+    fields = unpack(Header, packet.words[0])
     for dimension in dimensions or (0, 1, 2):
-        header &= ~(0b11 << Header["hint"].offset + 4 - 2 * dimension)
-    return Packet((seal(header), *packet.words[1:]), packet.bad, packet.channel)
+        for direction in (2 * dimension, 2 * dimension + 1):
+            fields["hint"] &= ~(1 << hint_bit(direction))
+    return Packet((seal(pack(Header, **fields)), *packet.words[1:]), packet.bad, packet.channel)
 
 
 class LockedError(AssertionError):
@@ -119,7 +121,7 @@ class Torus:
         self._edge = RisingEdge(dut.clk)
         self._lanes = [_Lane() for _ in range(self.nodes * lanes)]
         self._order: dict[tuple[int, int, int], deque[int]] = {}
-        self._quiet_since = 0
+        self._idle_since = 0
         self._words = [bytes(9)] * len(self._lanes)
         self._offered = 0
         self._ready = 0
@@ -156,9 +158,9 @@ class Torus:
         self._order.setdefault((source, destination, vc), deque()).append(serial)
 
     @property
-    def quiet(self) -> int:
+    def idle_cycles(self) -> int:
         """Cycles since anything moved in or out."""
-        return self.cycle - self._quiet_since
+        return self.cycle - self._idle_since
 
     def backlog(self, source: int) -> int:
         """Packets queued and not begun at a rank."""
@@ -179,14 +181,14 @@ class Torus:
         if ejected:
             self._receive(ejected, int(self._eject_payload.value))
         if moved or ejected or not self.under_way:
-            self._quiet_since = self.cycle
-        if self.quiet > PATIENCE:
+            self._idle_since = self.cycle
+        if self.idle_cycles > PATIENCE:
             stuck = [sent for sent in self.under_way.values() if sent.cycle is not None]
-            raise LockedError(f"nothing has moved since cycle {self._quiet_since}; {len(stuck)} packets are stuck\n"
+            raise LockedError(f"nothing has moved since cycle {self._idle_since}; {len(stuck)} packets are stuck\n"
                               + "\n".join(map(str, stuck)))
         self._drive(moved)
 
-    async def drain(self) -> None:
+    async def settle(self) -> None:
         """Run until every packet has arrived."""
         while self.under_way:
             await self.step()
@@ -197,7 +199,7 @@ class Torus:
             flit = int.from_bytes(flits[9 * number:9 * number + 9], "little")
             words = self._lanes[number].words
             assert bool(flit & FIRST) == (not words), f"a packet began or went on where it should not on lane {number}"
-            words.append(flit & BAD - 1)
+            words.append(flit & DATA)
             self.flits += 1
             if flit & LAST:
                 self._finish(number // self.lanes, Packet(tuple(words), bool(flit & BAD)))

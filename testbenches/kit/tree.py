@@ -134,7 +134,7 @@ class _Port:
 
     queues: list[deque[Packet]] = field(default_factory=lambda: [deque(), deque()])
     flits: list[deque[int]] = field(default_factory=lambda: [deque(), deque()])
-    received: list[Packet] = field(default_factory=list)
+    packets: list[Packet] = field(default_factory=list)
     times: list[int] = field(default_factory=list)
     words: list[int] = field(default_factory=list)
     room: list[int] = field(default_factory=lambda: [LINK_PACKETS] * 2)
@@ -170,9 +170,10 @@ class TreeNodes:
         """Queue a packet at a node, on its channel."""
         self.ports[node].queues[packet.channel].append(packet)
 
-    def received(self, node: int) -> list[Packet]:
-        """What has come whole to a node, in order."""
-        return self.ports[node].received
+    @property
+    def packets(self) -> list[list[Packet]]:
+        """What has come whole to each node, in order."""
+        return [port.packets for port in self.ports]
 
     @property
     def idle(self) -> bool:
@@ -220,7 +221,7 @@ class TreeNodes:
                 assert port.room[channel] >= 0, f"node {node}: a packet was sent without credit"
             port.words.append(flit["data"])
             if flit["last"]:
-                port.received.append(Packet(tuple(port.words), bool(flit["bad"]), channel))
+                port.packets.append(Packet(tuple(port.words), bool(flit["bad"]), channel))
                 port.times.append(self.now)
                 port.words = []
                 port.owed[channel] += 1

@@ -1,15 +1,21 @@
 """What the name of a build depends on, and what it must not depend on."""
 
+import inspect
 import json
+import re
 import sys
 from pathlib import Path
 
 import pytest
 
-from khhw.build import Simulation, backends, convert, runners, toolchain
+from khhw.build import Simulation, backends, convert, recipe, runners, toolchain
 from khhw.build import design as design_module
 from khhw.build.cache import digest
+from khhw.build.code_facts import code_of, without_docstrings
+from khhw.build.engine import EngineBuild, VerilatedRecipe, WavesRecipe
+from khhw.build.lanes.recipe import LanesRecipe
 from khhw.build.simulator import REQUEST
+from khhw.build.yosys import has_yosys
 
 PROJECT = Path(__file__).parent / "projects" / "running_sum"
 
@@ -90,3 +96,61 @@ def test_a_command_finds_what_a_test_converted(design, monkeypatch):
     monkeypatch.setattr(design_module, "_converter", lambda _: {"refused": "it converts"})
     monkeypatch.setattr(sys, "path", [str(Path(sys.executable).parent), *sys.path, *sys.path])
     assert convert("running_sum:RunningSum", path=[PROJECT]) == design
+
+
+class TestEngines:
+    """Their steps are functions and files; what runs an engine, or only chooses waves, is not among them."""
+
+    RECIPES = [VerilatedRecipe, WavesRecipe,
+               pytest.param(LanesRecipe, marks=pytest.mark.skipif(not has_yosys(), reason="needs Yosys"))]
+
+    def made(self, kind, design):
+        return kind(design, design, "fast", toolchain.require_tools())
+
+    def key(self, kind, design):
+        return digest(self.made(kind, design).facts())
+
+    @pytest.mark.parametrize("kind", RECIPES)
+    @pytest.mark.parametrize("name", ["make", "_verilate", "compile"])
+    def test_what_makes_a_library_is_in_the_key(self, design, monkeypatch, kind, name):
+        before = self.key(kind, design)
+        monkeypatch.setattr(next(each for each in kind.__mro__ if name in vars(each)), name, lambda *_: None)
+        assert self.key(kind, design) != before
+
+    @pytest.mark.parametrize("name", ["_one_clock", "verilator_root", "_keep", "_COMPILER", "VERILATOR_OPTIONS"])
+    def test_so_is_what_that_calls(self, design, monkeypatch, name):
+        before = self.key(VerilatedRecipe, design)
+        monkeypatch.setattr(recipe, name, lambda *_: None) if name.islower() else monkeypatch.setattr(recipe, name, ())
+        assert self.key(VerilatedRecipe, design) != before
+
+    def test_what_only_runs_or_writes_waves_is_in_no_other_key(self, design, monkeypatch):
+        plain, waves = self.key(VerilatedRecipe, design), self.key(WavesRecipe, design)
+        monkeypatch.setattr(EngineBuild, "check", lambda *_: None)
+        monkeypatch.setattr(recipe, "run_logged", lambda *_: None)
+        assert (self.key(VerilatedRecipe, design), self.key(WavesRecipe, design)) == (plain, waves)
+        monkeypatch.setattr(WavesRecipe, "prepare", lambda *_: None)
+        assert self.key(VerilatedRecipe, design) == plain
+        assert self.key(WavesRecipe, design) != waves
+
+    @pytest.mark.parametrize("kind", RECIPES)
+    def test_docstrings_are_in_no_key(self, design, kind):
+        facts = self.made(kind, design).facts()["recipe"]
+        steps = [*recipe._common_steps(), *self.made(kind, design).steps]
+        assert facts == [code_of(step) for step in steps]
+        changed = 0
+        for step in steps:
+            if isinstance(step, Path) and step.suffix != ".py":
+                continue
+            source = step.read_text(encoding="utf-8") if isinstance(step, Path) else inspect.getsource(step)
+            other = re.sub(r'^(\s*)"""(?=\w)', r'\1"""Said otherwise: ', source, flags=re.MULTILINE)
+            changed += other != source
+            assert without_docstrings(other) == code_of(step)
+        assert changed >= 4
+
+    def test_code_is_in_the_key_of_a_file(self, tmp_path):
+        file = tmp_path / "step.py"
+        file.write_text('"""One."""\n\n\ndef f():\n    """Two."""\n    return 1  # so\n', encoding="utf-8")
+        assert code_of(file) == "\n\ndef f():\n    return 1  # so\n"
+        carry = tmp_path / "step.v"
+        carry.write_text("module carry;", encoding="utf-8")
+        assert code_of(carry) == "module carry;"

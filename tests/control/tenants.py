@@ -18,12 +18,12 @@ _WRITABLE = [(register.name, index) for register, index, _ in registers_of(NODE)
 _TELLING = (0x1E0, 0x20, 0x8, 0x1)
 """Values some of which every register takes, and keeps."""
 _RING, _GETS, _WINDOW, _TEXT = 0x0, 0x1000, 0x2000, 0x3000
-_EPOCH_PARITY = 2
 _OFTEN = 20
 """Cycles between two tries: fewer than a walk takes that clears."""
 _BREATH = 100
 """Cycles in which the tree does not take all that an endpoint stores."""
-_BROADCAST = 1 << 24
+_BROADCAST = REGISTERS["CONSOLE_TX_DEST"].pack(broadcast=1)
+_CONTROL = REGISTERS["TRAFFIC_CONTROL"]
 _ERROR_RING = 3
 """Where the traffic checker takes its packets from."""
 
@@ -45,7 +45,8 @@ async def look(machine, rank):
     memory = port.peek(0, NODE.memory_bytes)
     found = {(name, index): await port.read(address) for name, index, address in reversed(READABLE)
              if not name.startswith("TIME_")}
-    found["GUARD_STATUS", 0] &= ~_EPOCH_PARITY
+    status = REGISTERS["GUARD_STATUS"].unpack(found["GUARD_STATUS", 0])
+    found["GUARD_STATUS", 0] = REGISTERS["GUARD_STATUS"].pack(**{**status, "epoch": 0})
     return found | {("memory", at): byte for at, byte in enumerate(memory) if byte}
 
 
@@ -64,12 +65,17 @@ async def shout(machine, rank, stopped):
 
 async def stream(machine, rank, target):
     """Have the traffic generator send to a node, without end."""
-    x, y, z = machine.shape.coordinate(target)
     await machine.write(rank, "TRAFFIC_CONTROL", 0)
-    await machine.write(rank, "TRAFFIC_TARGET", x << 16 | y << 8 | z)
+    await _send_to(machine, rank, machine.shape.coordinate(target))
     await machine.write(rank, "TRAFFIC_COUNT", 1 << 31)
     await machine.write(rank, "TRAFFIC_PROBABILITY", 1 << 29)
-    await machine.write(rank, "TRAFFIC_CONTROL", Pattern.TARGET << 2 | 1)
+    await machine.write(rank, "TRAFFIC_CONTROL", _CONTROL.pack(pattern=Pattern.TARGET, enable=1))
+
+
+async def _send_to(machine, rank, place):
+    """Have the traffic generator send to a coordinate."""
+    target = REGISTERS["TRAFFIC_TARGET"].pack(**dict(zip("xyz", place, strict=True)))
+    await machine.write(rank, "TRAFFIC_TARGET", target)
 
 
 async def texts_from(machine, rank, base):
@@ -113,10 +119,10 @@ async def dirty(machine, rank, friend):
     await machine.write(rank, "TRAFFIC_SEED", 7)
     # Packets for the other node, more than it can send, and some for itself; then wrong ones.
     for target, pattern in ((place, Pattern.TARGET), (there, Pattern.TARGET)):
-        await machine.write(rank, "TRAFFIC_TARGET", target[0] << 16 | target[1] << 8 | target[2])
+        await _send_to(machine, rank, target)
         await machine.write(rank, "TRAFFIC_PROBABILITY", 0xFFFFFFFF)
         await machine.write(rank, "TRAFFIC_COUNT", 200)
-        await machine.write(rank, "TRAFFIC_CONTROL", pattern << 2 | 3)
+        await machine.write(rank, "TRAFFIC_CONTROL", _CONTROL.pack(pattern=pattern, record=1, enable=1))
         await machine.outside.sleep(2000)
     await dirty_guard(machine, rank)
     for counter in range(NODE.counters):

@@ -7,7 +7,7 @@ from khhw.control.domains import Domains
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from rtl.formats import DESCRIPTOR_BYTES, Writer, pack
 from rtl.ni.counters import Reader
-from rtl.registers import Fault
+from rtl.registers import REGISTERS, Fault
 from tests.control.tenants import NODE
 
 TAKEN, PARTNER, THIRD = 0, 1, 2
@@ -36,7 +36,7 @@ class Tenants:
             await write(PARTNER, f"INJECTION_{register}", value, READS)
         self.there.poke(SOURCE, b"PARTNERS" * (LONG // 8))
         await write(PARTNER, "INJECTION_BASE", 0, ANSWERS)
-        await write(PARTNER, "INJECTION_SIZE", 0x400 | 1, ANSWERS)
+        await write(PARTNER, "INJECTION_SIZE", REGISTERS["INJECTION_SIZE"].pack(chunks=32, remote=1), ANSWERS)
 
     async def be_busy(self) -> None:
         """The partner sends long messages to somebody else by the lane that answers gets."""
@@ -94,7 +94,7 @@ def test_the_next_tenant_gets_no_answer_to_the_one_before(busy: bool, length: in
         assert tenants.here.peek(WINDOW, LONG) == bytes(LONG)
         assert await machine.read(TAKEN, "COUNTER_DROPS") == 0
         assert await machine.read(PARTNER, "FAULTS") == count
-        assert await machine.read(PARTNER, "LAST_FAULT") == Fault.LATE << 8 | ANSWERS
+        assert await machine.read(PARTNER, "LAST_FAULT") == REGISTERS["LAST_FAULT"].pack(fault=Fault.LATE, ring=ANSWERS)
 
         await tenants.ask(480)
         await machine.outside.sleep(30_000)

@@ -4,6 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from benchmarks.calls import bound
 from khhw.export.families import FAMILIES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -87,6 +90,23 @@ def test_what_the_guard_takes_of_each_family() -> None:
         assert [family.title, *counts, f"`{family.command}`"] in page
         assert run["tool"].endswith(f", {family.command}")
         assert not run["unmapped"]
+
+
+def test_the_node_without_traffic_is_the_one_of_the_readme() -> None:
+    """What Yosys makes of that one is checked in ``tests/export/test_synthesis.py``."""
+    (node,) = [row for row in rows("../README.md") if row[0].startswith("two lanes, ")]
+    costs = {row[0]: row[1] for row in rows("traffic.md") if len(row) == 3}
+    assert [costs["LUT4"], costs["flip-flops"], costs["block RAM (18 kbit)"]] == node[1:4]
+
+
+@pytest.mark.parametrize(("shown", "figure", "length"), [
+    ("`rdma_get`, 4 KiB, call to data", "get", 4096), ("`rdma_put`, 64 KiB, call to interrupt", "put", 65536),
+    ("`tcp_send` to `tcp_rcv`, 64 KiB", "stream", 65536), ("64 B there and back by stream", "exchange", 64)])
+def test_calls_stand_beside_what_the_wire_allows(shown: str, figure: str, length: int) -> None:
+    (row,) = [row for row in rows("calls.md") if row[0] == shown]
+    least = bound(figure, length)
+    taken = int(row[1].replace(",", ""))
+    assert row[2:] == [f"{least:,.0f}", f"{least / taken:.0%}".replace("%", " %")]
 
 
 def test_how_fast_the_engine_is() -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import math
 import sys
 from pathlib import Path
 
@@ -86,7 +87,7 @@ def test_the_straps_of_every_machine_are_a_place(choose):
         check_shape(shape)
     except ValueError:
         return
-    straps = straps_of(choose.draw(st.integers(0, shape[0] * shape[1] * shape[2] - 1), label="rank"), shape)
+    straps = straps_of(choose.draw(st.integers(0, math.prod(shape) - 1), label="rank"), shape)
     sizes = [straps[f"size_{axis}"] for axis in "xyz"]
     assert all(straps[axis] < size <= 64 for axis, size in zip("xyz", sizes, strict=True))
     assert sum((size - 1).bit_length() for size in sizes) <= 16

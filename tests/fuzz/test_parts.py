@@ -11,7 +11,7 @@ from khhw.fuzz import mutants
 from khhw.fuzz.accesses import forbidden, pokes
 from khhw.fuzz.hostile import Aim, batch, carried
 from khhw.fuzz.monitor import torus_records
-from khhw.fuzz.mutants import PLANTED, parts_with
+from khhw.fuzz.mutants import MUTANTS, parts_with
 from khhw.fuzz.packing import as_bytes, descriptors, pack_all, set_field, take_field
 from khhw.fuzz.reference_model import ReferenceModel
 from khhw.fuzz.scenario import MATRICES, SCENARIOS
@@ -152,10 +152,10 @@ def test_records_end_where_no_header_is() -> None:
 
 
 def test_each_mutant_replaces_a_part_of_a_node() -> None:
-    parts = [parts_with(mutant) for mutant in PLANTED]
+    parts = [parts_with(mutant) for mutant in MUTANTS]
     assert {name for part in parts for name in part} == {"guard", "ni"}
     made = [getattr(mutants, target.partition(":")[2]) for part in parts for target in part.values()]
-    assert len({mutant.name for mutant in PLANTED}) == len(set(made)) == 7
+    assert len({mutant.name for mutant in MUTANTS}) == len(set(made)) == 7
     assert {cls.__name__ for cls in made} == {"Guard", "NI"}
 
 
@@ -175,9 +175,9 @@ class TestKeptResults:
 
     def test_every_bug_was_found(self) -> None:
         planted = self.REPORT["results"]["planted"]
-        assert [(bug["name"], bug["what"]) for bug in planted] == [(mutant.name, mutant.what) for mutant in PLANTED]
+        assert [(bug["name"], bug["what"]) for bug in planted] == [(mutant.name, mutant.what) for mutant in MUTANTS]
         assert all(bug["found"] for bug in planted)
-        assert [bug["findings"]["violations"][0]["check"] for bug in planted] == [mutant.breaks for mutant in PLANTED]
+        assert [bug["findings"]["violations"][0]["check"] for bug in planted] == [mutant.breaks for mutant in MUTANTS]
 
     def test_they_are_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["attack", "--show", str(DOCS / "results" / "attack.json")]) == 0

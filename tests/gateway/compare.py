@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.gateway.served import PAIR, PATIENCE, ROOT, Served
-from tests.memcached.sequences import (
+from tests.kernels.memcached.sequences import (
     ALL,
     DIFFERENCES,
     GENERATED,
@@ -22,7 +22,7 @@ from tests.memcached.sequences import (
     generate,
     play,
 )
-from tests.memcached.servers import Asker, real_memcached
+from tests.kernels.memcached.servers import Asker, real_memcached
 
 PAGE = ROOT / "docs" / "memcached-differences.md"
 MORE = 200

@@ -17,9 +17,9 @@ from pymemcache.exceptions import MemcacheServerError
 
 from tests.gateway.compare import compare, long_ones
 from tests.gateway.served import PAIR, PATIENCE, RawClient, Served
-from tests.memcached import sequences
-from tests.memcached.record import recorded, shortened
-from tests.memcached.servers import Asker, real_memcached
+from tests.kernels.memcached import sequences
+from tests.kernels.memcached.record import recorded, shortened
+from tests.kernels.memcached.servers import Asker, real_memcached
 
 CLIENTS = 50
 MOST = 200

@@ -28,9 +28,9 @@ def widths_of(layout: data.StructLayout) -> dict[str, int]:
 
 @pytest.mark.parametrize("layout", FORMATS.values(), ids=FORMATS)
 def test_packing_of_formats(layout):
-    dice = random.Random(1)
+    rng = random.Random(1)
     for _ in range(20):
-        fields = {name: dice.getrandbits(width) for name, width in widths_of(layout).items()}
+        fields = {name: rng.getrandbits(width) for name, width in widths_of(layout).items()}
         packed = pack(layout, **fields)
         assert packed == bits_of(widths_of(layout), fields)
         assert unpack(layout, packed) == fields
@@ -40,8 +40,8 @@ def test_packing_of_formats(layout):
 
 @pytest.mark.parametrize("register", WITH_FIELDS.values(), ids=WITH_FIELDS)
 def test_packing_of_registers(register):
-    dice = random.Random(1)
-    fields = {name: dice.getrandbits(width) for name, width in register.fields.items()}
+    rng = random.Random(1)
+    fields = {name: rng.getrandbits(width) for name, width in register.fields.items()}
     assert register.layout.size == 32
     assert register.pack(**fields) == bits_of(register.fields, fields)
     assert register.unpack(register.pack(**fields)) == fields
@@ -86,8 +86,8 @@ def test_mask():
 
 @pytest.mark.parametrize("register", WITH_FIELDS.values(), ids=WITH_FIELDS)
 def test_hardware_has_the_same_fields(register):
-    dice = random.Random(1)
-    fields = {name: dice.getrandbits(width) for name, width in register.fields.items()}
+    rng = random.Random(1)
+    fields = {name: rng.getrandbits(width) for name, width in register.fields.items()}
     packed = register.pack(**{name: value for name, value in fields.items() if name != "reserved"})
     kept = {name: Const(value, register.fields[name]) for name, value in fields.items() if name != "reserved"}
     m = Module()

@@ -8,7 +8,7 @@ from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
 from khhw.node import BusError, Node, Shape
-from rtl.registers import Pattern
+from rtl.registers import REGISTERS, Pattern
 
 WIDE = ("GENERATED", "GENERATED_FLITS", "INJECTED", "INJECTED_FLITS", "RECEIVED", "RECEIVED_FLITS", "ACCEPTED",
         "ACCEPTED_FLITS", "LATENCY_SUM", "WINDOW")
@@ -46,7 +46,7 @@ async def measure(campaign, port, settings):
         except BusError:
             await port.sleep(50)
     await node.sleep(OPENED - port.now)
-    assert await node.read("RESOURCES") >> 24 == 1
+    assert REGISTERS["RESOURCES"].unpack(await node.read("RESOURCES"))["extensions"] == 1
     await node.write("TRAFFIC_SEED", settings["seed"])
     await documented["offer"](node, settings["probability"], settings["shares"], settings["packets"],
                               Pattern[settings["pattern"]], settings["channel"])

@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-__all__ = ["PASSES", "UNKNOWN", "Item", "Pass", "age", "all_items", "begins", "in_order", "load_passes", "save_passes"]
+from tests.schedule.durations import Durations
+
+__all__ = ["PASSES", "UNKNOWN", "Item", "Pass", "age", "all_items", "begins", "in_order", "load_passes", "recorded",
+           "save_passes"]
 
 PASSES = Path(__file__).parents[1] / "last_passes.json"
 UNKNOWN = 600.0
-"""Seconds an item is taken to need that was never recorded."""
+"""Seconds an item is taken to need of which nothing was recorded."""
 MUTANT_PARTS = 8
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something to run, with the arguments of Python for it."""
+    """Something to run, with the arguments of Python for it, and the node ids of its tests if it has any."""
 
     name: str
     arguments: tuple[str, ...]
+    tests: tuple[str, ...] = ()
 
     @property
     def command(self) -> list[str]:
@@ -47,11 +51,13 @@ def all_items(rare: Iterable[str], properties: Iterable[str]) -> list[Item]:
     properties : iterable of str
         Names of proved properties; those with a common first word are an item.
     """
-    files = dict.fromkeys(node.partition("::")[0] for node in rare)
+    files: dict[str, list[str]] = {}
+    for node in rare:
+        files.setdefault(node.partition("::")[0], []).append(node)
     words = dict.fromkeys(name.partition("-")[0] for name in properties)
     return [
         *(Item(file, ("-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "rare",
-                      file)) for file in files),
+                      file), tuple(tests)) for file, tests in files.items()),
         *(Item(f"proofs of {word}", ("-m", "formal.prove", f"{word}-")) for word in words),
         *(Item(f"mutants {part}/{MUTANT_PARTS}", ("-m", "tests.rtl.killers", "--part", f"{part}/{MUTANT_PARTS}"))
           for part in range(1, MUTANT_PARTS + 1)),
@@ -68,9 +74,22 @@ def in_order(items: Iterable[Item], passes: Mapping[str, Pass], commit: str) -> 
     return sorted(items, key=key)
 
 
-def begins(item: Item, seconds: Mapping[str, float], elapsed: float, limit: float | None) -> bool:
-    """Whether an item that begins now ends before the limit, all in seconds; without a limit all do."""
-    return limit is None or elapsed + seconds.get(item.name, UNKNOWN) <= limit
+def recorded(item: Item, durations: Durations) -> float | None:
+    """Seconds of wall an item takes by what is recorded; None if that says nothing.
+
+    What is recorded of the whole item counts, with what it builds. Else its tests do, one after the other, and the
+    longest build on record: tests are recorded where everything is built, and an item may have to build its own.
+    """
+    if item.name in durations.items:
+        return durations.items[item.name]
+    if not item.tests or any(test.partition("::")[0] not in durations.tests for test in item.tests):
+        return None
+    return durations.of_all(item.tests) + max((build["seconds"] for build in durations.builds), default=0.0)
+
+
+def begins(seconds: float | None, elapsed: float, limit: float | None) -> bool:
+    """Whether an item of so many seconds that begins now ends before the limit; without a limit all do."""
+    return limit is None or elapsed + (UNKNOWN if seconds is None else seconds) <= limit
 
 
 def age(item: Item, passes: Mapping[str, Pass], today: date) -> str:

@@ -1,13 +1,16 @@
 """Order and groups of tests, recorded durations, and which items a CI run begins."""
 
 import json
+import time
 from datetime import date
 
 import pytest
 
+from khhw.estimate import Span
+from tests.schedule import __main__ as schedule
 from tests.schedule.builds import ROOT, used
 from tests.schedule.durations import FILE, LITTLE, Durations, Took
-from tests.schedule.items import Item, Pass, age, all_items, begins, in_order, load_passes, save_passes
+from tests.schedule.items import Item, Pass, age, all_items, begins, in_order, load_passes, recorded, save_passes
 from tests.schedule.order import groups, longest_first
 
 
@@ -118,11 +121,38 @@ class TestItems:
     @pytest.mark.parametrize(("elapsed", "limit", "does"), [
         (0, 60, True), (30, 60, True), (31, 60, False), (99, 60, False), (99, None, True)])
     def test_one_begins_only_if_it_ends_in_time(self, elapsed, limit, does):
-        assert begins(ITEMS[0], {"a": 30}, elapsed, limit) is does
+        assert begins(30, elapsed, limit) is does
 
     def test_one_never_timed_is_taken_to_be_long(self):
-        assert not begins(ITEMS[0], {}, 0, 599)
-        assert begins(ITEMS[0], {}, 0, 600)
+        assert not begins(None, 0, 599)
+        assert begins(None, 0, 600)
+
+    def test_the_time_of_a_file_is_that_of_its_rare_tests_and_of_a_build(self):
+        kept = durations(a={"test_x": 40, "test_quick": 7}, b={"test_z": 5})
+        a, b = all_items(["a.py::test_x", "b.py::test_z"], [])[:2]
+        assert recorded(a, kept) == 40
+        kept.builds = [{"kind": "sim", "seconds": 90, "what": {}}, {"kind": "sim", "seconds": 20, "what": {}}]
+        assert recorded(a, kept) == 130
+        kept.items["b.py"] = 12.0
+        assert recorded(b, kept) == 12
+
+    def test_no_time_is_made_up_where_none_is_recorded(self):
+        kept = durations(a={"test_x": 40})
+        assert recorded(Item("b.py", (), ("b.py::test_y",)), kept) is None
+        assert recorded(Item("proofs of egress", ()), kept) is None
+
+    def test_every_item_that_has_passed_has_a_time(self):
+        known = Durations.load()
+        rare = [f"{name}::{test}" for name, tests in known.tests.items() for test in tests]
+        items = {item.name: item for item in all_items(rare, [])}
+        assert [name for name in load_passes() if recorded(items.get(name, Item(name, ())), known) is None] == []
+
+    def test_one_that_was_quick_here_may_take_as_long_as_recorded(self, monkeypatch, capsys):
+        monkeypatch.setattr(schedule, "find_items", lambda: ITEMS[:1])
+        monkeypatch.setattr(Durations, "load", lambda: Durations(items={"a": 300.0}))
+        monkeypatch.setattr(schedule.history, "known", lambda _: Span(1.0, 2.0))
+        assert schedule.run_items([], 4, time.time(), False) == 0
+        assert "left out: a (never passed; 300 s recorded; took a few seconds here)" in capsys.readouterr().out
 
     def test_ages_are_told(self):
         passes = {"a": Pass("0123456789abcdef", "2026-11-27"), "b": Pass("1", "2026-11-28")}

@@ -10,6 +10,9 @@ ASCII = ("khhw/build/backends.py", "khhw/build/engine.py", "khhw/build/lanes/", 
          "khhw/build/signal_offsets.py")
 """What makes builds writes ASCII that khhw has made itself; a change of one of these makes everything anew."""
 
+LONGEST = 400
+"""Lines of a file that one can still take in."""
+
 
 def undecided(text: str) -> Iterator[int]:
     """Lines with calls that leave the encoding of a text to the locale."""
@@ -47,3 +50,9 @@ def test_the_rule_finds_what_it_is_for():
                           "subprocess.run(a, text=True)\ngzip.open(p, 'rt')")) == [1, 2, 3, 4, 5, 6, 7]
     assert list(undecided("p.read_text(encoding='utf-8')\nopen('x', 'rb')\np.open('wb')\nTemporaryFile(dir=p)\n"
                           "node.open(0, 1)\nread_text(p)\nsubprocess.run(a)\nawait net.open(node)")) == []
+
+
+def test_files_do_one_thing():
+    folders = ("khhw", "rtl", "testbenches", "formal", "benchmarks", "examples", "tests")
+    assert [str(file.relative_to(ROOT)) for folder in folders for file in (ROOT / folder).rglob("*.py")
+            if len(file.read_text(encoding="utf-8").splitlines()) > LONGEST] == []

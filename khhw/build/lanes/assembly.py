@@ -5,7 +5,7 @@ from pathlib import Path
 
 from khhw.build.lanes.netlist import Lut, Netlist
 from khhw.build.lanes.registers import NEVER, SLOT_BIAS, Registers, Step, operand
-from khhw.build.lanes.schedule import Function, Place, Schedule
+from khhw.build.lanes.schedule import Function, Schedule, VectorRef
 
 __all__ = ["SLOT_BIAS", "write_assembly"]
 
@@ -55,15 +55,15 @@ def _order(function: Function, netlist: Netlist, schedule: Schedule) -> list[Ste
     first_deferred = len(netlist.flip_flops) - schedule.deferred
     for net, number in takes:
         if number >= first_deferred:
-            after.setdefault(position[net], []).append(Step(net, None, [Place("n", number)]))
+            after.setdefault(position[net], []).append(Step(net, None, [VectorRef("n", number)]))
         else:
             when = max(position[net], last.get(netlist.flip_flops[number].q, 0))
-            after.setdefault(when, []).append(Step(net, None, [Place("c", number)]))
+            after.setdefault(when, []).append(Step(net, None, [VectorRef("c", number)]))
     return [step for index, look_up in enumerate(look_ups) for step in (look_up, *after.get(index, []))]
 
 
 class _Writer:
-    def __init__(self, function: Function, steps: list[Step], places: Mapping[int, Place]) -> None:
+    def __init__(self, function: Function, steps: list[Step], places: Mapping[int, VectorRef]) -> None:
         defined = {net for net, _ in function.operations}
         self.steps = steps
         self.registers = Registers(

@@ -2,10 +2,11 @@
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from khhw.build.design import Design
 from khhw.build.lanes.demands import COMPILER_OPTIONS
@@ -39,9 +40,10 @@ class LanesRecipe(Recipe):
         return (*(CORE / name for name in _SHARED), *sorted(LANES.glob("*.[ch]*")))
 
     @property
-    def modules(self) -> tuple[Path, ...]:
+    def steps(self) -> tuple[Callable[..., Any] | Path, ...]:
         """All that makes the assembly."""
-        return tuple(sorted(file for file in Path(__file__).parent.iterdir() if file.suffix in {".py", ".v"}))
+        others = sorted(file for file in Path(__file__).parent.glob("*.[pv]*") if file != Path(__file__))
+        return LanesRecipe.make, LanesRecipe.prepare, *others
 
     @property
     def options(self) -> tuple[str, ...]:

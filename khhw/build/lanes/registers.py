@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from khhw.build.lanes.netlist import Lut
-from khhw.build.lanes.schedule import Place
+from khhw.build.lanes.schedule import VectorRef
 
 __all__ = ["NEVER", "SLOT_BIAS", "Registers", "Step", "operand"]
 
@@ -22,10 +22,10 @@ class Step:
 
     net: int
     lut: Lut | None
-    places: list[Place] = field(default_factory=list)
+    places: list[VectorRef] = field(default_factory=list)
 
 
-def operand(place: Place) -> str:
+def operand(place: VectorRef) -> str:
     """A place as an operand."""
     index = place.number - SLOT_BIAS if place.array == "s" else place.number
     return f"{index * VECTOR_BYTES}({_BASES[place.array]})"
@@ -133,5 +133,5 @@ class Registers:
         slot = self._free_slots.pop() if self._free_slots else self.slots
         self.slots = max(self.slots, slot + 1)
         self._slot[net] = slot
-        self.home[net] = operand(Place("s", slot))
+        self.home[net] = operand(VectorRef("s", slot))
         self.text.append(f"vmovdqa64 %zmm{register}, {self.home[net]}")

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from khhw.build.lanes.netlist import ONE, ZERO, FlipFlop, Lut, Netlist, Port
 
-__all__ = ["Function", "Place", "Schedule", "make_schedule"]
+__all__ = ["Function", "VectorRef", "Schedule", "make_schedule"]
 
 
-class Place(NamedTuple):
+class VectorRef(NamedTuple):
     """Where a value lies: vector `number` of an array.
 
     Parameters
@@ -44,7 +44,7 @@ class Function:
     """
 
     operations: list[tuple[int, Lut]] = field(default_factory=list)
-    stores: dict[int, Place] = field(default_factory=dict)
+    stores: dict[int, VectorRef] = field(default_factory=dict)
     takes: list[tuple[int, int]] = field(default_factory=list)
 
 
@@ -70,8 +70,8 @@ class Schedule:
     show: Function
     early: Function
     late: Function
-    places: dict[int, Place]
-    shown: dict[int, Place]
+    places: dict[int, VectorRef]
+    shown: dict[int, VectorRef]
     fixed: int
     deferred: int
 
@@ -79,7 +79,7 @@ class Schedule:
 class _Builder:
     def __init__(self, netlist: Netlist) -> None:
         self.netlist = netlist
-        self.places = {ZERO: Place("f", 0), ONE: Place("f", 1)}
+        self.places = {ZERO: VectorRef("f", 0), ONE: VectorRef("f", 1)}
         self.fixed = 2
         self.done: set[int] = set()
 
@@ -87,7 +87,7 @@ class _Builder:
         """Give nets a place that have none."""
         for net in nets:
             if net not in self.places:
-                self.places[net] = Place("f", self.fixed)
+                self.places[net] = VectorRef("f", self.fixed)
                 self.fixed += 1
 
     def visit(self, function: Function, root: int) -> None:
@@ -115,7 +115,7 @@ def make_schedule(netlist: Netlist, visible: frozenset[str]) -> Schedule:
     deferred = _sort_flip_flops(netlist)
     builder = _Builder(netlist)
     for index, flip_flop in enumerate(netlist.flip_flops):
-        builder.places[flip_flop.q] = Place("c", index)
+        builder.places[flip_flop.q] = VectorRef("c", index)
     builder.fix(net for port in netlist.ports if port.is_input for net in port.nets)
     builder.fix(net for memory in netlist.memories for net in memory.read_data)
     show, shown = _show(builder, [net for port in outputs if port.name in visible for net in port.nets])
@@ -166,12 +166,12 @@ def _block_of(name: str) -> str:
     return name.rsplit(".", 1)[0]
 
 
-def _show(builder: _Builder, nets: Iterable[int]) -> tuple[Function, dict[int, Place]]:
+def _show(builder: _Builder, nets: Iterable[int]) -> tuple[Function, dict[int, VectorRef]]:
     function, shown = Function(), {}
     for net in nets:
         builder.visit(function, net)
         if net not in shown:
-            shown[net] = builder.places.get(net) or Place("f", builder.fixed)
+            shown[net] = builder.places.get(net) or VectorRef("f", builder.fixed)
             builder.fixed += net not in builder.places
     function.stores = {net: place for net, place in shown.items() if net not in builder.places}
     # The other functions compute what they need of this themselves.

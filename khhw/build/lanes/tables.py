@@ -5,7 +5,7 @@ from pathlib import Path
 
 from khhw.build.lanes.assembly import SLOT_BIAS
 from khhw.build.lanes.netlist import Memory, Netlist
-from khhw.build.lanes.schedule import Place, Schedule
+from khhw.build.lanes.schedule import Schedule, VectorRef
 from khhw.errors import RequestError
 
 __all__ = ["OUTPUTS", "TIED", "VISIBLE", "write_tables"]
@@ -111,7 +111,7 @@ def _memory(index: int, memory: Memory, schedule: Schedule) -> list[str]:
     ]
 
 
-def _references(nets: Iterable[int], places: dict[int, Place]) -> str:
+def _references(nets: Iterable[int], places: dict[int, VectorRef]) -> str:
     return _list(places[net].number << 1 | (places[net].array == "f") for net in nets)
 
 

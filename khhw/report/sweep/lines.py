@@ -8,7 +8,7 @@ from khhw.report.words import count
 from khhw.statistics import half_width
 from khhw.sweep.results import CurveSaturation, Row, SweepResults
 
-__all__ = ["Estimate", "Line", "Panel", "Place", "panels", "words_of_states"]
+__all__ = ["Estimate", "Line", "Panel", "LoadPoint", "panels", "words_of_states"]
 
 _MOST_LINES = 6
 """In one picture."""
@@ -25,7 +25,7 @@ class Estimate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class LoadPoint:
     """A line at one load.
 
     Parameters
@@ -64,7 +64,7 @@ class Line:
     ----------
     label : str
         What tells it from the others in its picture.
-    places : tuple of Place
+    places : tuple of LoadPoint
         Loads rising; those that all seeds have.
     searched : tuple of (load, latency, offered, accepted)
         Points of single seeds, from the search for saturation.
@@ -77,7 +77,7 @@ class Line:
     """
 
     label: str
-    places: tuple[Place, ...]
+    places: tuple[LoadPoint, ...]
     searched: tuple[tuple[float, float | None, float, float], ...]
     carried: Estimate | None
     zero_load_latency: float | None
@@ -185,7 +185,7 @@ def _line(label: str, rows: Sequence[Row], seeds: int, saturation: tuple[CurveSa
         zero_load_latency=fmean(zero) if zero else None)
 
 
-def _place(load: float, rows: Sequence[Row]) -> Place:
+def _place(load: float, rows: Sequence[Row]) -> LoadPoint:
     latencies = [row.latency_mean for row in rows if row.latency_mean is not None]
     accepted = [row.accepted or 0.0 for row in rows]
     if len(rows) == 1:
@@ -193,7 +193,7 @@ def _place(load: float, rows: Sequence[Row]) -> Place:
         taken = Estimate(accepted[0], rows[0].accepted_ci95)
     else:
         latency, taken = _estimate(latencies) if latencies else None, _estimate(accepted)
-    return Place(
+    return LoadPoint(
         load=load, latency=latency, offered=fmean(row.offered or 0.0 for row in rows), accepted=taken, seeds=len(rows),
         p50=_mean([row.latency_p50 for row in rows]), p99=_mean([row.latency_p99 for row in rows]),
         saturated=_half([row.saturated for row in rows]))

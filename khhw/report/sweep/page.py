@@ -1,6 +1,7 @@
 """The page of a sweep."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def _verdict(results: SweepResults) -> str:
 def _facts(results: SweepResults) -> list[tuple[str, str]]:
     rows = results.results
     cycles = sum(row.simulated_cycles or 0 for row in rows)
-    node_cycles = sum((row.simulated_cycles or 0) * row.shape[0] * row.shape[1] * row.shape[2] for row in rows)
+    node_cycles = sum((row.simulated_cycles or 0) * math.prod(row.shape) for row in rows)
     return [
         ("points", f"{len(rows):,}"),
         ("failed", str(len(results.failed))),

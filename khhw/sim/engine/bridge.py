@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from khhw.host.ports import Access, Host, Packet
+from khhw.host.ports import Access, Host
+from khhw.host.root_port import Packet
 from khhw.sim.bridge import SHORTEST_JUMP, Bridge, Stuck
 from khhw.sim.engine.engine import PIECE_NODE_CYCLES, Engine, Vector
 from khhw.sim.engine.library import Reason

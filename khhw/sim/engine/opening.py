@@ -44,6 +44,7 @@ def _tell_all(engine: Engine, words: Sequence[Control]) -> None:
     flits = np.array(control_packet(words, vector=0, conn_id=0).flits(), np.uint64)
     packets = np.tile(flits, (engine.nodes, 1))
     ranks = np.arange(engine.nodes, dtype=np.uint64)
+    # By places: one word for each node.
     packets[:, 0] |= np.uint64(_STAMPED) | ranks << np.uint64(TreeHeader["vector"].offset)
     answers = engine.serve(packets)[:, _HEADER_FLITS:_HEADER_FLITS + len(words)]
     failed = answers & np.uint64(_FAILED)

@@ -6,6 +6,7 @@ docs/results/engine-equality.json.
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -113,7 +114,7 @@ def assert_equal(first: ProcessResult, second: ProcessResult) -> None:
 
 def traffic(shape: Sequence[int], *, probability: float, packets: int, cycles: int) -> Request:
     """Every node sends `packets` packets of all lengths to all others, `probability` a cycle."""
-    nodes = shape[0] * shape[1] * shape[2]
+    nodes = math.prod(shape)
     arguments = {"shape": list(shape), "seed": SEED, "probability": probability, "shares": [1 / 8] * 8,
                  "packets": packets, "channel": 0, "pattern": "UNIFORM", "cycles": cycles}
     return Request(entry="traffic_programs:run", arguments=arguments, nodes=nodes, memory_bytes=65536)

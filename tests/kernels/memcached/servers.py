@@ -14,7 +14,7 @@ from khhw.kernels.memcached.protocol import Session
 from khhw.kernels.memcached.statistics import Statistics
 from khhw.kernels.memcached.store import Store
 from khhw.node import Memory
-from tests.memcached.sequences import SENTINEL, SENTINEL_ANSWER
+from tests.kernels.memcached.sequences import SENTINEL, SENTINEL_ANSWER
 
 MEMORY_BYTES = 4 << 20
 
@@ -54,7 +54,7 @@ class Here:
         return text
 
     def ask(self, data: bytes) -> bytes:
-        """For :func:`~tests.memcached.sequences.play`; a closed connection is opened again."""
+        """For :func:`~tests.kernels.memcached.sequences.play`; a closed connection is opened again."""
         if self.session.closed:
             self.session = Session(self.commands)
         return SENTINEL_ANSWER.sub(b"", self.feed(data))
@@ -76,7 +76,7 @@ class Asker:
         self._socket: socket.socket | None = None
 
     def ask(self, data: bytes) -> bytes:
-        """For :func:`~tests.memcached.sequences.play`; a closed connection is opened again."""
+        """For :func:`~tests.kernels.memcached.sequences.play`; a closed connection is opened again."""
         if self._socket is None:
             self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=self._patience)
         self._socket.sendall(data)

@@ -7,7 +7,7 @@ from khhw.kernels.memcached.meter import MOST_SPANS, Meter
 from khhw.kernels.memcached.remote import Remote
 from khhw.kernels.memcached.server import Client
 from khhw.node import Event, Queue
-from tests.memcached.servers import Here
+from tests.kernels.memcached.servers import Here
 
 RANK = 0
 PATIENCE = 10_000

@@ -11,7 +11,7 @@ from khhw.kernels.memcached.clock import Clock
 from khhw.kernels.memcached.extents import Extents, class_bytes
 from khhw.kernels.memcached.item import VERSION_BYTES, StaleError, TornError, parse_item
 from khhw.kernels.memcached.store import NoRoomError, Store, TooLargeError
-from tests.memcached.servers import memory_of
+from tests.kernels.memcached.servers import memory_of
 
 BASE = 4096
 

@@ -12,9 +12,9 @@ from khhw.kernels.memcached.answers import Value
 from khhw.kernels.memcached.commands import LONG_LINES
 from khhw.kernels.memcached.protocol import Session
 from khhw.node import Work
-from tests.memcached.record import recorded, shortened
-from tests.memcached.sequences import ALL, DIFFERENCES, Steps, generate, play
-from tests.memcached.servers import Here, real_memcached
+from tests.kernels.memcached.record import recorded, shortened
+from tests.kernels.memcached.sequences import ALL, DIFFERENCES, Steps, generate, play
+from tests.kernels.memcached.servers import Here, real_memcached
 
 RECORDED = recorded()
 

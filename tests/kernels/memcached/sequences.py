@@ -6,8 +6,8 @@ All begin with an empty server.
 import random
 from collections.abc import Sequence
 
-from tests.memcached.hand_picked import K250, K251, hand_picked, set_command
-from tests.memcached.steps import SENTINEL, SENTINEL_ANSWER, UNKNOWN_UNIQUE, Played, Steps, play
+from tests.kernels.memcached.hand_picked import K250, K251, hand_picked, set_command
+from tests.kernels.memcached.steps import SENTINEL, SENTINEL_ANSWER, UNKNOWN_UNIQUE, Played, Steps, play
 
 __all__ = [
     "ALL", "DIFFERENCES", "DIFFERENT", "GENERATED", "HAND_PICKED", "SENTINEL", "SENTINEL_ANSWER", "Played", "Steps",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from tests.memcached.steps import Steps
+from tests.kernels.memcached.steps import Steps
 
 __all__ = ["HTTP_ENDS", "HTTP_IS_NOTHING", "long_lines", "web_pages"]
 

@@ -1,4 +1,4 @@
-"""Write down what a real memcached answers to all sequences: ``python -m tests.memcached.record``.
+"""Write down what a real memcached answers to all sequences: ``python -m tests.kernels.memcached.record``.
 
 ``recorded.json`` is what tests compare with where no memcached is installed. Long answers are kept as a checksum.
 """
@@ -7,8 +7,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from tests.memcached.sequences import ALL, Played, play
-from tests.memcached.servers import real_memcached
+from tests.kernels.memcached.sequences import ALL, Played, play
+from tests.kernels.memcached.servers import real_memcached
 
 RECORDED = Path(__file__).parent / "recorded.json"
 _LONGEST = 400

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Callable, Iterator
 
-from tests.memcached.hand_picked_lines import long_lines, web_pages
-from tests.memcached.steps import Steps
+from tests.kernels.memcached.hand_picked_lines import long_lines, web_pages
+from tests.kernels.memcached.steps import Steps
 
 __all__ = ["K250", "K251", "hand_picked", "set_command"]
 
