@@ -1,6 +1,7 @@
 """Data flows one way: who may import whom, checked from the sources."""
 
 import ast
+import functools
 from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -40,9 +41,15 @@ def modules(*folders: str) -> Iterator[tuple[str, str]]:
             yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), file.read_text()
 
 
+@functools.cache
+def parsed(text: str) -> ast.Module:
+    """The tree of a source; many rules look at the same ones."""
+    return ast.parse(text)
+
+
 def imports(name: str, text: str) -> Iterator[str]:
     """Full names of what a module imports, inside functions too."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

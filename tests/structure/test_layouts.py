@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from tests.structure.test_imports import modules
+from tests.structure.test_imports import modules, parsed
 
 BY_PLACES = {
     "rtl.codec": "does it for all others",
@@ -37,7 +37,7 @@ def is_place(node: ast.AST) -> bool:
 
 def by_places(name: str, text: str) -> Iterator[str]:
     """Lines of a module that shift by the place of a field, or take a header's word apart by numbers."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     places = set[str]()
     for node in tree.body:
         match node:
@@ -56,7 +56,7 @@ def takes_apart(node: ast.BinOp, places: set[str]) -> bool:
 
 def ring_by_hand(name: str, text: str) -> Iterator[str]:
     """Lines that join the two bits of the ring in a header, or take them apart, which `ring_of` and `pids_of` do."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.BitOr, ast.Add)) and {
                 "pid0", "pid1"} <= {leaf.value for leaf in ast.walk(node) if isinstance(leaf, ast.Constant)}:
             yield f"{name}:{node.lineno}"

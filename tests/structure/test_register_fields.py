@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from rtl.registers import REGISTERS
-from tests.structure.test_imports import modules
+from tests.structure.test_imports import modules, parsed
 
 BITWISE = (ast.LShift, ast.RShift, ast.BitAnd, ast.BitOr, ast.BitXor)
 READERS = {"read", "read_all", "read_wide", "_read"}
@@ -142,7 +142,7 @@ def shifted_in(module: ast.Module) -> set[str]:
 
 def findings(name: str, text: str) -> list[str]:
     """Lines of a module where a register's value is shifted or masked, or made so."""
-    tree = ast.parse(text)
+    tree = parsed(text)
     constants = shifted_in(tree)
     lines = set[int]()
     for function in functions(tree):
@@ -199,7 +199,7 @@ def bits_by_number(name: str, text: str) -> list[str]:
     """Lines of hardware that take what is on a register bus apart by numbers of bits."""
     buses = {"host", "owner", "bus", "request"}
     found = set[int]()
-    for function in functions(ast.parse(text)):
+    for function in functions(parsed(text)):
         # Names of it: a plain assignment, alone or of several at once.
         names = {target for target, value in bound(function) if on_bus(value, buses, set())}
         found |= {node.lineno for node in ast.walk(function)

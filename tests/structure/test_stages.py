@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 
+from tests.structure.test_imports import parsed
+
 ROOT = Path(__file__).resolve().parents[2]
 LONG = 40
 """Lines of a method, `def` included, from which on it names its stages."""
@@ -18,7 +20,7 @@ def unnamed(text: str) -> Iterator[int]:
     lines = text.splitlines()
     comments = [token.start[0] for token in tokenize.generate_tokens(StringIO(text).readline)
                 if token.type == tokenize.COMMENT and lines[token.start[0] - 1].lstrip().startswith("#")]
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.FunctionDef) and builds_hardware(node):
             begin, end = node.lineno, node.end_lineno or node.lineno
             own = [line for line in comments if begin < line <= end]

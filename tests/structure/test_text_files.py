@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.structure.test_imports import parsed
+
 ROOT = Path(__file__).resolve().parents[2]
 
 ASCII = ("khhw/build/backends.py", "khhw/build/engine.py", "khhw/build/lanes/", "khhw/build/recipe.py",
@@ -16,7 +18,7 @@ LONGEST = 400
 
 def undecided(text: str) -> Iterator[int]:
     """Lines with calls that leave the encoding of a text to the locale."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(parsed(text)):
         if isinstance(node, ast.Call) and _has_text(node) and "encoding" not in _keywords(node):
             yield node.lineno
 

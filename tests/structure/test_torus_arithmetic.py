@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.structure.test_imports import modules
+from tests.structure.test_imports import modules, parsed
 
 HOME = "rtl.torus.coordinates"
 SHAPES = {"shape", "sizes", "size"}
@@ -14,7 +14,7 @@ def by_hand(name: str, text: str) -> list[str]:
     The number of all nodes is `math.prod` of the sizes.
     """
     return [f"{name}:{line}" for line in sorted({
-        node.lineno for node in ast.walk(ast.parse(text))
+        node.lineno for node in ast.walk(parsed(text))
         if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.FloorDiv, ast.Mod))
         and (of_a_dimension(node.right) or (isinstance(node.op, ast.Mult) and of_a_dimension(node.left)))})]
 

@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.structure.test_imports import modules
+from tests.structure.test_imports import modules, parsed
 
 OTHER_VERBS = {
     "drain": "settle", "finish": "settle", "wait_idle": "settle", "quiet": "idle", "resting": "idle",
@@ -14,7 +14,7 @@ one, `packets` are those that have come, `idle` says that nothing is under way, 
 
 def other_verbs(name: str, text: str) -> list[str]:
     """Public methods and attributes of a model that are called otherwise."""
-    return [f"{name}:{node.lineno}: {node.name}, not {OTHER_VERBS[node.name]}" for node in ast.walk(ast.parse(text))
+    return [f"{name}:{node.lineno}: {node.name}, not {OTHER_VERBS[node.name]}" for node in ast.walk(parsed(text))
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in OTHER_VERBS]
 
 
@@ -26,7 +26,7 @@ MEANINGS_OF_PLACE = {"khhw.kernels.memcached.client", "rtl.traffic.pattern"}
 
 def vague_names(name: str, text: str) -> list[str]:
     """Lines that bind a name that says less than the field's word."""
-    return [f"{name}:{node.lineno}: {bound}, not {VAGUE[bound]}" for node in ast.walk(ast.parse(text))
+    return [f"{name}:{node.lineno}: {bound}, not {VAGUE[bound]}" for node in ast.walk(parsed(text))
             if (bound := bound_by(node)) in VAGUE]
 
 
@@ -48,7 +48,7 @@ def test_names_say_what_is_meant():
 def test_classes_of_places_say_of_what():
     assert [name for name, text in modules("rtl", "khhw", "testbenches", "formal", "tests", "benchmarks", "examples")
             if name not in MEANINGS_OF_PLACE and any(
-                isinstance(node, ast.ClassDef) and node.name == "Place" for node in ast.walk(ast.parse(text)))] == []
+                isinstance(node, ast.ClassDef) and node.name == "Place" for node in ast.walk(parsed(text)))] == []
 
 
 def test_a_vague_name_is_found():
