@@ -15,17 +15,17 @@ def tables(report: Mapping[str, Any]) -> str:
     report : mapping
         What ``khhw attack --json`` prints.
     """
-    design, planted = report["results"]["design"], report["results"]["planted"]
+    design, mutants = report["results"]["design"], report["results"]["planted"]
     parts = [summary(report, design)]
     parts.append("\n".join(_table(("tried", "number"), design["tried"].items())))
     parts.append("\n".join(_table(("refused, at any node, by reason", "packets"), design["refused"].items())))
     parts.append("\n".join(_table(
         ("end", "reason", "ways that led there", "packets or accesses"), _ends(design["cover"]))))
-    if planted:
+    if mutants:
         parts.append("\n".join(_table(
-            ("planted bug", "found", "packets to discovery", "rounds", "tried", "refused", "cover points",
+            ("mutant", "found", "packets to discovery", "rounds", "tried", "refused", "cover points",
              "first sign"),
-            [_bug(bug) for bug in planted])))
+            [_bug(one) for one in mutants])))
     return "\n\n".join(parts) + "\n"
 
 
