@@ -1,6 +1,6 @@
 """Which test sees each fault of the RTL: ``make mutants``, ``python -m tests.rtl.killers [--part 1/8] [WORD...]``.
 
-All mutants of testbenches and of proofs are tried. First every testbench whose design under test imports the faulty
+All mutants are tried, whoever they were made for. First every testbench whose design under test imports the faulty
 module, the smallest design first, up to the first that fails; with ``--suite`` what survives them all is put into a
 copy of the checkout, whose tests run as ``make test`` does. What was found is kept in the build folder, and holds as
 long as the testbench that saw a fault and what it tests stay the same: a run that was stopped goes on where it was.
@@ -35,7 +35,7 @@ __all__ = ["Outcome", "all_mutants", "benches_of", "imported_by", "killer_among"
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results" / "mutants.json"
 PAGE = RESULTS.with_suffix(".md")
-MUTANTS = (*mutants_of(Finder.TESTBENCH), *mutants_of(Finder.PROOF))
+MUTANTS = (*mutants_of(Finder.TESTBENCH), *mutants_of(Finder.PROOF), *mutants_of(Finder.CAMPAIGN))
 TEXT_TESTS = ("tests/formal", "tests/rtl/test_mutation.py", "tests/rtl/test_killers.py", "tests/structure",
               "tests/export/test_reference.py")
 """Tests that compare texts of the sources: they would see any change, and say nothing of behaviour."""
@@ -57,8 +57,8 @@ class Outcome:
     seconds : float
         Of wall.
     key : str
-        Digest of the fault, and of the testbench that saw it with what that tests; of all that the fault can reach if
-        none did: what this was found for.
+        Digest of the fault, its module, the testbench that saw it and the Verilog that it tests; of all testbenches
+        that the fault can reach if none did. What this was found for.
     """
 
     mutant: str
@@ -178,12 +178,19 @@ def _kept(mutant: Mutant) -> Path:
     return build_root() / "mutants" / f"{digest([mutant.module, mutant.old, mutant.new])}.json"
 
 
+@functools.cache
+def _verilog(block: str) -> tuple[str, ...]:
+    """Digests of the Verilog that a testbench tests, of all variants."""
+    (bench,) = find_testbenches(block)
+    return tuple(file_digest(source) for values in bench.parameters
+                 for source in convert(bench.dut, values, path=bench.path).sources)
+
+
 def _key(mutant: Mutant, benches: Sequence[Testbench]) -> str:
-    """Digest of the fault, of what these testbenches test, and of the testbenches."""
-    sources = {module for bench in benches for module in imported_by(bench.dut.partition(":")[0])}
-    return digest([mutant.module, mutant.old, mutant.new,
-                   sorted(file_digest(file) for name in sources if (file := _file(name))),
-                   [file_digest(bench.file) for bench in benches]])
+    """Digest of the fault and the module it is in, of the designs these testbenches test, and of the testbenches."""
+    file = _file(mutant.module)
+    return digest([mutant.module, mutant.old, mutant.new, file and file_digest(file),
+                   [_verilog(bench.block) for bench in benches], [file_digest(bench.file) for bench in benches]])
 
 
 def _judges(killer: str, reached: Sequence[Testbench]) -> Sequence[Testbench]:

@@ -34,8 +34,14 @@ def test_parts_are_all():
     assert sorted(number for part in range(1, 5) for number in part_of(numbers, f"{part}/4")) == numbers
 
 
-def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path):
+@pytest.fixture
+def apart(monkeypatch, tmp_path):
+    """A build folder with nothing in it, and Verilog that costs no conversion."""
     monkeypatch.setenv("KHHW_BUILD", str(tmp_path))
+    monkeypatch.setattr(killers, "_verilog", lambda block: (block,))
+
+
+def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path, apart):
     asked = []
 
     def killer(one, _benches):
@@ -62,8 +68,7 @@ def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path):
     assert tried(mutant(), BENCHES, None).killer == ""
 
 
-def test_what_saw_a_fault_counts_until_that_testbench_changes(monkeypatch, tmp_path):
-    monkeypatch.setenv("KHHW_BUILD", str(tmp_path))
+def test_what_saw_a_fault_counts_until_that_testbench_or_what_it_tests_changes(monkeypatch, apart):
     (judge,) = [bench for bench in BENCHES if bench.block == "guard_account"]
     saw = "guard_account-default: a_case"
     monkeypatch.setattr(killers, "file_digest", str)
@@ -74,6 +79,14 @@ def test_what_saw_a_fault_counts_until_that_testbench_changes(monkeypatch, tmp_p
     monkeypatch.setattr(killers, "file_digest", lambda each: "changed" if each == other else str(each))
     assert tried(mutant(), BENCHES, None) == before
     monkeypatch.setattr(killers, "file_digest", lambda each: "changed" if each == judge.file else str(each))
+    assert tried(mutant(), BENCHES, None).killer == ""
+    monkeypatch.setattr(killers, "file_digest", str)
+    monkeypatch.setattr(killers, "killer_among", lambda *_: saw)
+    before = tried(mutant(), BENCHES, None)
+    monkeypatch.setattr(killers, "killer_among", lambda *_: "")
+    monkeypatch.setattr(killers, "_verilog", lambda block: (block + "!" * (block == "guard_registers"),))
+    assert tried(mutant(), BENCHES, None) == before
+    monkeypatch.setattr(killers, "_verilog", lambda block: (block + "!" * (block == judge.block),))
     assert tried(mutant(), BENCHES, None).killer == ""
 
 
