@@ -142,15 +142,15 @@ class Breakdown(_Model):
     """Where the mean operation's time went, in cycles; ``docs/memcached.md`` says how each part is found."""
 
     software: float
-    """CPU time charged on the way of the operation, client and server."""
+    """CPU time charged to client and server: what of it was on the way of the operation, at most."""
     ni: float
-    """Register accesses, DMA and guards."""
+    """Register accesses, DMA and guards: what of them was on the way of the operation, at most."""
     hops: float
     """Routers and cables."""
     serialization: float
     """Flits following each other onto the cable."""
     wait: float
-    """The rest: queues, retries, other clients."""
+    """The rest, so at least this: queues, retries, other clients, neighbours on the same cables."""
 
 
 class Spread(_Model):

@@ -281,6 +281,13 @@ class TestParts:
                     assert sorted(ends)[1] == pytest.approx(marks[at], abs=0.35), picture.name
 
 
+    def test_what_work_and_waiting_are_not_known_to_be_is_said(self) -> None:
+        picture = next(each for each in pictures(kept("talk")) if "parts" in each.name)
+        keys = [text.get_text() for text in picture.figure.legends[0].get_texts()]
+        assert keys == ["hops", "serialization", "NI at most", "software at most", "wait at least",
+                        "what the wire allows"]
+
+
 class TestFewSamples:
     def test_are_hollow_and_counted(self) -> None:
         picture = next(each for each in pictures(kept("talk")) if each.name == "memcached_size_ppc450")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from khhw.machine.alike import held
 from khhw.machine.results import MemcachedPoint, Results
 from khhw.report.change import Change, Judgement
 from khhw.report.compare.pair import Pair
@@ -9,7 +10,7 @@ from khhw.report.compare.told import tally
 from khhw.report.estimate import Estimate
 from khhw.report.memcached.cost import cost_doubts, cost_sweeps, verdict
 from khhw.report.memcached.estimates import median, rate, server_time, tail
-from khhw.report.memcached.sweep import held, measured
+from khhw.report.memcached.sweep import measured
 from khhw.report.memcached.words import NAMES, of_size, size
 from khhw.report.words import count, listing
 

@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from khhw.machine.alike import held
 from khhw.machine.results import MemcachedPoint
 from khhw.report.compare.look import RUNS, draw_runs, legend, run_keys
 from khhw.report.compare.pair import Pair
@@ -14,7 +15,7 @@ from khhw.report.memcached.halves import Half, halves
 from khhw.report.memcached.look import DOTS, PATHS, WIRE, log_axis, size_axis, size_label
 from khhw.report.memcached.quantiles import quantile_points, steps
 from khhw.report.memcached.size import size_sweeps
-from khhw.report.memcached.sweep import Sweep, fastest, held
+from khhw.report.memcached.sweep import Sweep, fastest
 from khhw.report.memcached.words import NAMES, circumstances
 from khhw.report.picture import Picture
 from khhw.report.style import grid, plain_numbers, quiet, styled, time_axis
