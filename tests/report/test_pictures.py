@@ -24,18 +24,12 @@ from khhw.report.write import pictures
 from khhw.sweep.results import SweepResults
 from tests.report.figures import brightness, faults, places, shown, texts
 from tests.report.synthetic import synthetic_results
-from tests.report.synthetic_memcached import demo, point, study
+from tests.report.synthetic_memcached import FLOOD, QUIET, demo, point, study
 from tests.sweep.specs import SMALL
 from tests.sweep.synthetic import SEEDS, swept
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "docs" / "results"
-FLOOD = {"name": "flood", "kernels": [
-    {"nodes": [2], "kernel": "memcached", "service": True},
-    {"nodes": [0, 3], "kernel": "flood", "arguments": "to=6", "service": True},
-    {"nodes": [1], "kernel": "memcached_load"}]}
-QUIET = {"name": "memcached", "kernels": [{"nodes": [2], "kernel": "memcached", "service": True},
-                                          {"nodes": [1], "kernel": "memcached_load"}]}
 
 
 def kept(name):
