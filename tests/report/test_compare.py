@@ -18,7 +18,7 @@ from khhw.report.compare.write import verdicts
 from khhw.report.estimate import Estimate, counted, reading
 from khhw.report.software import phase_software, software_words
 from tests.report.synthetic import synthetic_results
-from tests.report.synthetic_memcached import demo, point, study
+from tests.report.synthetic_memcached import FLOOD, QUIET, demo, point, study
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUTER = "my_router:MyRouter"
@@ -173,6 +173,27 @@ class TestWords:
                 if text.startswith("Over software cost, GET of 65,536 bytes")]
         assert len(said) == 1
         assert "in base RDMA wins throughout" in said[0] and "in mine the winner changes at" in said[0]
+
+    def test_a_winner_that_samples_do_not_tell_is_one_in_these_samples(self):
+        few = [p.model_copy(update={"samples": 3, "ops": 3, "spread": None}) for p in study()
+               if p.phase == "software_cost"]
+        runs = {factor: faster(run_of(few), factor) for factor in (0.9, 2.0, 40.0)}
+        told = {factor: " ".join(words_of(pair_of(run_of(few), run), "memcached")) for factor, run in runs.items()}
+        assert ("64 bytes, 4,096 bytes and 65,536 bytes: in these samples RDMA wins throughout in both. In base: No "
+                "interval can be given" in told[0.9])
+        assert "in base in these samples RDMA wins" in told[2.0]
+        assert "in mine in these samples the winner changes" in told[2.0]
+        assert "in mine in these samples TCP wins throughout" in told[40.0]
+
+    def test_a_winner_is_one_under_a_condition(self):
+        flood = [p.model_copy(update={"phase": "flood"}) for p in study() if p.phase == "software_cost"]
+        quiet = [p.model_copy(update={"phase": "memcached"}) for p in flood]
+        first = run_of([*quiet, *faster(run_of(flood), 40.0).results.memcached])
+        first.parameters["phases"] = [QUIET, FLOOD]
+        said = words_of(pair_of(first, faster(first)), "memcached")
+        for half, winner in (("memcached", "RDMA"), ("flood", "TCP")):
+            assert (f"{half}: Over software cost, GET of 64 bytes, 4,096 bytes and 65,536 bytes: {winner} wins "
+                    "throughout in both." in said)
 
     def test_a_spread(self):
         other = faster(run_of(study()), factor=1.0)
