@@ -11,7 +11,8 @@ from khhw.statistics import Interval
 __all__ = ["RATE", "Change", "Judgement", "confidence_of", "judge"]
 
 RATE = 0.05
-"""How often a comparison of two runs of one machine finds any difference that is none, at most."""
+"""How often a comparison of two runs of one machine finds any difference that is none, at most, if what the intervals
+take for granted holds."""
 
 
 @dataclass(frozen=True, kw_only=True)

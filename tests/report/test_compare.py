@@ -8,11 +8,12 @@ import pytest
 
 from khhw.cli import main
 from khhw.machine.results import LatencySample, Results
+from khhw.machine.spread import BATCHES
 from khhw.report.change import RATE, Change, confidence_of, judge
 from khhw.report.compare.comparison import compare
 from khhw.report.compare.latency import latency_changes
 from khhw.report.compare.matrix import matrix_changes, matrix_words
-from khhw.report.compare.memcached import memcached_changes
+from khhw.report.compare.memcached import memcached_assumed, memcached_changes
 from khhw.report.compare.pair import MismatchError, Pair, differing, may_differ
 from khhw.report.compare.write import verdicts
 from khhw.report.estimate import Estimate, counted, reading
@@ -247,6 +248,29 @@ class TestJudging:
         unknown, wanting = map(int, told.groups())
         assert unknown > wanting > 0
         assert int(re.search(r"(\d+) cannot be judged", enough)[1]) < unknown
+
+    def test_the_rate_of_false_differences_has_its_conditions(self):
+        """Those of what was judged, and no others."""
+        def said(first, second):
+            return verdicts(compare(pair_of(first, second)))[-1]
+
+        etc = [point(values="etc")]
+        plain, timed = run_of(), run_of([point()])
+        plain.results.latency *= 9
+        stretch = "operations of memcached do not depend on those more than a stretch before"
+        assert f"one machine show any in 5 % of comparisons at most, if {stretch}" in said(timed, timed)
+        assert said(plain, plain).endswith("5 % of comparisons at most, if messages do not depend on each other.")
+        assert "a seed chooses nothing for a whole run" in said(run_of(etc), run_of(etc, seed=2))
+        assert "a seed" not in said(run_of(etc), run_of(etc)) + said(timed, run_of([point()], seed=2))
+        timed.results.latency = []
+        assert "messages" not in said(timed, timed)
+        few = run_of([point(samples=3, ops=3, spread=None)])
+        few.results.latency = []
+        assert said(few, few).endswith("5 % of comparisons at most.")
+
+    def test_a_stretch_is_what_it_is_called(self):
+        assert (BATCHES, "a twentieth of the measurement" in " ".join(memcached_assumed(
+            pair_of(run_of(), run_of())))) == (20, True)
 
     def test_software_of_each_phase(self):
         """As the measurements of a kept run say it was charged."""

@@ -15,7 +15,7 @@ from khhw.report.memcached.sweep import measured
 from khhw.report.memcached.words import NAMES, of_size, size
 from khhw.report.words import count, listing
 
-__all__ = ["memcached_changes", "memcached_words"]
+__all__ = ["memcached_assumed", "memcached_changes", "memcached_words"]
 
 MEDIAN, TAIL, OPERATIONS, SERVER = "median, cycles", "99th percentile, cycles", "operations/s", "server ns/op"
 
@@ -29,6 +29,15 @@ def memcached_changes(pair: Pair) -> list[Change]:
         if other is not None:
             found += _numbers(point, other)
     return found
+
+
+def memcached_assumed(pair: Pair) -> list[str]:
+    """What the intervals of medians and rates take for granted, each as a clause after *if*."""
+    clauses = ["operations of memcached do not depend on those more than a stretch before (a twentieth of the "
+               "measurement or more)"]
+    if pair.first.seed != pair.second.seed and any(p.values == "etc" for p in pair.first.results.memcached):
+        clauses.append("a seed chooses nothing for a whole run, as it does the sizes of ETC values")
+    return clauses
 
 
 def memcached_words(pair: Pair, judged: Sequence[Judgement]) -> list[str]:
