@@ -146,10 +146,10 @@ def _numbers(found: Measurement | None, unit: float, zero: Measurement | None, l
     if found is None:
         return dict.fromkeys(_MEASURED)
     width = batch_half_width([batch.accepted / unit for batch in found.batches])
-    means = [batch.latency_mean for batch in found.batches if batch.latency_mean is not None]
+    saturated = is_saturated(found, zero, limit)
     return {"offered": found.offered / unit, "accepted": found.accepted / unit, "accepted_ci95": width,
-            "latency_mean": found.latency_mean, "latency_mean_ci95": batch_half_width(means),
+            "latency_mean": found.latency_mean, "latency_mean_ci95": None if saturated else found.latency_half(0.95),
             "latency_p50": found.latency_p50, "latency_p99": found.latency_p99, "latency_max": found.latency_max,
             "packets": found.packets, "errors": found.errors, "drained": found.drained,
-            "saturated": is_saturated(found, zero, limit), "simulated_cycles": found.cycles,
+            "saturated": saturated, "simulated_cycles": found.cycles,
             "wall_seconds": found.wall_seconds}

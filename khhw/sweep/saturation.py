@@ -9,6 +9,11 @@ towards a latency limit.
 
 What is accepted and the latencies are known up to an interval. A load whose intervals do not tell is *unclear*: it is
 measured again for longer, up to a bound, and the search then goes on around it.
+
+Networks start empty, and fill until as much leaves them as enters, as queues do (D. Stoyan, *Comparison Methods for
+Queues and Other Stochastic Models*). So early latencies are too low, and too little is accepted early. How far
+latencies that rise still go is not known, so they are not known to be carried; but where they have been above the limit
+all the time they do not go below it.
 """
 
 import math
@@ -18,7 +23,7 @@ from itertools import pairwise
 from typing import Literal
 
 from khhw.sweep.spec import Saturation
-from khhw.traffic.measurement import Measurement
+from khhw.traffic.measurement import CONFIDENCE, Measurement
 
 __all__ = ["Found", "Known", "is_precise", "is_saturated", "loads_needed", "most_steps", "outcome"]
 
@@ -80,17 +85,17 @@ def is_saturated(point: Measurement, zero: Measurement | None, limit: float) -> 
 def _is_slow(point: Measurement, zero: Measurement, limit: float) -> bool | None:
     if point is zero:
         return False
-    mean, half, least, reach = point.latency_mean, point.latency_half, zero.latency_mean, zero.latency_half
-    if mean is None or half is None or least is None or reach is None:
+    found, least = point.latency_interval, zero.latency_interval
+    if found is None or least is None:
         return None
-    return True if mean - half > limit * (least + reach) else False if mean + half <= limit * (least - reach) else None
+    return True if found[0] > limit * least[1] else False if found[1] <= limit * least[0] else None
 
 
 def is_precise(zero: Measurement, limit: float) -> bool:
     """Whether the latency of no load is known well enough to compare others with."""
     if is_saturated(zero, zero, limit) is None:
         return False
-    mean, half = zero.latency_mean, zero.latency_half
+    mean, half = zero.latency_mean, zero.latency_half(CONFIDENCE)
     return mean is None or (half is not None and half <= _PRECISE * mean)
 
 
@@ -138,7 +143,7 @@ def most_steps(rule: Saturation, grid: Sequence[float]) -> int:
 def _next_step(rule: Saturation, known: Known) -> "float | Found":
     """The load to measure next, or the end of the search."""
     zero = known[rule.zero_load]
-    if zero is None or zero.latency_mean is None:
+    if zero is None:
         return Found(state="failed")
     def found(state: Literal["found", "unclear", "above", "below", "failed"], low: float | None,
               high: float | None) -> Found:
