@@ -8,9 +8,10 @@ import re
 import sysconfig
 import textwrap
 import traceback
+from functools import cache
 from pathlib import Path
 
-__all__ = ["own_lines", "own_traceback", "with_traceback"]
+__all__ = ["is_own", "own_lines", "own_traceback", "with_traceback"]
 
 _HERE = Path(__file__).resolve().parent
 _OTHERS = tuple(str(folder) + os.sep for folder in (
@@ -54,7 +55,7 @@ def own_lines(text: str) -> str:
     kept, own, found = [], True, False
     for line in text.splitlines():
         if frame := _FRAME.match(line):
-            own = _is_own(frame[1])
+            own = is_own(frame[1])
             found |= own
         elif not line.startswith("  "):
             own = True
@@ -65,16 +66,19 @@ def own_lines(text: str) -> str:
 
 def _trim(whole: traceback.TracebackException, depth: int = 0) -> bool:
     """Take away what is not the user's, also of the exceptions that led to it. Returns whether anything is left."""
-    whole.stack = traceback.StackSummary.from_list([frame for frame in whole.stack if _is_own(frame.filename)])
-    found = bool(whole.stack) or _is_own(str(getattr(whole, "filename", None) or ""))
+    whole.stack = traceback.StackSummary.from_list([frame for frame in whole.stack if is_own(frame.filename)])
+    found = bool(whole.stack) or is_own(str(getattr(whole, "filename", None) or ""))
     if depth == _DEEPEST:
         whole.__cause__ = whole.__context__ = whole.exceptions = None
-    for other in (whole.__cause__, whole.__context__, *(whole.exceptions or ())):
+    # What led to an exception that was raised from None is not printed.
+    context = None if whole.__suppress_context__ else whole.__context__
+    for other in (whole.__cause__, context, *(whole.exceptions or ())):
         found |= other is not None and _trim(other, depth + 1)
     return found
 
 
-def _is_own(filename: str) -> bool:
+@cache
+def is_own(filename: str) -> bool:
     """Whether a file is the user's; an image of a kernel whose file is not known counts too."""
     if filename.startswith("<"):
         return filename.startswith("<image ")

@@ -11,7 +11,7 @@ from khhw.cli import main
 from khhw.errors import RequestError
 from khhw.machine.machine import EngineName, Machine
 from khhw.machine.results import OwnRecord, Results
-from tests.machine.machines import ROOT, domains, matrix_of, phase, said, write_machine
+from tests.machine.machines import ROOT, domains, matrix_of, phase, said, write_machine, write_pair
 from tests.report.synthetic import synthetic_results
 
 OWN = '{ nodes = [0], kernel = "knocks.py" }'
@@ -63,6 +63,21 @@ def test_a_kernel_that_fails(tmp_path: Path, engine: EngineName) -> None:
     # Waiting tasks are for runs that came to no end, and all of it is said once.
     assert "waits for" not in done.stdout
     assert done.stdout.count("in look_up") == 1
+
+
+@pytest.mark.parametrize("engine", ["native", "cocotb"])
+def test_steps_stay_in_the_kernel(tmp_path: Path, engine: EngineName) -> None:
+    file = write_pair(tmp_path, phase("steps", '{ nodes = [0], kernel = "steps.py" }'), "steps.py")
+    command = [sys.executable, "-m", "khhw", "run", str(file), "--engine", engine, "-o", str(tmp_path / "out")]
+    # Over a wait, then a change of a variable there, then out of the function and over the end of the kernel.
+    typed = "n\nnumber = 7\nn\nn\nn\nn\n"
+    done = subprocess.run(command, cwd=ROOT, input=typed, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    stops = [line for line in done.stdout.replace("(Pdb) ", "").splitlines() if line.startswith("> ")]
+    kernel = tmp_path / "steps.py"
+    assert [stop.removeprefix(f"> {kernel}") for stop in stops] == [
+        "(9)count()", "(10)count()", "(11)count()", "(16)main()", "(17)main()"]
+    assert "counted to 8" in said(Results.read(tmp_path / "out" / "results.json"), 0)
 
 
 def test_an_own_measurement_that_raises(tmp_path: Path) -> None:
