@@ -62,7 +62,7 @@ def test_the_talks_machine_loads() -> None:
     ("[node]\nmemory_bytes = 4194304\n[domains.d]\nrules = ['0 -> 1']\n[memcached]\ndomains = 'd'", 6,
      "d does not allow node 1 -> node 0"),
     ("[parts]\nrouter = 'json:JSONDecoder'", 2, "no amaranth.lib.wiring.Component"),
-    ("[node]\n\nlanes = 7", 1, "lanes must be an integer from 1 to 6, not 7"),
+    ("[node]\n\nlanes = 7", 3, "lanes must be an integer from 1 to 6, not 7"),
     ("[node]\nlane = 7", 2, "node.lane: unknown key; keys here are bubble, counters"),
     ("[host]\ncpu = 'x86'", 2, "host.cpu: Input should be 'ideal'"),
     ("[domains.a]\nmatrix = [[1,0],[0,1]]", 2, "the matrix must be 8x8"),
