@@ -340,8 +340,15 @@ class Results(_Model):
         """Whether the run ended well, and no record of it has anything that is not as it must be."""
         return self.state == "done" and not self.results.judge()
 
-    def matrix(self, phase: str, kind: Literal["configured", "observed"]) -> npt.NDArray[np.bool_]:
+    def matrix(self, phase: str, kind: Literal["configured", "observed"] = "observed") -> npt.NDArray[np.bool_]:
         """isAllowed of a phase: shape (nodes, nodes), source first.
+
+        Parameters
+        ----------
+        phase : str
+            Its name.
+        kind : str, optional
+            ``observed``, what the probes saw, or ``configured``, what was asked for.
 
         Raises
         ------

@@ -184,9 +184,11 @@ def test_results_name_what_there_is() -> None:
     results = synthetic_results()
     names = ", ".join(map(repr, results.results.matrix))
     with pytest.raises(LookupError, match=f"no matrix of a phase 'nope'; there are {names}"):
-        results.matrix("nope", "observed")
+        results.matrix("nope")
+    first = next(iter(results.results.matrix))
+    assert (results.matrix(first) == results.matrix(first, "observed")).all()
     with pytest.raises(LookupError, match="no matrix 'seen'; there are configured and observed"):
-        results.matrix(next(iter(results.results.matrix)), "seen")
+        results.matrix(first, "seen")
     with pytest.raises(LookupError, match="no measurement of one's own 'mine:X'; there is none"):
         results.own("mine:X", MachineFile)
     machine = MachineFile.model_validate({"torus": {"shape": [2, 1, 1]}, "domains": {"a": {"rules": ["0 -> 1"]}}})
