@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from khhw.cli import main
@@ -17,6 +18,8 @@ from khhw.report.compare.memcached import memcached_assumed, memcached_changes
 from khhw.report.compare.pair import MismatchError, Pair, differing, may_differ
 from khhw.report.compare.write import verdicts
 from khhw.report.estimate import Estimate, counted, reading
+from khhw.report.estimate import median as median_of
+from khhw.report.memcached.estimates import median
 from khhw.report.software import phase_software, software_words
 from tests.report.synthetic import synthetic_results
 from tests.report.synthetic_memcached import FLOOD, QUIET, demo, point, study
@@ -224,7 +227,7 @@ class TestJudging:
     def test_an_interval_a_number_for_all_together(self):
         changes = memcached_changes(pair_of(run_of(study()), run_of(study())))
         found = compare(pair_of(run_of(study()), run_of(study())))
-        estimated = [each for each in found.every if each.samples is not None]
+        estimated = [each for each in found.every if each.samples is not None and each.differs is not None]
         assert found.confidence == 1 - RATE / (2 * len(estimated))
         assert 3 * len(changes) // 4 < len(estimated) < len(found.every)
         (one,) = judge(changes[:1], confidence_of(changes[:1]))
@@ -343,6 +346,29 @@ class TestCommand:
     def test_three(self, folders, capsys):
         assert main(["report", *3 * [str(folders / "base")]]) == 2
         assert "one folder, or two" in capsys.readouterr().err
+
+
+def test_numbers_of_too_few_samples_do_not_make_the_others_less_certain():
+    """As many as there may be; 9 samples have intervals with 99.6 %, for six numbers at most."""
+    enough, short, few = (median_of(np.arange(number)) for number in (400, 9, 5))
+
+    def numbers(*estimates):
+        return confidence_of(Change(where="", quantity="", first=each, second=each, better="", place=0, group="")
+                             for each in estimates)
+
+    assert numbers(*3 * [enough]) == numbers(*3 * [enough], *60 * [few]) == 1 - RATE / (2 * 3)
+    assert numbers(*3 * [enough], *3 * [short]) == 1 - RATE / (2 * 6)
+    # With the confidence for four numbers all of these would have an interval, and more than four be judged.
+    found = numbers(*4 * [enough], *9 * [short], *60 * [few])
+    assert found == 1 - RATE / (2 * 7) and short.interval(found) is None and enough.interval(found) is not None
+
+
+def test_how_samples_scatter_does_not_decide_whether_a_number_counts():
+    calm = point(samples=60)
+    wild = calm.model_copy(update={"spread": calm.spread.model_copy(update={"p50_share": 0.4})})
+    unknown = calm.model_copy(update={"spread": None})
+    assert median(wild).interval(0.99) is None and median(wild).may_be_judged(0.99)
+    assert not median(unknown).may_be_judged(0.9) and median(calm).may_be_judged(0.99)
 
 
 def test_every_number_that_may_be_judged_counts_among_those_that_must_hold_together():
