@@ -227,9 +227,11 @@ class TestJudging:
     def test_an_interval_a_number_for_all_together(self):
         changes = memcached_changes(pair_of(run_of(study()), run_of(study())))
         found = compare(pair_of(run_of(study()), run_of(study())))
-        estimated = [each for each in found.every if each.samples is not None and each.differs is not None]
+        estimated = [each for each in found.every
+                     if each.samples is not None and each.change.first.may_be_judged(found.confidence)]
         assert found.confidence == 1 - RATE / (2 * len(estimated))
-        assert 3 * len(changes) // 4 < len(estimated) < len(found.every)
+        short = {each.samples for each in found.every if each.samples is not None and each not in estimated}
+        assert short == {12, 1000} and len(changes) // 2 < len(estimated) < len(found.every)
         (one,) = judge(changes[:1], confidence_of(changes[:1]))
         (many,) = judge(changes[:1], found.confidence)
         assert many.difference[0] < one.difference[0] < 0 < one.difference[1] < many.difference[1]
