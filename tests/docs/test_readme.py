@@ -47,12 +47,12 @@ def test_the_demo_takes_what_is_kept() -> None:
     assert f"runs for {run['min']:.1f} to {run['max']:.1f} seconds of CPU time" in said(README)
 
 
-def test_the_guards_take_what_is_kept() -> None:
+def test_the_guard_takes_what_is_kept() -> None:
     found = kept("synthesis-guard")
     (run,) = [run for run in found["synthesis"] if run["family"] == "ecp5"]
     shape = found["parameters"]
     assert (shape["lanes"], shape["table_nodes"]) == (2, 64)
-    assert ("the guards of a node with two [lanes](docs/glossary.md#lane) each way and 64 node ids take "
+    assert ("the guard of a node with two [lanes](docs/glossary.md#lane) each way and tables for 64 nodes takes "
             f"{run['lut']:,} LUT4 and {run['flip_flops']:,} flip-flops") in said(README)
 
 
