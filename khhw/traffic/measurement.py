@@ -86,10 +86,10 @@ class Measurement:
     @property
     def refused(self) -> bool | None:
         """Whether less than :data:`ACCEPTED_SHARE` of what is offered is accepted; None where batches do not tell, as
-        without a packet."""
+        where no packet was created."""
         surplus = [batch.accepted - ACCEPTED_SHARE * batch.offered for batch in self.batches]
         half = batch_half_width(surplus, CONFIDENCE)
-        if half is None or not self.packets:
+        if half is None or (self.drained and not self.packets):
             return None
         mean = self.accepted - ACCEPTED_SHARE * self.offered
         return True if mean + half < 0 else False if mean - half >= 0 else None
