@@ -61,7 +61,7 @@ def _with_interval(value: Estimate) -> str:
 def _picture(panel: Panel, results: SweepResults) -> Picture:
     seeds = max((place.seeds for line in panel.lines for place in line.places), default=0)
     interval = f"95 % intervals over {seeds} seeds" if seeds > 1 else "95 % intervals of batch means"
-    bars = (f"Bars are {interval}; one that ends in an arrow goes down to 0. Latencies of saturated loads have none, as "
+    bars = (f"Bars are {interval}; one that ends in an arrow goes down to 0. Latencies of saturated loads have none: "
             f"they are of no steady state. Dotted, the highest load that is carried. Dashed, all that is offered is "
             f"accepted.")
     caption = "\n".join([*map(words_of_line, panel.lines), bars])
