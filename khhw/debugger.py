@@ -108,10 +108,11 @@ class _Debugger(pdb.Pdb):
         # of the simulator's.
         return super().dispatch_exception(frame, arg) if self._steps_in(frame) else self.trace_dispatch
 
-    def interaction(self, frame: FrameType, *arguments: Any) -> None:
-        self.enter(frame)
+    def interaction(self, frame: FrameType | None, traceback: Any) -> None:
+        if frame is not None:
+            self.enter(frame)
         with _terminal():
-            super().interaction(frame, *arguments)
+            super().interaction(frame, traceback)
 
 
 _DEBUGGERS: list[_Debugger] = []
