@@ -95,7 +95,7 @@ SLIPS = {
     2: "seed = -1", 4: "shape = [4, 1, 0]", 6: "lanes = 9", 8: "table_nodes = 33", 10: "injection_rings = 1",
     12: "counters = 2", 17: 'router = "nowhere:Router"', 20: 'cpu = "x86"', 27: '  "0 => 3",',
     30: "groups = { all = [] }", 33: "  [1, 1, 0, 5],", 40: 'domains = "rulez"', 43: 'measure = "matrixx"',
-    47: 'arguments = "a\\n"', 49: 'name = "2"', 53: 'kernel = "latencyy"', 58: 'kernel = "chatt"',
+    47: 'arguments = "seed={seed} a\\n"', 49: 'name = "2"', 53: 'kernel = "latencyy"', 58: 'kernel = "chatt"',
     64: "sizes = [64, 64]", 66: "scales = [0.5, 0.0001]", 71: "gateway = 1", 72: 'kernel = "memcachedd"',
     77: "clients = 4000", 78: 'domains = "nowhere"',
 }
@@ -160,7 +160,7 @@ def test_many_slips_are_as_many_errors(tmp_path: Path) -> None:
      {44: "no kernel 'nonsense'", 47: "{sed} stands for nothing"}),
     ({54: "nodes = []", 59: "nodes = [70000]", 4: "shape = 4"},
      {4: "valid array", 52: "nodes names none", 57: "no node 70000; nodes are 0 to 65535"}),
-    ({9: "memory_bytes = 4096", 47: 'arguments = "a\\n"', 72: 'kernel = "no"'},
+    ({9: "memory_bytes = 4096", 47: 'arguments = "seed={seed} a\\n"', 72: 'kernel = "no"'},
      {9: "at least 32768 bytes", 47: "control characters", 60: "node.memory_bytes = 2097152", 72: "no kernel 'no'"}),
 ])
 def test_what_is_left_of_a_list_or_a_table_is_checked(
