@@ -31,7 +31,7 @@ def load(source: Path | str, *, parts: Mapping[str, str] | None = None) -> Machi
     source : Path or str
         A TOML file.
     parts : mapping of str to str, optional
-        Replacements that win over the file's own ``[parts]``.
+        Replacements that win over the file's own ``[parts]``, as ``--part`` says them; errors name them so.
 
     Raises
     ------
@@ -44,7 +44,8 @@ def load(source: Path | str, *, parts: Mapping[str, str] | None = None) -> Machi
 
     return read_document(
         source, MachineFile, lambda machine, faults: find_inconsistencies(machine, Path(source).parent, faults),
-        whole="machine", error=MachineFileError, amend=amend, each=_wrong_node, stand_ins=_STAND_INS)
+        whole="machine", error=MachineFileError, amend=amend, each=_wrong_node, stand_ins=_STAND_INS,
+        given={("parts", name): f"--part {name}={path}" for name, path in (parts or {}).items()})
 
 
 def _wrong_node(document: dict[str, Any]) -> Iterator[Wrong]:
