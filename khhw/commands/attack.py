@@ -81,14 +81,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(file: Path) -> int:
     from khhw.errors import RequestError
-    from khhw.files import read_json
+    from khhw.files import UnreadableError, read_json
     from khhw.fuzz.tables import tables
     from khhw.visible import visible
 
     try:
         text = tables(read_json(file))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise RequestError(f"{file} holds no results of khhw attack: {error!r}. Make them with -o") from error
+        reason = error.message if isinstance(error, UnreadableError) else (
+            f"it has no {error}" if isinstance(error, KeyError) else str(error))
+        raise RequestError(f"{file} holds no results of khhw attack: {reason}. Make them with -o") from error
     print(visible(text, lines=True), end="")
     return 0
 

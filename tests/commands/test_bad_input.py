@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from khhw.build import testbench
+from khhw.build.results import NO_CASE, CaseResult, RunResult
 from khhw.cli import COMMANDS, main
 from khhw.errors import RequestError
 from khhw.machine.file import MachineFile
@@ -36,6 +38,7 @@ WRITE = {
     "a picture": ("domains", TALK, "--png"), "serve": ("serve", TALK, "-o"), "sweep": ("sweep", SWEEP, "-o"),
     "demo": ("demo", "domains", "-o"), "report": ("report", "GOOD", "-o"), "new": ("new", "machine", "some_name", "-o"),
     "verilog": ("verilog", "--top", "router", "-o"), "reference": ("reference", "-o"), "attack": ("attack", "-o"),
+    "test": ("test", "guard", "-o"), "test of coverage": ("test", "guard", "--coverage", "-o"),
 }
 """Commands that write to a place they are given."""
 NEITHER = ("cache", "doctor")
@@ -84,6 +87,7 @@ def test_what_cannot_be_read(
     said = refused(capsys, *(places.get(word, word) for word in READ[command]))
     assert str(folder) in said, "it names the file"
     assert not words or any(word in said for word in words.split("|")), said
+    assert "Error(" not in said, said
     assert not (tmp_path / "out").exists()
 
 
@@ -104,9 +108,43 @@ def test_where_nothing_can_be_written(
         Path("full.png").symlink_to("/dev/full")
     places = {"GOOD": good_run(tmp_path / "good")}
     said = refused(capsys, *(places.get(str(word), word) for word in WRITE[command]), target)
-    assert "-o" in said or "name a file" in said or "write" in said
+    assert "-o" in said or "name a file" in said
     assert (tmp_path / "file").read_text() == "kept"
     assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("test", "host_gate", "-k", "zzz"), "no case of host_gate has 'zzz' in its name; its cases are "),
+    (("test", "host_gate", "memory", "-k", "zzz"), "no case of these testbenches has 'zzz' in its name"),
+])
+def test_a_case_that_is_not_there(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str,
+) -> None:
+    assert said in refused(capsys, *words)
+
+
+def test_cases_of_a_name_are_run_where_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    folders = []
+
+    def run(bench: testbench.Testbench, _values: object, _options: object) -> RunResult:
+        folders.append(bench.block)
+        found = [CaseResult(name=f"{name}/a=1", passed=True, skipped=False, seconds=0.0, simulated_ns=0.0, message="",
+                            detail="") for name in bench.cases if bench.block == "one"]
+        return RunResult(cases=tuple(found), error="" if found else NO_CASE, folder=tmp_path, log=tmp_path / "log",
+                         seed=1)
+
+    monkeypatch.setattr("khhw.build.testbench.run_testbench", run)
+    for name, decorators in (("one", "@cocotb.parametrize(a=[1])\n"), ("two", "@cocotb.parametrize(b=[1])\n"),
+                             ("three", "@cocotb.test()\n")):
+        (tmp_path / f"test_{name}.py").write_text(f'DUT = "a:B"\n{decorators}async def case_{name}(dut): pass\n')
+    assert main(["test", str(tmp_path), "-k", "a=1", "--json"]) == 0
+    assert [found["block"] for found in json.loads(capsys.readouterr().out)["results"]] == ["one"]
+    assert folders == ["one", "two"], "what cannot have such a case is not built"
+    folders.clear()
+    assert "its cases are case_two" in refused(capsys, "test", tmp_path / "test_two.py", "-k", "a=1")
+    assert folders == ["two"]
 
 
 def no_build(*_arguments: object) -> None:
