@@ -7,7 +7,6 @@ lines, toggles and functional bins the runs have covered together.
 
 import argparse
 import json
-import shlex
 import shutil
 import sys
 import textwrap
@@ -94,6 +93,7 @@ def _collection(
     from khhw.commands.output import report
     from khhw.coverage.collect import Collection
     from khhw.files import writable_folder
+    from khhw.visible import shell_command
 
     # What is wrong with the request shows before anything runs.
     writable_folder(_folder(arguments))
@@ -104,7 +104,7 @@ def _collection(
     words += ["-o", str(arguments.folder)] if arguments.folder is not None else []
     head = report(None, seed=options.seed, also=["testbenches"])
     made = {key: head[key] for key in ("version", "provenance", "seed")}
-    return Collection(made | {"command": shlex.join(words)}, {bench.file.parent for bench, _ in runs},
+    return Collection(made | {"command": shell_command(words, "utf-8")}, {bench.file.parent for bench, _ in runs},
                       whole=not (options.case or arguments.variant))
 
 
@@ -201,6 +201,7 @@ def repeat_command(bench: "Testbench", values: Mapping[str, Any], case: str | No
     """The exact command that repeats one case with waves."""
     from khhw.build.cache import checkout
     from khhw.build.testbench import variant_id
+    from khhw.visible import shell_command
 
     root = checkout()
     own = root is not None and bench.file.parent == root / "testbenches"
@@ -211,7 +212,7 @@ def repeat_command(bench: "Testbench", values: Mapping[str, Any], case: str | No
     words += ["-o", str(options.folder)] if options.folder is not None else []
     words += ["--stock"] if options.stock else []
     words += ["--sim", options.simulator] if options.simulator != "verilator" else []
-    return shlex.join(words)
+    return shell_command(words)
 
 
 def _own_command() -> list[str]:

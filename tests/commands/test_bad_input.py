@@ -14,6 +14,7 @@ from khhw.build.results import NO_CASE, CaseResult, RunResult
 from khhw.cli import COMMANDS, main
 from khhw.errors import RequestError
 from khhw.machine.file import MachineFile
+from khhw.visible import shell_command, visible
 from tests.report.synthetic import synthetic_results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,6 +217,27 @@ def test_commands_to_copy_are_quoted(
     (tmp_path / "an empty folder").mkdir()
     assert "-o 'an empty folder'" in refused(capsys, "report", "an empty folder")
     assert "-o 'an empty folder'" in refused(capsys, "trace", "an empty folder")
+
+
+@pytest.mark.parametrize("name", [
+    "plain", "two words", "it's", "o_ü", "漢\t'\\\n", "\udcc3\udcbc", "\u202eevil", "\x1b[31m"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_words_of_a_command_are_what_a_shell_reads(name: str, encoding: str) -> None:
+    command = shell_command(["printf", "%s", name], encoding)
+    assert command == visible(command)
+    command.encode(encoding)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+    assert done.stdout == os.fsencode(name)
+
+
+@pytest.mark.parametrize("words", [("new", "machine", "knots", "-o"), ("report",), ("trace",)])
+def test_a_command_on_a_terminal_of_few_characters_can_be_typed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    folder = tmp_path / "o_ü"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "khhw", *words, str(folder)], capture_output=True, check=False, cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert rf"$'{tmp_path}/o_\xc3\xbc".encode() in done.stdout + done.stderr
 
 
 def test_results_name_what_there_is() -> None:
