@@ -163,6 +163,8 @@ def test_errors_of_a_large_matrix_are_not_all_listed(tmp_path: Path) -> None:
     (b"\xef\xbb\xbf[torus]\nshape = [2, 2, 2]\nseed = 1\n", r":3: torus\.seed: unknown key"),
     (b"x = " + b"[" * 2000 + b"]" * 2000, ":1: has brackets in brackets too deep to be read"),
     (b"[torus]\nshape = " + b"[" * 300 + b"]" * 300, "has brackets in brackets too deep to be read"),
+    (b"seed = " + b"1" * 5000, ":1: has a number with too many digits to be read"),
+    (b"[torus]\nshape = [2, 2, 2]\n[domains.a]\nrules = ['0 -> " + b"1" * 5000 + b"']", "' is no node; write 3, 4-7"),
     (b"# f\xfcr\n[torus]\nshape = [2, 2, 2]\n", ":1: is not in UTF-8, the byte 0xfc is none of it"),
 ])
 def test_what_is_no_text_in_utf_8_is_told_from_what_has_a_mark(tmp_path: Path, content: bytes, words: str) -> None:
