@@ -11,7 +11,9 @@ import traceback
 from functools import cache
 from pathlib import Path
 
-__all__ = ["is_own", "own_lines", "own_traceback", "with_traceback"]
+from khhw.visible import visible
+
+__all__ = ["aborted_in", "is_own", "own_lines", "own_traceback", "with_traceback"]
 
 _HERE = Path(__file__).resolve().parent
 _OTHERS = tuple(str(folder) + os.sep for folder in (
@@ -19,6 +21,10 @@ _OTHERS = tuple(str(folder) + os.sep for folder in (
     *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))))
 _LIBRARIES = frozenset(["site-packages", "dist-packages"])
 _FRAME = re.compile(r'  File "(.*)", line \d+')
+_ABORTED = "Fatal Python error: Aborted\n"
+_DUMPED = re.compile(r'  File "(.*)", line (\d+) in (.*)')
+"""A frame as :mod:`faulthandler` prints it, the most recent one first."""
+_CODED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _LONGEST = 20_000
 """Characters of a traceback; an exception may say anything."""
 _DEEPEST = 20
@@ -62,6 +68,19 @@ def own_lines(text: str) -> str:
         if own:
             kept.append(line)
     return "\n".join(kept) if found else text
+
+
+def aborted_in(log: str) -> str:
+    """The user's lines in which a Python process was when it was aborted, by what it has printed; else empty."""
+    _, aborted, dump = log.rpartition(_ABORTED)
+    frames = [(_decoded(frame[1]), frame[2], _decoded(frame[3])) for line in dump.splitlines()
+              if aborted and (frame := _DUMPED.fullmatch(line)) is not None]
+    return "\n".join(f'  File "{visible(file)}", line {line}, in {visible(name)}'
+                     for file, line, name in reversed(frames) if is_own(file))
+
+
+def _decoded(text: str) -> str:
+    return _CODED.sub(lambda code: chr(int(code[0][2:], 16)), text)
 
 
 def _trim(whole: traceback.TracebackException, depth: int = 0) -> bool:
