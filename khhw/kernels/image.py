@@ -22,8 +22,8 @@ from khhw.node import Node
 from khhw.node.commands import controls, shortened
 
 __all__ = [
-    "ALLOWED_IMPORTS", "HEADER_BYTES", "Files", "Image", "ImageError", "Main", "RefusedError", "build_image", "described",
-    "image_length", "load_image", "module_files", "place_of",
+    "ALLOWED_IMPORTS", "HEADER_BYTES", "Files", "Image", "ImageError", "Main", "RefusedError", "build_image",
+    "described", "image_length", "load_image", "module_files", "place_of",
 ]
 
 Main = Callable[[Node, str], Awaitable[None]]
