@@ -163,15 +163,15 @@ class TestProgress:
             view.stage("building")
             view.stage("building")
             for done in range(50):
-                view.progress(Progress(done, 50, Left(2.0, 4.0)))
+                view.progress(Progress(done, 50, 0, Left(2.0, 4.0)))
             view.note("worker x was lost")
         assert output.getvalue() == "building\nworker x was lost\n"
 
     def test_on_a_terminal_time_is_left(self):
         output = io.StringIO()
         with SweepView(Console(file=output, width=100, force_terminal=True)) as view:
-            view.progress(Progress(3, 50, Left(2900.0, 4000.0)))
-        assert "3 of 50 points" in output.getvalue()
+            view.progress(Progress(3, 50, 2, Left(2900.0, 4000.0)))
+        assert "3 of 50 points, 2 of them measured again" in output.getvalue()
         assert "48 to 67 min left" in output.getvalue()
 
 
