@@ -159,20 +159,26 @@ class _Watchdog:
 
 
 def _end(process: "subprocess.Popen[str]") -> bool:
-    """End a command and all it started, giving it a moment to close its files; less after a further interrupt.
+    """End a command and all it started, giving it a moment to close its files; none after a second interrupt.
 
     Returns
     -------
     bool
         Whether it had to be killed: Python has then printed where it was, and nothing is left that could print more.
     """
+    hurry = False
     for number, patience in _REQUESTS:
+        if hurry and number == signal.SIGINT:
+            continue
         try:
             os.killpg(process.pid, number)
             process.wait(patience)
         except ProcessLookupError:
             return False
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        except KeyboardInterrupt:
+            hurry = True
+            continue
+        except subprocess.TimeoutExpired:
             continue
         if number != signal.SIGABRT:
             return False
