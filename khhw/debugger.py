@@ -12,8 +12,10 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any, Self
+
+from khhw.tracebacks import is_own
 
 __all__ = ["Terminal", "install", "stop"]
 
@@ -81,11 +83,36 @@ class Terminal:
 
 
 class _Debugger(pdb.Pdb):
-    """Python's debugger, with the terminal for as long as somebody types."""
+    """Python's debugger, with the terminal for as long as somebody types, and in the user's code only.
 
-    def interaction(self, *arguments: Any) -> None:
+    Steps that leave it go on to the next of its lines: what runs in between is the simulator, with all other tasks. A
+    file of khhw or of a library is stepped through if that is where ``breakpoint()`` or a breakpoint stands.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._entered: set[str] = set()
+
+    def enter(self, frame: FrameType) -> None:
+        """Step in the file of this frame, whoever's it is."""
+        self._entered.add(frame.f_code.co_filename)
+
+    def _steps_in(self, frame: FrameType) -> bool:
+        return frame.f_code.co_filename in self._entered or is_own(frame.f_code.co_filename)
+
+    def stop_here(self, frame: FrameType) -> bool:
+        return self._steps_in(frame) and super().stop_here(frame)
+
+    def dispatch_exception(self, frame: FrameType, arg: Any) -> Any:
+        # While somebody steps in a coroutine, Python's stops at each StopIteration below, also where one ends an await
+        # of the simulator's.
+        return super().dispatch_exception(frame, arg) if self._steps_in(frame) else self.trace_dispatch
+
+    def interaction(self, frame: FrameType | None, traceback: Any) -> None:
+        if frame is not None:
+            self.enter(frame)
         with _terminal():
-            super().interaction(*arguments)
+            super().interaction(frame, traceback)
 
 
 _DEBUGGERS: list[_Debugger] = []
@@ -112,7 +139,9 @@ def stop(*_arguments: object, header: str | None = None, **_keywords: object) ->
     if header is not None:
         with _terminal():
             print(header)
-    _DEBUGGERS[0].set_trace(sys._getframe(1))
+    caller = sys._getframe(1)
+    _DEBUGGERS[0].enter(caller)
+    _DEBUGGERS[0].set_trace(caller)
 
 
 @contextlib.contextmanager

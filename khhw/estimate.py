@@ -1,7 +1,7 @@
 """How long a job still takes: a range, from its finished part and from how long such jobs took before on this machine.
 
 Where neither says anything, nothing is said. What has been said stays: a remaining time gets shorter as time passes,
-and longer only with a reason beside it.
+and longer only with a reason beside it, which goes when it has become as short as it was said before.
 """
 
 import math
@@ -22,6 +22,8 @@ _PART = 0.02
 """Share of a job whose end :meth:`Remaining.advance` takes for a step."""
 _CREDIT = 0.9
 """Of a step that has begun at most so much counts as done, however long it takes."""
+_MOMENT = 2.0
+"""Seconds below which nobody wants to know how many."""
 _LATE = 2.0
 """A step that has taken so many times what was expected is late: it is taken to need as long again as it is late."""
 
@@ -83,7 +85,7 @@ class Remaining:
         self._clock = clock
         self._steps: list[tuple[float, float]] = []
         self._said: Span | None = None
-        self._reason = ""
+        self._reason, self._less = "", 0.0
         self._advanced = 0.0, clock()
 
     def step(self, seconds: float, work: float = 1.0) -> None:
@@ -166,14 +168,20 @@ class Remaining:
                 soonest = max(soonest, self._said.low)
             soonest = min(soonest, latest)
         elif self._said is not None:
-            self._reason = reason
+            if in_words(found.low, found.high) == in_words(self._said.low - now, self._said.high - now):
+                # What was said is still right in words; it stays what an end is compared with.
+                return Left(found.low, found.high, self._reason)
+            self._reason, self._less = reason, max(self._said.high - now, self._less, _MOMENT)
         self._said = Span(soonest, latest)
+        if latest - now < self._less:
+            # No longer more than was said.
+            self._reason, self._less = "", 0.0
         return Left(max(0.0, soonest - now), latest - now, self._reason)
 
 
 def in_words(low: float, high: float) -> str:
     """A range of seconds: ``about 40 s``, ``2 to 4 min``, ``50 s to 2 min``."""
-    if high < 2:
+    if high < _MOMENT:
         return "a second or two"
     if high < 10:
         return "a few seconds"

@@ -15,6 +15,7 @@ _TOML_LINE = re.compile(r"at line (\d+)")
 _UNUSABLE = (OSError, ValueError)
 """What is raised for a path; ValueError if it can be none, as with a NUL, or with a letter that the locale lacks."""
 _DEEP = "has brackets in brackets too deep to be read"
+_LONG = "has a number with too many digits to be read"
 
 
 class UnreadableError(RequestError):
@@ -79,6 +80,8 @@ def parse_toml(text: str, path: Path | str) -> dict[str, Any]:
         raise UnreadableError(str(path), f"is not TOML: {error}", line) from None
     except RecursionError:
         raise UnreadableError(str(path), _DEEP, _deepest(text)) from None
+    except ValueError as error:
+        raise UnreadableError(str(path), f"{_LONG} ({error})") from None
 
 
 def read_json(path: Path | str) -> Any:
@@ -96,6 +99,8 @@ def read_json(path: Path | str) -> Any:
         raise UnreadableError(str(path), f"is not JSON: {error.msg}", error.lineno) from None
     except RecursionError:
         raise UnreadableError(str(path), _DEEP, _deepest(text)) from None
+    except ValueError as error:
+        raise UnreadableError(str(path), f"{_LONG} ({error})") from None
 
 
 def _reason(error: Exception) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["Interval", "batch_half_width", "half_width", "levels", "standard_error", "student"]
+__all__ = ["Interval", "batch_half_width", "half_width", "levels", "lowest_part", "standard_error", "student"]
 
 _MOST_ALIKE = 0.9
 """Correlation of neighbouring batches that is reckoned with: with 20 of them no more can be told."""
@@ -42,6 +42,32 @@ def batch_half_width(values: Sequence[float], confidence: float = 0.95) -> float
     if len(values) < 2:
         return None
     return student(len(values) - 1, confidence) * standard_error(np.asarray(values))
+
+
+def lowest_part(values: Sequence[float], confidence: float = 0.95) -> float | None:
+    """A bound below the level of batches, which follow each other, that a rise from one to the next does not lower: it
+    is the lowest of a few parts of them.
+
+    :func:`batch_half_width` takes a rise for chance. Parts that are above a level as often as below it are all above it
+    once in 2 to their number (the sign test; W. J. Conover, *Practical Nonparametric Statistics*, section 3.4). Parts
+    are as many as the confidence takes, so that more batches make longer parts, which depend on each other less.
+
+    Parameters
+    ----------
+    values : sequence of float
+        Means of stretches of time, in their order.
+    confidence : float
+        Of an interval with this lower end and an upper one as good, 0 to 1.
+
+    Returns
+    -------
+    float or None
+        None for fewer batches than parts.
+    """
+    parts = math.ceil(math.log2(2 / (1 - confidence)))
+    if len(values) < parts:
+        return None
+    return min(float(part.mean()) for part in np.array_split(np.asarray(values), parts))
 
 
 def standard_error(batches: npt.NDArray[np.float64]) -> float:

@@ -8,9 +8,12 @@ import re
 import sysconfig
 import textwrap
 import traceback
+from functools import cache
 from pathlib import Path
 
-__all__ = ["own_lines", "own_traceback", "with_traceback"]
+from khhw.visible import visible
+
+__all__ = ["aborted_in", "is_own", "own_lines", "own_traceback", "with_traceback"]
 
 _HERE = Path(__file__).resolve().parent
 _OTHERS = tuple(str(folder) + os.sep for folder in (
@@ -18,6 +21,10 @@ _OTHERS = tuple(str(folder) + os.sep for folder in (
     *(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "purelib", "platlib"))))
 _LIBRARIES = frozenset(["site-packages", "dist-packages"])
 _FRAME = re.compile(r'  File "(.*)", line \d+')
+_ABORTED = "Fatal Python error: Aborted\n"
+_DUMPED = re.compile(r'  File "(.*)", line (\d+) in (.*)')
+"""A frame as :mod:`faulthandler` prints it, the most recent one first."""
+_CODED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 _LONGEST = 20_000
 """Characters of a traceback; an exception may say anything."""
 _DEEPEST = 20
@@ -54,7 +61,7 @@ def own_lines(text: str) -> str:
     kept, own, found = [], True, False
     for line in text.splitlines():
         if frame := _FRAME.match(line):
-            own = _is_own(frame[1])
+            own = is_own(frame[1])
             found |= own
         elif not line.startswith("  "):
             own = True
@@ -63,18 +70,34 @@ def own_lines(text: str) -> str:
     return "\n".join(kept) if found else text
 
 
+def aborted_in(log: str) -> str:
+    """The user's lines in which a Python process was when it was aborted, by what it has printed; else empty."""
+    _, aborted, dump = log.rpartition(_ABORTED)
+    frames = [(_decoded(frame[1]), frame[2], _decoded(frame[3])) for line in dump.splitlines()
+              if aborted and (frame := _DUMPED.fullmatch(line)) is not None]
+    return "\n".join(f'  File "{visible(file)}", line {line}, in {visible(name)}'
+                     for file, line, name in reversed(frames) if is_own(file))
+
+
+def _decoded(text: str) -> str:
+    return _CODED.sub(lambda code: chr(int(code[0][2:], 16)), text)
+
+
 def _trim(whole: traceback.TracebackException, depth: int = 0) -> bool:
     """Take away what is not the user's, also of the exceptions that led to it. Returns whether anything is left."""
-    whole.stack = traceback.StackSummary.from_list([frame for frame in whole.stack if _is_own(frame.filename)])
-    found = bool(whole.stack) or _is_own(str(getattr(whole, "filename", None) or ""))
+    whole.stack = traceback.StackSummary.from_list([frame for frame in whole.stack if is_own(frame.filename)])
+    found = bool(whole.stack) or is_own(str(getattr(whole, "filename", None) or ""))
     if depth == _DEEPEST:
         whole.__cause__ = whole.__context__ = whole.exceptions = None
-    for other in (whole.__cause__, whole.__context__, *(whole.exceptions or ())):
+    # What led to an exception that was raised from None is not printed.
+    context = None if whole.__suppress_context__ else whole.__context__
+    for other in (whole.__cause__, context, *(whole.exceptions or ())):
         found |= other is not None and _trim(other, depth + 1)
     return found
 
 
-def _is_own(filename: str) -> bool:
+@cache
+def is_own(filename: str) -> bool:
     """Whether a file is the user's; an image of a kernel whose file is not known counts too."""
     if filename.startswith("<"):
         return filename.startswith("<image ")

@@ -1,8 +1,12 @@
 """Text from untrusted sources, escaped so that a terminal or a page shows it and never obeys it."""
 
+import os
+import shlex
+import sys
 import unicodedata
+from collections.abc import Iterable
 
-__all__ = ["visible"]
+__all__ = ["shell_command", "visible"]
 
 _HIDDEN = frozenset(["Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"])
 """Categories whose characters steer a terminal, turn the direction of text, are for nothing to see, or break UTF-8."""
@@ -43,6 +47,39 @@ def visible(text: str, *, lines: bool = False) -> str:
             marks = 0
         shown.append(character)
     return "".join(shown)
+
+
+def shell_command(words: Iterable[object], encoding: str | None = None) -> str:
+    """A command to copy into a shell, however its words are shown.
+
+    Words of plain characters are quoted as :func:`shlex.quote` does. A word with one that is not plain, see
+    :func:`visible`, or that the encoding lacks, is written in bytes as bash, zsh and ksh read them:
+    ``$'o_\\xc3\\xbc'``.
+
+    Parameters
+    ----------
+    words : iterable of object
+        A path is a word.
+    encoding : str, optional
+        Of what shows the command; of standard output without it.
+    """
+    shown_in = encoding or getattr(sys.stdout, "encoding", None) or "utf-8"
+    return " ".join(_shell_word(str(word), shown_in) for word in words)
+
+
+def _shell_word(word: str, encoding: str) -> str:
+    if visible(word) == word and "\t" not in word:
+        try:
+            word.encode(encoding)
+            return shlex.quote(word)
+        except UnicodeEncodeError:
+            pass
+    try:
+        data = os.fsencode(word)
+    except UnicodeEncodeError:
+        data = word.encode("utf-8", "surrogatepass")
+    return "$'" + "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}"
+                          for byte in data) + "'"
 
 
 def _is_mark(character: str) -> bool:

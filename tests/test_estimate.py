@@ -61,11 +61,13 @@ def test_after_the_first_steps_an_estimate_is_within_a_factor(scatter, factor, i
 def test_an_end_is_told_later_only_with_a_reason_and_seldom(scatter):
     later = 0
     for seed in range(100):
-        ends = [(now + left.high, left.reason) for _, real, left, now in told(seed, scatter) if left and real]
-        for (before, _), (after, reason) in itertools.pairwise(ends):
-            if after > before + 1e-6:
+        ends = [(left, now) for _, real, left, now in told(seed, scatter) if left and real]
+        for (before, then), (after, now) in itertools.pairwise(ends):
+            rest = before.high - (now - then)
+            if after.high > rest + 1e-6:
                 later += 1
-                assert reason == "steps take longer than those before"
+                assert after.reason == "steps take longer than those before" or in_words(
+                    before.low - (now - then), rest) == in_words(after.low, after.high)
     assert later / 100 < 1
 
 
@@ -97,6 +99,18 @@ def test_a_step_that_does_not_end_is_never_almost_done_for_ever_without_a_word()
         said.append(remaining.advance(0.0, 1.0, "it is slower than before"))
     assert all(left.high > 0 for left in said)
     assert not said[5].reason and said[-1].reason == "it is slower than before"
+
+
+def test_a_reason_stands_beside_longer_words_only():
+    clock = Clock()
+    remaining = Remaining(Span(0.9, 1.1), clock)
+    said = [str(remaining.look(1.0))]
+    for work in (*[1.0] * 20, 8.0, 7.0, 5.0, 1.0):
+        clock.now += 0.5
+        said.append(str(remaining.look(work, reason="there is more to do")))
+    assert set(said[:21]) == {"a second or two left"}
+    assert said[21] == "a few seconds left (more than said before: there is more to do)"
+    assert said[-1] == "a second or two left"
 
 
 def test_a_step_that_is_very_late_is_not_told_to_end_in_a_moment():

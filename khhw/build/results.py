@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-__all__ = ["CaseResult", "RunResult", "read_results"]
+__all__ = ["NO_CASE", "CaseResult", "RunResult", "read_results"]
+
+NO_CASE = "no case ran"
+"""The error of a run that ended well, and had no case that was asked for."""
 
 UNITS_NS = {"fs": 1e-6, "ps": 1e-3, "ns": 1.0, "us": 1e3, "ms": 1e6, "sec": 1e9}
 
@@ -83,7 +86,7 @@ def read_results(file: Path) -> tuple[tuple[CaseResult, ...], str]:
     except ElementTree.ParseError as error:
         return (), f"the simulator ended while writing results ({error})"
     cases = tuple(_case(element) for element in root.iter("testcase"))
-    return cases, "" if cases else "no case ran"
+    return cases, "" if cases else NO_CASE
 
 
 def _case(element: ElementTree.Element) -> CaseResult:

@@ -22,6 +22,11 @@ __all__ = ["LeanVerilator", "TimedIcarus", "TimedRunner", "run_followed"]
 
 MAKE_JOBS = 2
 
+_PYTHON = {"PYTHONIOENCODING": "utf-8", "PYTHONFAULTHANDLER": "1"}
+"""What Python in any process is told: to print where it is when it crashes, or is aborted."""
+_REQUESTS = ((signal.SIGINT, 3), (signal.SIGINT, 3), (signal.SIGABRT, 2))
+"""How a process is asked to end, with the seconds it has for that: in order, out of what does not let it, at once."""
+
 
 class TimedRunner(Runner):
     """A runner whose commands end after a while and whose output can be followed.
@@ -96,7 +101,7 @@ def run_followed(
             on_stop(stopped)
 
     with Terminal(stops) as terminal, subprocess.Popen(
-        command, cwd=cwd, env={**env, "PYTHONIOENCODING": "utf-8", **terminal.environment}, start_new_session=True,
+        command, cwd=cwd, env={**env, **_PYTHON, **terminal.environment}, start_new_session=True,
         pass_fds=terminal.descriptors, encoding="utf-8", errors="replace",
         stdout=subprocess.PIPE if on_line else log or subprocess.DEVNULL, stderr=subprocess.STDOUT,
     ) as process, watchdog.of(process):
@@ -108,7 +113,8 @@ def run_followed(
                     on_line(line.rstrip("\n"))
             code = process.wait()
         except BaseException:
-            _end(process)
+            if _end(process) and process.stdout is not None and log is not None:
+                log.write(process.stdout.read())
             raise
     if watchdog.barked:
         raise BuildError(f"{name} took longer than {time_limit:g} s")
@@ -152,17 +158,35 @@ class _Watchdog:
             self._timer.start()
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
-    """End a command and all it started, giving it a moment to close its files; none after a second interrupt."""
-    for number, patience in ((signal.SIGINT, 5), (signal.SIGKILL, None)):
+def _end(process: "subprocess.Popen[str]") -> bool:
+    """End a command and all it started, giving it a moment to close its files; none after a second interrupt.
+
+    Returns
+    -------
+    bool
+        Whether it had to be killed: Python has then printed where it was, and nothing is left that could print more.
+    """
+    hurry = False
+    for number, patience in _REQUESTS:
+        if hurry and number == signal.SIGINT:
+            continue
         try:
             os.killpg(process.pid, number)
             process.wait(patience)
-            return
         except ProcessLookupError:
-            return
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            return False
+        except KeyboardInterrupt:
+            hurry = True
             continue
+        except subprocess.TimeoutExpired:
+            continue
+        if number != signal.SIGABRT:
+            return False
+        break
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
 
 
 class LeanVerilator(TimedRunner, StockVerilator):

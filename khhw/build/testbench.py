@@ -44,12 +44,22 @@ class Testbench:
         Variants of the DUT; at least one.
     simulators : tuple of str
         What it runs on.
+    cases : tuple of str
+        Names of its cases, in the order they are in; of those with parameters, what they begin with.
+    parametrized : bool
+        Some have parameters, which only a run names.
     """
 
     file: Path
     dut: str
     parameters: tuple[Mapping[str, Any], ...]
     simulators: tuple[str, ...] = SIMULATORS
+    cases: tuple[str, ...] = ()
+    parametrized: bool = False
+
+    def may_have(self, case: str | None) -> bool:
+        """Whether the name of a case may contain this."""
+        return case is None or self.parametrized or not self.cases or any(case in name for name in self.cases)
 
     @property
     def block(self) -> str:
@@ -179,7 +189,12 @@ def read_testbench(file: Path) -> Testbench:
     simulators = constants.get("SIMULATORS", list(SIMULATORS))
     if not isinstance(simulators, list) or not simulators or not set(simulators) <= set(SIMULATORS):
         raise RequestError(f"{file}: SIMULATORS must be a list of {' and '.join(SIMULATORS)}, not {simulators!r}")
-    return Testbench(file=file, dut=dut, parameters=tuple(parameters), simulators=tuple(simulators))
+    decorators = {statement.name: [ast.unparse(decorator) for decorator in statement.decorator_list]
+                  for statement in tree.body if isinstance(statement, ast.AsyncFunctionDef)}
+    cases = tuple(name for name, words in decorators.items() if any(word.startswith("cocotb.") for word in words))
+    parametrized = any(word.startswith("cocotb.parametrize") for words in decorators.values() for word in words)
+    return Testbench(file=file, dut=dut, parameters=tuple(parameters), simulators=tuple(simulators), cases=cases,
+                     parametrized=parametrized)
 
 
 def _constants(tree: ast.Module, file: Path) -> Iterator[tuple[str, Any]]:

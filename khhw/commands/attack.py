@@ -81,14 +81,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _show(file: Path) -> int:
     from khhw.errors import RequestError
-    from khhw.files import read_json
+    from khhw.files import UnreadableError, read_json
     from khhw.fuzz.tables import tables
     from khhw.visible import visible
 
     try:
         text = tables(read_json(file))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise RequestError(f"{file} holds no results of khhw attack: {error!r}. Make them with -o") from error
+        reason = error.message if isinstance(error, UnreadableError) else (
+            f"it has no {error}" if isinstance(error, KeyError) else str(error))
+        raise RequestError(f"{file} holds no results of khhw attack: {reason}. Make them with -o") from error
     print(visible(text, lines=True), end="")
     return 0
 
@@ -98,25 +100,38 @@ def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]
     from khhw.fuzz.campaign import attack
     from khhw.fuzz.mutants import MUTANTS, parts_with
 
+    bugs = MUTANTS if arguments.bug_packets else ()
     design = attack(node, seed=arguments.seed, packets=arguments.packets,
-                    tell=_teller("the design", arguments.packets))
+                    tell=_teller("the design", (1, 1 + len(bugs)), arguments.packets))
     mutants: list[dict[str, Any]] = []
-    for bug in MUTANTS if arguments.bug_packets else ():
+    for number, bug in enumerate(bugs, 2):
         if design.interrupted or (mutants and mutants[-1]["findings"]["interrupted"]):
             break
         found = attack(node, parts_with(bug), seed=arguments.seed, packets=arguments.bug_packets,
-                       tell=_teller(bug.name))
+                       tell=_teller(bug.name, (number, 1 + len(bugs))))
         mutants.append({"name": bug.name, "what": bug.what, "found": bool(found.violations),
                         "findings": found.as_dict()})
     return report({"design": design.as_dict(), "planted": mutants}, seed=arguments.seed, parameters=node.as_dict(),
                   build="fast")
 
 
-def _teller(name: str, packets: int | None = None) -> "Callable[[Findings], None]":
-    """Something that tells of progress on standard error, now and then; of what is left if so many `packets` are tried
-    in any case, and it does not end with what it finds."""
+def _teller(name: str, place: tuple[int, int], packets: int | None = None) -> "Callable[[Findings], None]":
+    """Something that tells of progress on standard error, now and then.
+
+    Parameters
+    ----------
+    name : str
+        Of what is attacked.
+    place : (int, int)
+        Which of how many it is.
+    packets : int, optional
+        That are tried in any case, so that it can be told how long these take: a planted bug ends with what is found.
+    """
     from khhw.estimate import Remaining
 
+    number, count = place
+    # Each machine is built before it is attacked, and a build says nothing of itself.
+    print(f"{number} of {count}, {name}: building, unless it is cached", file=sys.stderr, flush=True)
     last, remaining = time.monotonic(), Remaining()
 
     def tell(found: "Findings") -> None:
@@ -124,7 +139,9 @@ def _teller(name: str, packets: int | None = None) -> "Callable[[Findings], None
         left = None if packets is None else remaining.advance(found.packets, max(0, packets - found.packets))
         if time.monotonic() - last > _SECONDS or found.violations:
             last = time.monotonic()
-            print(f"{name}: {found.packets:,} packets, {found.rounds:,} rounds, {len(found.cover):,} cover points, "
-                  f"{len(found.violations)} leaks{'' if left is None else f', {left}'}", file=sys.stderr, flush=True)
+            rest = "" if left is None else f"; for {name} alone {left}" if count > 1 else f"; {left}"
+            print(f"{number} of {count}, {name}: {found.packets:,} packets, {found.rounds:,} rounds, "
+                  f"{len(found.cover):,} cover points, {len(found.violations)} leaks{rest}",
+                  file=sys.stderr, flush=True)
 
     return tell

@@ -9,7 +9,6 @@ import importlib.util
 import json
 import keyword
 import re
-import shlex
 from pathlib import Path
 
 __all__ = ["KINDS", "add_arguments", "run", "write_skeleton"]
@@ -37,10 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Write the files and say what to do with them."""
     from khhw.commands.output import report
+    from khhw.visible import shell_command
 
     files = write_skeleton(arguments.kind, arguments.name, arguments.folder)
     verb, ending = KINDS[arguments.kind]
-    command = shlex.join([*verb, str(arguments.folder / ending.format(name=arguments.name))])
+    command = shell_command([*verb, arguments.folder / ending.format(name=arguments.name)])
     if arguments.json:
         print(json.dumps(report({"files": [str(file) for file in files], "command": command}), indent=1))
     else:

@@ -46,16 +46,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(path: Path) -> "Results":
     """Results of a folder, or of the file itself."""
-    import shlex
-
     from pydantic import ValidationError
 
     from khhw.errors import RequestError
     from khhw.machine.results import Results
+    from khhw.visible import shell_command
 
     file = path / "results.json" if path.is_dir() else path
     if not file.is_file():
-        raise RequestError(f"{file} is not there; khhw run FILE.toml -o {shlex.quote(str(path))} writes it")
+        raise RequestError(f"{file} is not there; khhw run FILE.toml -o {shell_command([path])} writes it")
     try:
         return Results.read(file)
     except ValidationError as error:
@@ -91,8 +90,6 @@ def _modules(arguments: argparse.Namespace) -> Path | None:
 
 
 def _sweep(arguments: argparse.Namespace) -> int:
-    import shlex
-
     from pydantic import ValidationError
 
     from khhw.commands.output import in_ascii
@@ -100,6 +97,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from khhw.files import writable_folder
     from khhw.report.sweep import print_sweep, write_sweep
     from khhw.sweep.results import FILE, SweepResults
+    from khhw.visible import shell_command
 
     if len(arguments.runs) > 1:
         raise RequestError("khhw report compares two runs of khhw run; name one folder of khhw sweep")
@@ -108,7 +106,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         results = SweepResults.read(given / FILE)
     except ValidationError as error:
         raise RequestError(f"{given / FILE} holds no sweep of this khhw: {error}; sweep again with "
-                           f"-o {shlex.quote(str(given))}") from error
+                           f"-o {shell_command([given])}") from error
     page = write_sweep(results, writable_folder(arguments.folder or given), source=arguments.file or results.source)
     if arguments.json:
         print(in_ascii(results.text()), end="")

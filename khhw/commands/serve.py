@@ -58,7 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         service = Service.of(machine, **changes)
         service.try_ports()
-    except (FilesError, ServeError, PortError) as error:
+    except ServeError as error:
+        said = str(error)
+        for name in changes:
+            # The file does not say it.
+            said = said.replace(f"serve.{name}:", f"--{name.replace('_', '-')}:")
+        raise RequestError(said) from error
+    except (FilesError, PortError) as error:
         raise RequestError(str(error)) from error
     view = _View(service, arguments.json)
     with view:

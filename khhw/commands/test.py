@@ -7,7 +7,6 @@ lines, toggles and functional bins the runs have covered together.
 
 import argparse
 import json
-import shlex
 import shutil
 import sys
 import textwrap
@@ -50,8 +49,14 @@ def run(arguments: argparse.Namespace) -> int:
     runs = [(bench, values) for where in arguments.block or [None] for bench in find_testbenches(where)
             if arguments.block or options.simulator in bench.simulators
             for values in choose_variants(bench, arguments.variant)]
+    asked, runs = runs, [(bench, values) for bench, values in runs if bench.may_have(options.case)]
+    if not runs:
+        raise _no_case([bench for bench, _ in asked], options.case)
     collection = _collection(arguments, options, runs) if arguments.coverage else None
-    results = [_run_one(bench, values, options, collection, show=not arguments.json) for bench, values in runs]
+    results = [found for bench, values in runs
+               if (found := _run_one(bench, values, options, collection, show=not arguments.json)) is not None]
+    if not results:
+        raise _no_case([bench for bench, _ in asked], options.case)
     covered = collection.report() if collection else None
     # Before anything is printed: who reads that may stop.
     page = collection.write(covered, _folder(arguments)) if collection and covered else None
@@ -67,6 +72,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if results and all(result["passed"] for result in results) and sound else 1
 
 
+def _no_case(benches: "Sequence[Testbench]", case: str | None) -> Exception:
+    from khhw.errors import RequestError
+
+    if len({bench.file for bench in benches}) != 1:
+        return RequestError(f"no case of these testbenches has {case!r} in its name; `khhw test BLOCK -k {case}` names "
+                            "those of a block")
+    return RequestError(f"no case of {benches[0].block} has {case!r} in its name; its cases are "
+                        f"{', '.join(benches[0].cases)}")
+
+
 def _folder(arguments: argparse.Namespace) -> Path:
     """Of the report on coverage."""
     return (arguments.folder or Path("out")) / "coverage"
@@ -78,6 +93,7 @@ def _collection(
     from khhw.commands.output import report
     from khhw.coverage.collect import Collection
     from khhw.files import writable_folder
+    from khhw.visible import shell_command
 
     # What is wrong with the request shows before anything runs.
     writable_folder(_folder(arguments))
@@ -88,7 +104,7 @@ def _collection(
     words += ["-o", str(arguments.folder)] if arguments.folder is not None else []
     head = report(None, seed=options.seed, also=["testbenches"])
     made = {key: head[key] for key in ("version", "provenance", "seed")}
-    return Collection(made | {"command": shlex.join(words)}, {bench.file.parent for bench, _ in runs},
+    return Collection(made | {"command": shell_command(words, "utf-8")}, {bench.file.parent for bench, _ in runs},
                       whole=not (options.case or arguments.variant))
 
 
@@ -100,7 +116,9 @@ def _show_coverage(covered: dict[str, Any], page: Path) -> None:
 
 def _run_one(
     bench: "Testbench", values: Mapping[str, Any], options: "Options", collection: "Collection | None", *, show: bool,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
+    """What a run came to; None if it had no case of the name that was asked for."""
+    from khhw.build.results import NO_CASE
     from khhw.build.testbench import run_testbench, variant_id
     from khhw.errors import BuildError
 
@@ -113,6 +131,10 @@ def _run_one(
         if collection:
             collection.add(bench, values, None)
         return {"block": bench.block, "parameters": dict(values), "passed": False, "error": str(error), "cases": []}
+    if options.case is not None and result.error == NO_CASE:
+        if show:
+            print(f"  no case with {options.case!r} in its name")
+        return None
     if collection:
         collection.add(bench, values, result)
     if show:
@@ -127,14 +149,14 @@ def _options(arguments: argparse.Namespace) -> "Options":
 
     from khhw.build.testbench import environment_options
     from khhw.errors import RequestError
-    from khhw.files import refuse_file
+    from khhw.files import writable_folder
 
     if arguments.stock and arguments.sim != "verilator":
         raise RequestError("--stock means cocotb's Verilator runner; leave out --sim or --stock")
     if arguments.coverage and (arguments.stock or arguments.sim != "verilator"):
         raise RequestError("--coverage needs a Verilator build of its own; leave out --stock and --sim")
     if arguments.folder is not None:
-        refuse_file(arguments.folder)
+        writable_folder(arguments.folder)
     options = environment_options(case=arguments.case, stock=arguments.stock, simulator=arguments.sim,
                                   folder=arguments.folder)
     return replace(options, seed=options.seed if arguments.seed is None else arguments.seed,
@@ -179,6 +201,7 @@ def repeat_command(bench: "Testbench", values: Mapping[str, Any], case: str | No
     """The exact command that repeats one case with waves."""
     from khhw.build.cache import checkout
     from khhw.build.testbench import variant_id
+    from khhw.visible import shell_command
 
     root = checkout()
     own = root is not None and bench.file.parent == root / "testbenches"
@@ -189,7 +212,7 @@ def repeat_command(bench: "Testbench", values: Mapping[str, Any], case: str | No
     words += ["-o", str(options.folder)] if options.folder is not None else []
     words += ["--stock"] if options.stock else []
     words += ["--sim", options.simulator] if options.simulator != "verilator" else []
-    return shlex.join(words)
+    return shell_command(words)
 
 
 def _own_command() -> list[str]:

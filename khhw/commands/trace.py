@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError(f"--limit must be 1 or more, not {arguments.limit}")
     traced = Run.load(arguments.folder)
     found = entries(traced)
+    _check_places(traced, found, arguments)
     if arguments.gets or arguments.get is not None:
         text, results = _gets(traced, found, arguments.get)
     elif arguments.packet is not None or arguments.at is not None:
@@ -59,6 +60,22 @@ def run(arguments: argparse.Namespace) -> int:
         text, results = _list(traced, found, arguments)
     print(_json(traced, results) if arguments.json else visible("\n".join(text), lines=True))
     return 0
+
+
+def _check_places(traced: "Run", found: "list[Entry]", arguments: argparse.Namespace) -> None:
+    """Refuse places that this machine does not have; of what is no node, those that packets came from or went to."""
+    from khhw.errors import RequestError
+
+    ranks = set(map(str, range(traced.shape.nodes)))
+    sources = {str(entry.source) for entry in found} | {"outside"}
+    destinations = {str(entry.destination) for entry in found} | {"outside", "everybody"}
+    for option, given, others in (
+        ("--source", arguments.source, sources), ("--node", arguments.node, sources),
+        ("--destination", arguments.destination, destinations),
+    ):
+        if given is not None and given not in ranks | others:
+            known = " or ".join(sorted(others - ranks))
+            raise RequestError(f"{option} takes a rank from 0 to {traced.shape.nodes - 1}, or {known}; not {given}")
 
 
 def _chosen(found: "list[Entry]", arguments: argparse.Namespace) -> "Entry":

@@ -1,7 +1,7 @@
 """Communication domains: isAllowed(source, destination) as a matrix, from the forms people write it in."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,11 +10,11 @@ import numpy.typing as npt
 from khhw.node.shape import Shape
 from rtl.formats import Direction
 
-__all__ = ["DomainError", "Domains"]
+__all__ = ["DomainError", "Domains", "wrong_groups", "wrong_matrix", "wrong_rules"]
 
 Place = tuple[str | int, ...]
 _RULE = re.compile(r"^(?P<sources>.*?)(?P<arrow><->|->)(?P<destinations>.*)$")
-_PART = re.compile(r"^(\d+)(?:-(\d+))?$")
+_PART = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
 
 
 class DomainError(ValueError):
@@ -71,27 +71,15 @@ class Domains:
         DomainError
             If there are not `nodes` rows of `nodes` cells, or a cell is something else.
         """
-        if len(rows) != nodes:
-            raise DomainError((), f"{len(rows)} rows for {nodes} nodes; the matrix must be {nodes}x{nodes}")
-        for source, row in enumerate(rows):
-            if len(row) != nodes:
-                raise DomainError((source,), f"{len(row)} columns for {nodes} nodes; a row has {nodes} cells")
-            for destination, cell in enumerate(row):
-                if cell not in (0, 1):
-                    raise DomainError((source, destination), f"a cell is 0 or 1, not {cell!r}")
+        _raise_first(wrong_matrix(rows, nodes))
         return cls(np.array(rows, dtype=bool).reshape(nodes, nodes))
 
     @classmethod
     def from_groups(cls, groups: Mapping[str, Sequence[int]], nodes: int) -> "Domains":
         """Domains of named groups: members of one may send to each other, and every node to itself."""
+        _raise_first(wrong_groups(groups, nodes))
         matrix = np.eye(nodes, dtype=bool)
-        for name, members in groups.items():
-            if not members:
-                raise DomainError((name,), "a group has at least one node")
-            for index, member in enumerate(members):
-                _check_node(member, nodes, (name, index))
-                if member in members[:index]:
-                    raise DomainError((name, index), f"node {member} is in the group twice")
+        for members in groups.values():
             matrix[np.ix_(members, members)] = True
         return cls(matrix)
 
@@ -101,15 +89,13 @@ class Domains:
 
         A rule is ``"0 -> 0 3 4"``, or ``"1 <-> 2-5"`` for both directions; ``*`` stands for all nodes.
         """
+        _raise_first(wrong_rules(rules, nodes))
         matrix = np.zeros((nodes, nodes), dtype=bool)
-        for index, rule in enumerate(rules):
-            found = _RULE.match(rule)
-            if found is None:
-                raise DomainError((index,), f'{rule!r} is no rule; write "0 -> 3 4"')
-            sources = _nodes(found["sources"], nodes, index)
-            destinations = _nodes(found["destinations"], nodes, index)
+        for rule in rules:
+            source, arrow, destination = _parts(rule)
+            sources, destinations = _ranks(source, nodes), _ranks(destination, nodes)
             matrix[np.ix_(sources, destinations)] = True
-            if found["arrow"] == "<->":
+            if arrow == "<->":
                 matrix[np.ix_(destinations, sources)] = True
         return cls(matrix)
 
@@ -148,28 +134,76 @@ class Domains:
         return reaches
 
 
-def _check_node(rank: object, nodes: int, place: Place) -> None:
-    if not isinstance(rank, int) or isinstance(rank, bool) or not 0 <= rank < nodes:
-        raise DomainError(place, f"no node {rank!r}; nodes are 0 to {nodes - 1}")
+def wrong_matrix(rows: Sequence[Sequence[int]], nodes: int) -> Iterator[DomainError]:
+    """All that is wrong with what :meth:`Domains.from_matrix` takes."""
+    if len(rows) != nodes:
+        yield DomainError((), f"{len(rows)} rows for {nodes} nodes; the matrix must be {nodes}x{nodes}")
+    for source, row in enumerate(rows):
+        if len(row) != nodes:
+            yield DomainError((source,), f"{len(row)} columns for {nodes} nodes; a row has {nodes} cells")
+        for destination, cell in enumerate(row):
+            if cell not in (0, 1):
+                yield DomainError((source, destination), f"a cell is 0 or 1, not {cell!r}")
 
 
-def _nodes(text: str, nodes: int, rule: int) -> list[int]:
-    """Ranks of one side of a rule."""
-    parts = text.replace(",", " ").split()
-    if not parts:
-        raise DomainError((rule,), 'a side of the rule names no node; write "0 -> 3 4"')
-    ranks: list[int] = []
-    for part in parts:
-        if part == "*":
-            ranks += range(nodes)
+def wrong_groups(groups: Mapping[str, Sequence[int]], nodes: int) -> Iterator[DomainError]:
+    """All that is wrong with what :meth:`Domains.from_groups` takes."""
+    for name, members in groups.items():
+        if not members:
+            yield DomainError((name,), "a group has at least one node")
+        for index, member in enumerate(members):
+            if not isinstance(member, int) or isinstance(member, bool) or not 0 <= member < nodes:
+                yield DomainError((name, index), _no_node(member, nodes))
+            elif member in members[:index]:
+                yield DomainError((name, index), f"node {member} is in the group twice")
+
+
+def wrong_rules(rules: Sequence[str], nodes: int) -> Iterator[DomainError]:
+    """All that is wrong with what :meth:`Domains.from_rules` takes."""
+    for index, rule in enumerate(rules):
+        if _RULE.match(rule) is None:
+            yield DomainError((index,), f'{rule!r} is no rule; write "0 -> 3 4"')
             continue
-        found = _PART.match(part)
-        if found is None:
-            raise DomainError((rule,), f"{part!r} is no node; write 3, 4-7 or *")
-        low, high = int(found[1]), int(found[2] or found[1])
-        _check_node(low, nodes, (rule,))
-        _check_node(high, nodes, (rule,))
-        if high < low:
-            raise DomainError((rule,), f"{part!r} counts down; write {high}-{low}")
-        ranks += range(low, high + 1)
-    return sorted(set(ranks))
+        source, _, destination = _parts(rule)
+        for side in (source, destination):
+            if not side:
+                yield DomainError((index,), 'a side of the rule names no node; write "0 -> 3 4"')
+            yield from (DomainError((index,), wrong) for part in side if (wrong := _wrong_part(part, nodes)))
+
+
+def _raise_first(wrong: Iterator[DomainError]) -> None:
+    for error in wrong:
+        raise error
+
+
+def _no_node(rank: object, nodes: int) -> str:
+    return f"no node {rank!r}; nodes are 0 to {nodes - 1}"
+
+
+def _parts(rule: str) -> tuple[list[str], str, list[str]]:
+    """What a rule has on the left, its arrow, and what is on the right."""
+    found = _RULE.match(rule)
+    assert found is not None
+    left, right = (found[side].replace(",", " ").split() for side in ("sources", "destinations"))
+    return left, found["arrow"], right
+
+
+def _wrong_part(part: str, nodes: int) -> str | None:
+    """Why a part of a side of a rule names no nodes."""
+    if part == "*":
+        return None
+    if (found := _PART.match(part)) is None:
+        return f"{part!r} is no node; write 3, 4-7 or *"
+    low, high = int(found[1]), int(found[2] or found[1])
+    if (outside := next((rank for rank in (low, high) if rank >= nodes), None)) is not None:
+        return _no_node(outside, nodes)
+    return f"{part!r} counts down; write {high}-{low}" if high < low else None
+
+
+def _ranks(side: Sequence[str], nodes: int) -> list[int]:
+    """Ranks that the parts of a side of a rule name."""
+    ranks: set[int] = set()
+    for part in side:
+        low, _, high = ("0", "-", str(nodes - 1)) if part == "*" else part.partition("-")
+        ranks.update(range(int(low), int(high or low) + 1))
+    return sorted(ranks)

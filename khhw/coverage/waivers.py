@@ -114,7 +114,7 @@ def read_waivers(file: Path) -> WaiverFile:
     WaiverError
         If it is wrong; names the line.
     """
-    return read_document(file, WaiverFile, lambda _: (), whole="the waivers", error=WaiverError)
+    return read_document(file, WaiverFile, lambda *_: (), whole="the waivers", error=WaiverError)
 
 
 def apply_waivers(coverage: Coverage, waivers: Sequence[Waiver]) -> tuple[Waived, list[str]]:

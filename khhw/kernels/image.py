@@ -7,21 +7,23 @@ runs is compiled from these bytes and from nothing else.
 import builtins
 import inspect
 import struct
+import sys
 import traceback
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
+from khhw.kernels.forgotten import Forgotten
 from khhw.kernels.modules import KernelModuleError, Source, kernel_modules
 from khhw.node import Node
 from khhw.node.commands import controls, shortened
 
 __all__ = [
-    "ALLOWED_IMPORTS", "HEADER_BYTES", "Files", "Image", "ImageError", "Main", "build_image", "described",
-    "image_length", "load_image", "module_files", "place_of",
+    "ALLOWED_IMPORTS", "HEADER_BYTES", "Files", "Image", "ImageError", "Main", "RefusedError", "build_image",
+    "described", "image_length", "load_image", "module_files", "place_of",
 ]
 
 Main = Callable[[Node, str], Awaitable[None]]
@@ -53,6 +55,13 @@ ALLOWED_IMPORTS = (
     "operator", "random", "re", "statistics", "string", "struct", "textwrap", "typing", "zlib",
 )
 """What the code of a kernel may import besides modules in its own image; submodules included."""
+
+_TASKS = "khhw.node has spawn, gather, timeout, Event and Queue"
+_INSTEAD = {
+    "pdb": "breakpoint() stops in Python's debugger, and needs no import", "asyncio": _TASKS, "threading": _TASKS,
+    "time": "node.now is the cycle, and node.sleep lets time pass", "logging": "node.console.print speaks for a kernel",
+}
+"""What a kernel has instead of a module that it may not import."""
 
 
 class ImageError(ValueError):
@@ -205,7 +214,7 @@ def image_length(header: bytes) -> int:
     return int(length)
 
 
-def load_image(data: bytes, files: Files | None = None) -> Main:
+def load_image(data: bytes, files: Files | None = None, forgotten: Forgotten | None = None) -> Main:
     """Compile the code in an image and give its entry.
 
     Parameters
@@ -214,6 +223,8 @@ def load_image(data: bytes, files: Files | None = None) -> Main:
         The image; what is behind its end does not matter.
     files : mapping, optional
         Where modules come from, for tracebacks and the debugger. What is not in it is named after the image.
+    forgotten : Forgotten, optional
+        Is told where the code drops a coroutine that it has not awaited, from now on.
 
     Raises
     ------
@@ -221,10 +232,13 @@ def load_image(data: bytes, files: Files | None = None) -> Main:
         If the image is damaged, its code does not run or may not, or its entry is no coroutine of two arguments.
     """
     image = Image.parse(data)
-    loaded = _Modules(image, files or {})
+    loaded = _Modules(image, files or {}, forgotten or Forgotten())
     name = next(iter(image.modules))
     try:
         module = loaded.module(name)
+    except RefusedError as error:
+        # What stands in the way is said completely, where it stands: how khhw came to say it helps nobody.
+        raise ImageError(f"{loaded.place(error)}: kernel {image.name} does not start: {error}") from None
     except BaseException as error:
         # Also one that looks like Ctrl-C, which the process that runs a machine takes as a signal.
         raise ImageError(f"Kernel {image.name} does not start: {described(error)}{place_of(error)}") from error
@@ -278,8 +292,12 @@ def place_of(error: BaseException) -> str:
     return ""
 
 
+class RefusedError(ImageError):
+    """Code of an image asked for what a kernel has not."""
+
+
 def _forbidden(*_args: object, **_keywords: object) -> None:
-    raise ImageError("A kernel has no files and no terminal; it speaks through node.console")
+    raise RefusedError("A kernel has no files and no terminal; it speaks through node.console")
 
 
 _FORBIDDEN = dict.fromkeys(("open", "input", "print"), _forbidden)
@@ -288,7 +306,8 @@ _FORBIDDEN = dict.fromkeys(("open", "input", "print"), _forbidden)
 class _Modules:
     """The modules of an image, each run when it is first imported."""
 
-    def __init__(self, image: Image, files: Files) -> None:
+    def __init__(self, image: Image, files: Files, forgotten: Forgotten) -> None:
+        self._forgotten = forgotten
         self._files = {name: files.get((name, source), _FILE.format(name)) for name, source in image.modules.items()}
         self._loaded: dict[str, ModuleType] = {}
         self._builtins = {**vars(builtins), "__import__": self._import, **_FORBIDDEN}
@@ -303,6 +322,16 @@ class _Modules:
         """Where a module comes from."""
         return self._files[name]
 
+    def place(self, error: BaseException) -> str:
+        """The file and the line of the image in which an exception was raised last; the main module if in none."""
+        places = [f"{self._files[name]}:{line}" for frame, line in traceback.walk_tb(error.__traceback__)
+                  if (name := self._name_of(frame)) is not None]
+        return places[-1] if places else next(iter(self._files.values()))
+
+    def _name_of(self, frame: FrameType) -> str | None:
+        """The module of the image that runs there; what a module says of itself is not asked."""
+        return next((name for name, module in self._loaded.items() if module.__dict__ is frame.f_globals), None)
+
     def module(self, name: str) -> ModuleType:
         """A module of the image."""
         if name not in self._loaded:
@@ -316,6 +345,11 @@ class _Modules:
         names: Sequence[str] | None = (), level: int = 0,
     ) -> Any:
         """``import`` as kernels have it."""
+        if name == "warnings" and names is not None and not names:
+            # No statement asks in this way, but Python does, with the builtins of whoever drops a coroutine that was
+            # not awaited. It then takes the module from where it keeps all of them: a kernel that asks gets nothing.
+            self._drops(sys._getframe(1))
+            return None
         if not level and names and name in self._code:
             module = self.module(name)
             for part in names:
@@ -323,7 +357,11 @@ class _Modules:
                     setattr(module, part, self.module(f"{name}.{part}"))
             return module
         if level or not any(name == allowed or name.startswith(allowed + ".") for allowed in ALLOWED_IMPORTS):
-            raise ImageError(
-                f"A kernel may not import {name!r}; it may import {', '.join(ALLOWED_IMPORTS)}, and modules of its "
-                "image by their full names, with from")
+            may = _INSTEAD.get(name) or (f"it may import {', '.join(ALLOWED_IMPORTS)}, and modules of its image by "
+                                         "their full names, with from")
+            raise RefusedError(f"A kernel may not import {name!r}; {may}")
         return builtins.__import__(name, namespace, None, names or (), level)
+
+    def _drops(self, frame: FrameType) -> None:
+        if (name := self._name_of(frame)) is not None:
+            self._forgotten.note(name, frame.f_lineno)

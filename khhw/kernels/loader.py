@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 
 from khhw.kernels.approval import Approval
+from khhw.kernels.forgotten import Forgotten
 from khhw.kernels.image import (
     HEADER_BYTES,
     Files,
@@ -193,7 +194,8 @@ class Loader:
             # Before anything else is made of it: what is behind its end neither counts nor runs.
             self._approval.check(data[:length])
         image = Image.parse(data)
-        main = load_image(data, self._files)
+        forgotten = Forgotten()
+        main = load_image(data, self._files, forgotten)
         await self._node.reset()
         # What came behind the boot line is the kernel's to read.
         self._node.console.put_back(self._pending)
@@ -211,15 +213,17 @@ class Loader:
             # Foreign code: whatever it does wrong, the node comes back to its prompt.
             if self._failed is not None:
                 self._failed(image.name, error)
-            await self._say_refusals(began)
+            await self._say_remarks(began, forgotten)
             await self.say(f"error: kernel {image.name} failed: {described(error)}{place_of(error)}")
         else:
-            await self._say_refusals(began)
+            await self._say_remarks(began, forgotten)
             await self.say(f"kernel {image.name} done")
         await self._node.reset()
 
-    async def _say_refusals(self, since: int) -> None:
-        """Say what the guard refused to send for the kernel that has ended, if anything: nobody else tells it."""
+    async def _say_remarks(self, since: int, forgotten: Forgotten) -> None:
+        """Say what came to nothing of what the kernel that has ended did, if anything: nobody else tells it."""
+        if text := str(forgotten):
+            await self.say(f"warning: {text}")
         if text := await refused_since(self._node, since):
             await self.say(text)
 

@@ -1,24 +1,18 @@
 """What is wrong with a machine file although every key of it is right."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from copy import copy
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from khhw.control.domains import DomainError
-from khhw.kernels.image import ImageError, build_image
-from khhw.kernels.memcached_load.options import parse_plan
-from khhw.machine.document import Place, Wrong
-from khhw.machine.file import DomainSection, KernelEntry, MachineFile, MemcachedStudy, Phase, Serve, domain_matrix
-from khhw.machine.lookup import find_class, find_kernel, find_measurement, wrong_part
-from khhw.machine.measurements import NAMES
-from khhw.machine.memcached import LOAD
+from khhw.machine.document import Wrong
+from khhw.machine.file import MOST_NODES, MachineFile, MemcachedStudy, Serve, wrong_domains
+from khhw.machine.kernel_checks import SEED, known_nodes, unknown_domains, wrong_arguments, wrong_kernel
+from khhw.machine.lookup import wrong_part
+from khhw.machine.phase_checks import wrong_phase
+from khhw.machine.repair import Faults, Place
 from khhw.machine.study import study_of
 from khhw.net import NetError
 from khhw.net.areas import Areas
 from khhw.node import ANSWER_RING, Layout, LayoutError
-from khhw.node.commands import LineError, boot_command, written
-from khhw.tracebacks import with_traceback
 from rtl.fabric import check_shape, check_table
 from rtl.parameters import ParameterError
 
@@ -30,17 +24,11 @@ _LAST_PORT = 65535
 _LARGEST_VALUE = 1 << 18
 _SMALLEST_SCALE = 0.001
 _STUDY_MEMORY = 1 << 21
-_MOST_OF_DOMAINS = 20
-"""Errors that are looked for in a table of domains; a large matrix can be wrong everywhere."""
-_NUMBERS = ("seed", )
-"""What is put into arguments when a kernel boots."""
-_SERVER_NUMBERS = ("epoch", "clock_hz", "connections")
-"""And into those of a server."""
-_PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
-_LONGEST_NUMBER = str((1 << 64) - 1)
+_SERVER_NUMBERS = (*SEED, "epoch", "clock_hz", "connections")
+"""What is put into arguments of a server when it boots."""
 
 
-def find_inconsistencies(machine: MachineFile, folder: Path) -> Iterator[Wrong]:
+def find_inconsistencies(machine: MachineFile, folder: Path, faults: Faults | None = None) -> Iterator[Wrong]:
     """All that is wrong and takes more than one key, or another file, to see.
 
     Parameters
@@ -49,34 +37,29 @@ def find_inconsistencies(machine: MachineFile, folder: Path) -> Iterator[Wrong]:
         Every key for itself is right.
     folder : Path
         Of the machine file.
+    faults : Faults, optional
+        What of it is not what the file says: nothing is concluded from that.
 
     Yields
     ------
     (path, message)
         Where in the file, and what is wrong there.
     """
-    yield from _wrong_resources(machine)
+    faults = faults or Faults()
+    yield from _wrong_resources(machine, faults)
+    nodes = [] if faults.touch("node") else [machine.node]
     for part, path in machine.parts.items():
-        if wrong := wrong_part(part, path, folder, [machine.node]):
+        if not faults.unknown("parts", part) and (wrong := wrong_part(part, path, folder, nodes)):
             yield ("parts", part), wrong
-    try:
-        check_shape(machine.torus.shape)
-    except ParameterError as error:
-        # Without a shape there are no ranks, of which all that follows speaks.
-        yield ("torus", "shape"), str(error)
-        return
-    try:
-        check_table(machine.torus.shape, machine.node)
-    except ParameterError as error:
-        yield ("node", "table_nodes") if "node" in machine.model_fields_set else ("torus", "shape"), str(error)
-    for name, section in machine.domains.items():
-        yield from _below(("domains", name), _wrong_domains(section, machine.nodes))
-    for index, phase in enumerate(machine.phases):
-        yield from _below(("phases", index), _wrong_phase(phase, machine, folder))
+    yield from _wrong_shape(machine, faults)
+    for name in machine.domains:
+        yield from _below(("domains", name), _wrong_domains(name, machine, faults))
+    for index in range(len(machine.phases)):
+        yield from _below(("phases", index), wrong_phase(index, machine, folder, faults))
     if machine.memcached is not None:
-        yield from _below(("memcached",), _wrong_study(machine.memcached, machine))
+        yield from _below(("memcached",), _wrong_study(machine.memcached, machine, faults))
     if machine.serve is not None:
-        yield from _below(("serve",), wrong_serve(machine.serve, machine, folder))
+        yield from _below(("serve",), wrong_serve(machine.serve, machine, folder, faults))
 
 
 def _below(place: Place, found: Iterable[Wrong]) -> Iterator[Wrong]:
@@ -84,93 +67,134 @@ def _below(place: Place, found: Iterable[Wrong]) -> Iterator[Wrong]:
     return (((*place, *inner), message) for inner, message in found)
 
 
-def wrong_serve(serve: Serve, machine: MachineFile, folder: Path) -> Iterator[Wrong]:
+def _wrong_resources(machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
+    """What the loader and the kernels of khhw need of a node."""
+    node = machine.node
+    if machine.memcached is not None and node.memory_bytes < _STUDY_MEMORY and not faults.unknown(
+            "node", "memory_bytes"):
+        yield ("memcached",), (f"a server with values of this size needs node.memory_bytes = {_STUDY_MEMORY} or more, "
+                               f"not {node.memory_bytes}")
+    wrong = {}
+    try:
+        Layout(node.memory_bytes)
+    except LayoutError as error:
+        wrong["memory_bytes"] = str(error)
+    if node.injection_rings <= ANSWER_RING:
+        wrong["injection_rings"] = f"the driver needs {ANSWER_RING + 1}, not {node.injection_rings}"
+    if node.counters < _COUNTERS:
+        wrong["counters"] = f"the kernels need {_COUNTERS}, not {node.counters}"
+    for name, message in wrong.items():
+        yield ("node", name), message
+        faults.add("node", name)
+
+
+def _wrong_shape(machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
+    shape = machine.torus.shape
+    if faults.touch("torus", "shape"):
+        return
+    try:
+        check_shape(shape)
+    except ParameterError as error:
+        # Without a shape it is not known which ranks there are.
+        yield ("torus", "shape"), str(error)
+        faults.add("torus", "shape")
+        return
+    try:
+        if not faults.unknown("node", "table_nodes"):
+            check_table(shape, machine.node)
+    except ParameterError as error:
+        yield ("node", "table_nodes") if "node" in machine.model_fields_set else ("torus", "shape"), str(error)
+
+
+def _wrong_domains(name: str, machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
+    section, here = machine.domains[name], ("domains", name)
+    given = sorted(section.model_fields_set)
+    if len(given) != 1:
+        if not faults.touch(*here):
+            yield (), f"needs exactly one of matrix, groups and rules, not {' and '.join(given) or 'none'}"
+        return
+    nodes = known_nodes(machine, faults)
+    for error in wrong_domains(section, nodes):
+        # What entries were taken from has more than are seen.
+        if not faults.cut(*here, given[0], *error.place):
+            yield (given[0], *error.place), error.message
+
+
+def wrong_serve(
+    serve: Serve, machine: MachineFile, folder: Path, faults: Faults | None = None,
+) -> Iterator[Wrong]:
     """All that is wrong with what is to be served on a machine; see :func:`find_inconsistencies`."""
+    faults = faults or Faults()
+    nodes = known_nodes(machine, faults)
+    unknown = {key for key in Serve.model_fields if faults.unknown("serve", key)}
     for key, rank in (("server", serve.server), ("gateway", serve.gateway)):
-        if rank >= machine.nodes:
-            yield (key,), f"no node {rank}; nodes are 0 to {machine.nodes - 1}"
-    if serve.server == serve.gateway:
+        if rank >= (nodes or MOST_NODES) and key not in unknown:
+            yield (key,), f"no node {rank}; nodes are 0 to {(nodes or MOST_NODES) - 1}"
+    if serve.server == serve.gateway and not unknown & {"server", "gateway"}:
         yield ("gateway",), f"node {serve.gateway} is the server; the gateway needs a node of its own"
-    if serve.console_port and serve.console_port + machine.nodes > _LAST_PORT:
+    if serve.console_port and serve.console_port + (nodes or 0) > _LAST_PORT and "console_port" not in unknown:
         yield ("console_port",), f"{machine.nodes + 1} ports from {serve.console_port} on end behind {_LAST_PORT}"
-    if serve.domains is not None and serve.domains not in machine.domains:
-        yield ("domains",), _unknown_domains(serve.domains, machine)
-    if wrong := _wrong_clients(serve, machine):
-        yield wrong
-    if unusable := _wrong_kernel(serve.kernel, machine, folder):
-        yield ("kernel",), unusable
-    if unsayable := _wrong_arguments(serve.arguments, [serve.server], machine, (*_NUMBERS, *_SERVER_NUMBERS)):
-        yield ("arguments",), unsayable
+    if serve.domains is not None and (wrong := unknown_domains(serve.domains, machine, faults)):
+        yield ("domains",), wrong
+    yield from _wrong_clients(serve, machine, faults)
+    if "kernel" not in unknown and (wrong := wrong_kernel(serve.kernel, machine, folder, faults)):
+        yield ("kernel",), wrong
+    if "arguments" not in unknown and (
+            wrong := wrong_arguments(serve.arguments, [serve.server], machine, faults, _SERVER_NUMBERS)):
+        yield ("arguments",), wrong
 
 
-def _wrong_kernel(kernel: str, machine: MachineFile, folder: Path) -> str | None:
-    """An image that cannot be made, or that memory has no room for."""
-    try:
-        image = build_image(find_kernel(kernel, folder))
-        room = machine.node.memory_bytes - Layout(machine.node.memory_bytes).image.base
-    except (LookupError, ImageError) as error:
-        return with_traceback(str(error), error)
-    except LayoutError:
-        # It is said of node.memory_bytes.
-        return None
-    if len(image) > room:
-        return f"the image of {kernel!r} has {len(image):,} bytes; node.memory_bytes leaves {room:,} for it"
-    return None
-
-
-def _wrong_arguments(
-    arguments: str, ranks: Sequence[int], machine: MachineFile, numbers: Sequence[str] = _NUMBERS,
-) -> str | None:
-    """Arguments that the line which boots a kernel cannot carry, whatever is put in for ``{seed}`` and the like."""
-    for name in numbers:
-        arguments = arguments.replace(f"{{{name}}}", _LONGEST_NUMBER)
-    if unknown := _PLACEHOLDER.search(arguments):
-        known = ", ".join(f"{{{name}}}" for name in numbers)
-        return f"{unknown[0]} stands for nothing; what is put into arguments here: {known}"
-    try:
-        command = boot_command(Layout(machine.node.memory_bytes).image.base, arguments)
-        written(command, None if len(set(ranks)) == machine.nodes else ranks)
-    except LayoutError:
-        return None
-    except LineError as error:
-        return f"arguments are a part of the line that boots a kernel: {error}"
-    return None
-
-
-def _wrong_clients(serve: Serve, machine: MachineFile) -> Wrong | None:
+def _wrong_clients(serve: Serve, machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
+    if faults.unknown("node", "memory_bytes"):
+        return
     memory_bytes = machine.node.memory_bytes
     try:
         layout = Layout(memory_bytes)
-        Areas.plan(layout, machine.node.counters, 1)
+        if not faults.unknown("node", "counters"):
+            Areas.plan(layout, machine.node.counters, 1)
     except (LayoutError, NetError) as error:
-        return ("server",), f"node.memory_bytes = {memory_bytes}: {error}"
-    if serve.clients is not None and serve.clients > (room := Areas.most_connections(layout)):
-        return ("clients",), (f"nodes of {memory_bytes} bytes have room for the streams of {room} clients at a time; "
-                              "raise node.memory_bytes, or let in fewer")
-    return None
-
-
-def _wrong_study(study: MemcachedStudy, machine: MachineFile) -> Iterator[Wrong]:
-    found = list(_wrong_study_keys(study, machine))
-    yield from found
-    if found:
-        # What follows is of a study that can be made.
+        yield ("server",), f"node.memory_bytes = {memory_bytes}: {error}"
+        faults.add("node", "memory_bytes")
         return
-    for entry in (entry for phase in study_of(machine).phases for entry in phase.kernels):
-        if too_much := _wrong_arguments(entry.arguments, entry.ranks(machine.nodes), machine):
-            yield ("clients",), too_much
-            break
-    yield from _separated(study, machine)
+    if serve.clients is not None and serve.clients > (room := Areas.most_connections(layout)):
+        yield ("clients",), (f"nodes of {memory_bytes} bytes have room for the streams of {room} clients at a time; "
+                             "raise node.memory_bytes, or let in fewer")
 
 
-def _wrong_study_keys(study: MemcachedStudy, machine: MachineFile) -> Iterator[Wrong]:
+def _wrong_study(study: MemcachedStudy, machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
+    found = [*_wrong_nodes(study, machine, faults), *_wrong_points(study)]
+    yield from found
+    wrong = {str(place[0]) for place, _ in found} | {
+        key for key in MemcachedStudy.model_fields if faults.touch("memcached", key)}
+    if wrong & {"server", "clients"}:
+        # What follows is about these nodes.
+        return
+    # It is a study that can be made, with the defaults of what is wrong.
+    defaults = MemcachedStudy()
+    possible = study.model_copy(update={key: getattr(defaults, key) for key in wrong})
+    if (nodes := known_nodes(machine, faults)) is not None:
+        made = study_of(machine.model_copy(update={"memcached": possible}))
+        for entry in (entry for phase in made.phases for entry in phase.kernels):
+            if too_much := wrong_arguments(entry.arguments, entry.ranks(nodes), machine, faults):
+                yield ("clients",), too_much
+                break
+        if "domains" not in wrong:
+            yield from _separated(study, machine, faults)
+
+
+def _wrong_nodes(study: MemcachedStudy, machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
+    nodes = known_nodes(machine, faults) or MOST_NODES
+    unknown = {key for key in ("server", "clients") if faults.unknown("memcached", key)}
     for key, ranks in (("server", [study.server]), ("clients", study.clients)):
-        if wrong := [rank for rank in ranks if not 0 <= rank < machine.nodes]:
-            yield (key,), f"no node {wrong[0]}; nodes are 0 to {machine.nodes - 1}"
-    if study.server in study.clients or len(set(study.clients)) < len(study.clients):
+        if key not in unknown and (wrong := [rank for rank in ranks if not 0 <= rank < nodes]):
+            yield (key,), f"no node {wrong[0]}; nodes are 0 to {nodes - 1}"
+    if not unknown and (study.server in study.clients or len(set(study.clients)) < len(study.clients)):
         yield ("clients",), f"one kernel a node: {study.clients} repeats one, or names the server, node {study.server}"
-    if study.domains is not None and study.domains not in machine.domains:
-        yield ("domains",), _unknown_domains(study.domains, machine)
+    if study.domains is not None and (unknown_name := unknown_domains(study.domains, machine, faults)):
+        yield ("domains",), unknown_name
+
+
+def _wrong_points(study: MemcachedStudy) -> Iterator[Wrong]:
     for key, sizes in (("size", [study.size]), ("sizes", study.sizes)):
         if wrong := [size for size in sizes if not 0 < size <= _LARGEST_VALUE]:
             yield (key,), f"values have 1 to {_LARGEST_VALUE} bytes, not {wrong[0]}"
@@ -179,122 +203,19 @@ def _wrong_study_keys(study: MemcachedStudy, machine: MachineFile) -> Iterator[W
     for key, values in (("sizes", study.sizes), ("scales", [round(scale, 6) for scale in study.scales])):
         if len(set(values)) < len(values):
             yield (key,), f"{key} repeat themselves; each is measured once"
-    if machine.node.memory_bytes < _STUDY_MEMORY:
-        yield (), (f"a server with values of this size needs node.memory_bytes = {_STUDY_MEMORY} or more, not "
-                   f"{machine.node.memory_bytes}")
 
 
-def _separated(study: MemcachedStudy, machine: MachineFile) -> Iterator[Wrong]:
+def _separated(study: MemcachedStudy, machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
     """Server and clients must be allowed to send to each other."""
+    phases = range(len(machine.phases))
+    if study.domains is None and any(faults.unknown("phases", index, "domains") for index in phases):
+        return
     name = study.domains or next((phase.domains for phase in machine.phases if phase.domains), None)
-    if name is None or name not in machine.domains or list(_wrong_domains(machine.domains[name], machine.nodes)):
+    if name is None or name not in machine.domains or faults.touch("domains", name) or list(
+            _wrong_domains(name, machine, faults)):
         return
     allowed = machine.matrix(name)
     for client in study.clients:
         for source, destination in ((client, study.server), (study.server, client)):
             if not allowed[source, destination]:
                 yield ("domains",), f"{name} does not allow node {source} -> node {destination}"
-
-
-def _unknown_domains(name: str, machine: MachineFile) -> str:
-    known = ", ".join(sorted(machine.domains)) or "none; add a [domains.NAME] table"
-    return f"unknown domains {name!r}; known are {known}"
-
-
-def _wrong_resources(machine: MachineFile) -> Iterator[Wrong]:
-    """What the loader and the kernels of khhw need of a node."""
-    try:
-        Layout(machine.node.memory_bytes)
-    except LayoutError as error:
-        yield ("node", "memory_bytes"), str(error)
-    if machine.node.injection_rings <= ANSWER_RING:
-        yield ("node", "injection_rings"), f"the driver needs {ANSWER_RING + 1}, not {machine.node.injection_rings}"
-    if machine.node.counters < _COUNTERS:
-        yield ("node", "counters"), f"the kernels need {_COUNTERS}, not {machine.node.counters}"
-
-
-def _wrong_domains(section: DomainSection, nodes: int) -> Iterator[Wrong]:
-    given = sorted(section.model_fields_set)
-    if len(given) != 1:
-        yield (), f"needs exactly one of matrix, groups and rules, not {' and '.join(given) or 'none'}"
-        return
-    form, harmless = given[0], {"matrix": [0] * nodes, "groups": [0], "rules": "0 -> 0"}[given[0]]
-    value = copy(getattr(section, form))
-    for _ in range(_MOST_OF_DOMAINS):
-        try:
-            domain_matrix(section.model_copy(update={form: value}), nodes)
-            return
-        except DomainError as error:
-            yield (form, *error.place), error.message
-            if not error.place:
-                return
-            value[error.place[0]] = harmless
-
-
-def _wrong_phase(phase: Phase, machine: MachineFile, folder: Path) -> Iterator[Wrong]:
-    same = [other for other in machine.phases if other.name == phase.name]
-    if len(same) > 1 and phase is same[0]:
-        yield ("name",), f"two phases are named {phase.name!r}; results need a name each"
-    if phase.domains is not None and phase.domains not in machine.domains:
-        yield ("domains",), _unknown_domains(phase.domains, machine)
-    wrong = list(_wrong_entries(phase, machine, folder))
-    yield from wrong
-    if phase.measure is not None and (
-            unmeasured := _wrong_measure(phase.measure, phase, machine, folder, kernels=not wrong)):
-        yield ("measure",), unmeasured
-
-
-def _wrong_entries(phase: Phase, machine: MachineFile, folder: Path) -> Iterator[Wrong]:
-    booted: dict[int, str] = {}
-    for index, entry in enumerate(phase.kernels):
-        if misplaced := _wrong_ranks(entry, booted, machine.nodes):
-            yield ("kernels", index), misplaced
-        if unusable := _wrong_kernel(entry.kernel, machine, folder):
-            yield ("kernels", index), unusable
-        if misplaced:
-            # Arguments are for the nodes that boot it.
-            continue
-        if wrong := _wrong_arguments(entry.arguments, entry.ranks(machine.nodes), machine):
-            yield ("kernels", index, "arguments"), wrong
-        elif entry.kernel == LOAD and (wrong := _wrong_load(entry, phase, machine.nodes)):
-            yield ("kernels", index), wrong
-
-
-def _wrong_ranks(entry: KernelEntry, booted: dict[int, str], nodes: int) -> str | None:
-    """Ranks that do not exist, or that boot a kernel already; those that are right are added to these."""
-    for rank in entry.ranks(nodes):
-        if not 0 <= rank < nodes:
-            return f"no node {rank}; nodes are 0 to {nodes - 1}"
-        if rank in booted:
-            return f"node {rank} boots {booted[rank]!r} already; one kernel a node"
-        booted[rank] = entry.kernel
-    return None
-
-
-def _wrong_load(entry: KernelEntry, phase: Phase, nodes: int) -> str | None:
-    """What would be found out only when the load has begun, or not before its clients have waited for each other."""
-    ranks = entry.ranks(nodes)
-    try:
-        plan = parse_plan(entry.arguments.replace("{seed}", "1"), ranks[0])
-    except ValueError as error:
-        return str(error)
-    booted = {rank for other in phase.kernels if other.kernel == LOAD for rank in other.ranks(nodes)}
-    if missing := sorted(set(plan.clients) - booted):
-        return f"clients= names node {missing[0]}, where {LOAD} does not boot; the others would wait for it"
-    if plan.server in booted or plan.server >= nodes:
-        return f"server={plan.server} is a client, or no node of 0 to {nodes - 1}"
-    return None
-
-
-def _wrong_measure(name: str, phase: Phase, machine: MachineFile, folder: Path, *, kernels: bool) -> str | None:
-    """A measurement that there is not, or, if the `kernels` of the phase are right, that finds nothing in it."""
-    try:
-        measurement = find_measurement(name, folder)
-        if name not in NAMES:
-            # A report that is not there would be noticed only when the run has ended.
-            find_class(measurement.report, folder)
-        return measurement.check(phase, machine) if kernels else None
-    except Exception as error:
-        # A measurement is anybody's code; whatever it raises is about this line. A KeyError is a LookupError, too.
-        return str(error) if type(error) is LookupError else with_traceback(
-            f"{name} fails: {type(error).__name__}: {error}", error)

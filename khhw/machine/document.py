@@ -1,7 +1,7 @@
 """A TOML file against a model that describes it: all that is wrong with it, each with its line and its remedy."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,18 +11,23 @@ from pydantic_core import ErrorDetails
 from khhw.errors import RequestError
 from khhw.files import UnreadableError, parse_toml, read_text
 from khhw.machine.locate import lines_of
+from khhw.machine.repair import Faults, Place, StandIns, repaired
 
-__all__ = ["DocumentError", "Place", "Wrong", "read_document", "without_unknown"]
+__all__ = ["DocumentError", "Wrong", "read_document"]
 
-Place = tuple[str | int, ...]
 Wrong = tuple[Place, str]
-"""Where in a document, as keys and list positions from the top, and what is wrong there."""
+"""Where in a document, and what is wrong there."""
 
 _MOST = 20
 """Errors of a file that are said; one wrong number in a large matrix can be thousands."""
 _LONGEST = 200
 """Characters of a wrong value that are said."""
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
+_MOST_REPAIRS = 10
+"""A repair may show that more must be left out: a list that lacks its wrong entries may be too short."""
+_KINDS: tuple[tuple[type, set[str]], ...] = (
+    (bool, {"boolean"}), (int, {"integer", "number"}), (float, {"number"}), (list, {"array"}), (dict, {"object"}))
+"""Of values, as JSON schemas name them; all others are strings."""
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -34,7 +39,7 @@ class DocumentError(RequestError):
     file : str
         Path as the user gave it.
     problems : sequence of (int, str)
-        Line from 1, and what is wrong there and would be right; the most important first.
+        Line from 1, or 0 for what no line of the file says; and what is wrong there and would be right.
 
     Attributes
     ----------
@@ -47,17 +52,20 @@ class DocumentError(RequestError):
     def __init__(self, file: str, problems: Sequence[tuple[int, str]]) -> None:
         self.file, self.problems = file, list(problems)
         self.line, self.message = self.problems[0]
-        said = [f"{file}:{line}: {message}" for line, message in self.problems[:_MOST]]
+        said = [f"{file}:{line}: {message}" if line else message for line, message in self.problems[:_MOST]]
         more = len(self.problems) - _MOST
         super().__init__("\n".join([*said, *([f"{file}: and {more} more errors"] if more > 0 else [])]))
 
 
 def read_document(
-    source: Path | str, model: type[_Model], check: Callable[[_Model], Iterable[Wrong]], *, whole: str,
+    source: Path | str, model: type[_Model], check: Callable[[_Model, Faults], Iterable[Wrong]], *, whole: str,
     error: type[DocumentError] = DocumentError, amend: Callable[[dict[str, Any]], None] | None = None,
-    spare: "Callable[[dict[str, Any], Place, bool], bool] | None" = None,
+    each: Callable[[dict[str, Any]], Iterable[Wrong]] | None = None, stand_ins: StandIns | None = None,
+    given: Mapping[Place, str] | None = None,
 ) -> _Model:
     """Read a TOML file into a model and check it.
+
+    What is wrong is left out and the rest is checked, so that one call finds all errors that do not follow from others.
 
     Parameters
     ----------
@@ -66,17 +74,19 @@ def read_document(
     model : type
         What it must be, key by key.
     check : callable
-        Finds what takes more than one key to see.
+        Finds what takes more than one key to see; told what cannot be relied on, as it was wrong or has been left out.
     whole : str
         Names the document where an error is about no key of it.
     error : type
         What is raised.
     amend : callable, optional
         Changes what was read before it is checked.
-    spare : callable, optional
-        (document, place, unknown): takes what is wrong at a place out of a document, or puts something harmless there,
-        so that the rest can be checked too; `unknown` if it is a key that does not exist. Returns False where
-        everything depends on it. :func:`without_unknown` by default.
+    each : callable, optional
+        Finds wrong values in what was read, for tables whose own model names only the first of several.
+    stand_ins : mapping, optional
+        What stands for values that must be there, while the rest is checked.
+    given : mapping of Place to str, optional
+        By place, who says what stands there if it is not the file.
 
     Raises
     ------
@@ -90,52 +100,95 @@ def read_document(
         raise error(str(source), [(reason.line or 1, reason.message)]) from None
     if amend is not None:
         amend(document)
-    value, wrong, unknown = _validated(document, model)
-    if value is None and all((spare or without_unknown)(document, place, place in unknown) for place, _ in wrong):
-        value, *_ = _validated(document, model)
+    value, wrong, faults = _read(document, model, list(each(document)) if each else [], stand_ins or {})
     if value is not None:
-        wrong = [*wrong, *check(value)]
+        wrong = [*wrong, *((faults.in_file(place), message) for place, message in check(value, faults))]
     if wrong or value is None:
-        line_of = lines_of(text)
-        # The order is that of importance where lines are equal; sorting is stable.
-        raise error(str(source), sorted(
-            ((line_of(place), f"{_dotted(place) or whole}: {message}") for place, message in dict.fromkeys(wrong)),
-            key=lambda problem: problem[0]))
+        raise error(str(source), _problems(wrong, text, whole, given or {}))
     return value
 
 
-def _validated(document: dict[str, Any], model: type[_Model]) -> tuple[_Model | None, list[Wrong], set[Place]]:
-    """The model of a document; without one, all that is wrong with its keys, and which of them do not exist."""
-    try:
-        return model.model_validate_json(json.dumps(document, default=str), strict=True), [], set()
-    except ValidationError as reason:
-        details = [(_in_document(detail, document), detail) for detail in reason.errors()]
-    unknown = {place for place, detail in details if detail["type"] in _UNKNOWN}
-    return None, _all_errors(details, {place[:-1] for place in unknown}, model.model_json_schema()), unknown
+def _read(
+    document: dict[str, Any], model: type[_Model], wrong: list[Wrong], stand_ins: StandIns,
+) -> tuple[_Model | None, list[Wrong], Faults]:
+    """The model of a document without what is wrong in it; all that is wrong with its keys; what was left out."""
+    places, absent = {place for place, _ in wrong}, set[Place]()
+    left, faults = document, Faults()
+    for repairs in range(_MOST_REPAIRS):
+        if places:
+            if (found := repaired(document, places, absent, stand_ins)) is None:
+                break
+            left, faults = found
+        try:
+            return model.model_validate_json(json.dumps(left, default=str), strict=True), wrong, faults
+        except ValidationError as reason:
+            details = _innermost([(_in_document(detail, left), detail) for detail in reason.errors()])
+        if not repairs:
+            # Later ones are about what the repair has left.
+            schema = model.model_json_schema()
+            absent = _misspelt([place for place, detail in details if detail["type"] in _UNKNOWN], left, schema)
+            wrong = [*wrong, *((faults.in_file(place), words)
+                               for place, words in _all_errors(details, absent, schema))]
+        places = places | {faults.in_file(place) for place, _ in details}
+    return None, wrong, faults
 
 
-def without_unknown(document: Any, place: Place, unknown: bool) -> bool:
-    """A `spare` of :func:`read_document`: takes out keys that do not exist. Returns whether this was one."""
-    if unknown:
+def _problems(wrong: Sequence[Wrong], text: str, whole: str, given: Mapping[Place, str]) -> list[tuple[int, str]]:
+    """Line and words, in the order of lines; first, with line 0, those that are about no line."""
+    line_of = lines_of(text)
+    # The order is that of importance where lines are equal; sorting is stable.
+    return sorted(((0, f"{given[place]}: {message}") if place in given else
+                   (line_of(place), f"{_dotted(place) or whole}: {message}")
+                   for place, message in dict.fromkeys(wrong)), key=lambda problem: problem[0])
+
+
+def _misspelt(unknown: Sequence[Place], document: Any, schema: dict[str, Any]) -> set[Place]:
+    """Keys that are not there, and that an unknown one may have been meant to be, by the kind of its value."""
+    found = set()
+    for place in unknown:
+        table = document
         for step in place[:-1]:
-            document = document[step]
-        document.pop(place[-1], None)
-    return unknown
+            table = table[step]
+        value = table[place[-1]]
+        kinds = next((kinds for kind, kinds in _KINDS if isinstance(value, kind)), {"string"})
+        for key, one in _properties_at(place[:-1], schema).items():
+            if key not in table and (not (wanted := _kinds(one, schema)) or wanted & kinds):
+                found.add((*place[:-1], key))
+            elif isinstance(table.get(key), dict) and isinstance(value, dict) and "properties" not in one:
+                # A table of names that the user chooses.
+                found |= {(*place[:-1], key, name) for name in value if name not in table[key]}
+            elif isinstance(table.get(key), list) and isinstance(value, list):
+                # Tables in a row: those that follow.
+                found.add((*place[:-1], key, len(table[key])))
+    return found
+
+
+def _kinds(node: dict[str, Any], root: dict[str, Any]) -> set[str]:
+    """Kinds of values a schema allows, as it names them; none if it does not say."""
+    if "anyOf" in node:
+        return set().union(*(_kinds(one, root) for one in node["anyOf"]))
+    node = _resolve(node, root)
+    return {node["type"]} if "type" in node else set()
 
 
 def _all_errors(
     details: Sequence[tuple[Place, ErrorDetails]], misspelt: set[Place], schema: dict[str, Any],
 ) -> list[Wrong]:
-    """Paths and words of all that pydantic refused; `misspelt` are tables with a key that does not exist."""
+    """Paths and words of all that pydantic refused, but that keys are missing which are only misspelt."""
     found: dict[Place, list[str]] = {}
     for place, detail in details:
-        if detail["type"] == "missing" and place[:-1] in misspelt:
-            # A misspelt key is why this one is missing.
+        if detail["type"] == "missing" and place in misspelt:
             continue
         words = found.setdefault(place, [])
         if (said := _words(detail, place, schema)) not in words:
             words.append(said)
     return [(place, _joined(words)) for place, words in found.items()]
+
+
+def _innermost(details: Sequence[tuple[Place, ErrorDetails]]) -> list[tuple[Place, ErrorDetails]]:
+    """Without errors of words that could stand for a list: it is one, and what is in it is wrong."""
+    return [(place, detail) for place, detail in details if detail["type"] != "literal_error" or not any(
+        other[:len(place)] == place and len(other) > len(place) for other, _ in details)]
 
 
 def _in_document(detail: ErrorDetails, document: Any) -> Place:
@@ -164,7 +217,7 @@ def _joined(words: Sequence[str]) -> str:
 def _words(detail: ErrorDetails, place: Place, schema: dict[str, Any]) -> str:
     kind, message = detail["type"], detail["msg"]
     if kind in _UNKNOWN:
-        return f"unknown key; keys here are {', '.join(_keys_at(place[:-1], schema))}"
+        return f"unknown key; keys here are {', '.join(sorted(_properties_at(place[:-1], schema)))}"
     if kind == "too_short":
         return f"has {detail['ctx']['actual_length']} entries; it needs {detail['ctx']['min_length']} or more"
     if kind == "json_invalid":
@@ -175,14 +228,15 @@ def _words(detail: ErrorDetails, place: Place, schema: dict[str, Any]) -> str:
     return f"{message}, not {given if len(given) <= _LONGEST else f'{given[:_LONGEST]}...'}"
 
 
-def _keys_at(path: Place, root: dict[str, Any]) -> list[str]:
-    """Keys the schema allows in the table at `path`."""
+def _properties_at(path: Place, root: dict[str, Any]) -> dict[str, Any]:
+    """Keys the schema allows in the table at `path`, and the schemas of their values."""
     node = root
     for step in path:
         node = _resolve(node, root)
         node = node.get("items", {}) if isinstance(step, int) else (
             node.get("properties", {}).get(step) or node.get("additionalProperties") or {})
-    return sorted(_resolve(node, root).get("properties", {}))
+    properties: dict[str, Any] = _resolve(node, root).get("properties", {})
+    return properties
 
 
 def _resolve(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,23 @@
 """What a machine file can say: its tables and keys, as models that refuse anything else."""
 
 import math
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from khhw.control.domains import Domains
+from khhw.control.domains import DomainError, Domains, wrong_groups, wrong_matrix, wrong_rules
 from khhw.errors import named
 from rtl.parameters import Parameters
+from rtl.torus.coordinates import ID_BITS
 
-__all__ = ["DomainSection", "KernelEntry", "MachineFile", "MemcachedStudy", "Phase", "Serve", "domain_matrix", "schema"]
+__all__ = ["MOST_NODES", "DomainSection", "KernelEntry", "MachineFile", "MemcachedStudy", "Phase", "Serve", "Torus",
+           "domain_matrix", "schema", "wrong_domains"]
 
+MOST_NODES = 1 << ID_BITS
+"""Of any machine: what ranks are compared with where its shape is not known."""
 
 
 class _Section(BaseModel):
@@ -197,3 +202,13 @@ def domain_matrix(section: DomainSection, nodes: int) -> npt.NDArray[np.bool_]:
     if section.groups is not None:
         return Domains.from_groups(section.groups, nodes).matrix
     return Domains.from_rules(section.rules or [], nodes).matrix
+
+
+def wrong_domains(section: DomainSection, nodes: int | None) -> Iterator[DomainError]:
+    """All that is wrong with one table of domains; without a number of `nodes`, all that is wrong for any."""
+    if section.matrix is not None:
+        return wrong_matrix(section.matrix, len(section.matrix) if nodes is None else nodes)
+    most = MOST_NODES if nodes is None else nodes
+    if section.groups is not None:
+        return wrong_groups(section.groups, most)
+    return wrong_rules(section.rules or [], most)

@@ -52,15 +52,21 @@ def _positions(text: str) -> dict[tuple[str | int, ...], int]:
         line = lines[number]
         if header := _HEADER.match(line):
             table = _enter(_split(header[2]), header[1] == "[[", entries)
-            found.setdefault(table, number + 1)
+            _define(found, table, number + 1)
         elif key := _KEY.match(line):
             path = (*table, *_split(key[1]))
-            found.setdefault(path, number + 1)
+            _define(found, path, number + 1)
             last = _last_line(lines, number)
             found.update(_items(lines, number, last, path))
             number = last
         number += 1
     return found
+
+
+def _define(found: dict[tuple[str | int, ...], int], path: tuple[str | int, ...], line: int) -> None:
+    """Note the line of a path, and of the tables it is in where it is the first that names them."""
+    for length in range(1, len(path) + 1):
+        found.setdefault(path[:length], line)
 
 
 def _split(dotted: str) -> list[str]:

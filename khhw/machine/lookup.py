@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from amaranth.lib import wiring
+
 from khhw.machine import measurements
 from khhw.machine.measurements.measurement import Measurement
 from khhw.tracebacks import own_traceback, with_traceback
@@ -51,10 +53,11 @@ def wrong_part(part: str, path: str, folder: Path, nodes: Iterable[Parameters]) 
     folder : Path
         See :func:`find_class`.
     nodes : iterable of Parameters
+        None where they are not known: then only what no node could be made of is found.
     """
     try:
         found = find_class(path, folder)
-        for parameters in nodes:
+        for parameters in nodes if issubclass(found, wiring.Component) else [Parameters()]:
             check_part(part, found, parameters)
     except Exception as error:
         # A part is anybody's code, and may raise anything; what khhw itself refuses is a sentence already.

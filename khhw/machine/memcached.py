@@ -153,7 +153,8 @@ class _Part:
         """Parts of the mean operation, if operations do not overlap and are all of one kind.
 
         Some of the software's and the interfaces' work is done beside the operation: after its answer, or while its
-        packets are on the wire. Where all of it would make the operation longer than it was, both count in proportion.
+        packets are on the wire. Where all of it would make the operation longer than it was, both count in proportion:
+        they take that at most. What of it is wait, other phases may tell (:mod:`khhw.machine.waits`).
         """
         point, here = self.point, self.circumstances
         if point.clients > 1 or self.plan.connections > 1 or point.rate or self.ops != self.all_ops:

@@ -1,14 +1,22 @@
 """Reading a machine file: TOML in, a checked description out, every error with its line and its remedy."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from khhw.machine.checks import find_inconsistencies
-from khhw.machine.document import DocumentError, Place, read_document, without_unknown
+from khhw.machine.document import DocumentError, Wrong, read_document
 from khhw.machine.file import MachineFile
+from khhw.machine.repair import StandIns
+from rtl.parameters import ParameterError, Parameters
 
 __all__ = ["MachineFileError", "load"]
+
+_SHAPE = [1, 1, 1]
+_STAND_INS: StandIns = {
+    ("torus",): {"shape": _SHAPE}, ("torus", "shape"): _SHAPE, ("phases", None, "name"): "unnamed",
+    ("phases", None, "kernels", None, "kernel"): "probe",
+}
 
 
 class MachineFileError(DocumentError):
@@ -23,7 +31,7 @@ def load(source: Path | str, *, parts: Mapping[str, str] | None = None) -> Machi
     source : Path or str
         A TOML file.
     parts : mapping of str to str, optional
-        Replacements that win over the file's own ``[parts]``.
+        Replacements that win over the file's own ``[parts]``, as ``--part`` says them; errors name them so.
 
     Raises
     ------
@@ -34,22 +42,18 @@ def load(source: Path | str, *, parts: Mapping[str, str] | None = None) -> Machi
         if parts and isinstance(document.get("parts", {}), dict):
             document["parts"] = {**document.get("parts", {}), **parts}
 
-    return read_document(source, MachineFile, lambda machine: find_inconsistencies(machine, Path(source).parent),
-                         whole="machine", error=MachineFileError, amend=amend, spare=_spare)
+    return read_document(
+        source, MachineFile, lambda machine, faults: find_inconsistencies(machine, Path(source).parent, faults),
+        whole="machine", error=MachineFileError, amend=amend, each=_wrong_node, stand_ins=_STAND_INS,
+        given={("parts", name): f"--part {name}={path}" for name, path in (parts or {}).items()})
 
 
-def _spare(document: dict[str, Any], place: Place, unknown: bool) -> bool:
-    """Make of a machine file with something wrong at `place` one whose other parts can be checked."""
-    match place:
-        case ("domains", name, *_) if isinstance(document["domains"], dict):
-            # Its name is known; what it says is not looked at.
-            document["domains"][name] = {"rules": []}
-        case ("phases", int(index), *rest) if not unknown or rest[0] == "kernels":
-            phase = document["phases"][index]
-            given = phase.get("name") if isinstance(phase, dict) and rest[:1] != ["name"] else None
-            document["phases"][index] = {"name": given if isinstance(given, str) else f"phase_{index}"}
-        case ("memcached" | "serve" | "parts" | "host" | "name" | "seed" as section, *_):
-            document.pop(section, None)
-        case _:
-            return without_unknown(document, place, unknown)
-    return True
+def _wrong_node(document: dict[str, Any]) -> Iterator[Wrong]:
+    """Values that no node has; a node with several refuses only the first."""
+    node = document.get("node")
+    for name, value in node.items() if isinstance(node, dict) else ():
+        try:
+            if name in Parameters.names():
+                Parameters(**{name: value})
+        except ParameterError as error:
+            yield ("node", name), str(error)

@@ -142,15 +142,15 @@ class Breakdown(_Model):
     """Where the mean operation's time went, in cycles; ``docs/memcached.md`` says how each part is found."""
 
     software: float
-    """CPU time charged on the way of the operation, client and server."""
+    """CPU time charged to client and server: what of it was on the way of the operation, at most."""
     ni: float
-    """Register accesses, DMA and guards."""
+    """Register accesses, DMA and guards: what of them was on the way of the operation, at most."""
     hops: float
     """Routers and cables."""
     serialization: float
     """Flits following each other onto the cable."""
     wait: float
-    """The rest: queues, retries, other clients."""
+    """The rest, so at least this: queues, retries, other clients, neighbours on the same cables."""
 
 
 class Spread(_Model):
@@ -340,8 +340,15 @@ class Results(_Model):
         """Whether the run ended well, and no record of it has anything that is not as it must be."""
         return self.state == "done" and not self.results.judge()
 
-    def matrix(self, phase: str, kind: Literal["configured", "observed"]) -> npt.NDArray[np.bool_]:
+    def matrix(self, phase: str, kind: Literal["configured", "observed"] = "observed") -> npt.NDArray[np.bool_]:
         """isAllowed of a phase: shape (nodes, nodes), source first.
+
+        Parameters
+        ----------
+        phase : str
+            Its name.
+        kind : str, optional
+            ``observed``, what the probes saw, or ``configured``, what was asked for.
 
         Raises
         ------

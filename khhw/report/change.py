@@ -1,6 +1,7 @@
 """A number that two runs measured, and whether they differ in it."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from khhw.statistics import Interval
 __all__ = ["RATE", "Change", "Judgement", "confidence_of", "judge"]
 
 RATE = 0.05
-"""How often a comparison of two runs of one machine finds any difference that is none, at most."""
+"""How often a comparison of two runs of one machine finds any difference that is none, at most, if what the intervals
+take for granted holds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +104,29 @@ class Judgement:
 def confidence_of(changes: Iterable[Change]) -> float:
     """What each interval of some numbers must hold with, so that all of them hold with 1 - :data:`RATE` together.
 
-    By Bonferroni's inequality, for two intervals a number; what was counted or read once has none to hold. Holm's
-    method finds no fewer differences at the same rate, but has no intervals that decide as it does.
+    By Bonferroni's inequality, for two intervals a number. What has no interval is never called a difference, so it
+    does not count: what was counted or read once, and what has too few samples for the confidence that is found. That
+    is the lowest at which no more numbers have samples enough than it is the confidence for. Only how many samples
+    there are decides: were numbers left out for how their samples scatter, those that seem to scatter little would be
+    left.
+
+    Holm's method finds no fewer differences at the same rate, but has no intervals that decide as it does.
     """
-    estimated = sum(any(not each.exact for each in (change.first, change.second))
-                    and all(each.is_bounded for each in (change.first, change.second)) for change in changes)
-    return 1 - RATE / (2 * max(1, estimated))
+    every = [(change.first, change.second) for change in changes]
+    estimated = [both for both in every if not all(each.exact for each in both)]
+
+    def holds(numbers: int) -> bool:
+        confidence = _of_each(numbers)
+        return sum(all(each.may_be_judged(confidence) for each in both) for both in estimated) <= numbers
+
+    # More numbers, more confidence, and fewer that have samples enough for it.
+    possible = range(1, len(estimated) + 1)
+    return _of_each(possible[bisect_left(possible, True, key=holds)] if possible else 1)
+
+
+def _of_each(numbers: int) -> float:
+    """What both intervals of each of so many numbers must hold with."""
+    return 1 - RATE / (2 * numbers)
 
 
 def judge(changes: Sequence[Change], confidence: float) -> list[Judgement]:

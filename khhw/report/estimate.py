@@ -29,17 +29,20 @@ class Estimate:
         Confidence, 0 to 1, to the interval that holds the true value with it; None where none can be given.
     exact : bool
         Counted: it is what it is, and its interval is a point.
+    enough : callable, optional
+        Confidence, 0 to 1, to whether there are samples enough for an interval with it, whatever their values are.
+        Without it, wherever `interval` gives one.
     """
 
     value: float
     samples: int | None = None
     interval: Callable[[float], Interval | None] = _unknown
     exact: bool = False
+    enough: Callable[[float], bool] | None = None
 
-    @property
-    def is_bounded(self) -> bool:
-        """Whether an interval may be given, at some confidence."""
-        return self.interval is not _unknown
+    def may_be_judged(self, confidence: float) -> bool:
+        """Whether there may be an interval with a confidence: there are samples enough for it."""
+        return self.interval(confidence) is not None if self.enough is None else self.enough(confidence)
 
 
 def counted(value: float) -> Estimate:

@@ -70,6 +70,10 @@ class MeasurementReport:
         """Numbers that both runs measured."""
         return []
 
+    def assumed(self, pair: "Pair") -> list[str]:
+        """What the intervals of :meth:`changes` take for granted, each as a clause after *if*."""
+        return []
+
     def facts(self, pair: "Pair") -> Any:
         """What only one of the runs observed, as values of JSON, where it is no number: cells of a matrix."""
         return None

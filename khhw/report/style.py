@@ -8,10 +8,12 @@ import matplotlib
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-__all__ = ["ACCENT", "ALARM", "ALLOWED", "EMPTY", "FEW", "INK", "MARKERS", "MUTED", "RULE", "apart", "figure",
-           "grid", "keys_below", "plain_numbers", "quiet", "settle", "shades", "shortened", "styled", "time_axis"]
+__all__ = ["ACCENT", "ALARM", "ALLOWED", "EMPTY", "FEW", "INK", "MARKERS", "MUTED", "RULE", "apart", "few_key",
+           "figure", "grid", "keys_below", "plain_numbers", "quiet", "settle", "shades", "shortened", "styled",
+           "time_axis"]
 
 INK = "#1b2733"
 MUTED = "#66727f"
@@ -45,6 +47,12 @@ _SETTINGS: Any = {
 def styled() -> AbstractContextManager[None]:
     """The context pictures are drawn and written in."""
     return matplotlib.rc_context(_SETTINGS)
+
+
+def few_key(what: str) -> Line2D:
+    """The key that says what a hollow point means; `what` it is a median of, in the plural."""
+    return Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="none", markersize=4.5,
+                  label=f"n: fewer than {FEW} {what}")
 
 
 def grid(width: float, height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, list[list[Axes]]]:

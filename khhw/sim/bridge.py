@@ -14,7 +14,7 @@ from khhw.host.ports import Access, Host
 from khhw.host.scheduler import ROOT, Task, TaskError
 from khhw.node.commands import list_ranks
 from khhw.sim.options import Options, Outcome, State
-from khhw.sim.pace import Pace
+from khhw.sim.pace import EndlessError, Pace
 from khhw.tracebacks import with_traceback
 
 __all__ = ["LOOK_CYCLES", "PERIOD", "RESET_CYCLES", "SHORTEST_JUMP", "Bridge", "Stuck"]
@@ -50,6 +50,7 @@ class Bridge(ABC):
         self.scheduler = host.scheduler
         self.options = options
         self.pace = pace
+        pace.events = lambda: None if self.scheduler.current is None else self.scheduler.events
         self.cycle = 0
         self.outcome: tuple[State, str] | None = None
         self.wakes = self.phases = self.jumps = self.skipped = 0
@@ -77,7 +78,8 @@ class Bridge(ABC):
         try:
             self.scheduler.run(self.cycle)
         except TaskError as error:
-            self.end(State.FAILED, with_traceback(str(error), error.__cause__ or error))
+            state = State.INTERRUPTED if isinstance(error.__cause__, EndlessError) else State.FAILED
+            self.end(state, with_traceback(str(error), error.__cause__ or error))
             return
         self.begin(self.host.start_accesses())
         if self.scheduler.finished:

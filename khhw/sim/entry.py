@@ -19,9 +19,8 @@ from khhw import debugger
 from khhw.host.cpu import MODELS
 from khhw.host.ports import Host
 from khhw.sim.options import Options, Outcome
-from khhw.sim.reports import report, write_json
+from khhw.sim.reports import keep_remarks_apart, remark, report, write_json
 from khhw.tracebacks import with_traceback
-from khhw.visible import visible
 
 __all__ = ["Program", "Work", "requested_work"]
 
@@ -71,11 +70,12 @@ def requested_work() -> Iterator[Work]:
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
     debugger.install()
+    keep_remarks_apart()
     results = Path(os.environ["KHHW_RESULTS"])
     try:
         yield Work(json.loads(Path(os.environ["KHHW_REQUEST"]).read_text(encoding="utf-8")), results)
     except Exception as error:
-        print(visible(traceback.format_exc(), lines=True))
+        remark(traceback.format_exc())
         said = with_traceback(f"{type(error).__name__}: {error}", error)
         write_json(results, {"error": said, "traceback": traceback.format_exc()})
         raise

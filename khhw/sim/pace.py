@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from types import FrameType, TracebackType
 from typing import Any, Self
 
-__all__ = ["Pace", "Progress"]
+__all__ = ["EndlessError", "Pace", "Progress"]
 
 Progress = Callable[[int, float], None]
 
@@ -15,10 +15,15 @@ _NAP_SECONDS = 0.1
 _SHORTEST, _LONGEST = 16, 1 << 24
 
 
+class EndlessError(BaseException):
+    """Raised in code that goes on and on while the run is to stop; no kernel takes it for an error of its own."""
+
+
 class Pace(AbstractContextManager["Pace"]):
     """Looks at the wall clock; what it finds out never changes what the machine does.
 
-    While entered, SIGINT and SIGTERM ask for an orderly stop.
+    While entered, SIGINT and SIGTERM ask for an orderly stop; asked again, a task that has not come to an await since
+    then fails where it is.
 
     Parameters
     ----------
@@ -31,6 +36,9 @@ class Pace(AbstractContextManager["Pace"]):
     def __init__(self, progress: Progress | None, seconds: float) -> None:
         self.stop: str | None = None
         self.nap = 1024
+        self.events: Callable[[], int | None] = lambda: None
+        """The number of the event in which a task runs at the moment, if one does."""
+        self._stopped_in: int | None = None
         self._progress = progress
         self._seconds = seconds
         self._began = time.monotonic()
@@ -54,7 +62,10 @@ class Pace(AbstractContextManager["Pace"]):
             signal.signal(number, handler)
 
     def _requested(self, number: int, frame: FrameType | None) -> None:
-        self.stop = f"stopped by {signal.Signals(number).name}"
+        event = self.events()
+        if self.stop is not None and event is not None and event == self._stopped_in:
+            raise EndlessError("still running, without an await, when the run was to stop")
+        self.stop, self._stopped_in = f"stopped by {signal.Signals(number).name}", event
 
     def look(self, cycle: int) -> None:
         """Report progress if it is time to."""

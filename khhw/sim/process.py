@@ -15,6 +15,7 @@ from khhw.host.cpu import CLOCK_HZ, IDEAL, MODELS
 from khhw.sim.engine.process import NativeMachine
 from khhw.sim.options import Options, State
 from khhw.sim.reports import parse, write_json
+from khhw.tracebacks import aborted_in
 
 __all__ = ["ProcessResult", "Request", "Simulator", "run"]
 
@@ -69,7 +70,7 @@ class ProcessResult:
     Parameters
     ----------
     state : str
-        A ``State``, or ``crashed`` when there is no outcome.
+        A ``State``, or ``crashed`` when there is no outcome and nobody has stopped it.
     message : str
         Why.
     outcome : dict
@@ -146,7 +147,7 @@ def run(
         if on_report is not None:
             on_report({"kind": "debugger", "stopped": stopped})
 
-    waves, problem = None, ""
+    waves, problem, lost = None, "", "crashed"
     with _terminated_as_interrupt():
         try:
             if isinstance(simulator, SimulationBuild):
@@ -160,19 +161,22 @@ def run(
                 if isinstance(simulator, NativeMachine):
                     waves = simulator.waves_in(folder)
         except KeyboardInterrupt:
-            problem = "interrupted"
-    return _collect(results, folder / "simulator.log", waves, problem)
+            problem, lost = "interrupted", str(State.INTERRUPTED)
+    return _collect(results, folder / "simulator.log", waves, problem, lost)
 
 
 def _plain(request: Request) -> dict[str, Any]:
     return {**vars(request), "arguments": dict(request.arguments), "options": vars(request.options)}
 
 
-def _collect(results: Path, log: Path, waves: Path | None, problem: str) -> ProcessResult:
+def _collect(results: Path, log: Path, waves: Path | None, problem: str, lost: str) -> ProcessResult:
+    """What a process left; `lost` is the state of one that left nothing."""
     left = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     outcome = left.get("outcome", {})
+    if problem and not left and log.is_file() and (place := aborted_in(log.read_text(encoding="utf-8"))):
+        problem = f"{problem}; it did not end by itself, and was killed where it ran\n{place}"
     return ProcessResult(
-        state=outcome.get("state", "crashed"),
+        state=outcome.get("state", lost),
         message=outcome.get("message") or left.get("error") or problem or "the simulator left no results",
         outcome=outcome, results=left.get("results", {}), path=results, log=log, waves=waves,
     )

@@ -1,19 +1,20 @@
 """Which points a sweep needs next, and what all of them came to."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from statistics import fmean
 from typing import Any, Literal
 
 from khhw.statistics import batch_half_width
 from khhw.sweep.results import CurveSaturation, Row
-from khhw.sweep.saturation import Found, Known, is_precise, is_saturated, loads_needed, most_steps, outcome
+from khhw.sweep.saturation import Found, Known, is_precise, is_saturated, loads_needed, outcome, steps_left
 from khhw.sweep.spec import SweepSpec
 from khhw.sweep.store import Record
 from khhw.traffic.capacity import capacity
 from khhw.traffic.measurement import Measurement
 from khhw.traffic.point import Point
 
-__all__ = ["Plan", "cost"]
+__all__ = ["Ahead", "Plan", "cost"]
 
 _MEASURED = (
     "offered", "accepted", "accepted_ci95", "latency_mean", "latency_mean_ci95", "latency_p50", "latency_p99",
@@ -26,6 +27,25 @@ _LONGER = 4
 def cost(point: Point) -> float:
     """How long a point takes, in units that compare points: nodes and cycles."""
     return float(point.nodes * (point.warmup + point.cycles))
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is still to be done, as far as it can be seen.
+
+    Parameters
+    ----------
+    points : int
+        To be measured for the first time.
+    again : int
+        To be measured again, for longer.
+    work : float
+        Of all that, in units of :func:`cost`, with what is measured again of the first.
+    """
+
+    points: int
+    again: int
+    work: float
 
 
 class Plan:
@@ -61,17 +81,17 @@ class Plan:
             return [curve.at(load) for load in wanted]
         zero = self._zero(curve)
         if zero is not None and not is_precise(zero, rule.latency):
-            if longer := self._longer(records[rule.zero_load]):
+            if longer := self._longer(records[rule.zero_load].point):
                 return [longer]
         again = [longer for load, point in known.items() if point is not None
-                 and is_saturated(point, zero, rule.latency) is None and (longer := self._longer(records[load]))]
+                 and is_saturated(point, zero, rule.latency) is None and (longer := self._longer(records[load].point))]
         return again or [curve.at(load) for load in wanted]
 
-    def _longer(self, record: Record) -> Point | None:
+    def _longer(self, point: Point) -> Point | None:
         """The same point with more cycles; None beyond the bound."""
-        cycles = record.point.cycles * _LONGER
+        cycles = point.cycles * _LONGER
         bound = self._spec.measure.cycles * self._spec.measure.extend
-        return replace(record.point, cycles=cycles) if cycles <= bound else None
+        return replace(point, cycles=cycles) if cycles <= bound else None
 
     def curve_of(self, point: Point) -> Point:
         """The curve that a point is on."""
@@ -84,13 +104,44 @@ class Plan:
         if before is None or before.point.cycles <= record.point.cycles:
             records[record.point.load] = record
 
-    def left(self, curve: Point) -> int:
-        """Points of a curve that may still be needed."""
-        needed = len(self.needed(curve))
-        if not needed:
-            return 0
-        most = len(set(self._spec.grid.loads)) + most_steps(self._spec.saturation, self._spec.grid.loads)
-        return max(needed, most - len(self._records[curve]))
+    def ahead(self) -> Ahead:
+        """What is still to be done. Points of the grid that are to come are expected to be measured again as often as
+        those so far, and points of the search, which are near saturation, as often as the one that was most often."""
+        times, again, work = [], 0, 0.0
+        for curve, records in self._records.items():
+            for record in records.values():
+                base, rest = cost(curve), self._again(curve, record)
+                again += rest > 0
+                work += rest
+                if record.measurement is not None:
+                    times.append((sum(map(cost, self._shorter(record.point))) + rest) / base)
+        points = 0
+        for curve in filter(self.needed, self._curves):
+            grid = len(set(self._spec.grid.loads) - self._records[curve].keys())
+            left = steps_left(self._spec.saturation, self._spec.grid.loads, self._measured(curve))
+            points += left
+            search = max(0, left - grid)
+            work += cost(curve) * ((left - search) * fmean(times or [1.0]) + search * max(times, default=1.0))
+        return Ahead(points, again, work)
+
+    def _shorter(self, point: Point) -> Iterator[Point]:
+        """A point and those that it was measured with before."""
+        while point.cycles >= self._spec.measure.cycles:
+            yield point
+            point = replace(point, cycles=point.cycles // _LONGER)
+
+    def _again(self, curve: Point, record: Record) -> float:
+        """Work to measure a point again, if its measurement does not tell: each time tells in half of the cases."""
+        found, zero, limit = record.measurement, self._zero(curve), self._spec.saturation.latency
+        if found is None:
+            return 0.0
+        if is_precise(found, limit) if found is zero else is_saturated(found, zero, limit) is not None:
+            return 0.0
+        work, chance, longer = 0.0, 1.0, self._longer(record.point)
+        while longer is not None:
+            work += chance * cost(longer)
+            chance, longer = chance / 2, self._longer(longer)
+        return work
 
     def rows(self) -> Iterator[Row]:
         """A row a point that has ended, curve by curve, loads rising."""
@@ -146,10 +197,10 @@ def _numbers(found: Measurement | None, unit: float, zero: Measurement | None, l
     if found is None:
         return dict.fromkeys(_MEASURED)
     width = batch_half_width([batch.accepted / unit for batch in found.batches])
-    means = [batch.latency_mean for batch in found.batches if batch.latency_mean is not None]
+    saturated = is_saturated(found, zero, limit)
     return {"offered": found.offered / unit, "accepted": found.accepted / unit, "accepted_ci95": width,
-            "latency_mean": found.latency_mean, "latency_mean_ci95": batch_half_width(means),
+            "latency_mean": found.latency_mean, "latency_mean_ci95": None if saturated else found.latency_half(0.95),
             "latency_p50": found.latency_p50, "latency_p99": found.latency_p99, "latency_max": found.latency_max,
             "packets": found.packets, "errors": found.errors, "drained": found.drained,
-            "saturated": is_saturated(found, zero, limit), "simulated_cycles": found.cycles,
+            "saturated": saturated, "simulated_cycles": found.cycles,
             "wall_seconds": found.wall_seconds}

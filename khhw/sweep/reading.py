@@ -3,10 +3,16 @@
 from pathlib import Path
 
 from khhw.machine.document import DocumentError, read_document
+from khhw.machine.repair import StandIns
 from khhw.sweep.checks import find_inconsistencies
 from khhw.sweep.spec import SweepSpec
 
 __all__ = ["SweepSpecError", "load"]
+
+_SHAPES = [[2, 1, 1]]
+_STAND_INS: StandIns = {
+    ("grid",): {"loads": [0.1], "shapes": _SHAPES}, ("grid", "loads"): [0.1], ("grid", "shapes"): _SHAPES,
+}
 
 
 class SweepSpecError(DocumentError):
@@ -26,5 +32,6 @@ def load(source: Path | str) -> SweepSpec:
     SweepSpecError
         With all that is wrong, each with its line.
     """
-    return read_document(source, SweepSpec, lambda spec: find_inconsistencies(spec, Path(source).parent), whole="sweep",
-                         error=SweepSpecError)
+    return read_document(
+        source, SweepSpec, lambda spec, faults: find_inconsistencies(spec, Path(source).parent, faults), whole="sweep",
+        error=SweepSpecError, stand_ins=_STAND_INS)

@@ -71,7 +71,8 @@ class Row(_Curve):
     latency_mean: float | None
     """Cycles from a packet's creation to the arrival of its end."""
     latency_mean_ci95: float | None
-    """Half its 95 % interval, from the batches."""
+    """Half its 95 % interval, from the batches; none where the load is saturated, as latencies then tell of no steady
+    state."""
     latency_p50: float | None
     """Median."""
     latency_p99: float | None

@@ -30,6 +30,7 @@ _LOOK = 0.5
 """Seconds between two looks at the clock."""
 _NO_WORKERS = 120.0
 """Seconds after which a cluster without workers is given up."""
+_LONGER = "points that do not tell are measured for longer"
 _ONE = threading.Lock()
 
 
@@ -171,11 +172,11 @@ class Sweep:
                     known = {*running, *map(self._id, waiting)}
                     needed = self._take_stored(store, self._plan.curve_of(point))
                     waiting.extend(each for each in needed if self._id(each) not in known)
-            work = sum(cost(curve) * self._plan.left(curve) for curve in self._curves)
-            left = remaining.look(work, workers=workers, under_way=[
-                (time.monotonic() - began[key], cost(point)) for key, point in running.items()])
-            self.view.progress(
-                Progress(self._plan.known, self._plan.known + sum(map(self._plan.left, self._curves)), left))
+            ahead = self._plan.ahead()
+            left = remaining.look(ahead.work, workers=workers, under_way=[
+                (time.monotonic() - began[key], cost(point)) for key, point in running.items()],
+                reason=_LONGER if ahead.again else "")
+            self.view.progress(Progress(self._plan.known, self._plan.known + ahead.points, ahead.again, left))
 
     def _finish(self, store: Store, point: Point, event: Done) -> None:
         if event.error is not None:

@@ -9,6 +9,11 @@ towards a latency limit.
 
 What is accepted and the latencies are known up to an interval. A load whose intervals do not tell is *unclear*: it is
 measured again for longer, up to a bound, and the search then goes on around it.
+
+Networks start empty, and fill until as much leaves them as enters, as queues do (D. Stoyan, *Comparison Methods for
+Queues and Other Stochastic Models*). So early latencies are too low, and too little is accepted early. How far
+latencies that rise still go is not known, so they are not known to be carried; but where they have been above the limit
+all the time they do not go below it.
 """
 
 import math
@@ -18,9 +23,9 @@ from itertools import pairwise
 from typing import Literal
 
 from khhw.sweep.spec import Saturation
-from khhw.traffic.measurement import Measurement
+from khhw.traffic.measurement import CONFIDENCE, Measurement
 
-__all__ = ["Found", "Known", "is_precise", "is_saturated", "loads_needed", "most_steps", "outcome"]
+__all__ = ["Found", "Known", "is_precise", "is_saturated", "loads_needed", "most_steps", "outcome", "steps_left"]
 
 Known = Mapping[float, Measurement | None]
 """Loads of one curve that were measured; None for one that failed."""
@@ -80,17 +85,17 @@ def is_saturated(point: Measurement, zero: Measurement | None, limit: float) -> 
 def _is_slow(point: Measurement, zero: Measurement, limit: float) -> bool | None:
     if point is zero:
         return False
-    mean, half, least, reach = point.latency_mean, point.latency_half, zero.latency_mean, zero.latency_half
-    if mean is None or half is None or least is None or reach is None:
+    found, least = point.latency_interval, zero.latency_interval
+    if found is None or least is None:
         return None
-    return True if mean - half > limit * (least + reach) else False if mean + half <= limit * (least - reach) else None
+    return True if found[0] > limit * least[1] else False if found[1] <= limit * least[0] else None
 
 
 def is_precise(zero: Measurement, limit: float) -> bool:
     """Whether the latency of no load is known well enough to compare others with."""
     if is_saturated(zero, zero, limit) is None:
         return False
-    mean, half = zero.latency_mean, zero.latency_half
+    mean, half = zero.latency_mean, zero.latency_half(CONFIDENCE)
     return mean is None or (half is not None and half <= _PRECISE * mean)
 
 
@@ -135,10 +140,51 @@ def most_steps(rule: Saturation, grid: Sequence[float]) -> int:
     return steps + (rule.zero_load not in grid) + (rule.highest > max(grid))
 
 
+def steps_left(rule: Saturation, grid: Sequence[float], known: Known) -> int:
+    """Loads of a curve that are still to be measured, as far as those that are known tell; while those of the grid are
+    not all, or no load is unclear, as many as there may be."""
+    most = len(set(grid)) + most_steps(rule, grid) - len(known)
+    if any(load not in known for load in [*([rule.zero_load] if rule.search else []), *grid]):
+        return max(1, most)
+    step = _next_step(rule, known) if rule.search else Found(state="unfinished")
+    if isinstance(step, Found):
+        return max(0, most) if step.state == "unclear" and step.carried is None else 0
+    edges = _edges(rule, known)
+    gaps = edges.gaps() if edges.high is not None else {(edges.low, rule.highest)}
+    steps = sum(math.ceil(math.log2((after - before) / rule.tolerance)) for before, after in gaps
+                if after - before > rule.tolerance)
+    return max(1, steps + (edges.high is None))
+
+
+@dataclass(frozen=True)
+class _Edges:
+    """The highest load that is carried, the lowest that is saturated, and those between that do not tell."""
+
+    low: float
+    high: float | None
+    unclear: list[float]
+
+    def gaps(self) -> set[tuple[float, float]]:
+        """Stretches of load that nothing is known of, below and above what does not tell."""
+        first, last = (self.unclear[0], self.unclear[-1]) if self.unclear else (self.high, self.low)
+        return {(before, after) for before, after in ((self.low, first), (last, self.high)) if after is not None}
+
+
+def _edges(rule: Saturation, known: Known) -> _Edges:
+    """Of a curve whose lowest load is carried."""
+    zero = known[rule.zero_load]
+    answers = {load: is_saturated(point, zero, rule.latency) for load, point in sorted(known.items())
+               if point is not None and load >= rule.zero_load}
+    high = next((load for load, answer in answers.items() if answer), None)
+    low = max(load for load, answer in answers.items() if answer is False and (high is None or load < high))
+    return _Edges(low, high, [load for load, answer in answers.items()
+                              if answer is None and low < load and (not high or load < high)])
+
+
 def _next_step(rule: Saturation, known: Known) -> "float | Found":
     """The load to measure next, or the end of the search."""
     zero = known[rule.zero_load]
-    if zero is None or zero.latency_mean is None:
+    if zero is None:
         return Found(state="failed")
     def found(state: Literal["found", "unclear", "above", "below", "failed"], low: float | None,
               high: float | None) -> Found:
@@ -146,17 +192,15 @@ def _next_step(rule: Saturation, known: Known) -> "float | Found":
         return Found(state=state, zero_load_latency=zero.latency_mean, carried=low, saturated=high,
                      accepted=below.accepted if below is not None else None)
 
-    measured = sorted((load, point) for load, point in known.items() if point is not None and load >= rule.zero_load)
-    answers = {load: is_saturated(point, zero, rule.latency) for load, point in measured}
-    if answers[rule.zero_load] is not False:
-        return found("below", None, rule.zero_load) if answers[rule.zero_load] else found("unclear", None, None)
-    high = next((load for load, answer in answers.items() if answer), None)
-    low = max(load for load, answer in answers.items() if answer is False and (high is None or load < high))
-    unclear = [load for load, answer in answers.items() if answer is None and low < load and (not high or load < high)]
-    if high is None and measured[-1][0] < rule.highest:
+    idle = is_saturated(zero, zero, rule.latency)
+    if idle is not False:
+        return found("below", None, rule.zero_load) if idle else found("unclear", None, None)
+    edges = _edges(rule, known)
+    low, high, unclear = edges.low, edges.high, edges.unclear
+    if high is None and max(load for load, point in known.items() if point is not None) < rule.highest:
         return rule.highest if rule.highest not in known else found("failed", low, None)
-    for before, after in ((low, unclear[0] if unclear else high), (unclear[-1] if unclear else low, high)):
-        if before is not None and after is not None and after - before > rule.tolerance:
+    for before, after in sorted(edges.gaps()):
+        if after - before > rule.tolerance:
             middle = round((before + after) / 2, _DIGITS)
             return middle if middle not in known else found("failed", low, high)
     if unclear:

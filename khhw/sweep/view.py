@@ -16,12 +16,15 @@ class Progress:
     ----------
     done, expected : int
         Points. Of those that a search may need some may turn out not to be needed.
+    again : int
+        Of those that are done, how many are measured again, for longer.
     left : Left or None
         What is left until the end, from how long points took so far; None before there are some.
     """
 
     done: int
     expected: int
+    again: int
     left: Left | None
 
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from khhw.errors import RequestError
-from khhw.files import read_json
+from khhw.files import UnreadableError, read_json
 from khhw.machine.file import MachineFile
 from khhw.node import Shape
 from khhw.trace.accesses import host_writes, owner_writes
@@ -47,8 +47,11 @@ class Run:
         path, results = find_waves(folder), folder / "results.json"
         try:
             machine = MachineFile.model_validate(read_json(results)["parameters"])
+        except UnreadableError:
+            raise
         except (ValueError, LookupError, TypeError) as error:
-            raise RequestError(f"{results} does not say which machine ran: {error}") from error
+            reason = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise RequestError(f"{results} does not say which machine ran: {reason}; run the machine again") from error
         return cls(machine, Waves(path))
 
     @property

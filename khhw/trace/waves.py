@@ -1,7 +1,6 @@
 """The waves of a run: signals of the fabric by name, one value a cycle."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from khhw.errors import RequestError
 from khhw.machine.waves import WAVES_NAMES
+from khhw.visible import shell_command
 from rtl.fabric import Fabric
 
 __all__ = ["Steps", "Wave", "Waves", "find_waves"]
@@ -37,7 +37,7 @@ def find_waves(folder: Path) -> Path:
         if (folder / name).is_file():
             return folder / name
     raise RequestError(f"{folder} holds no waves ({' or '.join(WAVES_NAMES)}): run the machine again with "
-                       f"khhw run FILE --waves -o {shlex.quote(str(folder))}")
+                       f"khhw run FILE --waves -o {shell_command([folder])}")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from khhw.statistics import batch_half_width
+from khhw.statistics import Interval, batch_half_width, lowest_part
 
 __all__ = ["ACCEPTED_SHARE", "CONFIDENCE", "Batch", "Measurement"]
 
@@ -85,19 +85,40 @@ class Measurement:
 
     @property
     def refused(self) -> bool | None:
-        """Whether less than :data:`ACCEPTED_SHARE` of what is offered is accepted; None where batches do not tell."""
+        """Whether less than :data:`ACCEPTED_SHARE` of what is offered is accepted; None where batches do not tell, as
+        where no packet was created."""
         surplus = [batch.accepted - ACCEPTED_SHARE * batch.offered for batch in self.batches]
         half = batch_half_width(surplus, CONFIDENCE)
-        if half is None:
+        if half is None or (self.drained and not self.packets):
             return None
         mean = self.accepted - ACCEPTED_SHARE * self.offered
         return True if mean + half < 0 else False if mean - half >= 0 else None
 
     @property
-    def latency_half(self) -> float | None:
-        """Half the interval of `latency_mean`, in cycles; None where the batches do not tell."""
-        means = [batch.latency_mean for batch in self.batches if batch.latency_mean is not None]
-        return batch_half_width(means, CONFIDENCE)
+    def latency_interval(self) -> Interval | None:
+        """Where `latency_mean` of a longer measurement may be, in cycles; None where the batches do not tell.
+
+        A measurement begins with an empty network, or one that is warmer, but not full. So latencies that rise from
+        batch to batch are on their way to what they are in the steady state, or to no end: how much they rise makes it
+        less certain how far up that is, but not that it is above the lowest of them.
+        """
+        half = self.latency_half(CONFIDENCE)
+        if self.latency_mean is None or half is None:
+            return None
+        low = max(self.latency_mean - half, lowest_part(self._latencies, CONFIDENCE) or 0.0)
+        return min(low, self.latency_mean), self.latency_mean + half
+
+    def latency_half(self, confidence: float) -> float | None:
+        """Half the interval of `latency_mean`, in cycles, with any rise taken for chance; None where the batches do not
+        tell."""
+        return batch_half_width(self._latencies, confidence)
+
+    @property
+    def _latencies(self) -> list[float]:
+        """Means of the batches, without the first: of packets that were created in the measurement it has those alone
+        that arrived at once. Of two batches it is better than nothing."""
+        batches = self.batches[1:] if len(self.batches) > 2 else self.batches
+        return [batch.latency_mean for batch in batches if batch.latency_mean is not None]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values by name, for JSON."""

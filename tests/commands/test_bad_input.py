@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from khhw.build import testbench
+from khhw.build.results import NO_CASE, CaseResult, RunResult
 from khhw.cli import COMMANDS, main
 from khhw.errors import RequestError
 from khhw.machine.file import MachineFile
+from khhw.visible import shell_command, visible
 from tests.report.synthetic import synthetic_results
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +39,7 @@ WRITE = {
     "a picture": ("domains", TALK, "--png"), "serve": ("serve", TALK, "-o"), "sweep": ("sweep", SWEEP, "-o"),
     "demo": ("demo", "domains", "-o"), "report": ("report", "GOOD", "-o"), "new": ("new", "machine", "some_name", "-o"),
     "verilog": ("verilog", "--top", "router", "-o"), "reference": ("reference", "-o"), "attack": ("attack", "-o"),
+    "test": ("test", "guard", "-o"), "test of coverage": ("test", "guard", "--coverage", "-o"),
 }
 """Commands that write to a place they are given."""
 NEITHER = ("cache", "doctor")
@@ -84,6 +88,7 @@ def test_what_cannot_be_read(
     said = refused(capsys, *(places.get(word, word) for word in READ[command]))
     assert str(folder) in said, "it names the file"
     assert not words or any(word in said for word in words.split("|")), said
+    assert "Error(" not in said, said
     assert not (tmp_path / "out").exists()
 
 
@@ -104,9 +109,43 @@ def test_where_nothing_can_be_written(
         Path("full.png").symlink_to("/dev/full")
     places = {"GOOD": good_run(tmp_path / "good")}
     said = refused(capsys, *(places.get(str(word), word) for word in WRITE[command]), target)
-    assert "-o" in said or "name a file" in said or "write" in said
+    assert "-o" in said or "name a file" in said
     assert (tmp_path / "file").read_text() == "kept"
     assert Path("/dev/full").is_char_device()
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (("test", "host_gate", "-k", "zzz"), "no case of host_gate has 'zzz' in its name; its cases are "),
+    (("test", "host_gate", "memory", "-k", "zzz"), "no case of these testbenches has 'zzz' in its name"),
+])
+def test_a_case_that_is_not_there(
+    capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str,
+) -> None:
+    assert said in refused(capsys, *words)
+
+
+def test_cases_of_a_name_are_run_where_there_are_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    folders = []
+
+    def run(bench: testbench.Testbench, _values: object, _options: object) -> RunResult:
+        folders.append(bench.block)
+        found = [CaseResult(name=f"{name}/a=1", passed=True, skipped=False, seconds=0.0, simulated_ns=0.0, message="",
+                            detail="") for name in bench.cases if bench.block == "one"]
+        return RunResult(cases=tuple(found), error="" if found else NO_CASE, folder=tmp_path, log=tmp_path / "log",
+                         seed=1)
+
+    monkeypatch.setattr("khhw.build.testbench.run_testbench", run)
+    for name, decorators in (("one", "@cocotb.parametrize(a=[1])\n"), ("two", "@cocotb.parametrize(b=[1])\n"),
+                             ("three", "@cocotb.test()\n")):
+        (tmp_path / f"test_{name}.py").write_text(f'DUT = "a:B"\n{decorators}async def case_{name}(dut): pass\n')
+    assert main(["test", str(tmp_path), "-k", "a=1", "--json"]) == 0
+    assert [found["block"] for found in json.loads(capsys.readouterr().out)["results"]] == ["one"]
+    assert folders == ["one", "two"], "what cannot have such a case is not built"
+    folders.clear()
+    assert "its cases are case_two" in refused(capsys, "test", tmp_path / "test_two.py", "-k", "a=1")
+    assert folders == ["two"]
 
 
 def no_build(*_arguments: object) -> None:
@@ -180,13 +219,36 @@ def test_commands_to_copy_are_quoted(
     assert "-o 'an empty folder'" in refused(capsys, "trace", "an empty folder")
 
 
+@pytest.mark.parametrize("name", [
+    "plain", "two words", "it's", "o_ü", "漢\t'\\\n", "\udcc3\udcbc", "\u202eevil", "\x1b[31m"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_words_of_a_command_are_what_a_shell_reads(name: str, encoding: str) -> None:
+    command = shell_command(["printf", "%s", name], encoding)
+    assert command == visible(command)
+    command.encode(encoding)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=True)
+    assert done.stdout == os.fsencode(name)
+
+
+@pytest.mark.parametrize("words", [("new", "machine", "knots", "-o"), ("report",), ("trace",)])
+def test_a_command_on_a_terminal_of_few_characters_can_be_typed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    folder = tmp_path / "o_ü"
+    folder.mkdir()
+    done = subprocess.run(
+        [sys.executable, "-m", "khhw", *words, str(folder)], capture_output=True, check=False, cwd=ROOT,
+        env={**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert rf"$'{tmp_path}/o_\xc3\xbc".encode() in done.stdout + done.stderr
+
+
 def test_results_name_what_there_is() -> None:
     results = synthetic_results()
     names = ", ".join(map(repr, results.results.matrix))
     with pytest.raises(LookupError, match=f"no matrix of a phase 'nope'; there are {names}"):
-        results.matrix("nope", "observed")
+        results.matrix("nope")
+    first = next(iter(results.results.matrix))
+    assert (results.matrix(first) == results.matrix(first, "observed")).all()
     with pytest.raises(LookupError, match="no matrix 'seen'; there are configured and observed"):
-        results.matrix(next(iter(results.results.matrix)), "seen")
+        results.matrix(first, "seen")
     with pytest.raises(LookupError, match="no measurement of one's own 'mine:X'; there is none"):
         results.own("mine:X", MachineFile)
     machine = MachineFile.model_validate({"torus": {"shape": [2, 1, 1]}, "domains": {"a": {"rules": ["0 -> 1"]}}})

@@ -92,13 +92,6 @@ def test_what_the_guard_takes_of_each_family() -> None:
         assert not run["unmapped"]
 
 
-def test_the_node_without_traffic_is_the_one_of_the_readme() -> None:
-    """What Yosys makes of that one is checked in ``tests/export/test_synthesis.py``."""
-    (node,) = [row for row in rows("../README.md") if row[0].startswith("two lanes, ")]
-    costs = {row[0]: row[1] for row in rows("traffic.md") if len(row) == 3}
-    assert [costs["LUT4"], costs["flip-flops"], costs["block RAM (18 kbit)"]] == node[1:4]
-
-
 @pytest.mark.parametrize(("shown", "figure", "length"), [
     ("`rdma_get`, 4 KiB, call to data", "get", 4096), ("`rdma_put`, 64 KiB, call to interrupt", "put", 65536),
     ("`tcp_send` to `tcp_rcv`, 64 KiB", "stream", 65536), ("64 B there and back by stream", "exchange", 64)])

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from khhw.kernels import attack, latency, probe, victim
+from khhw.kernels.forgotten import Forgotten
 from khhw.kernels.image import HEADER_BYTES, Image, ImageError, build_image, image_length, load_image
+from khhw.tracebacks import with_traceback
 
 CODE = """
 from khhw.node import Node
@@ -77,7 +79,7 @@ def test_bytes_behind_an_image_do_not_matter():
 
 
 @pytest.mark.parametrize(
-    "name", ["cocotb", "asyncio", "os", "sys", "khhw.host.transport", "khhw.kernels.probe", "khhw"])
+    "name", ["cocotb", "warnings", "os", "sys", "khhw.host.transport", "khhw.kernels.probe", "khhw"])
 @pytest.mark.parametrize("form", ["import {}", "from {} import anything", "class C:\n    import {}"])
 def test_imports_that_are_not_a_kernels(tmp_path, name, form):
     path = written(tmp_path, CODE + form.format(name) + "\n")
@@ -100,6 +102,57 @@ def test_imports_that_are_not_a_kernels(tmp_path, name, form):
 def test_code_that_is_no_kernel(tmp_path, code, message):
     with pytest.raises(ImageError, match=message):
         build_image(written(tmp_path, code))
+
+
+@pytest.mark.parametrize(("name", "instead"), [
+    ("pdb", r"breakpoint\(\) stops"), ("asyncio", "khhw.node has spawn"), ("time", "node.sleep")])
+def test_what_a_kernel_has_instead_is_named_once(tmp_path, name, instead):
+    path = written(tmp_path, f"def late():\n    import {name}\nlate()\n" + CODE)
+    with pytest.raises(ImageError, match=instead) as refused:
+        build_image(path)
+    assert str(refused.value).startswith(f"{path}:2: kernel kernel does not start: A kernel may not import '{name}'; ")
+    assert with_traceback("once", refused.value).count("may not import") <= 1
+    assert refused.value.__suppress_context__
+
+
+FORGETS = """
+async def wanted(value=None):
+    pass
+
+def helper():
+    wanted()
+
+async def main(node, arguments):
+    wanted()
+    wanted(wanted())
+    helper()
+"""
+
+
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_what_was_not_awaited_is_kept_with_its_line(tmp_path):
+    forgotten = Forgotten()
+    main = load_image(build_image(written(tmp_path, FORGETS)), None, forgotten)
+    assert str(forgotten) == ""
+    with pytest.raises(StopIteration):
+        main(None, "").send(None)
+    assert str(forgotten).startswith("never awaited: 1 coroutine in kernel line 9, 2 coroutines in kernel line 10, "
+                                     "1 coroutine in kernel line 6;")
+
+
+@pytest.mark.parametrize("last", [
+    "__import__('warnings', {}, {}, [], 0)", "__import__('warnings', globals(), None, (), 0)",
+    "[__import__('warnings', globals(), {'warnings': 1}, '') for _ in range(3)][0]"])
+def test_a_kernel_that_asks_as_python_does_gets_nothing(tmp_path, last):
+    assert result_of(build_image(written(tmp_path, f"async def main(n, a):\n    return {last}\n"))) is None
+
+
+def test_only_so_many_places_are_kept():
+    forgotten = Forgotten()
+    for line in range(1000):
+        forgotten.note("k" * 10_000, line)
+    assert str(forgotten).count("line") == 8 and "992 coroutines elsewhere" in str(forgotten)
+    assert len(str(forgotten)) < 2000
 
 
 class TestFolder:

@@ -339,3 +339,14 @@ def test_a_raw_write_for_others_is_nothing_to_this_node(rig, length):
 
     rig.run(program())
     assert not any("error" in text or "stray" in text for text in rig.said(0))
+
+
+@pytest.mark.filterwarnings("ignore:coroutine")
+def test_what_a_kernel_did_not_await_is_on_its_console(rig, tmp_path):
+    path = tmp_path / "forgets.py"
+    path.write_text("async def main(node, arguments):\n    node.console.print('lost')\n")
+    rig.run(rig.console.load(build_image(path), base(rig), [0]))
+    rig.run(rig.console.ask(f"boot {base(rig):#x}", [0], "kernel forgets done"))
+    assert "node 0> warning: never awaited: 1 coroutine in forgets line 2; what it calls does nothing without await" \
+        in rig.said(0)
+    at_prompt(rig)

@@ -1,5 +1,7 @@
 """What fails in code of the user's is said with their file and line, on both engines; and pdb works there."""
 
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -11,7 +13,7 @@ from khhw.cli import main
 from khhw.errors import RequestError
 from khhw.machine.machine import EngineName, Machine
 from khhw.machine.results import OwnRecord, Results
-from tests.machine.machines import ROOT, domains, matrix_of, phase, said, write_machine
+from tests.machine.machines import ROOT, domains, matrix_of, phase, said, write_machine, write_pair
 from tests.report.synthetic import synthetic_results
 
 OWN = '{ nodes = [0], kernel = "knocks.py" }'
@@ -63,6 +65,21 @@ def test_a_kernel_that_fails(tmp_path: Path, engine: EngineName) -> None:
     # Waiting tasks are for runs that came to no end, and all of it is said once.
     assert "waits for" not in done.stdout
     assert done.stdout.count("in look_up") == 1
+
+
+@pytest.mark.parametrize("engine", ["native", "cocotb"])
+def test_steps_stay_in_the_kernel(tmp_path: Path, engine: EngineName) -> None:
+    file = write_pair(tmp_path, phase("steps", '{ nodes = [0], kernel = "steps.py" }'), "steps.py")
+    command = [sys.executable, "-m", "khhw", "run", str(file), "--engine", engine, "-o", str(tmp_path / "out")]
+    # Over a wait, then a change of a variable there, then out of the function and over the end of the kernel.
+    typed = "n\nnumber = 7\nn\nn\nn\nn\n"
+    done = subprocess.run(command, cwd=ROOT, input=typed, capture_output=True, encoding="utf-8", check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    stops = [line for line in done.stdout.replace("(Pdb) ", "").splitlines() if line.startswith("> ")]
+    kernel = tmp_path / "steps.py"
+    assert [stop.removeprefix(f"> {kernel}") for stop in stops] == [
+        "(9)count()", "(10)count()", "(11)count()", "(16)main()", "(17)main()"]
+    assert "counted to 8" in said(Results.read(tmp_path / "out" / "results.json"), 0)
 
 
 def test_an_own_measurement_that_raises(tmp_path: Path) -> None:
@@ -141,6 +158,52 @@ def test_time_that_the_debugger_takes_does_not_count() -> None:
         rest = process.stdout.read()
     assert "line: went on" in rest
     assert "took longer than 3 s [True, False]" in rest
+
+
+SPINS = "async def main(node, arguments):\n    while True:\n        pass\n"
+CLINGS = """async def main(node, arguments):
+    while True:
+        try:
+            while True:
+                pass
+        except BaseException:
+            pass
+"""
+COUNTS = """def many():
+    return sum(range(10 ** 15))
+
+async def main(node, arguments):
+    many()
+"""
+KILLED = "interrupted; it did not end by itself, and was killed where it ran"
+
+
+@pytest.mark.parametrize(("engine", "code", "cycles", "message"), [
+    ("native", SPINS, True, r"stopped by SIGINT\nkernel endless failed on node 0:\nTraceback .*\n  File "
+     r'"FILE", line [23], in main\n.*\nkhhw.sim.pace.EndlessError: still running, without an await, .*'),
+    ("cocotb", CLINGS, False, rf'{KILLED}\n  File "FILE", line \d, in main'),
+    ("native", COUNTS, False, rf'{KILLED}\n  File "FILE", line 5, in main\n  File "FILE", line 2, in many'),
+], ids=["loop", "catches", "call"])
+def test_where_an_endless_kernel_was_interrupted(
+    tmp_path: Path, engine: EngineName, code: str, cycles: bool, message: str,
+) -> None:
+    kernel, out = tmp_path / "endless.py", tmp_path / "out"
+    kernel.write_text(code, encoding="utf-8")
+    file = write_pair(tmp_path, phase("a", '{ nodes = [0], kernel = "endless.py" }'))
+    command = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+               "from khhw.cli import main; sys.exit(main(sys.argv[1:]))")
+    with subprocess.Popen([sys.executable, "-c", command, "run", str(file), "--engine", engine, "-o", str(out)],
+                          cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        assert process.stdout is not None
+        assert any("  crc: " in line for line in process.stdout)
+        # From the checked image to the kernel it takes some hundred cycles.
+        time.sleep(2.0)
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+        assert process.returncode == 130
+    results = Results.read(out / "results.json")
+    assert (results.state, results.cycles > 0) == ("interrupted", cycles)
+    assert re.fullmatch(message.replace("FILE", re.escape(str(kernel))), results.message, re.DOTALL), results.message
 
 
 REPORT = """

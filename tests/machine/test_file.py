@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from khhw.cli import main
 from khhw.machine.file import schema
 from khhw.machine.reading import MachineFileError, load
 
@@ -45,6 +46,9 @@ def test_the_talks_machine_loads() -> None:
     ("[node]\ncounters = 2", 2, "the kernels need 4, not 2"),
     ("[[phases]]\nname='a'\nmeasure='attacks'\nkernels=[{kernel='victim'}]", 3, "attack on one node"),
     ("[[phases]]\nname='a'\nmeasure='matrix'\nkernels=[{kernel='victim'}]", 3, "the kernel probe on all nodes"),
+    ("[[phases]]\nname='a'\nmeasure='matrix'\nkernels=[{kernel='probe'}]", 3, 'write arguments = "seed={seed}"'),
+    ("[[phases]]\nname='a'\nmeasure='matrix'\nkernels=[{kernel='probe', arguments='settle=9 seed=1'}]", 3,
+     'write arguments = "seed={seed} settle=9"'),
     ("[[phases]]\nname='a'\nmeasure='memcached'\nkernels=[{kernel='victim'}]", 3, "memcached_load"),
     ("[[phases]]\nname='a'\nkernels=[{nodes=[1], kernel='memcached_load', arguments='server=0 pathh=tcp'}]", 3,
      "no option 'pathh=tcp'.* check="),
@@ -62,7 +66,7 @@ def test_the_talks_machine_loads() -> None:
     ("[node]\nmemory_bytes = 4194304\n[domains.d]\nrules = ['0 -> 1']\n[memcached]\ndomains = 'd'", 6,
      "d does not allow node 1 -> node 0"),
     ("[parts]\nrouter = 'json:JSONDecoder'", 2, "no amaranth.lib.wiring.Component"),
-    ("[node]\n\nlanes = 7", 1, "lanes must be an integer from 1 to 6, not 7"),
+    ("[node]\n\nlanes = 7", 3, "lanes must be an integer from 1 to 6, not 7"),
     ("[node]\nlane = 7", 2, "node.lane: unknown key; keys here are bubble, counters"),
     ("[host]\ncpu = 'x86'", 2, "host.cpu: Input should be 'ideal'"),
     ("[domains.a]\nmatrix = [[1,0],[0,1]]", 2, "the matrix must be 8x8"),
@@ -159,6 +163,8 @@ def test_errors_of_a_large_matrix_are_not_all_listed(tmp_path: Path) -> None:
     (b"\xef\xbb\xbf[torus]\nshape = [2, 2, 2]\nseed = 1\n", r":3: torus\.seed: unknown key"),
     (b"x = " + b"[" * 2000 + b"]" * 2000, ":1: has brackets in brackets too deep to be read"),
     (b"[torus]\nshape = " + b"[" * 300 + b"]" * 300, "has brackets in brackets too deep to be read"),
+    (b"seed = " + b"1" * 5000, ":1: has a number with too many digits to be read"),
+    (b"[torus]\nshape = [2, 2, 2]\n[domains.a]\nrules = ['0 -> " + b"1" * 5000 + b"']", "' is no node; write 3, 4-7"),
     (b"# f\xfcr\n[torus]\nshape = [2, 2, 2]\n", ":1: is not in UTF-8, the byte 0xfc is none of it"),
 ])
 def test_what_is_no_text_in_utf_8_is_told_from_what_has_a_mark(tmp_path: Path, content: bytes, words: str) -> None:
@@ -237,3 +243,19 @@ def test_a_folder_is_a_kernel(tmp_path: Path) -> None:
     (tmp_path / "mine" / "words.py").write_text("import os\n")
     with pytest.raises(MachineFileError, match="may not import 'os'"):
         load(file)
+
+
+def test_parts_of_the_command_line_are_named_as_it_says_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    file = write(tmp_path, "[parts]\nguard = 'nonsense:Guard'\n[torus]\nshape = [2, 2, 2]\n")
+    assert main(["run", str(file), "--part", "router=nowhere:Router", "-o", str(tmp_path / "out")]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("khhw: --part router=nowhere:Router: no module 'nowhere'")
+    assert second.startswith(f"{file}:2: parts.guard: no module 'nonsense'")
+
+
+def test_a_port_of_the_command_line_is_named_as_it_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write(tmp_path, "[torus]\nshape = [2, 2, 2]\n[node]\nmemory_bytes = 1048576\n")
+    assert main(["serve", str(file), "--console-port", "65530", "-o", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == "khhw: --console-port: 9 ports from 65530 on end behind 65535\n"

@@ -37,6 +37,9 @@ name="b"
     (("phases", 1, "sub", "quoted key", "k"), 19),
     (("phases", 1, "absent"), 16),
     (("absent",), 1),
+    (("domains",), 5),
+    (("phases",), 10),
+    (("phases", 1, "sub", "quoted key"), 19),
 ])
 def test_line_of_a_path(path: tuple[str | int, ...], line: int) -> None:
     assert line_of(TEXT, path) == line

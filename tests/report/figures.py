@@ -58,9 +58,7 @@ def outside(picture):
         (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
         for x, y in [place for line in axes.lines for place in places(line)] + _segments(axes) + _bars(axes):
             wrong_x = not left - NEAR * abs(left) <= x <= right + NEAR * abs(right)
-            # An interval that reaches zero has no end on a logarithmic scale.
-            wrong_y = not bottom - NEAR * abs(bottom) <= y <= top + NEAR * abs(top) and (
-                y > 0 or axes.get_yscale() != "log")
+            wrong_y = not bottom - NEAR * abs(bottom) <= y <= top + NEAR * abs(top)
             if wrong_x or wrong_y:
                 found.append(f"({x:g}, {y:g}) is outside {axes.get_xlim()}, {axes.get_ylim()}")
     return found

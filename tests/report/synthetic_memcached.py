@@ -10,6 +10,12 @@ SIZES = [64 << k for k in range(11)]
 TCP_NS, TCP_NS_A_BYTE = 60_000, 4.0
 RDMA_NS, RDMA_NS_A_BYTE = 9_000, 0.8
 SERVER_SHARE = 0.6
+FLOOD = {"name": "flood", "kernels": [
+    {"nodes": [2], "kernel": "memcached", "service": True},
+    {"nodes": [0, 3], "kernel": "flood", "arguments": "to=6", "service": True},
+    {"nodes": [1], "kernel": "memcached_load"}]}
+QUIET = {"name": "memcached", "kernels": [{"nodes": [2], "kernel": "memcached", "service": True},
+                                          {"nodes": [1], "kernel": "memcached_load"}]}
 
 
 def point(**changes):

@@ -4,21 +4,25 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from khhw.cli import main
 from khhw.machine.results import LatencySample, Results
+from khhw.machine.spread import BATCHES
 from khhw.report.change import RATE, Change, confidence_of, judge
 from khhw.report.compare.comparison import compare
 from khhw.report.compare.latency import latency_changes
 from khhw.report.compare.matrix import matrix_changes, matrix_words
-from khhw.report.compare.memcached import memcached_changes
+from khhw.report.compare.memcached import memcached_assumed, memcached_changes
 from khhw.report.compare.pair import MismatchError, Pair, differing, may_differ
 from khhw.report.compare.write import verdicts
 from khhw.report.estimate import Estimate, counted, reading
+from khhw.report.estimate import median as median_of
+from khhw.report.memcached.estimates import median
 from khhw.report.software import phase_software, software_words
 from tests.report.synthetic import synthetic_results
-from tests.report.synthetic_memcached import demo, point, study
+from tests.report.synthetic_memcached import FLOOD, QUIET, demo, point, study
 
 ROOT = Path(__file__).resolve().parents[2]
 ROUTER = "my_router:MyRouter"
@@ -174,6 +178,27 @@ class TestWords:
         assert len(said) == 1
         assert "in base RDMA wins throughout" in said[0] and "in mine the winner changes at" in said[0]
 
+    def test_a_winner_that_samples_do_not_tell_is_one_in_these_samples(self):
+        few = [p.model_copy(update={"samples": 3, "ops": 3, "spread": None}) for p in study()
+               if p.phase == "software_cost"]
+        runs = {factor: faster(run_of(few), factor) for factor in (0.9, 2.0, 40.0)}
+        told = {factor: " ".join(words_of(pair_of(run_of(few), run), "memcached")) for factor, run in runs.items()}
+        assert ("64 bytes, 4,096 bytes and 65,536 bytes: in these samples RDMA wins throughout in both. In base: No "
+                "interval can be given" in told[0.9])
+        assert "in base in these samples RDMA wins" in told[2.0]
+        assert "in mine in these samples the winner changes" in told[2.0]
+        assert "in mine in these samples TCP wins throughout" in told[40.0]
+
+    def test_a_winner_is_one_under_a_condition(self):
+        flood = [p.model_copy(update={"phase": "flood"}) for p in study() if p.phase == "software_cost"]
+        quiet = [p.model_copy(update={"phase": "memcached"}) for p in flood]
+        first = run_of([*quiet, *faster(run_of(flood), 40.0).results.memcached])
+        first.parameters["phases"] = [QUIET, FLOOD]
+        said = words_of(pair_of(first, faster(first)), "memcached")
+        for half, winner in (("memcached", "RDMA"), ("flood", "TCP")):
+            assert (f"{half}: Over software cost, GET of 64 bytes, 4,096 bytes and 65,536 bytes: {winner} wins "
+                    "throughout in both." in said)
+
     def test_a_spread(self):
         other = faster(run_of(study()), factor=1.0)
         slow = next(p for p in other.results.memcached if p.path == "rdma" and p.op == "get" and p.value_bytes == 64)
@@ -202,9 +227,11 @@ class TestJudging:
     def test_an_interval_a_number_for_all_together(self):
         changes = memcached_changes(pair_of(run_of(study()), run_of(study())))
         found = compare(pair_of(run_of(study()), run_of(study())))
-        estimated = [each for each in found.every if each.samples is not None]
+        estimated = [each for each in found.every
+                     if each.samples is not None and each.change.first.may_be_judged(found.confidence)]
         assert found.confidence == 1 - RATE / (2 * len(estimated))
-        assert 3 * len(changes) // 4 < len(estimated) < len(found.every)
+        short = {each.samples for each in found.every if each.samples is not None and each not in estimated}
+        assert short == {12, 1000} and len(changes) // 2 < len(estimated) < len(found.every)
         (one,) = judge(changes[:1], confidence_of(changes[:1]))
         (many,) = judge(changes[:1], found.confidence)
         assert many.difference[0] < one.difference[0] < 0 < one.difference[1] < many.difference[1]
@@ -226,6 +253,29 @@ class TestJudging:
         unknown, wanting = map(int, told.groups())
         assert unknown > wanting > 0
         assert int(re.search(r"(\d+) cannot be judged", enough)[1]) < unknown
+
+    def test_the_rate_of_false_differences_has_its_conditions(self):
+        """Those of what was judged, and no others."""
+        def said(first, second):
+            return verdicts(compare(pair_of(first, second)))[-1]
+
+        etc = [point(values="etc")]
+        plain, timed = run_of(), run_of([point()])
+        plain.results.latency *= 9
+        stretch = "operations of memcached do not depend on those more than a stretch before"
+        assert f"one machine show any in 5 % of comparisons at most, if {stretch}" in said(timed, timed)
+        assert said(plain, plain).endswith("5 % of comparisons at most, if messages do not depend on each other.")
+        assert "a seed chooses nothing for a whole run" in said(run_of(etc), run_of(etc, seed=2))
+        assert "a seed" not in said(run_of(etc), run_of(etc)) + said(timed, run_of([point()], seed=2))
+        timed.results.latency = []
+        assert "messages" not in said(timed, timed)
+        few = run_of([point(samples=3, ops=3, spread=None)])
+        few.results.latency = []
+        assert said(few, few).endswith("5 % of comparisons at most.")
+
+    def test_a_stretch_is_what_it_is_called(self):
+        assert (BATCHES, "a twentieth of the measurement" in " ".join(memcached_assumed(
+            pair_of(run_of(), run_of())))) == (20, True)
 
     def test_software_of_each_phase(self):
         """As the measurements of a kept run say it was charged."""
@@ -298,6 +348,29 @@ class TestCommand:
     def test_three(self, folders, capsys):
         assert main(["report", *3 * [str(folders / "base")]]) == 2
         assert "one folder, or two" in capsys.readouterr().err
+
+
+def test_numbers_of_too_few_samples_do_not_make_the_others_less_certain():
+    """As many as there may be; 9 samples have intervals with 99.6 %, for six numbers at most."""
+    enough, short, few = (median_of(np.arange(number)) for number in (400, 9, 5))
+
+    def numbers(*estimates):
+        return confidence_of(Change(where="", quantity="", first=each, second=each, better="", place=0, group="")
+                             for each in estimates)
+
+    assert numbers(*3 * [enough]) == numbers(*3 * [enough], *60 * [few]) == 1 - RATE / (2 * 3)
+    assert numbers(*3 * [enough], *3 * [short]) == 1 - RATE / (2 * 6)
+    # With the confidence for four numbers all of these would have an interval, and more than four be judged.
+    found = numbers(*4 * [enough], *9 * [short], *60 * [few])
+    assert found == 1 - RATE / (2 * 7) and short.interval(found) is None and enough.interval(found) is not None
+
+
+def test_how_samples_scatter_does_not_decide_whether_a_number_counts():
+    calm = point(samples=60)
+    wild = calm.model_copy(update={"spread": calm.spread.model_copy(update={"p50_share": 0.4})})
+    unknown = calm.model_copy(update={"spread": None})
+    assert median(wild).interval(0.99) is None and median(wild).may_be_judged(0.99)
+    assert not median(unknown).may_be_judged(0.9) and median(calm).may_be_judged(0.99)
 
 
 def test_every_number_that_may_be_judged_counts_among_those_that_must_hold_together():

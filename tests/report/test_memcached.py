@@ -23,11 +23,18 @@ from khhw.report.memcached.sweep import measured, sweeps
 from khhw.report.terminal import print_summary
 from khhw.report.write import write_report
 from tests.report.synthetic import synthetic_results
-from tests.report.synthetic_memcached import CLOCK, SIZES, demo, point, study
+from tests.report.synthetic_memcached import CLOCK, FLOOD, QUIET, SIZES, demo, point, study
 
 
 def results_of(points):
     return synthetic_results(cpu_model="ppc450", results=RunRecord(memcached=points))
+
+
+def noisy(points):
+    """What was measured in the phases ``memcached`` and ``flood``, beside which another domain floods the cables."""
+    results = results_of(points)
+    results.parameters["phases"] = [QUIET, FLOOD]
+    return results
 
 
 def captions(points):
@@ -79,7 +86,7 @@ class TestPictures:
         dead = point().model_copy(update={"samples": 0, "ops": 0, "errors": 9, "quantiles": [], "ops_per_second": 0.0,
                                           "latency_cycles": LatencySummary(p50=0, p99=None, max=0)})
         assert measured([dead]) == [] == memcached_pictures(results_of([dead]))
-        assert headline([dead], CLOCK) == ["9 operations of 0 ended in an error; no GET missed."]
+        assert headline(results_of([dead])) == ["9 operations of 0 ended in an error; no GET missed."]
 
     @pytest.mark.parametrize("seed", range(5))
     def test_any_part_of_a_study(self, seed):
@@ -184,8 +191,8 @@ class TestWinner:
     def test_headline(self):
         same = over_cost([(0.25, 2.0), (4, 3.0)]) + over_cost([(0.25, 4.0), (4, 9.0)], size=64)
         assert ("RDMA wins throughout from 0.25 to 4 times the software cost, for GETs of 64 and 4,096 bytes."
-                in headline(same, CLOCK))
-        turned = " ".join(headline(over_cost([(0.25, 0.5), (1, 2.0)]), CLOCK))
+                in headline(results_of(same)))
+        turned = " ".join(headline(results_of(over_cost([(0.25, 0.5), (1, 2.0)]))))
         assert "GET of 4,096 bytes: the winner changes at 0.5 times the model's cost" in turned
 
 
@@ -287,20 +294,20 @@ class TestCertainty:
         return [with_median(median, path=path, **changes) for path, median in (("tcp", tcp), ("rdma", rdma))]
 
     def test_three_samples_say_so(self):
-        text = headline(self.both(3000, 1000, samples=3), CLOCK)[0]
+        text = headline(results_of(self.both(3000, 1000, samples=3)))[0]
         assert "3,000 cycles (56.5 µs) by TCP (n=3) and 1,000 cycles (18.8 µs) by RDMA (n=3)" in text
         assert "RDMA is 3 times as fast in these samples, and no interval can be given." in text
 
     def test_no_winner_within_the_intervals(self):
-        assert "no difference is seen" in headline(self.both(1050, 1000), CLOCK)[0]
-        assert "RDMA is 2 times as fast. The wire" in headline(self.both(2000, 1000), CLOCK)[0]
+        assert "no difference is seen" in headline(results_of(self.both(1050, 1000)))[0]
+        assert "RDMA is 2 times as fast. The wire" in headline(results_of(self.both(2000, 1000)))[0]
 
     def test_over_cost(self):
         text = captions(over_cost([(0.25, 1.05), (1, 2.0), (4, 5.0)]))["memcached_software_cost"]
         assert "RDMA wins throughout" in text and "No difference is seen at 0.25x of 4,096 bytes." in text
         few = [p.model_copy(update={"samples": 3, "spread": None}) for p in over_cost([(0.25, 2.0), (4, 3.0)])]
         assert ("No interval can be given at 0.25x of 4,096 bytes and at 4x of 4,096 bytes (n=3)."
-                in headline(few, CLOCK))
+                in headline(results_of(few)))
 
     def test_over_size(self):
         points = self.both(1050, 1000, value_bytes=64) + self.both(3000, 1000, value_bytes=128)
@@ -310,13 +317,34 @@ class TestCertainty:
         sure = over_cost([(0.25, 2.0), (4, 3.0)])
         few = [p.model_copy(update={"samples": 3, "spread": None}) for p in sure]
         turned = [p.model_copy(update={"samples": 3, "spread": None}) for p in over_cost([(0.25, 0.5), (4, 3.0)])]
-        assert "these samples" not in " ".join([*headline(sure, CLOCK), *captions(sure).values()])
-        assert any(text.startswith("In these samples RDMA wins throughout") for text in headline(few, CLOCK))
-        assert any("in these samples the winner changes" in text for text in headline(turned, CLOCK))
+        assert "these samples" not in " ".join([*headline(results_of(sure)), *captions(sure).values()])
+        assert any(text.startswith("In these samples RDMA wins throughout") for text in headline(results_of(few)))
+        assert any("in these samples the winner changes" in text for text in headline(results_of(turned)))
         assert "GET of 4,096 bytes: in these samples RDMA wins throughout" in captions(few)["memcached_software_cost"]
         sizes = [p.model_copy(update={"samples": 3, "spread": None})
                  for size in (64, 128) for p in self.both(3000, 1000, value_bytes=size)]
         assert "In these samples RDMA is the faster one at every size" in captions(sizes)["memcached_size_ppc450"]
+
+    def test_what_holds_under_one_condition_names_it(self):
+        """The two ways are nearly equal; beside a flood the other one is ahead."""
+        points = self.both(3000, 2000) + self.both(2500, 5000, phase="flood")
+        points += [p.model_copy(update={"clients": 3, "ops_per_second": p.ops_per_second * 2}) for p in points]
+        results = noisy(points + [p.model_copy(update={"cpu_scale": 4.0}) for p in points])
+        medians = [text for text in headline(results) if "The median GET" in text]
+        assert [text.partition(" ")[0] for text in medians] == ["memcached:", "flood:"]
+        assert "RDMA is 1.5 times as fast" in medians[0] and "TCP is 2 times as fast" in medians[1]
+        rest = headline(results, medians=False)
+        for said in ("RDMA wins throughout", "TCP wins throughout", "Operations/s with up to 3 clients"):
+            assert all(text.startswith(("memcached: ", "flood: ")) for text in rest if said in text)
+            assert any(said in text for text in rest)
+        assert "memcached: beside nothing; flood: beside flood on nodes 0 and 3 (to=6)." in rest
+
+    def test_a_row_under_each_condition(self, tmp_path):
+        output = io.StringIO()
+        results = noisy(self.both(3000, 2000) + self.both(2500, 5000, phase="flood"))
+        print_summary(results, tmp_path / "report.html", console=Console(file=output, width=118))
+        assert re.search(r"^memcached: GET 4,096 bytes +n=1,200 +56.5 µs +37.6 µs .*1.5 .*\n(?: .*\n)?"
+                         r"flood: GET 4,096 bytes +n=1,200 +47.1 µs +94.1 µs .*0.5 ", output.getvalue(), re.M)
 
     def test_keeping_up(self):
         def offered(done, error):

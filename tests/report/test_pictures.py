@@ -24,18 +24,12 @@ from khhw.report.write import pictures
 from khhw.sweep.results import SweepResults
 from tests.report.figures import brightness, faults, places, shown, texts
 from tests.report.synthetic import synthetic_results
-from tests.report.synthetic_memcached import demo, point, study
+from tests.report.synthetic_memcached import FLOOD, QUIET, demo, point, study
 from tests.sweep.specs import SMALL
 from tests.sweep.synthetic import SEEDS, swept
 
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "docs" / "results"
-FLOOD = {"name": "flood", "kernels": [
-    {"nodes": [2], "kernel": "memcached", "service": True},
-    {"nodes": [0, 3], "kernel": "flood", "arguments": "to=6", "service": True},
-    {"nodes": [1], "kernel": "memcached_load"}]}
-QUIET = {"name": "memcached", "kernels": [{"nodes": [2], "kernel": "memcached", "service": True},
-                                          {"nodes": [1], "kernel": "memcached_load"}]}
 
 
 def kept(name):
@@ -87,6 +81,15 @@ def sparse():
     record = synthetic_results().results
     return synthetic_results(results=RunRecord(latency=record.latency[:1], load=record.load[:1],
                                                memcached=[point(samples=1, ops=1)], matrix=record.matrix))
+
+
+def few_of_some():
+    """Five of some messages and operations, many of others."""
+    points = [point(path=path, value_bytes=size, clients=clients, samples=samples, ops=samples)
+              for path in ("tcp", "rdma") for size, clients, samples in ((64, 1, 5), (4096, 1, 900), (64, 2, 70))]
+    messages = [LatencySample(source=0, destination=hops, hops=hops, size_bytes=size, cycles=5 * hops)
+                for hops, size, samples in ((1, 8, 5), (1, 240, 40), (2, 8, 50)) for _ in range(samples)]
+    return synthetic_results(cpu_model="ppc450", results=RunRecord(memcached=points, latency=messages))
 
 
 def changed(results):
@@ -281,6 +284,13 @@ class TestParts:
                     assert sorted(ends)[1] == pytest.approx(marks[at], abs=0.35), picture.name
 
 
+    def test_what_work_and_waiting_are_not_known_to_be_is_said(self) -> None:
+        picture = next(each for each in pictures(kept("talk")) if "parts" in each.name)
+        keys = [text.get_text() for text in picture.figure.legends[0].get_texts()]
+        assert keys == ["hops", "serialization", "NI at most", "software at most", "wait at least",
+                        "what the wire allows"]
+
+
 class TestFewSamples:
     def test_are_hollow_and_counted(self) -> None:
         picture = next(each for each in pictures(kept("talk")) if each.name == "memcached_size_ppc450")
@@ -297,6 +307,37 @@ class TestFewSamples:
         counts = {tuple(row[:4]): int(row[4]) for row in picture.rows}
         hollow = sum(line.get_markerfacecolor() == "white" for axes in shown(picture) for line in axes.lines)
         assert hollow == sum(n < 6 for n in counts.values()) > 0
+
+
+    @pytest.mark.parametrize("runs", ["same", "other"])
+    def test_are_hollow_and_counted_where_two_runs_are_compared(self, runs: str) -> None:
+        first = few_of_some()
+        for picture in compared(first, first if runs == "same" else None):
+            if "matrix" in picture.name:
+                continue
+            words = [text.get_text() for text, _ in texts(picture)]
+            numbers = {word for word in words if word.startswith("n = ")}
+            assert numbers == {"n = 5"}, picture.name
+            assert any(word.startswith("n: fewer than 6 ") for word in words), picture.name
+            hollow = {look["color"]: [] for look in RUNS}
+            for axes in shown(picture):
+                for line in axes.lines:
+                    if line.get_marker() != "" and line.get_markerfacecolor() == "white":
+                        hollow[line.get_color()] += places(line).tolist()
+            assert all(hollow.values()) and len({len(found) for found in hollow.values()}) == 1, picture.name
+
+    def test_are_hollow_among_others_of_the_same_distance(self) -> None:
+        results = few_of_some()
+        picture, = (each for each in pictures(results) if each.name == "latency")
+        hollow = [place for line in shown(picture)[1].lines if line.get_markerfacecolor() == "white"
+                  for place in places(line).tolist()]
+        assert hollow == [[8.0, 5.0]]
+
+    def test_a_run_is_full_where_its_points_are_of_many(self) -> None:
+        for picture in compared(results_of(study())):
+            lines = [line for axes in shown(picture) for line in axes.lines if len(line.get_xdata())]
+            assert "white" not in {line.get_markerfacecolor() for line in lines}, picture.name
+            assert not [text for text, _ in texts(picture) if text.get_text().startswith("n = ")]
 
 
 class TestRepeats:

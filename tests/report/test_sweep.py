@@ -5,6 +5,7 @@ import io
 import re
 
 import pytest
+from matplotlib.markers import CARETDOWN
 from rich.console import Console
 
 from khhw.cli import main
@@ -14,6 +15,7 @@ from khhw.report.sweep.lines import panels
 from khhw.report.sweep.pictures import sweep_pictures
 from khhw.report.sweep.write import write_results
 from khhw.sweep.view import Progress
+from tests.report.figures import faults
 from tests.sweep.specs import SMALL
 from tests.sweep.synthetic import SEEDS, swept
 
@@ -31,7 +33,8 @@ class TestLines:
         assert [place.load for place in line.places] == sorted(row.load for row in rows)
         assert [place.latency.mean for place in line.places] == [row.latency_mean for row in rows]
         assert [place.latency.half for place in line.places] == [row.latency_mean_ci95 for row in rows]
-        assert all(place.latency.half > 0 for place in line.places)
+        assert {place.saturated for place in line.places} == {False, True}
+        assert all(place.latency.half is None if place.saturated else place.latency.half > 0 for place in line.places)
         assert line.searched == ()
         assert line.carried.half is None
 
@@ -160,13 +163,44 @@ class TestProgress:
             view.stage("building")
             view.stage("building")
             for done in range(50):
-                view.progress(Progress(done, 50, Left(2.0, 4.0)))
+                view.progress(Progress(done, 50, 0, Left(2.0, 4.0)))
             view.note("worker x was lost")
         assert output.getvalue() == "building\nworker x was lost\n"
 
     def test_on_a_terminal_time_is_left(self):
         output = io.StringIO()
         with SweepView(Console(file=output, width=100, force_terminal=True)) as view:
-            view.progress(Progress(3, 50, Left(2900.0, 4000.0)))
-        assert "3 of 50 points" in output.getvalue()
+            view.progress(Progress(3, 50, 2, Left(2900.0, 4000.0)))
+        assert "3 of 50 points, 2 of them measured again" in output.getvalue()
         assert "48 to 67 min left" in output.getvalue()
+
+
+def uncertain(results, times):
+    """The same sweep, with intervals that are so many times the means to each side."""
+    rows = [row.model_copy(update={"latency_mean_ci95": times * row.latency_mean,
+                                   "accepted_ci95": times * row.accepted}) for row in results.results]
+    return results.model_copy(update={"results": rows})
+
+
+class TestIntervals:
+    @pytest.mark.parametrize("times", [0.99, 1.0, 1.5, 40.0])
+    def test_are_in_the_frame(self, tmp_path, times):
+        """Also those that reach below 0, where an axis of latencies has no place."""
+        (picture,) = sweep_pictures(uncertain(swept(tmp_path), times))
+        assert faults(picture) == []
+        arrows = [line for line in picture.figure.axes[0].lines if line.get_marker() == CARETDOWN
+                  and len(line.get_xdata())]
+        assert bool(arrows) == (times >= 1)
+        low, _ = picture.figure.axes[1].get_ylim()
+        assert low == 0
+
+    def test_latencies_above_saturation_have_none(self, tmp_path):
+        (panel,) = panels(uncertain(swept(tmp_path), 0.1))
+        places = [place for line in panel.lines for place in line.places]
+        assert {place.saturated for place in places} == {False, True}
+        assert all((place.latency.half is None) == place.saturated for place in places)
+        assert all(place.accepted.half for place in places)
+
+    def test_nor_do_they_over_seeds(self, tmp_path):
+        places = [place for line in by_label(swept(tmp_path, SEEDS)).values() for place in line.places]
+        assert all((place.latency.half is None) == place.saturated for place in places)

@@ -54,6 +54,80 @@ def test_fault_has_its_line_and_mend(case, tmp_path):
     assert (caught.value.line, message in caught.value.message) == (line, True), str(caught.value)
 
 
+RIGHT = """\
+name = "right"
+[grid]
+loads = [0.1, 0.2]
+shapes = [[4, 4, 4], [2, 2, 2]]
+patterns = ["uniform", "hot_spot"]
+lengths = [[8], [4, 8]]
+seeds = [1, 2]
+[grid.node]
+slots = [3, 4]
+lanes = [1, 2]
+[node]
+table_nodes = 64
+memory_bytes = 65536
+[parts]
+router = "rtl.torus.router:Router"
+[hot_spot]
+node = 3
+share = 0.2
+[measure]
+warmup = 100
+cycles = 1000
+batches = 10
+drain = 1000
+extend = 4
+[saturation]
+search = true
+tolerance = 0.1
+latency = 3.0
+zero_load = 0.02
+highest = 0.9
+"""
+LINES = RIGHT.splitlines()
+SLIPS = {
+    3: "loads = [0.1, 2.5]", 4: "shapes = [[4, 4, 0], [2, 2, 2]]", 5: 'patterns = ["hot_spot", "zigzag"]',
+    6: "lengths = [[8], [9]]", 7: "seeds = [1, 1]", 9: "slots = [3, 9]", 10: "lanes = [1, 7]", 13: "memory_byte = 5",
+    15: 'router = "nowhere:Router"', 17: "node = 64", 22: "batches = 7", 26: "search = 1", 27: "tolerance = 0.9"}
+"""By line, what has nothing to do with the others."""
+
+
+def faults(tmp_path, lines):
+    text = "\n".join(lines.get(number, line) for number, line in enumerate(LINES, 1)) + "\n"
+    try:
+        load(written(tmp_path, text))
+    except SweepSpecError as error:
+        return error.problems
+    return []
+
+
+def test_it_is_right(tmp_path):
+    assert faults(tmp_path, {}) == []
+
+
+@pytest.mark.parametrize("line", [number for number, line in enumerate(LINES, 1) if " = " in line])
+def test_nothing_follows_from_a_misspelt_key_or_a_value_of_another_kind(line, tmp_path):
+    key, _, value = LINES[line - 1].partition(" = ")
+    (found,) = faults(tmp_path, {line: f"{key}x = {value}"})
+    assert found[0] == line
+    (found,) = faults(tmp_path, {line: f"{key} = {7 if value == 'true' else 'true'}"})
+    assert found[0] == line
+
+
+@pytest.mark.parametrize("line", [number for number, line in enumerate(LINES, 1) if line.startswith("[")])
+def test_nothing_follows_from_a_misspelt_table(line, tmp_path):
+    (found,) = faults(tmp_path, {line: LINES[line - 1].replace("[", "[x")})
+    assert found[0] == line and "unknown key" in found[1]
+
+
+def test_many_slips_are_as_many_faults(tmp_path):
+    apart = [faults(tmp_path, {line: SLIPS[line]}) for line in SLIPS]
+    assert [[line for line, _ in found] for found in apart] == [[line] for line in SLIPS]
+    assert faults(tmp_path, SLIPS) == [found for (found,) in apart]
+
+
 def test_command_refuses_before_anything_is_made(tmp_path, capsys):
     path = written(tmp_path, WRONG["unknown key"][0])
     assert main(["sweep", str(path), "-o", str(tmp_path / "out")]) == 2

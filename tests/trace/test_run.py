@@ -189,3 +189,17 @@ def test_wrong_requests_are_named(
     printed, errors = capsys.readouterr()
     assert printed == ""
     assert re.search(message, errors)
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (("--source", "77"), "--source takes a rank from 0 to 1, or outside; not 77"),
+    (("--source", "everybody"), "not everybody"),
+    (("--destination", "2"), "--destination takes a rank from 0 to 1, or everybody or outside; not 2"),
+    (("--at", "0", "--node", "-1"), "--node takes a rank from 0 to 1"),
+])
+def test_a_rank_that_is_not_there_is_refused(
+    trace, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str,
+) -> None:
+    assert main(["trace", "a folder", *options]) == 2
+    assert words in capsys.readouterr().err
+    assert trace("--source", "1")["packets"] and trace("--destination", "outside")["packets"]

@@ -7,10 +7,17 @@ from khhw.machine.results import Matrix, RunRecord
 
 __all__ = ["MEASUREMENT"]
 
+_SEED = "seed={seed}"
+
 
 def _check(phase: Phase, machine: MachineFile) -> str | None:
     if kernel_names(phase, machine.nodes).count("probe") != machine.nodes:
         return "the matrix is what probes leave: boot the kernel probe on all nodes"
+    for entry in phase.kernels:
+        words = entry.arguments.split()
+        if [word for word in words if word.startswith("seed=")][-1:] != [_SEED]:
+            right = " ".join([_SEED, *(word for word in words if not word.startswith("seed="))])
+            return f'tokens of probes hold the seed of the run, which --seed may choose; write arguments = "{right}"'
     return None
 
 

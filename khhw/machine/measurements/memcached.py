@@ -4,6 +4,7 @@ from khhw.machine.file import MachineFile, Phase
 from khhw.machine.measurements.measurement import Measurement, Observer, kernel_names
 from khhw.machine.memcached import LOAD, Circumstances, memcached_points
 from khhw.machine.results import MemcachedPoint, RunRecord
+from khhw.machine.waits import with_waits
 
 __all__ = ["MEASUREMENT"]
 
@@ -29,7 +30,7 @@ async def _measure(observer: Observer) -> list[MemcachedPoint]:
 
 
 def _keep(record: RunRecord, _phase: Phase, found: list[MemcachedPoint]) -> None:
-    record.memcached += found
+    record.memcached = with_waits([*record.memcached, *found])
 
 
 MEASUREMENT = Measurement(

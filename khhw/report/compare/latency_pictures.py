@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from khhw.report.compare.look import RUNS, draw_runs, legend, run_keys
 from khhw.report.compare.messages import common_messages
 from khhw.report.compare.pair import Pair
+from khhw.report.labels import Labels
 from khhw.report.memcached.look import log_axis, size_axis
 from khhw.report.picture import Picture
 from khhw.report.style import figure, plain_numbers, quiet, styled, time_axis
@@ -31,13 +32,14 @@ def latency_pictures(pair: Pair) -> list[Picture]:
 def _picture(pair: Pair, kept: list[_Samples]) -> Picture:
     smallest = int(kept[0][:, _SIZE].min())
     drawing, (left, right) = figure(9.6, 4.3, 2)
+    labels = Labels(drawing)
     by_distance = [samples[samples[:, _SIZE] == smallest] for samples in kept]
-    numbers = _panel(left, by_distance, _HOPS)
+    numbers, few = _panel(left, by_distance, _HOPS, labels)
     left.set_title(f"{count(smallest, 'byte')}; lines join medians of {numbers}", pad=10)
     left.set_xticks(sorted(set(by_distance[0][:, _HOPS].tolist())))
     left.set_xlabel("distance in hops")
     plain_numbers(left.yaxis)
-    numbers = _panel(right, kept, _SIZE)
+    numbers, also_few = _panel(right, kept, _SIZE, labels)
     right.set_title(f"all distances; lines join medians of {numbers}", pad=10)
     size_axis(right, sorted(set(kept[0][:, _SIZE].tolist())))
     right.set_xlabel("message size")
@@ -46,7 +48,8 @@ def _picture(pair: Pair, kept: list[_Samples]) -> Picture:
         quiet(axes)
         axes.set_ylabel("cycles")
         time_axis(axes, pair.first.clock_hz)
-    legend(drawing, run_keys(pair))
+    legend(drawing, run_keys(pair), few="messages" if few or also_few else "")
+    labels.place()
     rows = [(name, *map(int, row)) for name, samples in zip(pair.names, kept, strict=True) for row in samples]
     return Picture(name="compare_latency", title="Message latency",
                    caption="Every message that both runs timed is a point: those of "
@@ -54,11 +57,13 @@ def _picture(pair: Pair, kept: list[_Samples]) -> Picture:
                    figure=drawing, columns=("run", "source", "destination", "hops", "bytes", "cycles"), rows=rows)
 
 
-def _panel(axes: Axes, both: list[_Samples], column: int) -> str:
-    """Messages as points, medians as lines; of how many messages the medians are, in words."""
+def _panel(axes: Axes, both: list[_Samples], column: int, labels: Labels) -> tuple[str, bool]:
+    """Messages as points, medians as lines; of how many messages the medians are, in words, and whether one of few."""
     for samples, look, size in zip(both, RUNS, (5.0, 2.5), strict=True):
         axes.plot(samples[:, column], samples[:, _CYCLES], "o", color=look["color"], markersize=size, alpha=0.5,
                   markeredgewidth=0)
-    draw_runs(axes, [[(value, float(np.median(samples[samples[:, column] == value, _CYCLES])))
-                      for value in np.unique(samples[:, column]).tolist()] for samples in both])
-    return f"{span(int(n) for samples in both for n in np.unique(samples[:, column], return_counts=True)[1])} messages"
+    medians = [[(value, float(np.median(samples[samples[:, column] == value, _CYCLES])), count_of)
+                for value, count_of in zip(*map(np.ndarray.tolist, np.unique(samples[:, column], return_counts=True)),
+                                           strict=True)] for samples in both]
+    few = draw_runs(axes, medians, labels)
+    return f"{span(number for run in medians for *_, number in run)} messages", few

@@ -9,21 +9,23 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from khhw.report.compare.pair import Pair
-from khhw.report.style import INK, keys_below, shortened
+from khhw.report.labels import Labels
+from khhw.report.style import FEW, INK, few_key, keys_below, shortened
 
-__all__ = ["RUNS", "draw_runs", "legend", "run_keys"]
+__all__ = ["RUNS", "draw_lines", "draw_runs", "legend", "run_keys"]
 
 RUNS: tuple[dict[str, Any], dict[str, Any]] = (
-    {"color": "#cc79a7", "linestyle": "-", "linewidth": 3.4, "marker": "s", "markersize": 8.5,
-     "markerfacecolor": "white", "markeredgewidth": 1.8},
+    {"color": "#cc79a7", "linestyle": "-", "linewidth": 3.4, "marker": "s", "markersize": 8.5, "markeredgewidth": 1.8},
     {"color": INK, "linestyle": (0, (4, 1.6)), "linewidth": 1.4, "marker": "o", "markersize": 3.8})
-"""The first run is wide, light and hollow; the second, drawn over it, thin, dark, dashed and filled."""
+"""The first run is wide and light; the second, drawn over it, thin, dark and dashed."""
+_TEXT = ("#9c4377", INK)
+"""Colours of texts about each: the light one would be hard to read."""
 _NAME = 40
 """Characters of a run's name in a legend."""
 
 
-def draw_runs(axes: Axes, both: Sequence[Sequence[tuple[float, float]]], **changes: Any) -> None:
-    """A line a run.
+def draw_lines(axes: Axes, both: Sequence[Sequence[tuple[float, float]]], **changes: Any) -> None:
+    """A line a run, without points.
 
     Parameters
     ----------
@@ -34,7 +36,35 @@ def draw_runs(axes: Axes, both: Sequence[Sequence[tuple[float, float]]], **chang
         What matplotlib is told besides.
     """
     for look, places in zip(RUNS, both, strict=True):
-        axes.plot([x for x, _ in places], [y for _, y in places], **{**look, **changes})
+        axes.plot([x for x, _ in places], [y for _, y in places], **{**look, "marker": "", **changes})
+
+
+def draw_runs(axes: Axes, both: Sequence[Sequence[tuple[float, float, int]]], labels: Labels) -> bool:
+    """A line a run through what was measured; points of few samples are hollow, with their number.
+
+    Parameters
+    ----------
+    axes : matplotlib.axes.Axes
+    both : sequence of sequence of (float, float, int)
+        Place, value, and how many samples it is of; of the first run and of the second.
+    labels : Labels
+
+    Returns
+    -------
+    bool
+        Whether a point is hollow.
+    """
+    few = [[place for place in places if place[2] < FEW] for places in both]
+    for look, places, hollow in zip(RUNS, both, few, strict=True):
+        axes.plot([x for x, *_ in places], [y for _, y, _ in places], **look)
+        axes.plot([x for x, *_ in hollow], [y for _, y, _ in hollow],
+                  **{**look, "linestyle": "none", "markerfacecolor": "white"})
+    for colour, hollow, other in zip(_TEXT, few, ([], few[0]), strict=True):
+        for x, y, samples in hollow:
+            # Where both runs agree in everything, one number is enough.
+            if (x, y, samples) not in other:
+                labels.add(axes, f"n = {samples}", (x, y), colour=colour)
+    return any(few)
 
 
 def run_keys(pair: Pair, **changes: Any) -> list[Line2D]:
@@ -43,6 +73,6 @@ def run_keys(pair: Pair, **changes: Any) -> list[Line2D]:
             for look, name in zip(RUNS, pair.names, strict=True)]
 
 
-def legend(drawing: Figure, keys: Sequence[Artist]) -> None:
-    """Keys below a picture."""
-    keys_below(drawing, keys, handlelength=4)
+def legend(drawing: Figure, keys: Sequence[Artist], few: str = "") -> None:
+    """Keys below a picture; `few` is what its hollow points are medians of, if it has any."""
+    keys_below(drawing, [*keys, *([few_key(few)] if few else [])], handlelength=4)

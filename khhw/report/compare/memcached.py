@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Sequence
 
-from khhw.machine.results import MemcachedPoint, Results
+from khhw.machine.alike import held
+from khhw.machine.results import MemcachedPoint
 from khhw.report.change import Change, Judgement
 from khhw.report.compare.pair import Pair
 from khhw.report.compare.told import tally
 from khhw.report.estimate import Estimate
 from khhw.report.memcached.cost import cost_doubts, cost_sweeps, verdict
-from khhw.report.memcached.estimates import median, rate, server_time, tail
-from khhw.report.memcached.sweep import held, measured
+from khhw.report.memcached.estimates import hedged, median, rate, server_time, tail
+from khhw.report.memcached.halves import Half, halves
+from khhw.report.memcached.sweep import measured
 from khhw.report.memcached.words import NAMES, of_size, size
 from khhw.report.words import count, listing
 
-__all__ = ["memcached_changes", "memcached_words"]
+__all__ = ["memcached_assumed", "memcached_changes", "memcached_words"]
 
 MEDIAN, TAIL, OPERATIONS, SERVER = "median, cycles", "99th percentile, cycles", "operations/s", "server ns/op"
 
@@ -27,6 +29,15 @@ def memcached_changes(pair: Pair) -> list[Change]:
         if other is not None:
             found += _numbers(point, other)
     return found
+
+
+def memcached_assumed(pair: Pair) -> list[str]:
+    """What the intervals of medians and rates take for granted, each as a clause after *if*."""
+    clauses = ["operations of memcached do not depend on those more than a stretch before (a twentieth of the "
+               "measurement or more)"]
+    if pair.first.seed != pair.second.seed and any(p.values == "etc" for p in pair.first.results.memcached):
+        clauses.append("a seed chooses nothing for a whole run, as it does the sizes of ETC values")
+    return clauses
 
 
 def memcached_words(pair: Pair, judged: Sequence[Judgement]) -> list[str]:
@@ -62,25 +73,32 @@ def _numbers(first: MemcachedPoint, second: MemcachedPoint) -> list[Change]:
 
 
 def _winners(pair: Pair) -> list[str]:
-    """Who wins over software cost; told at length only where that is not the same throughout both runs."""
-    first, second = (_verdicts(run) for run in (pair.first, pair.second))
+    """Who wins over software cost, condition by condition that both runs measured under."""
+    second = {half.beside: half for half in halves(pair.second)}
+    return [half.titled(text) for half in halves(pair.first) if half.beside in second
+            for text in _winners_of(pair, (half, second[half.beside]))]
+
+
+def _winners_of(pair: Pair, both: tuple[Half, Half]) -> list[str]:
+    """Told at length only where the winner is not the same throughout both runs."""
+    first, second = map(_verdicts, both)
+    doubts = [cost_doubts(cost_sweeps(half.points), "get") for half in both]
     same: dict[str, list[str]] = {}
     texts = []
     for name, text in ((name, text) for name, text in first.items() if name in second):
         result = text.partition(";")[0]
         if "throughout" in result and result == second[name].partition(";")[0]:
-            same.setdefault(result, []).append(name)
+            same.setdefault(hedged(result, doubts[0] + doubts[1], first=False), []).append(name)
         else:
-            texts.append(f"Over software cost, GET of {name}: in {pair.names[0]} {text}; in {pair.names[1]} "
-                         f"{second[name]}.")
+            said = [f"in {run} {hedged(each, found, first=False)}"
+                    for run, each, found in zip(pair.names, (text, second[name]), doubts, strict=True)]
+            texts.append(f"Over software cost, GET of {name}: {'; '.join(said)}.")
     texts = [*(f"Over software cost, GET of {listing(names)}: {result} in both." for result, names in same.items()),
              *texts]
-    doubts = {name: cost_doubts(cost_sweeps(measured(run.results.memcached)), "get")
-              for name, run in zip(pair.names, (pair.first, pair.second), strict=True)}
-    return [*texts, *(f"In {name}: {text}" for name, found in doubts.items() for text in found if texts)]
+    return [*texts, *(f"In {run}: {text}" for run, found in zip(pair.names, doubts, strict=True) for text in found
+                      if texts)]
 
 
-def _verdicts(run: Results) -> dict[str, str]:
-    return {of_size(sweep.first.value_bytes): verdict(sweep, "get")
-            for sweep in cost_sweeps(measured(run.results.memcached))
+def _verdicts(half: Half) -> dict[str, str]:
+    return {of_size(sweep.first.value_bytes): verdict(sweep, "get") for sweep in cost_sweeps(half.points)
             if all(len(sweep.line(path, "get")) > 1 for path in ("tcp", "rdma"))}

@@ -6,15 +6,17 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from khhw.machine.alike import held
 from khhw.machine.results import MemcachedPoint
-from khhw.report.compare.look import RUNS, draw_runs, legend, run_keys
+from khhw.report.compare.look import RUNS, draw_lines, draw_runs, legend, run_keys
 from khhw.report.compare.pair import Pair
+from khhw.report.labels import Labels
 from khhw.report.memcached.clients import Rate, client_rates
 from khhw.report.memcached.halves import Half, halves
 from khhw.report.memcached.look import DOTS, PATHS, WIRE, log_axis, size_axis, size_label
 from khhw.report.memcached.quantiles import quantile_points, steps
 from khhw.report.memcached.size import size_sweeps
-from khhw.report.memcached.sweep import Sweep, fastest, held
+from khhw.report.memcached.sweep import Sweep, fastest
 from khhw.report.memcached.words import NAMES, circumstances
 from khhw.report.picture import Picture
 from khhw.report.style import grid, plain_numbers, quiet, styled, time_axis
@@ -56,12 +58,14 @@ def _size_picture(pair: Pair, model: str, found: Sequence[tuple[Half, tuple[Swee
     lines = [(half, sweeps, path) for half, sweeps in found for path in PATHS
              if any(key[0] == path for key in sweeps[0].lines)]
     drawing, panels = grid(9.6, 3.3, len(lines), len(ops), sharex=True, sharey=True)
+    labels, few = Labels(drawing), False
     rows = []
     for (half, sweeps, path), row in zip(lines, panels, strict=True):
         for axes, op in zip(row, ops, strict=True):
             points = [sweep.line(path, op) for sweep in sweeps]
             _ranges(axes, points)
-            draw_runs(axes, [[(p.value_bytes, p.latency_cycles.p50) for p in line] for line in points])
+            few |= draw_runs(axes, [[(p.value_bytes, p.latency_cycles.p50, p.samples) for p in line]
+                                    for line in points], labels)
             axes.plot([p.value_bytes for p in points[1]], [p.wire_bound_cycles for p in points[1]], color=WIRE,
                       linestyle=DOTS, linewidth=1.2)
             size_axis(axes, {place for _, each in found for sweep in each for place in sweep.places})
@@ -74,7 +78,8 @@ def _size_picture(pair: Pair, model: str, found: Sequence[tuple[Half, tuple[Swee
     for row in panels:
         time_axis(row[-1], pair.first.clock_hz)
     keys = [*run_keys(pair), Line2D([], [], color=WIRE, linestyle=DOTS, linewidth=1.2, label="what the wire allows")]
-    legend(drawing, keys)
+    legend(drawing, keys, few="operations" if few else "")
+    labels.place()
     return Picture(name=f"compare_memcached_size_{model}", title=f"Latency over value size, software time {model}",
                    caption="Medians of n operations; vertical lines from the fastest to the longest. Measured with "
                            f"{circumstances(found[0][1][0].first, 'value_bytes')}.",
@@ -114,10 +119,12 @@ def _quantiles(pair: Pair, both: Sequence[_Halves]) -> list[Picture]:
     drawing, panels = grid(9.6, 3.5, -(-len(cells) // per_row), per_row, sharey=True,
                            sharex="col" if len({half.name for half, *_ in cells}) > 1 else False)
     flat = [axes for row in panels for axes in row]
+    labels, few = Labels(drawing), False
     rows = []
     for axes, (half, path, points) in zip(flat, cells, strict=False):
-        draw_runs(axes, [steps(point) for point in points], drawstyle="steps-post", marker="")
-        draw_runs(axes, [[(point.quantiles[len(point.quantiles) // 2], 50)] for point in points])
+        draw_lines(axes, [steps(point) for point in points], drawstyle="steps-post")
+        few |= draw_runs(axes, [[(point.quantiles[len(point.quantiles) // 2], 50, point.samples)] for point in points],
+                         labels)
         size = "ETC sizes" if points[0].values == "etc" else size_label(points[0].value_bytes)
         _finish(axes, half.headed(f"{NAMES[path]} {NAMES[op]}, {size}, n = {span(p.samples for p in points)}"))
         axes.set_xlabel("latency in cycles")
@@ -130,7 +137,8 @@ def _quantiles(pair: Pair, both: Sequence[_Halves]) -> list[Picture]:
         axes.set_visible(False)
     for row in panels:
         row[0].set_ylabel(f"per cent of the {NAMES[op]}s")
-    legend(drawing, run_keys(pair))
+    legend(drawing, run_keys(pair), few="operations" if few else "")
+    labels.place()
     return [Picture(name="compare_memcached_cdf", title=f"Distribution of latency, {NAMES[op]}",
                     caption=f"Measured with {circumstances(columns[0][1][0], 'value_bytes')}.", figure=drawing,
                     rows=rows, columns=("run", "phase", "path", "op", "value_bytes", "samples", "per_cent", "cycles"))]
@@ -147,11 +155,13 @@ def _client_picture(
 ) -> Picture:
     paths = [path for path in PATHS if any(path in rates for _, both in found for rates in both)]
     drawing, panels = grid(9.6, 3.9, len(found), len(paths), sharex=True, sharey=True)
+    labels, few = Labels(drawing), False
     rows = []
     for (half, both), row in zip(found, panels, strict=True):
         for axes, path in zip(row, paths, strict=True):
             lines = [rates.get(path, []) for rates in both]
-            draw_runs(axes, [[(rate.point.clients, rate.per_second) for rate in line] for line in lines])
+            few |= draw_runs(axes, [[(rate.point.clients, rate.per_second, rate.samples) for rate in line]
+                                    for line in lines], labels)
             _finish(axes, half.titled(f"{NAMES[path]}{_numbers([[rate.point for rate in line] for line in lines])}"))
             axes.set_xlabel("clients")
             plain_numbers(axes.yaxis)
@@ -159,7 +169,8 @@ def _client_picture(
                      for name, line in zip(pair.names, lines, strict=True) for rate in line]
         row[0].set_ylabel("operations a second")
     _client_axes(panels[0][0], rows)
-    legend(drawing, run_keys(pair))
+    legend(drawing, run_keys(pair), few="operations" if few else "")
+    labels.place()
     point = next(iter(found[0][1][0].values()))[0].point
     return Picture(
         name=f"compare_memcached_clients_{model}", title=f"Operations a second over clients, software time {model}",

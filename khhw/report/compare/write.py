@@ -39,7 +39,15 @@ def verdicts(found: Comparison) -> list[str]:
             + (f", {few:,} of them for want of samples (repeat= of kernel latency, measure= of memcached_load)." if few
                else "."),
             f"Differences are those of {pair.names[1]} against {pair.names[0]}; two runs of one machine show any in "
-            f"{100 * RATE:g} % of comparisons at most."]
+            f"{100 * RATE:g} % of comparisons at most{_condition(found)}."]
+
+
+def _condition(found: Comparison) -> str:
+    """What has to hold for that: what the intervals that decide take for granted."""
+    deciding = [name for name, judged in found.judged.items()
+                if any(each.differs is not None and not each.change.first.exact for each in judged)]
+    clauses = [clause for name in deciding for clause in found.reports[name].assumed(found.pair)]
+    return f", if {listing(clauses)}" if clauses else ""
 
 
 def write_comparison(pair: Pair, folder: Path, *, command: str, modules: Path | None = None) -> Path:

@@ -36,6 +36,10 @@ class LatencyReport(MeasurementReport):
         """Medians."""
         return latency_changes(pair)
 
+    def assumed(self, pair: Pair) -> list[str]:
+        """A source sends a message after the answer to the one before."""
+        return ["messages do not depend on each other"]
+
     def words(self, pair: Pair, judged: Sequence[Judgement]) -> list[str]:
         """The nearest and the farthest, the smallest and the largest."""
         return latency_words(judged)

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from khhw.machine.results import Results, RunRecord
 from khhw.report.change import Change, Judgement
-from khhw.report.compare.memcached import memcached_changes, memcached_words
+from khhw.report.compare.memcached import memcached_assumed, memcached_changes, memcached_words
 from khhw.report.compare.memcached_pictures import memcached_pictures as compared_pictures
 from khhw.report.compare.pair import Pair
 from khhw.report.measurement import MeasurementReport
@@ -55,6 +55,10 @@ class MemcachedReport(MeasurementReport):
     def changes(self, pair: Pair) -> list[Change]:
         """Latencies, rates and software time."""
         return memcached_changes(pair)
+
+    def assumed(self, pair: Pair) -> list[str]:
+        """Intervals are those of batch means."""
+        return memcached_assumed(pair)
 
     def words(self, pair: Pair, judged: Sequence[Judgement]) -> list[str]:
         """By call and operation, and who wins."""

@@ -58,7 +58,10 @@ def _quantile(point: MemcachedPoint, level: float, value: float, error: float | 
         low, high = known[math.floor(100 * found[0])], known[math.ceil(100 * found[1])]
         return min(float(low), value), max(float(high), value)
 
-    return Estimate(value=value, samples=point.samples, interval=interval)
+    def enough(confidence: float) -> bool:
+        return None not in (spread, error) and levels(level, point.samples, confidence) is not None
+
+    return Estimate(value=value, samples=point.samples, interval=interval, enough=enough)
 
 
 def changed(pairs: Iterable[tuple[MemcachedPoint, MemcachedPoint]]) -> list[Judgement]:

@@ -7,10 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from khhw.machine.results import MemcachedPoint, Results
+from khhw.report.memcached.halves import Half, halves
 from khhw.report.memcached.limits import limit
-from khhw.report.memcached.summary import headline, typical
-from khhw.report.memcached.sweep import Sweep, measured
-from khhw.report.memcached.words import NAMES, circumstances, samples_of, size
+from khhw.report.memcached.summary import headline, measured_with, typical
+from khhw.report.memcached.sweep import Sweep
+from khhw.report.memcached.words import NAMES, samples_of, size
 from khhw.report.show import plain, show
 from khhw.report.words import duration
 
@@ -21,40 +22,39 @@ _MOST_SIZES = 6
 
 def print_memcached(console: Console, results: Results) -> None:
     """Print medians both ways beside the wire's bound, what limits them, and the result in words."""
-    points = measured(results.results.memcached)
-    sweep = typical(points)
-    if sweep is not None:
-        console.print(_table(sweep, points, results.clock_hz))
-        show(console, circumstances(sweep.first, "value_bytes"), "dim")
-    for text in headline(results.results.memcached, results.clock_hz, medians=False):
+    found = [(half, sweep) for half in halves(results) if (sweep := typical(half.points)) is not None]
+    if found:
+        console.print(_table(found, results.clock_hz))
+        for text in measured_with([half for half, _ in found]):
+            show(console, text, "dim")
+    for text in headline(results, medians=False):
         show(console, text)
 
 
-def _table(sweep: Sweep, points: Sequence[MemcachedPoint], clock_hz: int) -> Table:
+def _table(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Table:
+    """A row an operation and size; of one under several conditions, one below the other."""
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("memcached")
     for name in ("samples", "TCP p50", "RDMA p50", "wire", "TCP/RDMA"):
         table.add_column(name, justify="right")
     table.add_column("what limits it")
-    places = sweep.places
+    places = sorted({place for _, sweep in found for place in sweep.places})
     if len(places) > _MOST_SIZES:
         places = [places[round(index * (len(places) - 1) / (_MOST_SIZES - 1))] for index in range(_MOST_SIZES)]
-    for op in sweep.ops:
+    for op in sorted({op for _, sweep in found for op in sweep.ops}):
         for place in places:
-            found = {path: point for path in NAMES if (point := sweep.at(path, op, place))}
-            if found:
-                table.add_row(*_cells(op, found, points, clock_hz))
+            for half, sweep in found:
+                if both := {path: point for path in NAMES if (point := sweep.at(path, op, place))}:
+                    table.add_row(*_cells(op, half, both, clock_hz))
     return table
 
 
-def _cells(
-    op: str, found: dict[str, MemcachedPoint], points: Sequence[MemcachedPoint], clock_hz: int,
-) -> list[Text]:
+def _cells(op: str, half: Half, found: dict[str, MemcachedPoint], clock_hz: int) -> list[Text]:
     medians = {path: point.latency_cycles.p50 for path, point in found.items()}
     wire = min(point.wire_bound_cycles for point in found.values())
     ratio = f"{medians['tcp'] / medians['rdma']:.3g}" if len(medians) == 2 else "·"
     limits = [f"{NAMES[path]}: {what.short}" for path, point in found.items()
-              if (what := limit(point, points, clock_hz))]
-    return [plain(f"{NAMES[op]} {size(next(iter(found.values())))}"), plain(samples_of(found.values())),
+              if (what := limit(point, half.points, clock_hz))]
+    return [plain(half.titled(f"{NAMES[op]} {size(next(iter(found.values())))}")), plain(samples_of(found.values())),
             *(plain(duration(medians[path], clock_hz) if path in medians else "·") for path in ("tcp", "rdma")),
             plain(duration(wire, clock_hz)), plain(ratio), plain(", ".join(limits))]

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from khhw.report.labels import Labels
-from khhw.report.style import FEW, INK, apart, plain_numbers
+from khhw.report.style import FEW, apart, few_key, plain_numbers
 
 __all__ = ["DASHES", "DOTS", "FEW_KEY", "MARKERS", "PATHS", "WIRE", "draw_line", "log_axis", "size_axis", "size_label"]
 
@@ -21,8 +20,7 @@ DASHES: dict[str, Any] = {"get": "-", "set": (0, (4, 1.6))}
 DOTS: Any = (0, (2, 1.6))
 """What the wire allows."""
 
-FEW_KEY = Line2D([], [], color=INK, marker="o", markerfacecolor="white", linestyle="none", markersize=4.5,
-                 label=f"n: fewer than {FEW} operations")
+FEW_KEY = few_key("operations")
 """What a hollow point means."""
 
 _CLOSE = {"x": 0.13, "y": 0.06}

@@ -19,6 +19,8 @@ from khhw.report.words import duration, listing
 __all__ = ["parts_pictures"]
 
 _MOST_SIZES = 6
+_BOUNDED = {"ni": " at most", "software": " at most", "wait": " at least"}
+"""What of their work is done beside the operation is not known (``docs/memcached.md``)."""
 _HEAD, _GAP = 0.9, 0.3
 """Room for the heading of a group of bars and below one, in bars."""
 _ROOM = 1.36
@@ -110,7 +112,8 @@ def _draw(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Figure:
     axes.set_xlim(0, 100 * _ROOM)
     axes.set_xticks(range(0, 101, 25))
     axes.set_xlabel("time of the mean GET, per cent of the longest of the same value size")
-    keys: list[Patch | Line2D] = [Patch(color=colours[part], label=PARTS[part]) for part in PARTS]
+    keys: list[Patch | Line2D] = [Patch(color=colours[part], label=f"{PARTS[part]}{_BOUNDED.get(part, '')}")
+                                  for part in PARTS]
     keys.append(Line2D([], [], color=INK, linestyle=DOTS, linewidth=1.6, label="what the wire allows"))
     keys_below(drawing, keys, handlelength=1.2)
     return drawing

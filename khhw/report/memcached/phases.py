@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from khhw.machine.alike import held
 from khhw.machine.results import MemcachedPoint
 from khhw.report.memcached.estimates import changed
-from khhw.report.memcached.sweep import held
 from khhw.report.memcached.words import NAMES, samples_of, size
 from khhw.report.words import count, signed
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import Affine2D, ScaledTranslation
 
+from khhw.machine.alike import held
 from khhw.machine.results import MemcachedPoint
 from khhw.report.memcached.halves import Half, beside, panels
 from khhw.report.memcached.look import DASHES, DOTS, FEW_KEY, MARKERS, PATHS, WIRE, log_axis, size_label
-from khhw.report.memcached.sweep import held
 from khhw.report.memcached.words import NAMES, circumstances, of_size, times
 from khhw.report.picture import Picture
 from khhw.report.style import FEW, INK, keys_below, quiet, styled

@@ -30,7 +30,7 @@ def memcached_blocks(results: Results, figures: Sequence[str]) -> list[str]:
     points = results.results.memcached
     if not points:
         return []
-    texts = [f"<p>{escape(' '.join(headline(points, results.clock_hz)))}</p>"]
+    texts = [f"<p>{escape(' '.join(headline(results)))}</p>"]
     return [*texts, *figures, *_phases(measured(points)), _table(points)]
 
 

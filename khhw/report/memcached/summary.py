@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from khhw.machine.results import MemcachedPoint
+from khhw.machine.results import MemcachedPoint, Results
 from khhw.report.memcached.clients import client_rates
 from khhw.report.memcached.cost import cost_doubts, cost_sweeps, verdict
 from khhw.report.memcached.estimates import changed, hedged
-from khhw.report.memcached.sweep import Sweep, best_by_model, measured, sweeps
+from khhw.report.memcached.halves import Half, beside, halves
+from khhw.report.memcached.sweep import Sweep, best_by_model, sweeps
 from khhw.report.memcached.words import NAMES, circumstances, cycles, of_size, samples_of, size, times
 from khhw.report.words import count, listing
 
-__all__ = ["headline", "troubles", "typical"]
+__all__ = ["headline", "measured_with", "troubles", "typical"]
 
 _MIDDLE = 4096
 
@@ -23,22 +24,26 @@ def typical(points: Sequence[MemcachedPoint]) -> Sweep | None:
     return next(iter(found.values()), None)
 
 
-def headline(every: Sequence[MemcachedPoint], clock_hz: int, *, medians: bool = True) -> list[str]:
-    """The result in sentences: latency both ways, the winner over software cost, operations a second, trouble."""
+def headline(results: Results, *, medians: bool = True) -> list[str]:
+    """The result in sentences: latency both ways, the winner over software cost, operations a second, trouble.
+
+    Of a run that measured under several conditions, each sentence names those that it holds under.
+    """
+    found, clock_hz = halves(results), results.clock_hz
     texts = []
-    points = measured(every)
-    sweep = typical(points)
-    if medians and sweep is not None:
-        place = min(sweep.places, key=lambda value: abs(value - _MIDDLE))
-        found = [text for op in sweep.ops if (text := _operation(sweep, op, place, clock_hz))]
-        texts += [*found, f"Measured with {circumstances(sweep.first, 'value_bytes')}."]
-    texts += _winners(points)
-    for model, rates in client_rates(points, clock_hz).items():
-        best = [(path, max(line, key=lambda rate: rate.per_second)) for path, line in rates.items()]
-        most = [f"{rate.per_second:,.0f} by {NAMES[path]} (n={rate.samples:,})" for path, rate in best]
-        clients = max(rate.point.clients for line in rates.values() for rate in line)
-        texts.append(f"Operations/s with up to {count(clients, 'client')}, {model}: {listing(most)}.")
-    return texts + troubles(every)
+    if medians:
+        texts += [half.titled(text) for half in found for text in _medians(half.points, clock_hz)]
+        texts += [f"Measured with {text}." for text in measured_with(found)]
+    texts += [half.titled(text) for half in found
+              for text in (*_winners(half.points), *_rates(half.points, clock_hz))]
+    return [*texts, *beside(found), *troubles(results.results.memcached)]
+
+
+def measured_with(found: Sequence[Half]) -> list[str]:
+    """How the measurements that stand for all were made: once, where that is the same in every half."""
+    made = [(half, circumstances(sweep.first, "value_bytes")) for half in found if (sweep := typical(half.points))]
+    every = list(dict.fromkeys(text for _, text in made))
+    return every if len(every) < 2 else [half.titled(text) for half, text in made]
 
 
 def troubles(points: Sequence[MemcachedPoint]) -> list[str]:
@@ -51,6 +56,24 @@ def troubles(points: Sequence[MemcachedPoint]) -> list[str]:
     if retries:
         found.append(f"{count(retries, 'GET')} by RDMA {'was' if retries == 1 else 'were'} read again, stale or torn.")
     return found
+
+
+def _medians(points: Sequence[MemcachedPoint], clock_hz: int) -> list[str]:
+    sweep = typical(points)
+    if sweep is None:
+        return []
+    place = min(sweep.places, key=lambda value: abs(value - _MIDDLE))
+    return [text for op in sweep.ops if (text := _operation(sweep, op, place, clock_hz))]
+
+
+def _rates(points: Sequence[MemcachedPoint], clock_hz: int) -> list[str]:
+    texts = []
+    for model, rates in client_rates(points, clock_hz).items():
+        best = [(path, max(line, key=lambda rate: rate.per_second)) for path, line in rates.items()]
+        most = [f"{rate.per_second:,.0f} by {NAMES[path]} (n={rate.samples:,})" for path, rate in best]
+        clients = max(rate.point.clients for line in rates.values() for rate in line)
+        texts.append(f"Operations/s with up to {count(clients, 'client')}, {model}: {listing(most)}.")
+    return texts
 
 
 def _operation(sweep: Sweep, op: str, place: float, clock_hz: int) -> str:

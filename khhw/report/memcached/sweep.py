@@ -5,12 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from khhw.machine.alike import held, mixed
 from khhw.machine.results import MemcachedPoint
 
-__all__ = ["Sweep", "best_by_model", "fastest", "held", "measured", "mixed", "sweeps", "together"]
-
-_HELD = ("values", "value_bytes", "distribution", "loop", "offered_per_second", "clients", "connections",
-         "gets_per_cent", "hops", "cpu_model", "cpu_scale")
+__all__ = ["Sweep", "best_by_model", "fastest", "measured", "sweeps", "together"]
 
 
 @dataclass(frozen=True)
@@ -50,23 +48,6 @@ class Sweep:
     def at(self, path: str, op: str, place: float) -> MemcachedPoint | None:
         """One point of a line."""
         return next((point for point in self.line(path, op) if getattr(point, self.vary) == place), None)
-
-
-def held(point: MemcachedPoint, *vary: str) -> tuple[object, ...]:
-    """Everything a point was measured under but path, operation, phase, and what is varied.
-
-    The mean size of ETC values is measured, not chosen: it tells no two points apart. Neither does the share of GETs
-    where all operations are of one kind: that is the operation again.
-    """
-    alike = {"value_bytes"} if point.values == "etc" else set()
-    if not mixed(point):
-        alike.add("gets_per_cent")
-    return tuple(None if name in alike else getattr(point, name) for name in _HELD if name not in vary)
-
-
-def mixed(point: MemcachedPoint) -> bool:
-    """Whether GETs and SETs were measured together."""
-    return point.gets_per_cent is not None and 0 < point.gets_per_cent < 100
 
 
 def together(point: MemcachedPoint, points: Iterable[MemcachedPoint]) -> list[MemcachedPoint]:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
+from khhw.machine.alike import mixed
 from khhw.machine.results import Breakdown, MemcachedPoint
-from khhw.report.memcached.sweep import mixed
 from khhw.report.words import count, duration
 
 __all__ = ["NAMES", "PARTS", "circumstances", "cycles", "of_size", "parts", "per_cent", "samples_of", "size", "times"]

@@ -1,7 +1,7 @@
 """The points of a sweep as lines over the load, seeds together, with intervals of confidence."""
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from khhw.report.words import count
@@ -33,7 +33,8 @@ class LoadPoint:
     load : float
         Offered, in capacities.
     latency : Estimate or None
-        Mean latency in cycles; None if nothing arrived.
+        Mean latency in cycles; None if nothing arrived. Without an interval where the load is saturated: latencies then
+        tell of no steady state.
     p50, p99 : float or None
         Means over seeds of the quantiles.
     offered : float
@@ -193,10 +194,13 @@ def _place(load: float, rows: Sequence[Row]) -> LoadPoint:
         taken = Estimate(accepted[0], rows[0].accepted_ci95)
     else:
         latency, taken = _estimate(latencies) if latencies else None, _estimate(accepted)
+    saturated = _half([row.saturated for row in rows])
+    if latency and saturated:
+        latency = replace(latency, half=None)
     return LoadPoint(
         load=load, latency=latency, offered=fmean(row.offered or 0.0 for row in rows), accepted=taken, seeds=len(rows),
         p50=_mean([row.latency_p50 for row in rows]), p99=_mean([row.latency_p99 for row in rows]),
-        saturated=_half([row.saturated for row in rows]))
+        saturated=saturated)
 
 
 def _half(answers: Sequence[bool | None]) -> bool | None:

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.markers import CARETDOWN
 
 from khhw.report.memcached.look import log_axis
 from khhw.report.picture import Picture
@@ -60,8 +61,10 @@ def _with_interval(value: Estimate) -> str:
 def _picture(panel: Panel, results: SweepResults) -> Picture:
     seeds = max((place.seeds for line in panel.lines for place in line.places), default=0)
     interval = f"95 % intervals over {seeds} seeds" if seeds > 1 else "95 % intervals of batch means"
-    caption = "\n".join([*map(words_of_line, panel.lines), f"Bars are {interval}; dotted, the highest load that is "
-                         f"carried. Dashed, all that is offered is accepted."])
+    bars = (f"Bars are {interval}; one that ends in an arrow goes down to 0. Latencies of saturated loads have none: "
+            f"they are of no steady state. Dotted, the highest load that is carried. Dashed, all that is offered is "
+            f"accepted.")
+    caption = "\n".join([*map(words_of_line, panel.lines), bars])
     return Picture(name=panel.name, title=f"Latency over load: {panel.title}", caption=caption,
                    figure=_draw(panel, results), columns=_COLUMNS, rows=list(_rows(panel)))
 
@@ -124,37 +127,48 @@ def _cycle(values: Sequence[str]) -> Iterator[str]:
 
 def _latency(axes: Axes, line: Line, colour: str, marker: str) -> None:
     known = [(place.load, place.latency, place.saturated) for place in line.places if place.latency]
-    _with_bars(axes, [(load, latency.mean, latency.half, full) for load, latency, full in known], colour, marker)
+    _bars(axes, [(load, latency) for load, latency, _ in known], colour, log=True)
+    _places(axes, [(load, latency.mean, full) for load, latency, full in known], colour, marker)
     single = [(load, latency) for load, latency, *_ in line.searched if latency is not None]
     axes.plot([load for load, _ in single], [latency for _, latency in single], ".", color=colour, markersize=5)
 
 
 def _accepted(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    _with_bars(axes, [(place.offered, place.accepted.mean, place.accepted.half, place.saturated)
-                      for place in line.places], colour, marker)
+    _bars(axes, [(place.offered, place.accepted) for place in line.places], colour, log=False)
+    _places(axes, [(place.offered, place.accepted.mean, place.saturated) for place in line.places], colour, marker)
     axes.plot([offered for _, _, offered, _ in line.searched], [accepted for *_, accepted in line.searched], ".",
               color=colour, markersize=5)
 
 
-def _with_bars(
-    axes: Axes, places: Sequence[tuple[float, float, float | None, bool | None]], colour: str, marker: str,
-) -> None:
-    """A line through places, each with its interval; a saturated place is hollow, an unclear one half filled.
+def _bars(axes: Axes, places: Sequence[tuple[float, Estimate]], colour: str, *, log: bool) -> None:
+    """Intervals, as far down as 0; a logarithmic axis has none, so there is an arrow, as long as the bar goes up."""
+    known = [(x, value.mean, value.half) for x, value in places if value.half is not None]
+    for endless in (False, True):
+        bars = [(x, mean, half) for x, mean, half in known if (log and half >= mean) is endless]
+        if not bars:
+            continue
+        lower = [mean - mean**2 / (mean + half) if endless else min(half, mean) for _, mean, half in bars]
+        made = axes.errorbar(
+            [x for x, *_ in bars], [mean for _, mean, _ in bars], yerr=[lower, [half for *_, half in bars]], fmt="none",
+            ecolor=colour, elinewidth=1.1, capsize=2.5)
+        if endless:
+            made.lines[1][0].set(marker=CARETDOWN, markersize=5)
+
+
+def _places(axes: Axes, places: Sequence[tuple[float, float, bool | None]], colour: str, marker: str) -> None:
+    """A line through places; a saturated one is hollow, an unclear one half filled.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    places : sequence of (float, float, float or None, bool or None)
-        Place, mean, half its interval where one is known, whether it is saturated; None: that is not clear.
+    places : sequence of (float, float, bool or None)
+        Place, mean, whether it is saturated; None: that is not clear.
     colour, marker : str
     """
-    known = [(x, y, half) for x, y, half, _ in places if half is not None]
-    axes.errorbar([x for x, *_ in known], [y for _, y, _ in known], yerr=[half for *_, half in known],
-                  fmt="none", ecolor=colour, elinewidth=1.1, capsize=2.5)
-    axes.plot([x for x, *_ in places], [y for _, y, *_ in places], color=colour, linewidth=1.5, marker=marker,
+    axes.plot([x for x, *_ in places], [y for _, y, _ in places], color=colour, linewidth=1.5, marker=marker,
               markersize=4)
     for state in _STATES:
-        alike = [(x, y) for x, y, _, saturated in places if saturated is state]
+        alike = [(x, y) for x, y, saturated in places if saturated is state]
         axes.plot([x for x, _ in alike], [y for _, y in alike], color=colour, linestyle="none", marker=marker,
                   markersize=4, **_fill(state, colour))
 

@@ -36,7 +36,7 @@ class SweepView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._plain_at = time.monotonic()
-        self._plain_done = -1
+        self._plain_text = ""
         self._stage = ""
         self._bar: Bar | None = None
         self._task: TaskID | None = None
@@ -74,11 +74,12 @@ class SweepView:
         """Points are being measured."""
         left = str(progress.left or "")
         text = f"{progress.done} of {progress.expected} points"
+        text += f", {progress.again} of them measured again" if progress.again else ""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, description=text, total=progress.expected, completed=progress.done, left=left)
-        elif time.monotonic() - self._plain_at >= _PLAIN_SECONDS and progress.done != self._plain_done:
-            self._plain_at, self._plain_done = time.monotonic(), progress.done
-            self.note(f"{text}, {left}" if left else text)
+        elif time.monotonic() - self._plain_at >= _PLAIN_SECONDS and text != self._plain_text:
+            self._plain_at, self._plain_text = time.monotonic(), text
+            self.note(f"{text}; {left}" if left else text)
 
 
 def print_sweep(results: SweepResults, page: Path, *, console: Console | None = None) -> None:
