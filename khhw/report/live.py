@@ -1,6 +1,5 @@
 """A run as it happens: transcript, results and progress on the terminal; plain lines where there is none."""
 
-import shlex
 import threading
 import time
 from pathlib import Path
@@ -16,7 +15,7 @@ from khhw.node.commands import list_ranks, prompt
 from khhw.report.progress import BuildProgress, RunProgress, build_in_words
 from khhw.report.registry import find_report
 from khhw.report.show import show
-from khhw.visible import visible
+from khhw.visible import shell_command, visible
 
 __all__ = ["LiveView"]
 
@@ -171,7 +170,7 @@ class LiveView:
         size = Path(waves).stat().st_size / 1e6
         held = f"{event['held']}, " if event["held"] else ""
         note = "" if waves.endswith(".fst") else "; VCD: FST needs apt-get install liblz4-dev zlib1g-dev"
-        gtkwave, surfer = map(shlex.quote, event["viewers"])
+        gtkwave, surfer = (shell_command([viewer]) for viewer in event["viewers"])
         self._line(f"waves: {waves} ({held}{size:.1f} MB{note})\n"
                    f"  open them with gtkwave {gtkwave} or surfer -c {surfer}")
 

@@ -1,7 +1,6 @@
 """The end of a run on the terminal."""
 
 import math
-import shlex
 import textwrap
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from khhw.report.registry import reports
 from khhw.report.show import plain, show
 from khhw.report.words import count, duration
 from khhw.report.write import run_command
-from khhw.visible import visible
+from khhw.visible import shell_command, visible
 
 __all__ = ["next_commands", "print_summary"]
 
@@ -30,7 +29,7 @@ def next_commands(results: Results, source: str, folder: Path) -> list[tuple[str
     chosen = " --waves-nodes 0,1" if results.engine == "native" and nodes > MOST_NODES else ""
     waves = any((folder / name).is_file() for name in WAVES_NAMES)
     return [
-        (shlex.join(["khhw", "trace", str(folder)]), "its packets, and one through every block with --packet") if waves
+        (shell_command(["khhw", "trace", folder]), "its packets, and one through every block with --packet") if waves
         else (f"{again} --waves{chosen}", "the same run, with waveforms"),
         ("khhw test guard", "the guard alone, in its testbench"),
         ("khhw verilog -o out/verilog --top node", "the node as Verilog, with headers"),

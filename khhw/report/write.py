@@ -1,12 +1,12 @@
 """The report of a run: pictures, their numbers, and a page."""
 
-import shlex
 from pathlib import Path
 
 from khhw.machine.results import Results
 from khhw.report.page import page
 from khhw.report.picture import Picture
 from khhw.report.registry import reports
+from khhw.visible import shell_command
 
 __all__ = ["pictures", "run_command", "write_report"]
 
@@ -23,10 +23,10 @@ def pictures(results: Results, modules: Path | None = None) -> list[Picture]:
     return [picture for each in reports([results], modules).values() for picture in each.pictures(results)]
 
 
-def run_command(results: Results, source: str, folder: Path | str) -> str:
-    """The command that makes a run again."""
+def run_command(results: Results, source: str, folder: Path | str, encoding: str | None = None) -> str:
+    """The command that makes a run again; `encoding` as of :func:`khhw.visible.shell_command`."""
     engine = [] if results.engine == "cocotb" else ["--engine", results.engine]
-    return shlex.join(["khhw", results.command, source, *engine, "-o", str(folder), "--seed", str(results.seed)])
+    return shell_command(["khhw", results.command, source, *engine, "-o", folder, "--seed", results.seed], encoding)
 
 
 def write_report(
@@ -56,5 +56,5 @@ def write_report(
     drawn = [(each, [(picture, picture.save(folder)) for picture in each.pictures(results)])
              for each in reports([results], modules).values()]
     path = folder / "report.html"
-    path.write_text(page(results, drawn, run_command(results, source, folder)), encoding="utf-8")
+    path.write_text(page(results, drawn, run_command(results, source, folder, "utf-8")), encoding="utf-8")
     return path

@@ -1,6 +1,5 @@
 """The page of two runs: what may differ, the pictures of both, and every number with its change."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,13 +13,14 @@ from khhw.report.page import shortcomings
 from khhw.report.software import software_words
 from khhw.report.words import count, duration, listing
 from khhw.statistics import Interval
+from khhw.visible import shell_command
 
 __all__ = ["command_of", "verdicts", "write_comparison"]
 
 
 def command_of(folders: tuple[Path, Path], out: Path, file: str | None = None) -> str:
     """The command that draws the comparison again; `file` is the machine file, if it was named."""
-    return shlex.join(["khhw", "report", *map(str, folders), "-o", str(out), *(["--file", file] if file else [])])
+    return shell_command(["khhw", "report", *folders, "-o", out, *(["--file", file] if file else [])], "utf-8")
 
 
 def verdicts(found: Comparison) -> list[str]:

@@ -1,7 +1,6 @@
 """The files of a sweep's report, each whole."""
 
 import os
-import shlex
 import tempfile
 from pathlib import Path
 
@@ -10,13 +9,14 @@ from khhw.report.sweep.pictures import sweep_pictures
 from khhw.sweep.results import FILE, SweepResults
 from khhw.sweep.store import WriteError, write_whole
 from khhw.sweep.table import write_tables
+from khhw.visible import shell_command
 
 __all__ = ["sweep_command", "write_results", "write_sweep"]
 
 
-def sweep_command(source: str, folder: Path | str) -> str:
-    """The command that makes a sweep again, or goes on with it."""
-    return shlex.join(["khhw", "sweep", source, "-o", str(folder)])
+def sweep_command(source: str, folder: Path | str, encoding: str | None = None) -> str:
+    """The command that makes a sweep again, or goes on with it; `encoding` as of :func:`khhw.visible.shell_command`."""
+    return shell_command(["khhw", "sweep", source, "-o", folder], encoding)
 
 
 def write_results(results: SweepResults, folder: Path) -> None:
@@ -57,11 +57,11 @@ def write_sweep(results: SweepResults, folder: Path, *, source: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".part-") as scratch:
             drawn = [(picture, picture.save(Path(scratch))) for picture in sweep_pictures(results)]
-            page = sweep_page(results, drawn, sweep_command(source, folder))
+            page = sweep_page(results, drawn, sweep_command(source, folder, "utf-8"))
             (Path(scratch) / "report.html").write_text(page, encoding="utf-8")
             for made in sorted(Path(scratch).iterdir()):
                 os.replace(made, folder / made.name)
     except OSError as error:
         raise WriteError(f"cannot write the report to {folder}: {error.strerror}; make room, then "
-                         f"{shlex.join(['khhw', 'report', str(folder)])}") from error
+                         f"{shell_command(['khhw', 'report', folder])}") from error
     return folder / "report.html"
