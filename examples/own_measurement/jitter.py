@@ -1,11 +1,13 @@
 """A measurement of one's own: how far apart the latencies of equal messages are."""
 
+from collections import defaultdict
+
 from pydantic import BaseModel
 
 from khhw.kernels.results import latency_samples
 from khhw.machine.file import MachineFile, Phase
 from khhw.machine.measurements.measurement import Measurement, Observer, kernel_names, own
-from khhw.machine.results import Results
+from khhw.machine.results import Results, RunRecord
 from khhw.report.change import Change
 from khhw.report.compare.pair import Pair
 from khhw.report.estimate import reading
@@ -13,6 +15,7 @@ from khhw.report.measurement import MeasurementReport
 from khhw.report.picture import Picture
 
 NAME = "jitter:MEASUREMENT"
+MOST = 64
 
 
 class Jitter(BaseModel):
@@ -28,33 +31,50 @@ def check(phase: Phase, machine: MachineFile) -> str | None:
 
 async def measure(observer: Observer) -> Jitter:
     """When the kernels have ended: read the table that the kernel left in its node's memory."""
-    found: dict[int, list[int]] = {}
-    for sample in (sample for memory in observer.memories for sample in latency_samples(memory, observer.layout)):
-        found.setdefault(sample.length, []).append(sample.cycles)
+    found = defaultdict(list)
+    for memory in observer.memories:
+        for sample in latency_samples(memory, observer.layout):
+            found[sample.length].append(sample.cycles)
     return Jitter(cycles={size: max(cycles) - min(cycles) for size, cycles in sorted(found.items())})
 
 
+def shortcomings(found: Jitter) -> list[str]:
+    """What makes the run fail."""
+    return [f"Messages of {size} bytes are {cycles} cycles apart." for size, cycles in found.cycles.items()
+            if cycles > MOST]
+
+
 class JitterReport(MeasurementReport):
-    title = "Jitter"  # heads what the page and `khhw report A B` say of it
+    """What the terminal, the page and `khhw report A B` say of it."""
+
+    title = "Jitter"
+
+    def measured(self, phase: str, record: RunRecord) -> str:
+        return f"jitter of {len(record.own[-1].found['cycles'])} message sizes measured"
 
     def pictures(self, results: Results) -> list[Picture]:
-        from khhw.report.style import figure, quiet, styled  # matplotlib: only where reports are written
-        rows = [(name, *row) for name, found in results.own(NAME, Jitter).items() for row in found.cycles.items()]
+        # matplotlib: only where reports are written
+        from khhw.report.style import MARKERS, figure, quiet, shades, styled
+
+        phases = results.own(NAME, Jitter)
+        rows = [(phase, *row) for phase, found in phases.items() for row in found.cycles.items()]
         with styled():
-            drawing, (axes,) = figure(5.4, 3.4, 1, subplot_kw={"xlabel": "cycles"})
-            axes.plot([cycles for *_, cycles in rows], [f"{name}, {size:,} bytes" for name, size, _ in rows], "o")
+            drawing, (axes,) = figure(5.4, 3.4, 1)
+            for (phase, found), marker, colour in zip(phases.items(), MARKERS, shades(len(phases))[::-1], strict=False):
+                axes.plot([f"{size:,} bytes" for size in found.cycles], list(found.cycles.values()), label=phase,
+                          color=colour, marker=marker, linestyle="none", fillstyle="none")
+            axes.set_xlabel("message size")
+            axes.set_ylabel("cycles between fastest and slowest")
+            axes.legend(frameon=False)
             quiet(axes)
-        return [Picture(name="jitter", title="Jitter", caption="Cycles between the fastest and the slowest.",
+        return [Picture(name="jitter", title="Jitter", caption=f"At most {max(row[2] for row in rows)} cycles.",
                         figure=drawing, columns=("phase", "bytes", "cycles"), rows=rows)]
 
     def changes(self, pair: Pair) -> list[Change]:
         first, second = pair.first.own(NAME, Jitter), pair.second.own(NAME, Jitter)
-        return [Change(where=f"{name}, {size} bytes", quantity="jitter, cycles", first=reading(cycles),
-                       second=reading(second[name].cycles[size]), better="less", place=size, group=name)
-                for name, found in first.items() for size, cycles in found.cycles.items()]
+        return [Change(where=f"{phase}, {size} bytes", quantity="jitter, cycles", first=reading(cycles),
+                       second=reading(second[phase].cycles[size]), better="less", place=size, group=phase)
+                for phase, found in first.items() for size, cycles in found.cycles.items()]
 
 
-MEASUREMENT = Measurement(
-    check=check, measure=measure, report="jitter:JitterReport",
-    # What makes the run fail.
-    keep=own(lambda found: [f"{size} bytes: {n} cycles apart" for size, n in found.cycles.items() if n > 64]))
+MEASUREMENT = Measurement(check=check, measure=measure, keep=own(shortcomings), report="jitter:JitterReport")
