@@ -18,7 +18,8 @@ GOLDEN = {
     "internal beside external": (
         Text(4294967295, "192.168.7.9", (9, 4), True, True, (NodeInfo.of(31), NodeInfo.of(32))),
         b"con4294967295@192.168.7.9\nprotocol: uboot\nnetwork External : eth0\nnetwork Internal : eth1\n"
-        b"network 9 : eth2\nnetwork 4 : eth3\nnodeinfo: 31 33 172.16.0.34\nnodeinfo: 32 36 172.16.0.37\nnodes: 31 32\n"),
+        b"network 9 : eth2\nnetwork 4 : eth3\n"
+        b"nodeinfo: 31 33 172.16.0.34\nnodeinfo: 32 36 172.16.0.37\nnodes: 31 32\n"),
     "no address": (
         Text(5, "::1", (3,), False, True, (NodeInfo(6, 8),)),
         b"con5@::1\nprotocol: uboot\nnetwork External : eth0\nnetwork 3 : eth1\nnodeinfo: 6 8\nnodes: 6\n"),
@@ -59,8 +60,8 @@ def test_tools_of_the_original_read_it() -> None:
 
 class TestCommandLine:
     def test_all_of_it(self) -> None:
-        words = "-n 5,3 -p 2 -i -x -c secret --strict --seconds 0.5 --until 2030-01-01T00:00:00Z alice 4".split()
-        assert Acquire.parse(words) == Acquire(
+        words = "-n 5,3 -p 2 -i -x -c secret --strict --seconds 0.5 --until 2030-01-01T00:00:00Z alice 4"
+        assert Acquire.parse(words.split(" ")) == Acquire(
             "alice", 4, (5, 3), 2, True, True, "secret", True, "2030-01-01T00:00:00Z", 0.5)
 
     def test_shortest(self) -> None:
