@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["FEW_NODES", "USAGE", "Acquire", "AcquireError", "NodeInfo", "Text", "address", "location_number"]
+__all__ = ["FEW_NODES", "USAGE", "CommandLine", "CommandLineError", "NodeInfo", "Text", "address", "location_number"]
 
 FEW_NODES = "not enough nodes available"
 """What is printed where fewer nodes are free than were asked for; on standard output, as in the original."""
@@ -31,12 +31,12 @@ _NUMBER = re.compile(r"[0-9]{1,10}\Z")
 _MOST = 0xFFFF_FFFF
 
 
-class AcquireError(ValueError):
+class CommandLineError(ValueError):
     """A command line that cannot be obeyed."""
 
 
 @dataclass(frozen=True)
-class Acquire:
+class CommandLine:
     """What ``acquireNodes`` is asked for.
 
     Parameters
@@ -73,27 +73,27 @@ class Acquire:
     seconds: float | None = None
 
     @classmethod
-    def parse(cls, words: Sequence[str]) -> "Acquire":
+    def parse(cls, words: Sequence[str]) -> "CommandLine":
         """The command line behind the word ``acquireNodes``.
 
         Raises
         ------
-        AcquireError
+        CommandLineError
             If it is none; says what would be right.
         """
         try:
             options, rest = getopt.getopt(list(words), "n:p:ixc:h", ["strict", "until=", "seconds="])
         except getopt.GetoptError as error:
-            raise AcquireError(f"{error}; {USAGE.splitlines()[0]}") from None
+            raise CommandLineError(f"{error}; {USAGE.splitlines()[0]}") from None
         given = dict(options)
         if "-h" in given:
-            raise AcquireError(USAGE)
+            raise CommandLineError(USAGE)
         if not 1 <= len(rest) <= 2:
-            raise AcquireError(f"acquireNodes takes a user and a number of nodes behind its options, not "
+            raise CommandLineError(f"acquireNodes takes a user and a number of nodes behind its options, not "
                                f"{' '.join(rest) or 'nothing'}")
         user = rest[0]
         if not _USER.match(user):
-            raise AcquireError(f"invalid user {user}: letters, then letters and digits")
+            raise CommandLineError(f"invalid user {user}: letters, then letters and digits")
         return cls(
             user, _number(rest[1], "number of nodes", 1) if len(rest) == 2 else 1,
             networks=tuple(_number(part, "-n: network", 3) for part in given["-n"].split(",")) if "-n" in given else (),
@@ -104,7 +104,7 @@ class Acquire:
 
 def _number(text: str, what: str, least: int) -> int:
     if not _NUMBER.match(text) or not least <= int(text) <= _MOST:
-        raise AcquireError(f"{what} must be a whole number from {least} to {_MOST}, not {text!r}")
+        raise CommandLineError(f"{what} must be a whole number from {least} to {_MOST}, not {text!r}")
     return int(text)
 
 
@@ -114,7 +114,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < 1e12:
-        raise AcquireError(f"--seconds must be above 0, not {text!r}")
+        raise CommandLineError(f"--seconds must be above 0, not {text!r}")
     return seconds
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from khhw.cloud.acquire import Acquire, AcquireError, NodeInfo, Text, address, location_number
+from khhw.cloud.acquire import CommandLine, CommandLineError, NodeInfo, Text, address, location_number
 
 GOLDEN = {
     "one node": (
@@ -61,14 +61,14 @@ def test_tools_of_the_original_read_it() -> None:
 class TestCommandLine:
     def test_all_of_it(self) -> None:
         words = "-n 5,3 -p 2 -i -x -c secret --strict --seconds 0.5 --until 2030-01-01T00:00:00Z alice 4"
-        assert Acquire.parse(words.split(" ")) == Acquire(
+        assert CommandLine.parse(words.split(" ")) == CommandLine(
             "alice", 4, (5, 3), 2, True, True, "secret", True, "2030-01-01T00:00:00Z", 0.5)
 
     def test_shortest(self) -> None:
-        assert Acquire.parse(["alice"]) == Acquire("alice", 1)
+        assert CommandLine.parse(["alice"]) == CommandLine("alice", 1)
 
     def test_joined_options(self) -> None:
-        assert Acquire.parse(["-ixn3", "bob2"]) == Acquire("bob2", 1, (3,), None, True, True)
+        assert CommandLine.parse(["-ixn3", "bob2"]) == CommandLine("bob2", 1, (3,), None, True, True)
 
     @pytest.mark.parametrize(("words", "said"), [
         ("", "takes a user"), ("alice 4 5", "alice 4 5"), ("-z alice", "-z not recognized"), ("2alice", "invalid user"),
@@ -80,8 +80,8 @@ class TestCommandLine:
         ("alic\u00e9", "invalid user"), ("alice\n", "invalid user"),
     ])
     def test_what_is_wrong(self, words: str, said: str) -> None:
-        with pytest.raises(AcquireError, match=re.escape(said)):
-            Acquire.parse(words.split(" ") if words else [])
+        with pytest.raises(CommandLineError, match=re.escape(said)):
+            CommandLine.parse(words.split(" ") if words else [])
 
 
 def places() -> Iterator[int]:
