@@ -1,8 +1,9 @@
 """What the cloud speaks of: one set of models for the store, the HTTP interface and the command line.
 
-The fields of a lease are named as in ESI-Leap, OpenStack's service for leases of bare metal (``esi_leap/objects/lease.py``
-and ``esi_leap/common/statuses.py`` of github.com/CCI-MOC/esi-leap): owner is who lets, project who rents. What ESI-Leap
-has no name for, because its lease is of one node, is ours: ``nodes``, ``networks``, ``console``, ``external``.
+The fields of a lease are named as in ESI-Leap, OpenStack's service for leases of bare metal
+(``esi_leap/objects/lease.py`` and ``esi_leap/common/statuses.py`` of github.com/CCI-MOC/esi-leap): owner is who lets,
+project who rents. What ESI-Leap has no name for, because its lease is of one node, is ours: ``nodes``, ``networks``,
+``console``, ``external``.
 
 Times ending in ``_time`` are machine seconds: cycles over the clock, summed over boots (:mod:`khhw.cloud.times`). Those
 ending in ``_at``, and ``until``, are of the wall, in UTC.
@@ -14,10 +15,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 __all__ = [
-    "Acquire", "Approval", "AuditEntry", "BootRecord", "Check", "Connection", "Console", "ConsoleShare", "Consent",
-    "Digest", "Direction", "Finding", "Intent", "Interface", "IntentState", "Lease", "LeaseChange", "LeaseStatus", "MachineTime", "Name",
-    "Network", "NetworkKind", "Node", "NodeState", "Principal", "Quota", "Reading", "Relay", "Relays", "Seconds",
-    "Token", "Usage",
+    "Acquire", "Approval", "AuditEntry", "BootRecord", "Check", "Connection", "Consent", "Console", "ConsoleShare",
+    "Digest", "Direction", "Finding", "Intent", "IntentState", "Interface", "Lease", "LeaseChange", "LeaseStatus",
+    "MachineTime", "Name", "Network", "NetworkKind", "Node", "NodeState", "Principal", "Quota", "Reading", "Relay",
+    "Relays", "Seconds", "Token", "Usage",
 ]
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
@@ -196,8 +197,9 @@ class Acquire(_Model):
     """Which nodes, instead of a count."""
     networks: list[Connection] = []
     """Private networks to join (``-n``)."""
-    new_networks: Annotated[int, Field(ge=0, le=256)] = 0
-    """How many private networks to make and join (``-p``)."""
+    new_networks: Annotated[int, Field(ge=0, le=256)] | None = None
+    """How many private networks to make and join (``-p``). Null without `networks` is the original's rule: somebody
+    without any gets a new one, who has one joins that, and who has several must say."""
     internal: bool = False
     """Whether to join the network Internal (``-i``)."""
     external: bool = False
