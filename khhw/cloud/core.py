@@ -1,7 +1,7 @@
 """The core of the cloud: who has which nodes, decided in transactions and carried out by a machine.
 
-It is synchronous and has no sockets. Every operation takes who calls, and one that changes something a key that makes it
-repeatable (idempotency key): asked again with the same key it gives the same answer and does nothing. It raises
+It is synchronous and has no sockets. Every operation takes who calls, and one that changes something a key that
+makes it repeatable (idempotency key): asked again with the same key it gives the same answer and does nothing. It raises
 :class:`~khhw.cloud.errors.CloudError`, and nothing else, for whatever somebody may have asked.
 
 An operation that the machine must carry out answers with an :class:`~khhw.cloud.models.Intent` once the store has it;
@@ -55,7 +55,7 @@ class Principals:
     def get(self, caller: Caller, name: str) -> Principal:
         """Himself, somebody below him; for the owner everybody."""
 
-    def list(self, caller: Caller) -> list[Principal]:
+    def all(self, caller: Caller) -> list[Principal]:
         """All that :meth:`get` gives, by name."""
 
     def set_quota(self, caller: Caller, key: str | None, name: str, quota: Quota) -> Principal:
@@ -125,7 +125,7 @@ class Leases:
     def get(self, caller: Caller, lease: str) -> Lease:
         """One of the caller's, or of those below him, or let by him, or offered to him; for the owner any."""
 
-    def list(self, caller: Caller, *, ended: bool = False) -> list[Lease]:
+    def all(self, caller: Caller, *, ended: bool = False) -> list[Lease]:
         """All that :meth:`get` gives, oldest first; with `ended` also those that have ended."""
 
     def readings(self, caller: Caller, lease: str) -> list[Reading]:
@@ -141,7 +141,7 @@ class Networks:
     def get(self, caller: Caller, network: int) -> Network:
         """One the caller owns, is a guest of, or has been offered; External and Internal."""
 
-    def list(self, caller: Caller) -> list[Network]:
+    def all(self, caller: Caller) -> list[Network]:
         """All that :meth:`get` gives."""
 
     def rename(self, caller: Caller, key: str | None, network: int, name: str | None) -> Network:
@@ -150,7 +150,8 @@ class Networks:
     def delete(self, caller: Caller, key: str | None, network: int) -> Intent:
         """By its owner: all nodes leave it, everybody's."""
 
-    def share(self, caller: Caller, key: str | None, network: int, guest: str, direction: Direction = "both") -> Consent:
+    def share(self, caller: Caller, key: str | None, network: int, guest: str,
+              direction: Direction = "both") -> Consent:
         """Offer it to somebody, whose nodes may join it once he has accepted. By its owner."""
 
     def accept(self, caller: Caller, key: str | None, network: int) -> Consent:
@@ -175,7 +176,7 @@ class Channels:
     def get(self, caller: Caller, console: int) -> Console:
         """One that the caller may listen to. NOT_FOUND for one that is somebody else's, as for one that never was."""
 
-    def list(self, caller: Caller) -> list[Console]:
+    def all(self, caller: Caller) -> list[Console]:
         """All open ones that :meth:`get` gives."""
 
     def share(self, caller: Caller, key: str | None, console: int, guest: str, *, write: bool = False) -> Console:
@@ -194,14 +195,14 @@ class Approvals:
     def withdraw(self, caller: Caller, key: str | None, sha256: str) -> Approval:
         """Let it boot no more. What runs goes on."""
 
-    def list(self, caller: Caller) -> list[Approval]:
+    def all(self, caller: Caller) -> list[Approval]:
         """By name."""
 
 
 class Nodes:
     """Nodes of the machine."""
 
-    def list(self, caller: Caller) -> list[Node]:
+    def all(self, caller: Caller) -> list[Node]:
         """All, by rank; whose they are only as far as the caller may see the lease."""
 
     def quarantine(self, caller: Caller, key: str | None, rank: int) -> Intent:
@@ -217,7 +218,7 @@ class Intents:
     def get(self, caller: Caller, intent: str) -> Intent:
         """One the caller has asked for, or is about a lease he may see."""
 
-    def list(self, caller: Caller, *, open: bool = True) -> list[Intent]:
+    def all(self, caller: Caller, *, open: bool = True) -> list[Intent]:
         """All that :meth:`get` gives; those not done, or the last 100."""
 
 
