@@ -1,7 +1,7 @@
 """Changing communication domains on a running machine, in two phases, and giving nodes to other tenants."""
 
 import enum
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
@@ -137,7 +137,7 @@ class EpochControl:
 
     async def hand_over(
         self, ranks: Iterable[int], new: Domains, keys: Mapping[int, ConsoleKeys], revision: int = 0, *,
-        watch: Watch | None = None,
+        vacant: Collection[int] = (), watch: Watch | None = None,
     ) -> Change:
         """Take nodes from their tenants, and give them to the next ones with `new` as the domains of the machine.
 
@@ -155,6 +155,8 @@ class EpochControl:
         new : Domains
         keys : mapping of int to ConsoleKeys
             Console keys of the next tenants, by rank. A node without any sends on channel 0, and hears nothing.
+        vacant : collection of int
+            Those of the nodes that nobody gets: they are cleared, and stay in hold.
         revision, watch
             As of :meth:`change`.
 
@@ -172,7 +174,7 @@ class EpochControl:
         """
         taken = sorted(set(ranks))
         self._check(new, revision)
-        self._check_nodes(taken, keys)
+        self._check_nodes(taken, keys, vacant)
         apart = new.matrix.copy()
         apart[taken, :] = apart[:, taken] = False
         alone = Domains(apart)
@@ -187,7 +189,7 @@ class EpochControl:
         for _ in range(STALE_COMMITS - 2):
             await self._phase(alone, watch=watch)
         await self._phase(new, revision, watch)
-        await self._release(taken)
+        await self._end_hold(taken, vacant)
         return Change(started, loaded, refused, self._owner.outside.now, STALE_COMMITS)
 
     async def adopt(self, domains: Domains, revision: int) -> list[int]:
@@ -241,13 +243,15 @@ class EpochControl:
         if not 0 <= revision < REVISIONS:
             raise DomainError(("revision",), f"a revision is a number from 0 to {REVISIONS - 1}, not {revision}")
 
-    def _check_nodes(self, ranks: list[int], keys: Mapping[int, ConsoleKeys]) -> None:
+    def _check_nodes(self, ranks: list[int], keys: Mapping[int, ConsoleKeys], vacant: Collection[int]) -> None:
         nodes = self._owner.shape.nodes
         for rank in ranks:
             if not 0 <= rank < nodes:
                 raise DomainError(("ranks",), f"no node {rank}; nodes are 0 to {nodes - 1}")
         if not ranks:
             raise DomainError(("ranks",), "there is no node to hand over")
+        if odd := sorted({*vacant} - {*ranks} | {*vacant} & {*keys}):
+            raise DomainError(("vacant",), f"{named(odd)}: not handed over, or given keys, and yet vacant")
         for rank, given in keys.items():
             if rank not in ranks:
                 raise DomainError(("keys", rank), f"node {rank} is not handed over; keys are for {ranks}")
@@ -360,13 +364,13 @@ class EpochControl:
         injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
         return (injected - sum(ended)) % _MODULUS
 
-    async def _release(self, ranks: list[int]) -> None:
-        """Let nodes out of hold, and wait until it has ended."""
-        await self._owner.write_each({rank: [Write("HOLD", 0)] for rank in ranks})
+    async def _end_hold(self, ranks: list[int], vacant: Collection[int]) -> None:
+        """Let nodes out of hold but for vacant ones, and wait until it has ended, or nothing keeps it from ending."""
+        await self._owner.write_each({rank: [Write("HOLD", 0)] for rank in ranks if rank not in vacant})
         end = self._owner.outside.now + self._limit
         while True:
             holds = await self._owner.read_all_fields("HOLD")
-            waiting = [rank for rank in ranks if holds[rank]["hold"]]
+            waiting = [rank for rank in ranks if holds[rank]["clear" if rank in vacant else "hold"]]
             if not waiting:
                 return
             if self._owner.outside.now > end:

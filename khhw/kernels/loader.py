@@ -7,6 +7,7 @@ from outside the machine are commands; text of other nodes is not. See ``docs/co
 import zlib
 from collections.abc import Awaitable, Callable
 
+from khhw.kernels.approval import Approval
 from khhw.kernels.image import (
     HEADER_BYTES,
     Files,
@@ -70,13 +71,17 @@ class Loader:
         Where the code of kernels comes from, see :data:`khhw.kernels.image.Files`.
     failed : callable, optional
         Called with the name of a kernel and what it raised, before the console says it on one line.
+    approval : Approval, optional
+        Which images may run; without it all may.
     """
 
     def __init__(
         self, node: Node, *, raw_timeout: int = RAW_TIMEOUT, files: Files | None = None, failed: Failed | None = None,
+        approval: Approval | None = None,
     ) -> None:
         self._node = node
         self._files = files
+        self._approval = approval
         self._failed = failed
         self._reader = ConsoleReader(node.rank)
         self._raw_timeout = raw_timeout
@@ -184,6 +189,9 @@ class Loader:
         length = image_length(self._node.memory.read(address, HEADER_BYTES))
         available = min(length, len(self._node.memory) - address)
         data = self._node.memory.read(address, max(available, HEADER_BYTES))
+        if self._approval is not None:
+            # Before anything else is made of it: what is behind its end neither counts nor runs.
+            self._approval.check(data[:length])
         image = Image.parse(data)
         main = load_image(data, self._files)
         await self._node.reset()
@@ -228,6 +236,7 @@ async def _run(main: Main, node: Node, arguments: str) -> None:
 
 async def run_loader(
     transport: NodeTransport, files: Files | None = None, failed: Failed | None = None,
+    approval: Approval | None = None,
 ) -> None:
     """What the processor of a node runs when its owner releases it; see :class:`Loader`."""
-    await Loader(await Node.open(transport), files=files, failed=failed).run()
+    await Loader(await Node.open(transport), files=files, failed=failed, approval=approval).run()

@@ -157,6 +157,23 @@ def test_nodes_that_are_handed_over_are_cleared_and_alone_for_two_changes(rig, k
     assert (epochs.current, epochs.revision) == (new, 7)
 
 
+def test_a_node_that_nobody_gets_is_cleared_and_stays_in_hold(rig):
+    nodes, new = rig.machine.nodes, Domains.from_rules(["2 <-> 3"], NODES)
+    for rank in (0, 4):
+        nodes[rank].memory[:] = b"x" * len(nodes[rank].memory)
+    rig.run(EpochControl(rig.owner).hand_over([4, 0], new, {4: ConsoleKeys(77, [5])}, 7, vacant=[0]))
+    assert rig.run(rig.owner.read_all("HOLD")) == [1, 0, 0, 0, 0, 0]
+    assert not any(nodes[0].memory) and rig.run(rig.owner.read(0, "CONSOLE_SEND_ID")) == [0]
+
+
+@pytest.mark.parametrize("vacant", [[0, 1], [4]])
+def test_a_node_that_is_not_taken_or_has_keys_is_not_vacant(rig, vacant):
+    with pytest.raises(DomainError, match=r"vacant: Node [14]: not handed over, or given keys, and yet vacant"):
+        rig.run(EpochControl(rig.owner).hand_over([4, 0], Domains.nothing(NODES), {4: ConsoleKeys(7, [])},
+                                                  vacant=vacant))
+    assert rig.run(rig.owner.read_all("HOLD")) == [0] * NODES
+
+
 @pytest.mark.parametrize(("ranks", "keys", "message"), [
     ([], {}, "ranks: there is no node to hand over"),
     ([6], {}, "ranks: no node 6; nodes are 0 to 5"),
