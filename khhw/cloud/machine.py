@@ -4,8 +4,8 @@ A :class:`Machine` keeps nothing that must last. What its nodes shall hold is a 
 values, which may be asked for again and again: after an answer that was lost, after a restart of the service, after a
 power cut. :class:`khhw.cloud.client.SimulatedMachine` is the one there is.
 
-All calls block, and may be made from any thread; several may be under way at a time. A sink of :meth:`Machine.listen` is
-called in a thread of the machine's own.
+All calls block, and may be made from any thread; several may be under way at a time. A sink of :meth:`Machine.listen`
+is called in a thread of the machine's own.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,8 +19,8 @@ from khhw.control.owner import ConsoleKeys
 
 __all__ = [
     "NO_KEYS", "RAW_LIMIT", "Applied", "Clock", "ConsoleKeys", "Heard", "Listening", "Machine", "MachineDiffersError",
-    "MachineError", "MachineFaultError", "MachineGoneError", "MachineInfo", "NodeState", "Reading", "RequestRefusedError",
-    "Revision", "Sink",
+    "MachineError", "MachineFaultError", "MachineGoneError", "MachineInfo", "NodeState", "Reading",
+    "RequestRefusedError", "Revision", "Sink",
 ]
 
 NO_KEYS = ConsoleKeys(0, ())
@@ -121,7 +121,8 @@ class Revision:
         not 0). A node without any runs nothing and stays in hold.
     hand_over : frozenset of int
         Nodes that come to another tenant, or to nobody: all that the tenant before has left is taken from them before
-        `keys` become theirs. Of all other nodes the keys are as they were.
+        `keys` become theirs. Of other nodes keys change while they run. A node that is not in hold and has no keys, or
+        is in hold and has some, as after a power cut, is handed over whether it is named here or not.
     """
 
     number: int
