@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
-    "FROM_PERSON", "TO_PERSON", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked", "Missed", "Refused",
-    "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write", "Written",
+    "FROM_PERSON", "TO_PERSON", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked", "Lost", "Missed",
+    "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write", "Written",
 ]
 
 _MOST_NODES = 1 << 16
@@ -90,9 +90,20 @@ class SaidByNode(_Message):
 
 
 class Typed(_Message):
-    """A line that somebody wrote, which is on its way to the nodes; its writer is told, too."""
+    """A line that somebody wrote, which is on its way to the nodes; its writer is told, too.
+
+    Parameters
+    ----------
+    console : int
+        Which channel: who is at the channel of an allocation sees what is written to one of its nodes, too.
+    who : str
+        Name of the principal.
+    text : str
+        Without the newline.
+    """
 
     kind: Literal["typed"] = "typed"
+    console: int
     who: str
     text: str
 
@@ -132,6 +143,13 @@ class Missed(_Message):
     kind: Literal["missed"] = "missed"
     messages: int
     lock: Lock | None = None
+
+
+class Lost(_Message):
+    """So many packets of nodes were left out, for they came faster than they could be taken."""
+
+    kind: Literal["lost"] = "lost"
+    packets: int
 
 
 class Taken(_Message):
@@ -206,7 +224,7 @@ class Write(_Message):
 
 
 ToPerson = Annotated[
-    Welcome | SaidByNode | Typed | Came | Left | Locked | Unlocked | Missed | Taken | Written | Refused | Closed,
+    Welcome | SaidByNode | Typed | Came | Left | Locked | Unlocked | Missed | Lost | Taken | Written | Refused | Closed,
     Field(discriminator="kind")]
 """What the service says."""
 FromPerson = Annotated[Line | Write, Field(discriminator="kind")]

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from khhw.cloud.consoles.messages import Closed, Lock, Missed, ToPerson
+from khhw.cloud.models import Console
 
 __all__ = ["Person"]
 
@@ -14,23 +16,32 @@ _MOST = 1024
 class Person:
     """What is to be told to somebody, in order.
 
-    A channel never waits for its listeners: who does not read misses messages, and is told how many.
+    Nobody waits for listeners: who does not read misses messages, and is told how many.
 
     Parameters
     ----------
     who : str
         Name of the principal.
-    write : bool
-        Whether lines and files are taken from them.
+    console : Console
+        Where they sit, as they may see it.
+    look : callable
+        The same as they may see it now; raises :class:`~khhw.cloud.errors.CloudError` if they may not any more. Blocks,
+        and is called in a thread of its own.
+    read_only : bool
+        Whether they want to write nothing.
     raw : bool
         Whether they want the bytes that nodes say, besides the text.
     """
 
-    def __init__(self, who: str, *, write: bool, raw: bool = False) -> None:
+    def __init__(
+        self, who: str, console: Console, look: Callable[[], Console], *, read_only: bool = False, raw: bool = False,
+    ) -> None:
         self.who = who
-        self.write = write
+        self.console = console
+        self.look = look
         self.raw = raw
         self.closed = False
+        self._read_only = read_only
         self._waiting: deque[ToPerson] = deque()
         self._missed = 0
         self._lock: Lock | None = None
@@ -38,8 +49,18 @@ class Person:
         self._room = asyncio.Event()
         self._room.set()
 
+    @property
+    def may_write(self) -> bool:
+        """Whether lines and files are taken from them."""
+        return "write" in self.console.rights and not self._read_only
+
+    def hears(self, rank: int, channel: int) -> bool:
+        """Whether what a node says on a channel is for them."""
+        console = self.console
+        return channel == console.send_id and console.node in (None, rank)
+
     def hear(self, message: ToPerson, lock: Lock | None = None) -> None:
-        """Something that everybody at the channel hears; left out if they are too far behind.
+        """Something that everybody hears; left out if they are too far behind.
 
         Parameters
         ----------
@@ -75,7 +96,7 @@ class Person:
     async def next(self) -> ToPerson | None:
         """The next message, as soon as there is one; None behind the last."""
         while not self._waiting:
-            if self._missed:
+            if self._missed and not self.closed:
                 self._caught_up()
             elif self.closed:
                 return None

@@ -160,8 +160,8 @@ def _shown(path: Path, file: TextIO) -> Iterator[Event]:
             case [int() | float() as seconds, str(code), str(data)] if last <= seconds < float("inf"):
                 last = seconds
             case _:
-                raise RequestError(f"{path}, line {number}: an event is [SECONDS, CODE, DATA], and none is earlier than "
-                                   "the one before it")
+                raise RequestError(f"{path}, line {number}: an event is [SECONDS, CODE, DATA], and none is earlier "
+                                   "than the one before it")
         if code == "m":
             moment = Moment.parse(data)
         elif code == "o":
