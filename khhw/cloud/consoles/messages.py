@@ -10,7 +10,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
     "FROM_PERSON", "TO_PERSON", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked", "Lost", "Missed",
-    "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write", "Written",
+    "Ready", "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write", "Written",
 ]
 
 _MOST_NODES = 1 << 16
@@ -47,6 +47,8 @@ class Welcome(_Message):
 
     Parameters
     ----------
+    who : str
+        Name of the person: the principal's.
     console : int
         Id of the channel.
     nodes : list of int
@@ -59,6 +61,7 @@ class Welcome(_Message):
     """
 
     kind: Literal["welcome"] = "welcome"
+    who: str
     console: int
     nodes: list[int] = Field(max_length=_MOST_NODES)
     write: bool
@@ -90,7 +93,7 @@ class SaidByNode(_Message):
 
 
 class Typed(_Message):
-    """A line that somebody wrote, which is on its way to the nodes; its writer is told, too.
+    """A line that somebody else wrote, which is on its way to the nodes.
 
     Parameters
     ----------
@@ -159,6 +162,12 @@ class Taken(_Message):
     id: int
 
 
+class Ready(_Message):
+    """The person holds the lock; the bytes of the file may come."""
+
+    kind: Literal["ready"] = "ready"
+
+
 class Written(_Message):
     """The file is in the memory of the nodes, and each has checked it.
 
@@ -202,7 +211,7 @@ class Line(_Message):
 
 
 class Write(_Message):
-    """Write a file into memories; exactly `length` bytes follow, in binary messages.
+    """Write a file into memories; exactly `length` bytes follow the answer :class:`Ready`, in binary messages.
 
     Parameters
     ----------
@@ -224,7 +233,8 @@ class Write(_Message):
 
 
 ToPerson = Annotated[
-    Welcome | SaidByNode | Typed | Came | Left | Locked | Unlocked | Missed | Lost | Taken | Written | Refused | Closed,
+    Welcome | SaidByNode | Typed | Came | Left | Locked | Unlocked | Missed | Lost | Taken | Ready | Written | Refused |
+    Closed,
     Field(discriminator="kind")]
 """What the service says."""
 FromPerson = Annotated[Line | Write, Field(discriminator="kind")]

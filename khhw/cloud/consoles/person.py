@@ -48,6 +48,8 @@ class Person:
         self._news = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
+        self._idle = asyncio.Event()
+        self._told = 0
 
     @property
     def may_write(self) -> bool:
@@ -93,6 +95,14 @@ class Person:
         """Wait until they have read enough to ask for more."""
         await self._room.wait()
 
+    async def quiet(self, seconds: float) -> None:
+        """Wait until they have taken all there is, and no more has come for so long."""
+        told = -1
+        while told != self._told:
+            await self._idle.wait()
+            told = self._told
+            await asyncio.sleep(seconds)
+
     async def next(self) -> ToPerson | None:
         """The next message, as soon as there is one; None behind the last."""
         while not self._waiting:
@@ -101,6 +111,7 @@ class Person:
             elif self.closed:
                 return None
             else:
+                self._idle.set()
                 self._news.clear()
                 await self._news.wait()
         message = self._waiting.popleft()
@@ -114,6 +125,8 @@ class Person:
 
     def _put(self, message: ToPerson) -> None:
         self._waiting.append(message)
+        self._told += 1
+        self._idle.clear()
         if len(self._waiting) >= _MOST:
             self._room.clear()
         self._news.set()

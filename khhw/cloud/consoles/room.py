@@ -78,7 +78,7 @@ class Room:
                 f"{PEOPLE} people are at the consoles of this lease, and there is no room for more until one leaves")
         console = person.console
         person.answer(Welcome(
-            console=console.id, nodes=console.nodes, write=person.may_write,
+            who=person.who, console=console.id, nodes=console.nodes, write=person.may_write,
             people=[other.who for other in self._people], lock=self.lock))
         self._everybody(Came(who=person.who))
         self._people.append(person)
@@ -144,7 +144,7 @@ class Room:
             await self.may_write(person)
             typed = Typed(console=person.console.id, who=person.who, text=text)
             for other in self._people:
-                if other.console.id == person.console.id or other.console.node is None:
+                if other is not person and (other.console.id == person.console.id or other.console.node is None):
                     other.hear(typed, self.lock)
             await self.say(person.console.id, text)
 

@@ -4,7 +4,7 @@ import asyncio
 import zlib
 from collections.abc import AsyncIterator, Sequence
 
-from khhw.cloud.consoles.messages import Lock, Write, Written
+from khhw.cloud.consoles.messages import Lock, Ready, Write, Written
 from khhw.cloud.consoles.person import Person
 from khhw.cloud.consoles.room import Room
 from khhw.cloud.consoles.watch import NodeFailedError, Watch
@@ -47,6 +47,7 @@ async def write_file(room: Room, person: Person, wanted: Write, chunks: AsyncIte
     ranks = _ranks(room, person, wanted)
     await room.may_write(person)
     room.hold(Lock(who=person.who, name=visible(wanted.name), length=wanted.length))
+    person.answer(Ready())
     problem = "it was given up"
     try:
         data = await _collected(chunks, wanted.length)
