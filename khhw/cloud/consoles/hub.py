@@ -94,9 +94,9 @@ class Hub:
         CloudError
             If they may not, or there is no room.
         """
+        self._check()
         console = listened_to(await asyncio.get_running_loop().run_in_executor(self._pool, look))
-        if self._closed:
-            raise CloudError.unavailable("the service is ending")
+        self._check()
         room = self._rooms.get(console.lease_uuid)
         if room is None:
             room = self._rooms[console.lease_uuid] = Room(self._machine, self._pool)
@@ -109,6 +109,10 @@ class Hub:
             if room.empty and self._rooms.get(console.lease_uuid) is room:
                 del self._rooms[console.lease_uuid]
                 room.close("")
+
+    def _check(self) -> None:
+        if self._closed:
+            raise CloudError.unavailable("the service is ending")
 
     async def close(self) -> None:
         """Put everybody out: the service ends."""

@@ -6,7 +6,7 @@ Both sides check what the other says with these models. Text of nodes is made vi
 
 from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
     "FROM_PERSON", "TO_PERSON", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked", "Lost", "Missed",
@@ -21,7 +21,7 @@ _NAME = 255
 class _Message(BaseModel):
     """One JSON object."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64")
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
 
 
 class Lock(_Message):
@@ -89,7 +89,7 @@ class SaidByNode(_Message):
     boot: int
     cycle: int
     text: str
-    data: Base64Bytes | None = None
+    data: bytes | None = None
 
 
 class Typed(_Message):

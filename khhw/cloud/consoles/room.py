@@ -1,8 +1,9 @@
 """The people at the consoles of one lease: they hear its nodes, take turns to write, and see what each other does."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ _AGAIN_SECONDS = 0.25
 """How long somebody may go on listening whose right to do so has been taken away."""
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 class Room:
     """What is said and done at one lease; all of it in one event loop.
 
@@ -52,7 +54,7 @@ class Room:
         self._cutters: dict[tuple[int, int], LineCutter] = {}
         self._watches: list[Watch] = []
         self._looked = time.monotonic()
-        self._tasks = [asyncio.create_task(self._tell()), asyncio.create_task(self._look_now_and_then())]
+        self._tasks = [asyncio.create_task(self._always(work)) for work in (self._tell, self._look_now_and_then)]
 
     @property
     def empty(self) -> bool:
@@ -183,6 +185,14 @@ class Room:
     def unwatch(self, watch: Watch) -> None:
         """Show it no more."""
         self._watches.remove(watch)
+
+    async def _always(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Do it until the room is closed. Should it fail, nobody is left waiting for what does not come."""
+        try:
+            await work()
+        except Exception as error:
+            _log.error("consoles of a lease have failed", exc_info=error)
+            self.close("the service has failed at this; its log says where")
 
     async def _tell(self) -> None:
         while True:
