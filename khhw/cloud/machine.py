@@ -89,7 +89,7 @@ class MachineInfo:
     receive_ids : int
         Console channels a node can hear.
     digest : str
-        SHA-256 of the description, hex: two machine files that say the same have the same.
+        Of what the machine is: two files that say the same of shape, nodes, parts, clock and CPU model have the same.
     """
 
     shape: tuple[int, int, int]
