@@ -69,6 +69,7 @@ class Hub:
         self._machine = machine
         self._pool = ThreadPoolExecutor(_THREADS, "console")
         self._rooms: dict[str, Room] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
         self._closed = False
 
     @asynccontextmanager
@@ -102,13 +103,16 @@ class Hub:
             room = self._rooms[console.lease_uuid] = Room(self._machine, self._pool)
         person = Person(who, console, look, read_only=read_only, raw=raw)
         try:
-            room.enter(person)
+            await room.enter(person)
             yield Visit(room, person)
         finally:
             room.leave(person)
             if room.empty and self._rooms.get(console.lease_uuid) is room:
                 del self._rooms[console.lease_uuid]
                 room.close("")
+                leaving = asyncio.create_task(room.closed())
+                self._leaving.add(leaving)
+                leaving.add_done_callback(self._leaving.discard)
 
     def _check(self) -> None:
         if self._closed:
@@ -117,6 +121,8 @@ class Hub:
     async def close(self) -> None:
         """Put everybody out: the service ends."""
         self._closed = True
-        for room in list(self._rooms.values()):
+        rooms = list(self._rooms.values())
+        for room in rooms:
             room.close("the service is ending")
+        await asyncio.gather(*(room.closed() for room in rooms), *self._leaving)
         await asyncio.get_running_loop().run_in_executor(None, self._pool.shutdown)

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from khhw.cloud.consoles.feed import Feed
@@ -48,9 +49,12 @@ class Room:
         self.lock: Lock | None = None
         self.turn = asyncio.Lock()
         self._pool = pool
+        self._inside: set[Person] = set()
         self._people: list[Person] = []
         self._feed = Feed(asyncio.get_running_loop())
         self._listening: dict[int, Listening] = {}
+        self._changing = asyncio.Lock()
+        self._tidying: asyncio.Task[None] | None = None
         self._cutters: dict[tuple[int, int], LineCutter] = {}
         self._watches: list[Watch] = []
         self._looked = time.monotonic()
@@ -59,7 +63,7 @@ class Room:
     @property
     def empty(self) -> bool:
         """Whether nobody is here."""
-        return not self._people
+        return not self._inside
 
     async def blocking(self, call: Callable[[], T]) -> T:
         """Do what blocks, without holding up everybody else."""
@@ -67,43 +71,64 @@ class Room:
 
     # Coming and going.
 
-    def enter(self, person: Person) -> None:
+    async def enter(self, person: Person) -> None:
         """Somebody comes in; they are told what there is, and all others that they are here.
+
+        Who has entered, or has failed to, has to :meth:`leave`.
 
         Raises
         ------
         CloudError
             If the room is full.
         """
-        if len(self._people) >= PEOPLE:
+        if len(self._inside) >= PEOPLE:
             raise CloudError.conflict(
                 f"{PEOPLE} people are at the consoles of this lease, and there is no room for more until one leaves")
+        self._inside.add(person)
+        # Before they are told that they are here, so that they hear whatever comes of what they write.
+        await asyncio.shield(self._listen_anew())
         console = person.console
         person.answer(Welcome(
             who=person.who, console=console.id, nodes=console.nodes, write=person.may_write,
             people=[other.who for other in self._people], lock=self.lock))
         self._everybody(Came(who=person.who))
         self._people.append(person)
-        if console.send_id not in self._listening:
-            self._listening[console.send_id] = self.machine.listen(console.send_id, self._feed.put)
 
     def leave(self, person: Person) -> None:
         """Somebody goes."""
-        if person not in self._people:
-            return
-        self._people.remove(person)
-        self._everybody(Left(who=person.who))
-        wanted = {other.console.send_id for other in self._people}
-        for channel in [channel for channel in self._listening if channel not in wanted]:
-            self._listening.pop(channel).stop()
+        if person in self._people:
+            self._people.remove(person)
+            self._everybody(Left(who=person.who))
+        if person in self._inside:
+            self._inside.remove(person)
+            self._listen_anew()
+
+    def _listen_anew(self) -> asyncio.Task[None]:
+        """In a task of its own, which somebody who leaves does not end; tasks are done in turn, the last one last."""
+        self._tidying = asyncio.create_task(self._listen())
+        return self._tidying
+
+    async def _listen(self) -> None:
+        """Hear the channels of those who are inside, and no others."""
+        async with self._changing:
+            wanted = {person.console.send_id for person in self._inside}
+            for channel in wanted - set(self._listening):
+                self._listening[channel] = await self.blocking(partial(self.machine.listen, channel, self._feed.put))
+            for channel in set(self._listening) - wanted:
+                await self.blocking(self._listening.pop(channel).stop)
 
     def close(self, why: str) -> None:
         """Everybody is told why it ends; nothing more is heard."""
-        for person in list(self._people):
+        for person in list(self._inside):
             person.close(why)
             self.leave(person)
         for task in self._tasks:
             task.cancel()
+
+    async def closed(self) -> None:
+        """Wait until it is, all of it."""
+        if self._tidying is not None:
+            await self._tidying
 
     def _everybody(self, message: ToPerson) -> None:
         for person in self._people:
