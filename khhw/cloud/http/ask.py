@@ -1,6 +1,6 @@
 """Who asks over HTTP, and whether he has asked this before."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from fastapi import Depends, Header, Request
@@ -10,7 +10,10 @@ from khhw.cloud.callers import Caller
 from khhw.cloud.core import Core
 from khhw.cloud.errors import CloudError
 
-__all__ = ["Asked", "Changing", "Reading"]
+__all__ = ["CALLER", "Asked", "Changing", "Reading"]
+
+CALLER = "khhw.caller"
+"""Key in the scope of a request that the service has made itself."""
 
 _bearer = HTTPBearer(
     auto_error=False, description="A token, as `khhw cloud init` and `POST /v1/principals/{name}/tokens` give it.")
@@ -27,11 +30,14 @@ class Asked:
     token : str, optional
     key : str, optional
         Idempotency key.
+    known : Caller, optional
+        Who asks, where the service itself has made the request for somebody whom it knows by ssh.
     """
 
     core: Core
     token: str | None
     key: str | None = None
+    known: Caller | None = None
 
     @property
     def caller(self) -> Caller:
@@ -42,6 +48,8 @@ class Asked:
         CloudError
             If nobody knows him.
         """
+        if self.known is not None:
+            return self.known
         if not self.token:
             raise CloudError.unauthorized("this needs a token: send the header 'Authorization: Bearer TOKEN'")
         return self.core.principals.authenticate(self.token)
@@ -50,7 +58,8 @@ class Asked:
 async def _reading(
     request: Request, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Asked:
-    return Asked(request.app.state.core, token.credentials if token else None)
+    # A scope is made by the server; no client can put anything of its own there.
+    return Asked(request.app.state.core, token.credentials if token else None, known=request.scope.get(CALLER))
 
 
 async def _changing(
@@ -60,7 +69,7 @@ async def _changing(
         description="Chosen by the client, a UUID for example: asked again with the same key, by the same principal, a "
                     "change gives the same answer and is not made a second time.")] = None,
 ) -> Asked:
-    return Asked(asked.core, asked.token, idempotency_key)
+    return replace(asked, key=idempotency_key)
 
 
 Reading = Annotated[Asked, Depends(_reading)]
