@@ -217,8 +217,8 @@ class Write(_Message):
     ----------
     name : str
         For the others to see.
-    address : int
-        In the memory of each node.
+    address : int or None
+        In the memory of each node; None: where images are loaded.
     length : int
         Bytes.
     nodes : list of int or None
@@ -227,7 +227,7 @@ class Write(_Message):
 
     kind: Literal["write"] = "write"
     name: str = Field(min_length=1, max_length=_NAME)
-    address: int = Field(ge=0, lt=1 << 64)
+    address: int | None = Field(None, ge=0, lt=1 << 64)
     length: int = Field(gt=0, lt=1 << 40)
     nodes: list[int] | None = Field(None, min_length=1, max_length=_MOST_NODES)
 

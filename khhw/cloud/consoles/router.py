@@ -17,13 +17,13 @@ from khhw.cloud.http.ask import Asked
 from khhw.cloud.http.problems import problem, sentence
 from khhw.cloud.models import Console
 
-__all__ = ["ROUTER"]
+__all__ = ["router"]
 
-ROUTER = APIRouter()
+router = APIRouter()
 """To be included by the service's application, whose state has `core` and `hub`."""
 
 
-@ROUTER.websocket("/v1/consoles/{console}/stream")
+@router.websocket("/v1/consoles/{console}/stream")
 async def stream(websocket: WebSocket, console: int, read_only: bool = False, raw: bool = False) -> None:
     """Be at a console until either side ends it.
 

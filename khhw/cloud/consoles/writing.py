@@ -44,7 +44,8 @@ async def write_file(room: Room, person: Person, wanted: Write, chunks: AsyncIte
         If it may not be written, or a node has not got all of it. The file may be in some memories then, and not in
         others.
     """
-    ranks = _ranks(room, person, wanted)
+    address = room.machine.info.image_address if wanted.address is None else wanted.address
+    ranks = _ranks(room, person, wanted, address)
     await room.may_write(person)
     room.hold(Lock(who=person.who, name=visible(wanted.name), length=wanted.length))
     person.answer(Ready())
@@ -52,7 +53,7 @@ async def write_file(room: Room, person: Person, wanted: Write, chunks: AsyncIte
     try:
         data = await _collected(chunks, wanted.length)
         async with room.turn:
-            written = await _Copy(room, person, ranks).write(wanted.address, data)
+            written = await _Copy(room, person, ranks).write(address, data)
         problem = ""
         return written
     except CloudError as error:
@@ -62,7 +63,7 @@ async def write_file(room: Room, person: Person, wanted: Write, chunks: AsyncIte
         room.free(problem)
 
 
-def _ranks(room: Room, person: Person, wanted: Write) -> Sequence[int]:
+def _ranks(room: Room, person: Person, wanted: Write, address: int) -> Sequence[int]:
     """Who takes it."""
     console, memory = person.console, room.machine.info.memory_bytes
     ranks = console.nodes if wanted.nodes is None else sorted(set(wanted.nodes))
@@ -71,8 +72,8 @@ def _ranks(room: Room, person: Person, wanted: Write) -> Sequence[int]:
                              f"{list_ranks(console.nodes)}")
     if not ranks:
         raise CloudError.conflict(f"con{console.id} has no nodes")
-    if wanted.address + wanted.length > memory:
-        raise CloudError.bad(f"{wanted.length:,} bytes at {wanted.address:#x} leave the memory of a node, which has "
+    if address + wanted.length > memory:
+        raise CloudError.bad(f"{wanted.length:,} bytes at {address:#x} leave the memory of a node, which has "
                              f"{memory:,} bytes")
     return ranks
 
