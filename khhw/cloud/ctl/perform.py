@@ -9,7 +9,7 @@ from khhw.cloud.ctl.session import RefusedError, Session
 from khhw.cloud.ctl.show import as_json
 from khhw.visible import visible
 
-__all__ = ["Streams", "perform"]
+__all__ = ["Streams", "Terminal", "perform"]
 
 DONE, FAILED, WRONG_REQUEST = 0, 1, 2
 
