@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["FEW_NODES", "USAGE", "CommandLine", "CommandLineError", "NodeInfo", "Text", "address", "location_number"]
+__all__ = ["FEW_NODES", "USAGE", "CommandLine", "CommandLineError", "HelpWanted", "NodeInfo", "Text", "address", "location_number"]
 
 FEW_NODES = "not enough nodes available"
 """What is printed where fewer nodes are free than were asked for; on standard output, as in the original."""
@@ -33,6 +33,10 @@ _MOST = 0xFFFF_FFFF
 
 class CommandLineError(ValueError):
     """A command line that cannot be obeyed."""
+
+
+class HelpWanted(Exception):  # noqa: N818  It is no error.
+    """The command line asks what can be asked."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class CommandLine:
         ------
         CommandLineError
             If it is none; says what would be right.
+        HelpWanted
+            If it has the option ``-h``.
         """
         try:
             options, rest = getopt.getopt(list(words), "n:p:ixc:h", ["strict", "until=", "seconds="])
@@ -87,7 +93,7 @@ class CommandLine:
             raise CommandLineError(f"{error}; {USAGE.splitlines()[0]}") from None
         given = dict(options)
         if "-h" in given:
-            raise CommandLineError(USAGE)
+            raise HelpWanted
         if not 1 <= len(rest) <= 2:
             raise CommandLineError(f"acquireNodes takes a user and a number of nodes behind its options, not "
                                f"{' '.join(rest) or 'nothing'}")

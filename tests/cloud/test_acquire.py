@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from khhw.cloud.acquire import CommandLine, CommandLineError, NodeInfo, Text, address, location_number
+from khhw.cloud.acquire import CommandLine, CommandLineError, HelpWanted, NodeInfo, Text, address, location_number
 
 GOLDEN = {
     "one node": (
@@ -70,12 +70,16 @@ class TestCommandLine:
     def test_joined_options(self) -> None:
         assert CommandLine.parse(["-ixn3", "bob2"]) == CommandLine("bob2", 1, (3,), None, True, True)
 
+    def test_help(self) -> None:
+        with pytest.raises(HelpWanted):
+            CommandLine.parse(["-ih"])
+
     @pytest.mark.parametrize(("words", "said"), [
         ("", "takes a user"), ("alice 4 5", "alice 4 5"), ("-z alice", "-z not recognized"), ("2alice", "invalid user"),
         ("al_ice", "invalid user"), ("alice 0", "number of nodes must be a whole number from 1"),
         ("alice -3", "from 1 to"), ("alice 1e3", "1e3"), ("alice 99999999999", "99999999999"),
         ("-n 2 alice", "-n: network must be a whole number from 3"), ("-n , alice", "-n: network"),
-        ("-p x alice", "-p: number of networks"), ("-n", "requires argument"), ("-h", "-p  the nodes join"),
+        ("-p x alice", "-p: number of networks"), ("-n", "requires argument"),
         ("--seconds nan alice", "above 0"), ("--seconds 0 alice", "above 0"), ("alice ٣", "whole number"),
         ("alic\u00e9", "invalid user"), ("alice\n", "invalid user"),
     ])

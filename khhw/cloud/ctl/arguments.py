@@ -30,13 +30,19 @@ def add_commands(parser: argparse.ArgumentParser, *, files: bool = True) -> None
 
 
 def _adder(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> _Adder:
-    def add(name: str, act: str | None, text: str, *, add_help: bool = True) -> argparse.ArgumentParser:
-        command = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.", add_help=add_help)
+    def add(name: str, act: str | None, text: str, *, words: bool = False) -> argparse.ArgumentParser:
+        description = f"{text[:1].upper()}{text[1:]}."
+        if words:
+            # Nothing is an option here but what a parser of its own takes for one.
+            command = commands.add_parser(name, help=text, description=description, add_help=False, prefix_chars="\0")
+            command.add_argument("words", nargs="*")
+            command.set_defaults(act=act)
+            return command
+        command = commands.add_parser(name, help=text, description=description)
         if act is not None:
             command.set_defaults(act=act)
-            if add_help:
-                command.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
-                                     help="print one JSON object and nothing else")
+            command.add_argument("--json", action="store_true", default=argparse.SUPPRESS,
+                                 help="print one JSON object and nothing else")
         return command
 
     return add
@@ -65,9 +71,8 @@ def _some_nodes(command: argparse.ArgumentParser, text: str) -> None:
 
 
 def _leases(add: _Adder) -> None:
-    # Its own parser reads the words as the original did.
     add("acquireNodes", "leases:acquire", "rent nodes, with the words and the answer of the original (-h says more)",
-        add_help=False).add_argument("words", nargs=argparse.REMAINDER)
+        words=True)
     one = add("sublet", "leases:sublet", "let nodes of a lease on to somebody")
     _lease(one)
     one.add_argument("user", metavar="USER", help="who gets them; somebody not below you must accept")

@@ -4,7 +4,7 @@ import argparse
 import re
 from typing import Any
 
-from khhw.cloud.acquire import CommandLine, CommandLineError, NodeInfo, Text
+from khhw.cloud.acquire import USAGE, CommandLine, CommandLineError, HelpWanted, NodeInfo, Text
 from khhw.cloud.ctl.session import RefusedError, Session
 from khhw.cloud.ctl.show import Shown, fields, listed, relays, table
 from khhw.errors import RequestError
@@ -26,6 +26,8 @@ def acquire(session: Session, arguments: argparse.Namespace) -> Shown:
         arguments.json = True
     try:
         line = CommandLine.parse(words)
+    except HelpWanted:
+        return Shown({"usage": USAGE}, f"{USAGE}\n")
     except CommandLineError as error:
         raise RequestError(str(error)) from None
     wish = {"user": line.user, "count": line.count, "networks": [{"network": one} for one in line.networks],
