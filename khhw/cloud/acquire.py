@@ -9,7 +9,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-__all__ = ["FEW_NODES", "USAGE", "CommandLine", "CommandLineError", "HelpWanted", "NodeInfo", "Text", "address", "location_number"]
+__all__ = [
+    "FEW_NODES", "USAGE", "CommandLine", "CommandLineError", "HelpWanted", "NodeInfo", "Text", "address",
+    "location_number",
+]
 
 FEW_NODES = "not enough nodes available"
 """What is printed where fewer nodes are free than were asked for; on standard output, as in the original."""
