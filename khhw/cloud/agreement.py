@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from khhw.cloud.machine import NO_KEYS, NodeState, Revision
+from khhw.cloud.machine import NO_KEYS, ConsoleKeys, NodeState, Revision
 from khhw.control.tables import table_crc, table_writes
 from khhw.node.shape import Shape
 
@@ -34,11 +34,10 @@ def differences(revision: Revision, states: Sequence[NodeState], shape: tuple[in
                                  f"not {wanted:#010x}")
         elif state.held != (state.rank not in revision.keys):
             found[state.rank] = "in hold, though somebody has it" if state.held else "not in hold, though nobody has it"
-        elif (state.keys.send, tuple(state.keys.receive)) != (keys.send, tuple(keys.receive)):
+        elif state.keys != keys:
             found[state.rank] = f"console channels {_named(state.keys)}, not {_named(keys)}"
     return found
 
 
-def _named(keys: tuple[int, Sequence[int]]) -> str:
-    send, receive = keys
-    return f"{send} to send and {', '.join(map(str, receive)) or 'none'} to hear"
+def _named(keys: ConsoleKeys) -> str:
+    return f"{keys.send} to send and {', '.join(map(str, keys.receive)) or 'none'} to hear"

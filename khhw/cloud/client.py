@@ -86,6 +86,11 @@ class SimulatedMachine:
         return self._connection is not None and self._connection.alive
 
     @property
+    def state(self) -> Path:
+        """The state folder."""
+        return self._folder.state
+
+    @property
     def pid(self) -> int | None:
         """Process of the simulator that was connected to last."""
         return self._pid

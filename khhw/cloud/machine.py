@@ -10,12 +10,11 @@ is called in a thread of the machine's own.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from khhw.control.domains import Domains
-from khhw.control.owner import ConsoleKeys
 
 __all__ = [
     "NO_KEYS", "RAW_LIMIT", "Applied", "Clock", "ConsoleKeys", "Heard", "Listening", "Machine", "MachineDiffersError",
@@ -23,10 +22,27 @@ __all__ = [
     "RequestRefusedError", "Revision", "Sink",
 ]
 
-NO_KEYS = ConsoleKeys(0, ())
-"""Of a node that nobody has: what it sends is nobody's, and it hears nothing."""
 RAW_LIMIT = ((1 << 16) - 1) * 240
 """Bytes of raw data in one write: its packets are numbered with 16 bits."""
+
+
+class ConsoleKeys(NamedTuple):
+    """Console channels of a node.
+
+    Parameters
+    ----------
+    send : int
+        The channel it sends on, 32 bits.
+    receive : tuple of int
+        The channels it hears. Lines on two of them may reach it mixed; one is enough for most.
+    """
+
+    send: int
+    receive: tuple[int, ...]
+
+
+NO_KEYS = ConsoleKeys(0, ())
+"""Of a node that nobody has: what it sends is nobody's, and it hears nothing."""
 
 
 class MachineError(RuntimeError):

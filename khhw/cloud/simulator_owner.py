@@ -8,6 +8,7 @@ from khhw.cloud.machine import (
     NO_KEYS,
     Applied,
     Clock,
+    ConsoleKeys,
     MachineFaultError,
     NodeState,
     Reading,
@@ -16,7 +17,8 @@ from khhw.cloud.machine import (
 )
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl, Moment
-from khhw.control.owner import ConsoleKeys, Owner, OwnerError
+from khhw.control.owner import ConsoleKeys as OwnerKeys
+from khhw.control.owner import Owner, OwnerError
 from khhw.host.sync import Queue
 from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp
@@ -130,14 +132,14 @@ class Carrier:
                 readings.extend(await self._read(revision.number, taken))
 
         if taken:
-            keys = {rank: revision.keys[rank] for rank in taken if rank in revision.keys}
+            keys = {rank: OwnerKeys(*revision.keys[rank]) for rank in taken if rank in revision.keys}
             vacant = [rank for rank in taken if rank not in keys]
             change = await self._epochs.hand_over(taken, new, keys, revision.number, vacant=vacant, watch=watch)
         else:
             change = await self._epochs.change(new, revision=revision.number)
         await self._owner.write_each({
-            state.rank: revision.keys[state.rank].writes for state in states
-            if state.rank not in taken and not _same(state.keys, revision.keys.get(state.rank, NO_KEYS))})
+            state.rank: OwnerKeys(*revision.keys[state.rank]).writes for state in states
+            if state.rank not in taken and state.keys != revision.keys.get(state.rank, NO_KEYS)})
         return Applied(revision.number, *(Clock(self._boot, cycle) for cycle in (
             change.started, change.refused, self._owner.outside.now)), tuple(readings))
 
@@ -163,7 +165,3 @@ def _state(rank: int, answer: list[int]) -> NodeState:
         rank=rank, committed=bool(REGISTERS["GUARD_STATUS"].unpack(status)["valid"]), revision=revision, table_crc=crc,
         held=bool(REGISTERS["HOLD"].unpack(hold)["hold"]),
         keys=ConsoleKeys(send, tuple(key for index, key in enumerate(receive) if listen >> index & 1)))
-
-
-def _same(one: ConsoleKeys, other: ConsoleKeys) -> bool:
-    return one.send == other.send and tuple(one.receive) == tuple(other.receive)
