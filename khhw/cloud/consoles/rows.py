@@ -1,6 +1,6 @@
 """Rows of a terminal: every one of them begins with what the service wrote, whatever a node prints."""
 
-from rich.cells import cell_len
+import unicodedata
 
 from khhw.visible import visible
 
@@ -45,12 +45,17 @@ class Rows:
         return "".join([f"{stamp}{first}\n", *(f"{' ' * indent}{row}\n" for row in others)])
 
 
+def _columns(character: str) -> int:
+    """Columns that a character takes in a terminal, at most: terminals differ in marks, emoji and ambiguous ones."""
+    return 2 if not character.isascii() and unicodedata.east_asian_width(character) in "WFA" else 1
+
+
 def _folded(text: str, first: int, others: int) -> list[str]:
     """The text in pieces of so many columns at most, and of one character at least."""
     rows, row, columns, limit = list[str](), list[str](), 0, first
     for character in text:
-        wide = cell_len(character)
-        if row and wide and columns + wide > limit:
+        wide = _columns(character)
+        if row and columns + wide > limit and not unicodedata.combining(character):
             rows.append("".join(row))
             row, columns, limit = [], 0, others
         row.append(character)

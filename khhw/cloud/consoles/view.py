@@ -30,6 +30,8 @@ __all__ = ["moment_of", "seen"]
 
 _NOTICE = "-- "
 _ERROR = "-- error: "
+_NAME = 63
+"""Characters of the longest name."""
 
 
 def seen(message: ToPerson, rows: Rows, console: int) -> str:
@@ -69,7 +71,7 @@ def _line(message: ToPerson, console: int) -> tuple[str, str]:
 
 
 def _who(typed: Typed, console: int) -> str:
-    name = "".join(character for character in typed.who if character.isascii() and character.isprintable())
+    name = "".join(character for character in typed.who if character.isascii() and character.isprintable())[:_NAME]
     return f"{name}: " if typed.console == console else f"{name} at con{typed.console}: "
 
 
