@@ -114,7 +114,9 @@ async def seat(
     try:
         connection = await connect(
             address, additional_headers={"Authorization": f"Bearer {token}"}, max_size=_LARGEST,
-            ssl=context if secure else None)
+            ssl=context if secure else None,
+            # What the environment says of proxies is not for tokens.
+            proxy=None)
     except InvalidStatus as error:
         raise RequestError(_refusal(url, error.response.status_code, error.response.body)) from None
     except ssl.SSLCertVerificationError as error:

@@ -32,14 +32,14 @@ class Rows:
         Parameters
         ----------
         stamp : str
-            Who says it; the service's own.
+            Who says it; the service's own. It begins with no blank, as further rows do.
         text : str
             Anything; what a terminal would obey is written out.
         """
         shown = visible(text)
         if self._width is None:
             return f"{stamp}{shown}\n"
-        indent = min(len(stamp), max(1, self._width - _LEAST - 1))
+        indent = max(1, min(len(stamp), self._width - _LEAST - 1))
         # The last column stays free: terminals differ in where they go from there.
         first, *others = _folded(shown.expandtabs(_TAB), self._width - 1 - len(stamp), self._width - 1 - indent)
         return "".join([f"{stamp}{first}\n", *(f"{' ' * indent}{row}\n" for row in others)])
