@@ -27,7 +27,8 @@ _QUIET_SECONDS = 2.0
 _ROWS = 24
 _WITH = {
     "record": ("listen",), "read_only": ("listen",), "raw": ("listen",), "quiet": ("listen",),
-    "json": ("listen", "write"), "file": ("write",), "address": ("write",), "nodes": ("write",), "speed": ("replay",), "cycles": ("replay",),
+    "json": ("listen", "write"), "file": ("write",), "address": ("write",), "nodes": ("write",),
+    "speed": ("replay",), "cycles": ("replay",),
 }
 """Which of the three each option is for."""
 
@@ -93,7 +94,8 @@ def _replay(arguments: argparse.Namespace) -> int:
     def show(rows: str) -> None:
         print(rows, end="", flush=True)
 
-    replay(Path(arguments.words[1]), show, lambda: Rows(width_of(sys.stdout)), speed=speed or math.inf, cycles=bool(arguments.cycles))
+    replay(Path(arguments.words[1]), show, lambda: Rows(width_of(sys.stdout)), speed=speed or math.inf,
+           cycles=bool(arguments.cycles))
     return 0
 
 
