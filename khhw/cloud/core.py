@@ -1,229 +1,59 @@
 """The core of the cloud: who has which nodes, decided in transactions and carried out by a machine.
 
-It is synchronous and has no sockets. Every operation takes who calls, and one that changes something a key that
-makes it repeatable (idempotency key): asked again with the same key it gives the same answer and does nothing. It raises
-:class:`~khhw.cloud.errors.CloudError`, and nothing else, for whatever somebody may have asked.
+It is synchronous and has no sockets. Every operation takes who calls, and one that changes something takes a key that
+makes it repeatable (idempotency key): asked again with the same key it gives the same answer and does nothing. For
+whatever somebody may have asked it raises :class:`~khhw.cloud.errors.CloudError`, and nothing else.
 
 An operation that the machine must carry out answers with an :class:`~khhw.cloud.models.Intent` once the store has it;
 :meth:`Core.step` carries it out. All may be called from any thread.
 """
 
+import dataclasses
 import datetime
-from collections.abc import Sequence
+import json
+import sqlite3
+import threading
 from pathlib import Path
 from typing import Self
 
+from khhw.cloud.approvals import Approvals
 from khhw.cloud.callers import Caller
+from khhw.cloud.channels import Channels
+from khhw.cloud.check import check
+from khhw.cloud.credentials import digest_of, new_token
+from khhw.cloud.errors import CloudError, StoreError
+from khhw.cloud.intents import Intents
+from khhw.cloud.leases import Leases
+from khhw.cloud.ledger import Ledger, Transaction, new_uuid
 from khhw.cloud.machine import Machine, MachineInfo
-from khhw.cloud.models import (
-    Acquire,
-    Approval,
-    AuditEntry,
-    Check,
-    Connection,
-    Consent,
-    Console,
-    Direction,
-    Intent,
-    Lease,
-    LeaseChange,
-    MachineTime,
-    Network,
-    Node,
-    Principal,
-    Quota,
-    Reading,
-    Token,
-)
+from khhw.cloud.models import AuditEntry, Check, MachineTime, Quota
+from khhw.cloud.networks import Networks
+from khhw.cloud.nodes import Nodes
+from khhw.cloud.principals import Principals, add_principal, add_token
+from khhw.cloud.progress import Progress
+from khhw.cloud.relatives import BELOW, name_of
+from khhw.cloud.store import Store
+from khhw.cloud.times import MachineClock, Wall
+from khhw.cloud.worker import Worker
 
 __all__ = ["Core"]
 
-
-class Principals:
-    """Who may ask, and by which secrets he is known. Everybody may make principals below himself, and see those."""
-
-    def authenticate(self, token: str) -> Caller:
-        """Who has this token. Raises UNAUTHORIZED for one that is wrong, expired, revoked, or of somebody disabled."""
-
-    def authenticate_credential(self, name: str, credential: str) -> Caller:
-        """Who has this name and this credential, which he chose. Takes about 0.1 s, as it should."""
-
-    def create(self, caller: Caller, key: str | None, name: str, *, quota: Quota | None = None,
-               credential: str | None = None) -> Principal:
-        """Somebody below the caller, with a part of his quota."""
-
-    def get(self, caller: Caller, name: str) -> Principal:
-        """Himself, somebody below him; for the owner everybody."""
-
-    def all(self, caller: Caller) -> list[Principal]:
-        """All that :meth:`get` gives, by name."""
-
-    def set_quota(self, caller: Caller, key: str | None, name: str, quota: Quota) -> Principal:
-        """Of somebody below the caller. What is held already stays, even where it is more."""
-
-    def set_credential(self, caller: Caller, key: str | None, name: str, credential: str | None) -> Principal:
-        """Own, or of somebody below; None: no credential is accepted."""
-
-    def set_enabled(self, caller: Caller, key: str | None, name: str, enabled: bool) -> Principal:
-        """Of somebody below the caller. His leases stay."""
-
-    def delete(self, caller: Caller, key: str | None, name: str) -> Principal:
-        """Somebody below the caller who holds nothing, and has nobody below him. The name is never used again."""
-
-    def create_token(self, caller: Caller, key: str | None, name: str, *, label: str = "",
-                     expires_at: datetime.datetime | None = None, sha256: str | None = None) -> Token:
-        """A new token, own or of somebody below; `secret` is in this answer only, and not in one given again.
-
-        A client that must survive the loss of the answer chooses 32 random bytes itself, and sends the SHA-256 of the
-        token (its text, UTF-8).
-        """
-
-    def tokens(self, caller: Caller, name: str) -> list[Token]:
-        """Those that are accepted, without secrets."""
-
-    def revoke_token(self, caller: Caller, key: str | None, token: str) -> Token:
-        """By id."""
+_MOST_ENTRIES = 1000
 
 
-class Leases:
-    """Nodes that somebody has. A lease is named by its UUID, or by its name among the caller's own."""
-
-    def acquire(self, caller: Caller, key: str | None, wish: Acquire) -> Intent:
-        """Rent nodes, or let own ones on (`parent_lease_uuid`). What is let on to somebody not below the caller is an
-        offer (status ``created``; the intent is ``done``) until he accepts it."""
-
-    def release(self, caller: Caller, key: str | None, lease: str, *, strict: bool = False) -> Intent:
-        """End a lease, and all below it: by its lessee, by its lessor, by the owner of the machine."""
-
-    def add(self, caller: Caller, key: str | None, lease: str, more: LeaseChange) -> Intent:
-        """More nodes. They join what all nodes of the lease are in."""
-
-    def remove(self, caller: Caller, key: str | None, lease: str, fewer: LeaseChange) -> Intent:
-        """Fewer nodes (`nodes`); what is below the lease on them ends there too. The last ones are released instead."""
-
-    def transfer(self, caller: Caller, key: str | None, lease: str, to: str, *, strict: bool = False) -> Intent:
-        """Give a lease to somebody else, cleared, with a new console, in his networks. Who is not below the caller
-        must accept it."""
-
-    def accept(self, caller: Caller, key: str | None, lease: str, *, strict: bool = False) -> Intent:
-        """Take what was offered by :meth:`transfer` or :meth:`acquire`."""
-
-    def decline(self, caller: Caller, key: str | None, lease: str) -> Intent:
-        """Do not take it; also takes an own offer back."""
-
-    def extend(self, caller: Caller, key: str | None, lease: str, *, seconds: float | None = None,
-               until: datetime.datetime | None = None) -> Lease:
-        """Let it end later: `seconds` more of machine time, or another deadline on the wall. By its lessee, not beyond
-        the lease it is a part of, nor his quota; by who lets it, who may also shorten it."""
-
-    def rename(self, caller: Caller, key: str | None, lease: str, name: str | None) -> Lease:
-        """By its lessee."""
-
-    def warm(self, caller: Caller, key: str | None, lease: str) -> Lease:
-        """Its lessee has seen that its nodes are ``cold``: they are ``ready``."""
-
-    def get(self, caller: Caller, lease: str) -> Lease:
-        """One of the caller's, or of those below him, or let by him, or offered to him; for the owner any."""
-
-    def all(self, caller: Caller, *, ended: bool = False) -> list[Lease]:
-        """All that :meth:`get` gives, oldest first; with `ended` also those that have ended."""
-
-    def readings(self, caller: Caller, lease: str) -> list[Reading]:
-        """What the counters of its nodes were when they came to it and when they left."""
-
-
-class Networks:
-    """Networks, and nodes in them."""
-
-    def create(self, caller: Caller, key: str | None, name: str | None = None) -> Network:
-        """A private network with nobody in it."""
-
-    def get(self, caller: Caller, network: int) -> Network:
-        """One the caller owns, is a guest of, or has been offered; External and Internal."""
-
-    def all(self, caller: Caller) -> list[Network]:
-        """All that :meth:`get` gives."""
-
-    def rename(self, caller: Caller, key: str | None, network: int, name: str | None) -> Network:
-        """By its owner."""
-
-    def delete(self, caller: Caller, key: str | None, network: int) -> Intent:
-        """By its owner: all nodes leave it, everybody's."""
-
-    def share(self, caller: Caller, key: str | None, network: int, guest: str,
-              direction: Direction = "both") -> Consent:
-        """Offer it to somebody, whose nodes may join it once he has accepted. By its owner."""
-
-    def accept(self, caller: Caller, key: str | None, network: int) -> Consent:
-        """Become the guest."""
-
-    def leave(self, caller: Caller, key: str | None, network: int, guest: str | None = None) -> Intent:
-        """End it: the guest himself, or the owner of the network, who names him. The guest's nodes leave it, and all
-        nodes that he has let on."""
-
-    def connect(self, caller: Caller, key: str | None, lease: str, wish: Connection, *,
-                nodes: Sequence[int] | None = None, strict: bool = False) -> Intent:
-        """Let nodes of a lease, or all, join a network, or have another direction in it. By the lessee."""
-
-    def disconnect(self, caller: Caller, key: str | None, lease: str, network: int, *,
-                   nodes: Sequence[int] | None = None) -> Intent:
-        """Let nodes of a lease, or all, leave it; with External, those let on too."""
-
-
-class Channels:
-    """Console channels."""
-
-    def get(self, caller: Caller, console: int) -> Console:
-        """One that the caller may listen to. NOT_FOUND for one that is somebody else's, as for one that never was."""
-
-    def all(self, caller: Caller) -> list[Console]:
-        """All open ones that :meth:`get` gives."""
-
-    def share(self, caller: Caller, key: str | None, console: int, guest: str, *, write: bool = False) -> Console:
-        """Let somebody else listen, or write too. By the lessee."""
-
-    def unshare(self, caller: Caller, key: str | None, console: int, guest: str) -> Console:
-        """No longer; asked by the lessee or the guest."""
-
-
-class Approvals:
-    """Images that may boot. All see them; only the owner of the machine changes them."""
-
-    def approve(self, caller: Caller, key: str | None, sha256: str, name: str) -> Approval:
-        """Let an image boot, at the next step."""
-
-    def withdraw(self, caller: Caller, key: str | None, sha256: str) -> Approval:
-        """Let it boot no more. What runs goes on."""
-
-    def all(self, caller: Caller) -> list[Approval]:
-        """By name."""
-
-
-class Nodes:
-    """Nodes of the machine."""
-
-    def all(self, caller: Caller) -> list[Node]:
-        """All, by rank; whose they are only as far as the caller may see the lease."""
-
-    def quarantine(self, caller: Caller, key: str | None, rank: int) -> Intent:
-        """Let nobody have a node; a lease that has it loses it. By the owner."""
-
-    def restore(self, caller: Caller, key: str | None, rank: int) -> Node:
-        """It may be leased again. By the owner."""
-
-
-class Intents:
-    """Changes on their way."""
-
-    def get(self, caller: Caller, intent: str) -> Intent:
-        """One the caller has asked for, or is about a lease he may see."""
-
-    def all(self, caller: Caller, *, open: bool = True) -> list[Intent]:
-        """All that :meth:`get` gives; those not done, or the last 100."""
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 class Core:
-    """All of it: a state folder that is open.
+    """All of it: a state folder that is open; see :meth:`init` and :meth:`open`.
+
+    Parameters
+    ----------
+    store : Store
+    info : MachineInfo
+    wall : callable
+        Tells the time of the wall.
 
     Attributes
     ----------
@@ -236,26 +66,54 @@ class Core:
     intents : Intents
     """
 
-    principals: Principals
-    leases: Leases
-    networks: Networks
-    channels: Channels
-    approvals: Approvals
-    nodes: Nodes
-    intents: Intents
+    def __init__(self, store: Store, info: MachineInfo, wall: Wall) -> None:
+        self._store = store
+        self._wake = threading.Event()
+        self._worker: Worker | None = None
+        self._progress = Progress()
+        ledger = self._ledger = Ledger(store, info, MachineClock(info.clock_hz), wall, self._wake.set)
+        with store.read() as db:
+            ledger.clock.recall(db)
+        self.principals = Principals(ledger)
+        self.leases = Leases(ledger)
+        self.networks = Networks(ledger)
+        self.channels = Channels(ledger)
+        self.approvals = Approvals(ledger)
+        self.nodes = Nodes(ledger, self._progress)
+        self.intents = Intents(ledger, self._progress)
 
     @classmethod
-    def init(cls, state: Path, info: MachineInfo, *, owner: str = "owner") -> str:
+    def init(cls, state: Path, info: MachineInfo, *, owner: str = "owner", wall: Wall = _now) -> str:
         """Make a state folder for a machine; the token of its owner, which is shown nowhere else.
+
+        Parameters
+        ----------
+        state : Path
+        info : MachineInfo
+        owner : str
+            Name of the owner of the machine.
+        wall : callable, optional
 
         Raises
         ------
         StoreError
             If there is one already, or it cannot be made.
         """
+        token = new_token()
+
+        def fill(db: sqlite3.Connection) -> None:
+            tx = Transaction(db, None, info, MachineClock(info.clock_hz), 0, wall())
+            db.execute("INSERT INTO meta (one, machine, info) VALUES (1, ?, ?)", (new_uuid(), _described(info)))
+            db.executemany("INSERT INTO node (rank) VALUES (?)", ((rank, ) for rank in range(info.nodes)))
+            unlimited = Quota(nodes=None, networks=None, leases=None)
+            add_token(tx, add_principal(tx, owner, None, unlimited), "made by khhw cloud init", digest_of(token))
+            tx.note("init", {"owner": owner}, f"a machine of {info.nodes} nodes")
+
+        Store.make(state, fill).close()
+        return token
 
     @classmethod
-    def open(cls, state: Path, info: MachineInfo) -> Self:
+    def open(cls, state: Path, info: MachineInfo, *, wall: Wall = _now) -> Self:
         """Open a state folder, alone.
 
         Raises
@@ -263,28 +121,71 @@ class Core:
         StoreError
             If there is none, it is of another schema or another machine, or somebody has it open.
         """
+        store = Store.open(state)
+        try:
+            with store.read() as db:
+                stored = json.loads(db.execute("SELECT info FROM meta").fetchone()[0])
+            _compare(state, stored, json.loads(_described(info)))
+            return cls(store, info, wall)
+        except BaseException:
+            store.close()
+            raise
 
     def close(self) -> None:
         """Let go of the folder."""
+        self._store.close()
 
     def connect(self, machine: Machine) -> None:
-        """The machine that carries things out, once it is connected or connected again; only :meth:`step` calls it."""
+        """The machine that carries things out; :meth:`step` connects with it, again and again if it must."""
+        self._worker = Worker(self._ledger, machine, self._progress)
 
     def step(self) -> bool:
         """Do what is to be done: find a power cut, let leases end, carry out intents; whether anything was done.
 
-        Only one thread calls it, again and again. Where the machine does not answer this is kept in the intents'
-        `error`, and tried again at the next step.
+        Only one thread calls it, again and again. Where the machine does not answer, the intents' `error` says why, and
+        the next step tries again.
         """
+        if self._worker is None:
+            return False
+        self._wake.clear()
+        return self._worker.step()
 
     def wait(self, seconds: float) -> bool:
-        """Until there is something for :meth:`step`, or so long; whether there is."""
+        """Until somebody has changed something since :meth:`step` began, or so long; whether somebody has."""
+        return self._wake.wait(seconds)
 
     def time(self) -> MachineTime:
         """What time it is in the machine."""
+        return self._ledger.clock.time
 
     def audit(self, caller: Caller, *, after: int = 0, limit: int = 100) -> list[AuditEntry]:
-        """Entries behind a number: all for the owner, for others what they, and those below them, did."""
+        """Entries behind a number, oldest first: for the owner all, for others what they, and those below them, did."""
+        if not 1 <= limit <= _MOST_ENTRIES:
+            raise CloudError.bad(f"limit is 1 to {_MOST_ENTRIES}, not {limit}")
+        with self._store.read() as db:
+            rows = db.execute(
+                f"{BELOW} SELECT * FROM audit WHERE number > :after AND (:owner OR principal IN below) "
+                "ORDER BY number LIMIT :limit",
+                {"principal": caller.id, "owner": caller.is_owner, "after": after, "limit": limit}).fetchall()
+            return [AuditEntry(
+                number=row["number"], at=datetime.datetime.fromisoformat(row["at"]),
+                machine_time=self._ledger.clock.seconds(row["cycle"]), principal=name_of(db, row["principal"]) or "-",
+                operation=row["operation"], arguments=json.loads(row["arguments"]), result=row["result"],
+                hash=row["hash"]) for row in rows]
 
     def check(self, machine: Machine | None = None) -> Check:
-        """Whether the store agrees with itself, and with a machine; changes nothing."""
+        """Whether the store agrees with itself, and with a machine that is connected; changes nothing."""
+        with self._store.read() as db:
+            return check(db, self._ledger.info, machine)
+
+
+def _described(info: MachineInfo) -> str:
+    return json.dumps(dataclasses.asdict(info))
+
+
+def _compare(state: Path, stored: dict[str, object], given: dict[str, object]) -> None:
+    """Whether a folder is for this machine."""
+    differ = [f"{name} {stored.get(name)}, not {value}" for name, value in given.items() if stored.get(name) != value]
+    if differ:
+        raise StoreError(f"{state} was made for another machine: {'; '.join(differ)}. Serve it with the machine file "
+                         "that it was made with, or make a new one with khhw cloud init")

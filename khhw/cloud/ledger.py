@@ -58,7 +58,7 @@ class Transaction:
     @property
     def principal(self) -> str | None:
         """Id of who makes it."""
-        return self.caller and self.caller.id
+        return None if self.caller is None else self.caller.id
 
     def next(self, counter: str, count: int = 1) -> range:
         """Numbers that nobody had before: `next_network`, `next_console`, `next_channel`."""

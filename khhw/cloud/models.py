@@ -149,12 +149,12 @@ class Lease(_Model):
     """What its nodes are in, as far as all of them are alike; see :class:`Node` for each."""
     external: bool
     """Whether its nodes are in the network External."""
-    console: int
-    """Number N of its console channel ``conN``."""
+    console: int | None
+    """Number N of its console channel ``conN``; null of an offer."""
     transfer_to: str | None
     """Name of whom it has been offered to."""
-    boots: list["BootRecord"] = []
-    """Unused capacity is not billed: what each boot of the machine gave to it."""
+    boots: list["BootRecord"]
+    """What each boot of the machine gave to it: while the machine is off nobody has anything."""
 
 
 class BootRecord(_Model):
@@ -400,6 +400,8 @@ class MachineTime(_Model):
     """Cycle of that boot, as last heard."""
     running: bool
     """Whether the machine answers."""
+    trouble: str | None
+    """What went wrong when it was last asked for something; null if nothing did."""
 
 
 class AuditEntry(_Model):

@@ -8,7 +8,7 @@ import sqlite3
 from khhw.cloud.callers import Caller
 from khhw.cloud.errors import CloudError
 
-__all__ = ["ABOVE", "BELOW", "acts_for", "line_of", "name_of", "named_principal", "principal_for"]
+__all__ = ["ABOVE", "BELOW", "acts_for", "is_above", "line_of", "name_of", "named_principal", "principal_for"]
 
 BELOW = """WITH RECURSIVE below (id) AS (
     VALUES (:principal) UNION SELECT p.id FROM principal p JOIN below ON p.parent = below.id) """
@@ -27,7 +27,12 @@ def line_of(db: sqlite3.Connection, principal: str) -> list[sqlite3.Row]:
 
 def acts_for(db: sqlite3.Connection, caller: Caller, principal: str) -> bool:
     """Whether the caller is this principal, or above him."""
-    return caller.is_owner or any(row["id"] == caller.id for row in line_of(db, principal))
+    return caller.is_owner or is_above(db, caller.id, principal)
+
+
+def is_above(db: sqlite3.Connection, above: str, principal: str) -> bool:
+    """Whether a principal is above another one, or is it."""
+    return any(row["id"] == above for row in line_of(db, principal))
 
 
 def named_principal(db: sqlite3.Connection, name: str) -> sqlite3.Row:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Self
@@ -49,8 +49,8 @@ class Store:
         self._writer = self._connection()
 
     @classmethod
-    def make(cls, folder: Path) -> Self:
-        """Make a state folder, with the tables and nothing in them; for its user only.
+    def make(cls, folder: Path, fill: Callable[[sqlite3.Connection], None]) -> Self:
+        """Make a state folder, with the tables and what `fill` puts into them; for its user only.
 
         Raises
         ------
@@ -67,8 +67,8 @@ class Store:
             os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             db = sqlite3.connect(new, isolation_level=None)
             try:
-                db.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION};"
-                                 f"BEGIN; {SCHEMA} COMMIT;")
+                db.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; {SCHEMA}")
+                fill(db)
             finally:
                 db.close()
             new.rename(folder / _FILE)
@@ -195,6 +195,10 @@ def _explained() -> Iterator[None]:
             raise
         raise CloudError.unavailable(
             f"the store cannot be used now: {_reason(error)}; nothing was changed, try again later") from error
+    except OverflowError:
+        raise CloudError.bad("a number is too large; none here has more than 63 bits") from None
+    except UnicodeEncodeError:
+        raise CloudError.bad("a text has half a surrogate pair in it, which is no character") from None
 
 
 def _reason(error: Exception) -> str:

@@ -33,6 +33,7 @@ class MachineClock:
         self._base = 0
         self._heard = Clock(0, 0)
         self._running = False
+        self._trouble: str | None = None
 
     def recall(self, db: sqlite3.Connection) -> None:
         """Take up where the store stopped."""
@@ -57,7 +58,7 @@ class MachineClock:
         """All of it."""
         with self._guard:
             return MachineTime(seconds=self.seconds(self._base + self._heard.cycle), boot=self._heard.boot,
-                               cycle=self._heard.cycle, running=self._running)
+                               cycle=self._heard.cycle, running=self._running, trouble=self._trouble)
 
     def heard(self, clock: Clock) -> None:
         """The machine has told the time, of the boot that is known; time never runs back."""
@@ -66,10 +67,11 @@ class MachineClock:
             if clock.boot == self._heard.boot:
                 self._heard = max(self._heard, clock)
 
-    def silent(self) -> None:
-        """The machine does not answer."""
+    def trouble(self, what: str | None, *, silent: bool = False) -> None:
+        """Something went wrong, or no longer does; `silent` if the machine does not even tell the time."""
         with self._guard:
-            self._running = False
+            self._trouble = what
+            self._running = self._running and not silent
 
     def note(self, db: sqlite3.Connection) -> None:
         """Write down what time it is."""
