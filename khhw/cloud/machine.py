@@ -34,7 +34,7 @@ class ConsoleKeys(NamedTuple):
     send : int
         The channel it sends on, 32 bits.
     receive : tuple of int
-        The channels it hears. Lines on two of them may reach it mixed; one is enough for most.
+        The channels it hears.
     """
 
     send: int
@@ -348,7 +348,8 @@ class Machine(Protocol):
     def say(self, channel: int, text: str, raw: bytes = b"") -> Clock:
         """Send a line to all nodes that hear a channel, and raw data that belongs to it right behind.
 
-        Nothing that others say on this channel comes between. ``on NODES`` in front of the line is obeyed by nodes.
+        Nothing that others say to one of these nodes comes between, on this channel or another that it hears.
+        ``on NODES`` in front of the line is obeyed by nodes.
 
         Parameters
         ----------

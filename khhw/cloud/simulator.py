@@ -91,7 +91,7 @@ class CloudProgram:
         self._outside = _Outside(host, self._boot)
         self._approval = Approval()
         self._carrier = Carrier(Owner(self._outside, shape), self._boot, described_by.receive_ids)
-        self._channels = Channels(self._outside, shape, self._heard)
+        self._channels = Channels(self._outside, shape, self._carrier.hearers, self._heard)
         self._off = Event("to be switched off")
         self._connections: list[Connection] = []
         for port in host.nodes:

@@ -1,6 +1,7 @@
 """Console channels in the simulator: what the service says into them, and what leaves the machine on them."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from khhw.cloud.machine import RAW_LIMIT, RequestRefusedError
 from khhw.control.outside import Outside
@@ -17,13 +18,28 @@ OnPacket = Callable[[int, int, int, bytes], None]
 _HIGHEST = (1 << 32) - 1
 
 
-class _Channel:
-    """One channel's way in: a text is in the tree before the next one begins."""
+class _Turn:
+    """What one has at a time, first come first served."""
+
+    def __init__(self, name: str) -> None:
+        self._free: Queue[None] = Queue(1, f"a turn to write to {name}")
+        self._free.put_nowait(None)
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        await self._free.get()
+        try:
+            yield
+        finally:
+            self._free.put_nowait(None)
+
+
+class _Channel(_Turn):
+    """A channel, whose packets are numbered on and on."""
 
     def __init__(self, number: int) -> None:
+        super().__init__(f"console channel {number}")
         self.sequence = 0
-        self.turn: Queue[None] = Queue(1, f"a turn on console channel {number}")
-        self.turn.put_nowait(None)
 
 
 class Channels:
@@ -37,15 +53,21 @@ class Channels:
     outside : Outside
     shape : Shape
         Of the machine.
+    hearers : callable
+        Says which nodes may hear a channel now.
     on_packet : callable
         See :data:`OnPacket`.
     """
 
-    def __init__(self, outside: Outside, shape: Shape, on_packet: OnPacket) -> None:
+    def __init__(
+        self, outside: Outside, shape: Shape, hearers: Callable[[int], Iterable[int]], on_packet: OnPacket,
+    ) -> None:
         self._outside = outside
         self._shape = shape
+        self._hearers = hearers
         self._on_packet = on_packet
         self._channels: dict[int, _Channel] = {}
+        self._nodes = [_Turn(f"node {rank}") for rank in range(shape.nodes)]
         outside.subscribe(self._arrived)
 
     def _arrived(self, cycle: int, packet: TreePacket) -> None:
@@ -68,12 +90,13 @@ class Channels:
         except (LineError, UnicodeEncodeError) as error:
             raise RequestRefusedError(str(error)) from None
         channel = self._channels.setdefault(number, _Channel(number))
-        await channel.turn.get()
-        try:
+        async with AsyncExitStack() as turns:
+            await turns.enter_async_context(channel.taken())
+            # Nodes may hear several channels, but read one text at a time. Who waits for turns does so in one order.
+            for rank in sorted(self._hearers(number)):
+                await turns.enter_async_context(self._nodes[rank].taken())
             for data, is_raw in ((line, False), (raw, True)):
                 packets = console_packets(number, data, channel.sequence, raw=is_raw)
                 channel.sequence += len(packets)
                 for packet in packets:
                     await self._outside.send(packet, TreeChannel.TENANT)
-        finally:
-            channel.turn.put_nowait(None)

@@ -1,6 +1,6 @@
 """Carrying out revisions, in the simulator: between what the service asks and the owner's hands in the hardware."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from khhw.cloud.counters import counter_words, counters
@@ -55,12 +55,17 @@ class Carrier:
         self._turn.put_nowait(None)
         self._latest: Revision | None = None
         self._applied: Applied | None = None
+        self._keys: list[Mapping[int, ConsoleKeys]] = []
         self._readings: dict[int, Reading] = {}
 
     @property
     def clock(self) -> Clock:
         """What time it is."""
         return Clock(self._boot, self._owner.outside.now)
+
+    def hearers(self, channel: int) -> set[int]:
+        """Nodes that may hear a channel: by the revision before, too, while one is carried out."""
+        return {rank for keys in self._keys for rank, (_, receive) in keys.items() if channel in receive}
 
     async def apply(self, revision: Revision) -> Applied:
         """See :meth:`khhw.cloud.machine.Machine.apply`."""
@@ -73,7 +78,9 @@ class Carrier:
                 raise RequestRefusedError(f"the machine has another revision {revision.number}")
             if self._applied is None or self._applied.number != revision.number:
                 self._latest = revision
+                self._keys.append(revision.keys)
                 self._applied = await self._carry_out(revision)
+                self._keys = [revision.keys]
             return self._applied
 
     async def nodes(self) -> list[NodeState]:

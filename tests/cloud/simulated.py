@@ -98,5 +98,6 @@ class Ear:
     def wait(self, *wanted, seconds=60):
         """Until there is a line with each of these texts."""
         with self._new:
-            assert self._new.wait_for(
-                lambda: all(any(text in line for line in self.lines) for text in wanted), seconds), self.lines
+            if not self._new.wait_for(
+                    lambda: all(any(text in line for line in self.lines) for text in wanted), seconds):
+                raise AssertionError(f"not all of {wanted} in: " + "\n".join(self.lines)[-2000:])

@@ -9,7 +9,7 @@ import pytest
 
 from khhw.cloud.agreement import differences
 from khhw.cloud.client import SimulatedMachine
-from khhw.cloud.machine import NO_KEYS, RAW_LIMIT, ConsoleKeys, MachineDiffersError, RequestRefusedError
+from khhw.cloud.machine import NO_KEYS, RAW_LIMIT, ConsoleKeys, MachineDiffersError, RequestRefusedError, Revision
 from khhw.kernels.approval import image_digest
 from khhw.kernels.image import build_image
 from tests.cloud.simulated import SMALL, Ear, agrees, keys, machine_of, revision, simulated
@@ -143,6 +143,28 @@ def test_data_comes_right_behind_its_line_however_many_write(machine):
         machine.say(7, f"crc {base + 1024 * number:#x} {len(data)}")
         ear.wait(f"node 0> crc: {zlib.crc32(data):08x}", f"node 1> crc: {zlib.crc32(data):08x}")
     assert not any("error" in line for line in ear.lines)
+
+
+def test_texts_on_several_channels_of_a_node_do_not_mix(machine):
+    machine.number += 1
+    heard = {rank: ConsoleKeys(20 + rank, (20 + rank, 30, 40)) for rank in (0, 1)}
+    machine.apply(Revision(machine.number, {}, heard, frozenset(heard)))
+    ears = [Ear(machine, 20 + rank) for rank in heard]
+    base = machine.info.image_address
+
+    def write(channel):
+        """Texts and data of several packets, one behind the other; all other writers go on meanwhile."""
+        for turn in range(4):
+            length = 2000 + channel + 100 * turn
+            machine.say(channel, f"mrw {base:#x} {length}", bytes(length))
+            machine.say(channel, f"echo {'.' * 500}{length}")
+            for rank, ear in enumerate(ears):
+                if channel in heard[rank].receive:
+                    ear.wait(f"mrw: {length} bytes", f"{'.' * 500}{length}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, (20, 21, 30, 40)))
+    assert not any("error" in line for ear in ears for line in ear.lines)
 
 
 @pytest.mark.parametrize(("channel", "text", "raw", "message"), [
