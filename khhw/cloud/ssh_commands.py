@@ -41,26 +41,27 @@ class _Parser(argparse.ArgumentParser):
 
 
 class Inside(httpx.BaseTransport):
-    """Requests to an application in this process, made by a thread, as somebody who is known.
+    """Requests to an application in this process, made by a thread.
 
     Parameters
     ----------
     app : FastAPI
     loop : asyncio.AbstractEventLoop
         In which it runs.
-    caller : Caller
-        Who asks.
+    caller : Caller, optional
+        Who asks, if that is known; else a token says it, as everywhere.
     """
 
-    def __init__(self, app: FastAPI, loop: asyncio.AbstractEventLoop, caller: Caller) -> None:
+    def __init__(self, app: FastAPI, loop: asyncio.AbstractEventLoop, caller: Caller | None = None) -> None:
         async def known(scope: Scope, receive: Receive, send: Send) -> None:
-            await app({**scope, CALLER: caller}, receive, send)
+            await app(scope if caller is None else {**scope, CALLER: caller}, receive, send)
 
         self._transport = httpx.ASGITransport(known, raise_app_exceptions=False)
         self._loop = loop
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One request; waits for its answer."""
+        request.read()
         return asyncio.run_coroutine_threadsafe(self._ask(request), self._loop).result()
 
     async def _ask(self, request: httpx.Request) -> httpx.Response:

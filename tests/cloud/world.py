@@ -1,18 +1,21 @@
 """Five principals and their leases, over a core that is open: what tests of the interface ask about."""
 
+import asyncio
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from khhw.cloud.callers import Caller
 from khhw.cloud.core import Core
 from khhw.cloud.http.app import application
 from khhw.cloud.models import Acquire, Connection, Quota
+from khhw.cloud.ssh_commands import Inside
 from tests.cloud.instant import InstantMachine
 
 __all__ = ["NAMES", "Facts", "World", "build", "opened"]
@@ -113,14 +116,17 @@ class World:
     ----------
     core : Core
     app : FastAPI
-    client : TestClient
+    loop : asyncio.AbstractEventLoop
+        In which `app` runs, in a thread of its own.
+    client : httpx.Client
+        Of `app`.
     machine : InstantMachine
     """
 
-    def __init__(self, core: Core, machine: InstantMachine) -> None:
-        self.core, self.machine = core, machine
+    def __init__(self, core: Core, machine: InstantMachine, loop: asyncio.AbstractEventLoop) -> None:
+        self.core, self.machine, self.loop = core, machine, loop
         self.app: FastAPI = application(core, machine, ssh_port=2222)
-        self.client = TestClient(self.app, raise_server_exceptions=False)
+        self.client = httpx.Client(transport=Inside(self.app, loop), base_url="http://inside")
 
     def settle(self) -> None:
         """Carry everything out."""
@@ -134,8 +140,15 @@ def opened(template: Path, folder: Path) -> Iterator[World]:
     machine = InstantMachine()
     machine.connect()
     core = Core.open(folder, machine.info)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
     try:
         core.connect(machine)
-        yield World(core, machine)
+        yield World(core, machine, loop)
     finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
         core.close()
