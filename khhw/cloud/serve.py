@@ -67,7 +67,6 @@ class Service:
         except RequestError:
             self._listener.close()
             raise
-        self._failure = ""
 
     def _certificate(self, state: Path) -> tuple[Path, Path]:
         chosen, key = self._settings.certificate, self._settings.key
@@ -92,8 +91,8 @@ class Service:
         """What clients check the service with; None without TLS."""
         return self._tls[0] if self._tls else None
 
-    def run(self, ready: Callable[[], None] = lambda: None) -> str:
-        """Serve until SIGINT or SIGTERM; why it ended, if for something else.
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Serve until SIGINT or SIGTERM.
 
         Parameters
         ----------
@@ -101,7 +100,6 @@ class Service:
             Called when clients can come.
         """
         asyncio.run(self._main(ready))
-        return self._failure
 
     async def _main(self, ready: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
@@ -109,13 +107,9 @@ class Service:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, ended.set)
 
-        def failed(sentence: str) -> None:
-            self._failure = sentence
-            loop.call_soon_threadsafe(ended.set)
-
         app = application(self._core, self._machine, ssh_port=self.ssh_port, more=(consoles_router,))
         hub = app.state.hub = Hub(self._machine)
-        carrier = Carrier(self._core, self._machine, failed)
+        carrier = Carrier(self._core, self._machine)
         carrier.start()
         try:
             async with self._http(app) as server, self._ssh(app, hub):
