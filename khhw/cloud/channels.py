@@ -61,8 +61,9 @@ class Channels:
         with self._ledger.store.read() as db:
             numbers = [row["number"] for row in db.execute(
                 "SELECT console AS number FROM lease WHERE lessee = :caller AND live AND console IS NOT NULL "
-                "UNION SELECT channel FROM lease_node JOIN lease ON uuid = lease WHERE gone IS NULL AND lessee = :caller"
-                " UNION SELECT console FROM console_share WHERE principal = :caller ORDER BY number",
+                "UNION SELECT channel FROM lease_node JOIN lease ON uuid = lease "
+                "WHERE gone IS NULL AND lessee = :caller "
+                "UNION SELECT console FROM console_share WHERE principal = :caller ORDER BY number",
                 {"caller": caller.id})]
             views = [_view(db, caller, _find(db, caller, number)) for number in numbers]
             return [view for view in views if view.open]

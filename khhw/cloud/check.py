@@ -35,7 +35,8 @@ _RULES = (
      "node {a} is in networks of lease {b}, and not in the lease"),
     (f"SELECT rank AS a, network AS b FROM interface WHERE serial IN ({UNJUSTIFIED})",
      "node {a} is in network {b}, to which nothing entitles it"),
-    ("SELECT rank AS a, state AS b FROM node WHERE state <> 'draining' AND (state IN ('ready', 'cold', 'reserved')) <> ("
+    ("SELECT rank AS a, state AS b FROM node "
+     "WHERE state <> 'draining' AND (state IN ('ready', 'cold', 'reserved')) <> ("
      "rank IN (SELECT rank FROM lease_node WHERE gone IS NULL))",
      "node {a} is {b}, and its leases say otherwise"),
     ("SELECT rank AS a, state AS b FROM node, meta "

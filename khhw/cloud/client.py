@@ -66,7 +66,7 @@ class SimulatedMachine:
         self._machine = machine
         self._info = machine_info(machine)
         self._folder = MachineFolder(state)
-        self._launcher = Launcher(self._folder, patience)
+        self._launcher = Launcher(self._folder, patience, self._heard)
         self._on_report = on_report
         self._connecting = threading.Lock()
         # While sinks and what the machine sends are made to agree.
@@ -105,13 +105,12 @@ class SimulatedMachine:
     def _connect(self) -> None:
         self._folder.create()
         self._launcher.reap()
-        found = self._launcher.find()
-        if found is None:
+        connection = self._launcher.find()
+        if connection is None:
             # Whoever waits is told what takes so long, and what is wrong with tools.
             self._machine.build(on_report=self._on_report)
             write_launch(self._folder, self._machine)
-            found = self._launcher.start()
-        connection = Connection(found, self._heard)
+            connection = self._launcher.start()
         try:
             self._check(connection.hello)
         except MachineError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from khhw.cloud.calls import CALLS, ERRORS, HELLO, CallError, Hello, plain
 from khhw.cloud.frames import HEADER_BYTES, Frame, FrameError, frame_lengths, packed, parsed
-from khhw.cloud.machine import Clock, Heard, MachineError, MachineGoneError
+from khhw.cloud.machine import Clock, Heard, MachineDiffersError, MachineError, MachineGoneError
 
 __all__ = ["Connection"]
 
@@ -31,6 +31,8 @@ class Connection:
     ------
     MachineGoneError
         If nobody says hello at the other end.
+    MachineDiffersError
+        If it is not understood.
 
     Attributes
     ----------
@@ -49,15 +51,22 @@ class Connection:
         self._waiting: dict[int, Future[Frame]] = {}
         self._why = ""
         self.alive = True
+        self._reading = found.makefile("rb")
         try:
             found.settimeout(_HELLO_SECONDS)
-            self._reading = found.makefile("rb")
             self.hello: Hello = plain(HELLO, self._receive().values)
             found.settimeout(None)
-        except (OSError, FrameError, CallError) as error:
-            found.close()
+        except (OSError, EOFError, FrameError) as error:
+            self._give_up()
             raise MachineGoneError(f"the machine says no hello: {error}") from error
+        except CallError as error:
+            self._give_up()
+            raise MachineDiffersError(f"the machine that runs is of another version of khhw: {error}") from error
         threading.Thread(target=self._run, name="link to the machine", daemon=True).start()
+
+    def _give_up(self) -> None:
+        self._reading.close()
+        self._socket.close()
 
     def call(self, name: str, arguments: object, data: bytes = b"") -> Any:
         """Have something done, and wait for what comes of it.

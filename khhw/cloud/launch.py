@@ -5,9 +5,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
-from khhw.cloud.machine import MachineError
+from khhw.cloud.client_connection import Connection
+from khhw.cloud.machine import Heard, MachineError, MachineGoneError
 from khhw.cloud.machine_folder import MachineFolder
+from khhw.cloud.simulator_process import HELD
 
 __all__ = ["Launcher"]
 
@@ -24,28 +27,35 @@ class Launcher:
         With what is to be simulated.
     patience : float
         Seconds that a simulator has to come up.
+    on_heard : callable
+        See :class:`~khhw.cloud.client_connection.Connection`.
     """
 
-    def __init__(self, folder: MachineFolder, patience: float) -> None:
+    def __init__(self, folder: MachineFolder, patience: float, on_heard: Callable[[Heard], None]) -> None:
         self._folder = folder
         self._patience = patience
+        self._on_heard = on_heard
         self._process: subprocess.Popen[bytes] | None = None
 
-    def find(self) -> socket.socket | None:
+    def find(self) -> Connection | None:
         """A connection to the simulator that runs, if one does."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        found = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with self._folder.address() as address:
-                connection.connect(address)
+                found.connect(address)
         except (FileNotFoundError, ConnectionRefusedError):
-            connection.close()
+            found.close()
             return None
         except OSError as error:
-            connection.close()
+            found.close()
             raise MachineError(f"{self._folder.socket}: {error.strerror or error}") from error
-        return connection
+        try:
+            return Connection(found, self._on_heard)
+        except MachineGoneError:
+            # It is about to end.
+            return None
 
-    def start(self) -> socket.socket:
+    def start(self) -> Connection:
         """Start a simulator, and connect to it.
 
         Raises
@@ -54,16 +64,19 @@ class Launcher:
             With the end of its log, if it does not come up.
         """
         end = time.monotonic() + self._patience
+        # One of ours that nobody can connect to is about to end.
+        before, self._process = self._process, None
         while time.monotonic() < end:
             if (connection := self.find()) is not None:
                 return connection
-            if self._process is None:
+            if before is not None and before.poll() is not None:
+                before = None
+            if self._process is None and not self._is_held():
                 self._process = self._spawn()
-            code = self._process.poll()
-            if code is not None:
+            # One that somebody else has started holds the lock; it comes up, or ends.
+            if self._process is not None and (code := self._process.poll()) is not None:
                 self._process = None
-                # One that somebody else has started holds the lock, and will come up.
-                if not self._is_held():
+                if code != HELD:
                     raise MachineError(f"the simulator does not come up: its process ended with code {code}"
                                        f"{self._said()}")
             time.sleep(_AGAIN_SECONDS)

@@ -17,7 +17,7 @@ from khhw.cloud.models import Acquire, Connection, Intent, Lease, LeaseChange, R
 from khhw.cloud.plans import Plan, nodes_of
 from khhw.cloud.quotas import check_quota
 from khhw.cloud.relatives import acts_for, is_above, named_principal
-from khhw.cloud.terms import cut_below, lengthen
+from khhw.cloud.terms import cut_below, is_later, lengthen
 from khhw.cloud.times import as_text
 
 __all__ = ["Leases"]
@@ -158,10 +158,11 @@ class Leases:
                 raise CloudError.bad("say by how many machine seconds, or until when")
             if seconds is not None and not 0 < seconds <= 3e9:
                 raise CloudError.bad(f"seconds are above 0 and at most 3e9, not {seconds}")
-            later = lengthen(tx, row, seconds, until)
-            if later and not acts_for(tx.db, caller, row["lessee" if row["parent"] is None else "lessor"]):
+            if is_later(row, seconds, until) and not acts_for(
+                    tx.db, caller, row["lessee" if row["parent"] is None else "lessor"]):
                 raise CloudError.forbidden(f"only who lets {called(row)} can let it end later" if row["parent"] else
                                            f"{called(row)} is of somebody else")
+            lengthen(tx, row, seconds, until)
             cut_below(tx.db)
             return self._view(tx.db, row["uuid"])
 

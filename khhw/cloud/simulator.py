@@ -90,7 +90,10 @@ class CloudProgram:
         shape = Shape(*described_by.shape)
         self._outside = _Outside(host, self._boot)
         self._approval = Approval()
-        self._carrier = Carrier(Owner(self._outside, shape), self._boot, described_by.receive_ids)
+        self._borders: list[int] = []
+        self._carrier = Carrier(
+            Owner(self._outside, shape), self._boot, described_by.receive_ids,
+            on_moment=lambda: self._borders.append(self._outside.owner_packets))
         self._channels = Channels(self._outside, shape, self._carrier.hearers, self._heard)
         self._off = Event("to be switched off")
         self._connections: list[Connection] = []
@@ -106,9 +109,9 @@ class CloudProgram:
         await self._off.wait()
 
     def results(self, _outcome: Outcome) -> dict[str, Any]:
-        """Nothing is left but the number of the boot; closes the socket."""
+        """How many packets the owner has sent, in all and up to each moment of each phase; closes the socket."""
         self._link.close()
-        return {"boot": self._boot}
+        return {"boot": self._boot, "owner_packets": self._outside.owner_packets, "borders": self._borders}
 
     def stuck(self, _read: object) -> Sequence[str]:
         """A cloud's machine has no end that it could miss."""
@@ -193,11 +196,12 @@ class _Outside(Outside):
     def __init__(self, host: Host, boot: int) -> None:
         super().__init__(host.root)
         wanted, _, packet = os.environ.get(CRASH, "").partition(":")
-        self._left = int(packet) if wanted == str(boot) else 0
+        self._last = int(packet) if wanted == str(boot) else None
+        self.owner_packets = 0
 
     async def send(self, packet: TreePacket, channel: TreeChannel) -> None:
-        if self._left and channel == TreeChannel.OWNER:
-            self._left -= 1
-            if not self._left:
+        if channel == TreeChannel.OWNER:
+            self.owner_packets += 1
+            if self.owner_packets == self._last:
                 os.kill(os.getpid(), signal.SIGKILL)
         await super().send(packet, channel)

@@ -1,6 +1,6 @@
 """Carrying out revisions, in the simulator: between what the service asks and the owner's hands in the hardware."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from khhw.cloud.counters import counter_words, counters
@@ -43,14 +43,17 @@ class Carrier:
         Of this life of the machine.
     receive_ids : int
         Console channels a node can hear.
+    on_moment : callable
+        Called at each moment of each phase of a change.
     """
 
-    def __init__(self, owner: Owner, boot: int, receive_ids: int) -> None:
+    def __init__(self, owner: Owner, boot: int, receive_ids: int, *, on_moment: Callable[[], None]) -> None:
         self._owner = owner
         self._epochs = EpochControl(owner)
         self._boot = boot
         self._nodes = owner.shape.nodes
         self._receive_ids = receive_ids
+        self._on_moment = on_moment
         self._turn: Queue[None] = Queue(1, "the turn to ask nodes")
         self._turn.put_nowait(None)
         self._latest: Revision | None = None
@@ -134,6 +137,7 @@ class Carrier:
         readings: list[Reading] = []
 
         async def watch(moment: Moment, _domains: Domains) -> None:
+            self._on_moment()
             # Of the first phase: nothing of the tenant before is under way any more, and nothing else has begun.
             if moment is Moment.BALANCED and not readings:
                 readings.extend(await self._read(revision.number, taken))
@@ -143,7 +147,7 @@ class Carrier:
             vacant = [rank for rank in taken if rank not in keys]
             change = await self._epochs.hand_over(taken, new, keys, revision.number, vacant=vacant, watch=watch)
         else:
-            change = await self._epochs.change(new, revision=revision.number)
+            change = await self._epochs.change(new, revision=revision.number, watch=watch)
         await self._owner.write_each({
             state.rank: OwnerKeys(*revision.keys[state.rank]).writes for state in states
             if state.rank not in taken and state.keys != revision.keys.get(state.rank, NO_KEYS)})

@@ -17,8 +17,10 @@ from khhw.node import Layout
 from khhw.sim.options import Options, State
 from khhw.sim.process import Request, run
 
-__all__ = ["machine_info", "main", "write_launch"]
+__all__ = ["HELD", "machine_info", "main", "write_launch"]
 
+HELD = 75
+"""Exit code if the machine runs already, or is just being started or ended; EX_TEMPFAIL of sysexits.h."""
 _FOREVER = 1 << 62
 """Cycles: what tenants bring to a standstill is theirs, and no reason to end a machine."""
 
@@ -59,12 +61,11 @@ def main(state: Path) -> int:
     Returns
     -------
     int
-        Exit code: 0 if it was switched off.
+        Exit code: 0 if it was switched off, :data:`HELD`, or 1.
     """
     folder = MachineFolder(state)
     if folder.hold("launch") is None:
-        print(f"{folder.path}: the machine is being started, or runs, already")
-        return 1
+        return HELD
     machine = _read_launch(folder)
     file = machine.file
     info = machine_info(machine)

@@ -65,10 +65,12 @@ class Store:
             new = folder / f"{_FILE}.new"
             new.unlink(missing_ok=True)
             os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            db = sqlite3.connect(new, isolation_level=None)
+            db = _connected(new)
             try:
-                db.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; {SCHEMA}")
+                db.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
+                                 f"PRAGMA journal_mode = WAL; BEGIN; {SCHEMA}")
                 fill(db)
+                db.execute("COMMIT")
             finally:
                 db.close()
             new.rename(folder / _FILE)
@@ -131,14 +133,10 @@ class Store:
         found, = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise StoreError(f"{self.folder / _FILE} is damaged: {found}")
-        self._writer.execute("PRAGMA journal_mode = WAL")
 
     def _connection(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self.folder / _FILE, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        db = _connected(self.folder / _FILE)
         self._all.append(db)
-        db.row_factory = sqlite3.Row
-        db.execute("PRAGMA foreign_keys = ON")
-        db.execute("PRAGMA synchronous = FULL")
         return db
 
     @contextmanager
@@ -183,6 +181,14 @@ class Store:
                 yield db
             finally:
                 db.execute("ROLLBACK")
+
+
+def _connected(file: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(file, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    db.execute("PRAGMA foreign_keys = ON")
+    db.execute("PRAGMA synchronous = FULL")
+    return db
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from khhw.cloud.ledger import Transaction
 from khhw.cloud.quotas import longest
 from khhw.cloud.times import as_text
 
-__all__ = ["Term", "cut_below", "lengthen", "term"]
+__all__ = ["Term", "cut_below", "is_later", "lengthen", "term"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,14 @@ def term(tx: Transaction, lessee: str, seconds: float | None, until: datetime.da
     return Term(length, end, deadline)
 
 
-def lengthen(tx: Transaction, lease: sqlite3.Row, seconds: float | None, until: datetime.datetime | None) -> bool:
-    """Let a lease end later, or sooner; whether it was later.
+def is_later(lease: sqlite3.Row, seconds: float | None, until: datetime.datetime | None) -> bool:
+    """Whether a lease would end later so."""
+    return seconds is not None or (
+        until is not None and lease["until"] is not None and as_text(until) > lease["until"])
+
+
+def lengthen(tx: Transaction, lease: sqlite3.Row, seconds: float | None, until: datetime.datetime | None) -> None:
+    """Let a lease end later, or sooner.
 
     Raises
     ------
@@ -71,7 +77,6 @@ def lengthen(tx: Transaction, lease: sqlite3.Row, seconds: float | None, until: 
     """
     parent = tx.db.execute("SELECT * FROM lease WHERE uuid = ?", (lease["parent"], )).fetchone()
     deadline = _deadline(tx, until)
-    later = seconds is not None or (lease["until"] is not None and deadline is not None and deadline > lease["until"])
     if deadline is not None:
         if parent is not None and parent["until"] is not None and deadline > parent["until"]:
             raise CloudError.conflict(f"it is a part of a lease that ends at {parent['until']}")
@@ -90,7 +95,6 @@ def lengthen(tx: Transaction, lease: sqlite3.Row, seconds: float | None, until: 
             raise CloudError.over_quota(f"the quota is {most} machine seconds from now, and this would end in "
                                         f"{tx.clock.seconds(end - tx.cycle):.6g}")
         tx.db.execute("UPDATE lease SET end_cycle = ?, length = length + ? WHERE uuid = ?", (end, more, lease["uuid"]))
-    return later
 
 
 def cut_below(db: sqlite3.Connection) -> None:
