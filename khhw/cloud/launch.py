@@ -2,10 +2,10 @@
 
 import os
 import socket
-import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from khhw.cloud.client_connection import Connection
 from khhw.cloud.machine import Heard, MachineError, MachineGoneError
@@ -16,6 +16,26 @@ __all__ = ["Launcher"]
 
 _AGAIN_SECONDS = 0.02
 _LOG_LINES = 5
+
+
+class _Process:
+    """A Python process in a session of its own, which whoever started it may leave behind."""
+
+    def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self._code: int | None = None
+        self._pid = os.posix_spawn(
+            sys.executable, [sys.executable, *arguments], environment, setsid=True, file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2)])
+
+    def poll(self) -> int | None:
+        """Its exit code, if it has ended."""
+        if self._code is None:
+            ended, status = os.waitpid(self._pid, os.WNOHANG)
+            if ended:
+                self._code = os.waitstatus_to_exitcode(status)
+        return self._code
 
 
 class Launcher:
@@ -35,7 +55,7 @@ class Launcher:
         self._folder = folder
         self._patience = patience
         self._on_heard = on_heard
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: _Process | None = None
 
     def find(self) -> Connection | None:
         """A connection to the simulator that runs, if one does."""
@@ -69,8 +89,8 @@ class Launcher:
         while time.monotonic() < end:
             if (connection := self.find()) is not None:
                 return connection
-            if before is not None and before.poll() is not None:
-                before = None
+            if before is not None:
+                before.poll()
             if self._process is None and not self._is_held():
                 self._process = self._spawn()
             # One that somebody else has started holds the lock; it comes up, or ends.
@@ -102,13 +122,10 @@ class Launcher:
         os.close(descriptor)
         return False
 
-    def _spawn(self) -> "subprocess.Popen[bytes]":
+    def _spawn(self) -> "_Process":
         search = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-        with self._folder.log.open("wb") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "khhw.cloud.simulator_process", str(self._folder.state)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=self._folder.state,
-                env={**os.environ, "PYTHONPATH": search}, start_new_session=True)
+        return _Process(["-m", "khhw.cloud.simulator_process", str(self._folder.state)], self._folder.log,
+                        {**os.environ, "PYTHONPATH": search})
 
     def _said(self) -> str:
         lines = self._folder.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]

@@ -4,6 +4,7 @@ It is no child of a terminal, and nobody's child any more when the service that 
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ def main(state: Path) -> int:
         Exit code: 0 if it was switched off, :data:`HELD`, or 1.
     """
     folder = MachineFolder(state)
+    # It holds on to no folder of whoever started it.
+    os.chdir(folder.state)
     if folder.hold("launch") is None:
         return HELD
     machine = _read_launch(folder)
