@@ -8,6 +8,7 @@ import pytest
 
 from khhw.cloud.errors import CloudError
 from khhw.cloud.http.limits import LARGEST_BODY
+from khhw.cloud.models import Quota
 from tests.cloud.world import Facts, World, build, opened
 
 
@@ -70,9 +71,12 @@ def test_a_conflict(world: World) -> None:
     assert world.client.get("/v1/leases").json() == []
 
 
-def test_quota(world: World) -> None:
-    answer = world.client.post("/v1/leases", json={"count": 7})
-    assert answer.status_code == 403 and answer.json()["quota"], "the quota is looked at before what is free"
+def test_quota(world: World, facts: Facts) -> None:
+    owner = world.core.principals.authenticate(facts.tokens["owner"])
+    world.core.principals.set_quota(owner, None, "rita", Quota(nodes=1))
+    answer = world.client.post("/v1/leases", json={"count": 2})
+    assert answer.status_code == 403 and answer.json()["quota"]
+    assert "the quota of rita" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "words"), [
@@ -97,7 +101,7 @@ def test_quota(world: World) -> None:
     ("GET", "/v1/leases/nope", None, 404, "nope"),
     ("GET", "/v1/leases/%00", None, 404, ""),
     ("GET", "/v1/networks/abc", None, 400, "network"),
-    ("GET", "/v1/networks/99999999999999999999999", None, 404, ""),
+    ("GET", "/v1/networks/99999999999999999999999", None, 404, "63 bits"),
     ("GET", "/v1/networks/-1", None, 404, ""),
     ("GET", "/v1/consoles/4294967296999", None, 404, ""),
     ("GET", "/v1/intents/nope", None, 404, "nope"),
@@ -139,8 +143,8 @@ def test_bodies_are_small(world: World) -> None:
     headers = {"Content-Type": "application/json"}
     assert world.client.post("/v1/leases", content=b" " * (LARGEST_BODY + 1), headers=headers).status_code == 413
     assert world.client.post("/v1/leases", content=chunks(), headers=headers).status_code >= 400
-    for length in ("-1", "1e3", "٣", ""):
-        sent = {**headers, "Content-Length": length.encode().decode("latin-1")}
+    for length in (b"-1", b"1e3", "٣".encode(), b""):
+        sent = {b"Content-Type": b"application/json", b"Content-Length": length}
         assert world.client.post("/v1/leases", content=b"{}", headers=sent).status_code == 413, length
 
 

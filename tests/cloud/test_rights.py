@@ -12,10 +12,9 @@ import pytest
 from khhw.cloud.http.app import application
 from khhw.cloud.http.rights import EXTENSION, ROLES, operations
 from khhw.cloud.models import Acquire
-from tests.cloud.instant import InstantMachine
 from tests.cloud.world import NAMES, Facts, World, build, opened
 
-OPERATIONS = operations(application(None, InstantMachine()))  # type: ignore[arg-type]
+OPERATIONS = operations(application(None, None))  # type: ignore[arg-type]
 IMAGE = hashlib.sha256(b"an image").hexdigest()
 
 BODIES: dict[str, Any] = {
@@ -34,9 +33,14 @@ QUERIES: dict[str, Any] = {"leave_network": {"guest": "rita"}}
 def offered_lease(world: World, facts: Facts) -> dict[str, str]:
     """Sam offers rita his lease."""
     sam = world.core.principals.authenticate(facts.tokens["self"])
-    world.core.leases.transfer(sam, None, facts.lease, "rita")
+    world.core.leases.transfer(sam, None, facts.own, "rita")
     world.settle()
-    return {}
+    return {"lease": facts.own}
+
+
+def own_lease(world: World, facts: Facts) -> dict[str, str]:
+    """Sam's lease that is a part of nobody's."""
+    return {"lease": facts.own}
 
 
 def offered_network(world: World, facts: Facts) -> dict[str, str]:
@@ -45,6 +49,21 @@ def offered_network(world: World, facts: Facts) -> dict[str, str]:
     network = world.core.networks.create(sam, None).id
     world.core.networks.share(sam, None, network, "rita")
     return {"network": str(network)}
+
+
+def guest_of_a_network(world: World, facts: Facts) -> dict[str, str]:
+    """Rita is a guest of sam's network."""
+    sam, rita = (world.core.principals.authenticate(facts.tokens[role]) for role in ("self", "stranger"))
+    world.core.networks.share(sam, None, facts.network, "rita")
+    world.core.networks.accept(rita, None, facts.network)
+    return {}
+
+
+def guest_of_a_console(world: World, facts: Facts) -> dict[str, str]:
+    """Rita may listen to sam's console."""
+    sam = world.core.principals.authenticate(facts.tokens["self"])
+    world.core.channels.share(sam, None, facts.console, "rita")
+    return {}
 
 
 def quarantined(world: World, facts: Facts) -> dict[str, str]:
@@ -67,7 +86,8 @@ def approved(world: World, facts: Facts) -> dict[str, str]:
 
 BEFORE: dict[str, Callable[[World, Facts], dict[str, str]]] = {
     "accept_lease": offered_lease, "decline_lease": offered_lease, "accept_network": offered_network,
-    "restore": quarantined, "withdraw_image": approved,
+    "restore": quarantined, "withdraw_image": approved, "leave_network": guest_of_a_network,
+    "unshare_console": guest_of_a_console, "add_nodes": own_lease, "transfer": own_lease, "extend": own_lease,
 }
 """What is done first, by operation; what of its path differs then."""
 
@@ -97,7 +117,7 @@ def path_of(facts: Facts) -> dict[str, str]:
 
 def stored(folder: Path) -> str:
     """All that the store holds."""
-    with sqlite3.connect(f"file:{folder / 'cloud.db'}?mode=ro", uri=True) as store:
+    with sqlite3.connect(f"file:{folder / 'state' / 'cloud.db'}?mode=ro", uri=True) as store:
         text = "\n".join(store.iterdump())
     store.close()
     return text

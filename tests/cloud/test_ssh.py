@@ -62,11 +62,11 @@ def with_door(
 @asynccontextmanager
 async def door(template: tuple[Path, Facts], tmp_path: Path) -> AsyncIterator[Door]:
     """A door, in the loop that runs."""
-    with opened(template[0], tmp_path / "state") as world:
+    with opened(template[0], tmp_path / "world") as world:
         hub = Hub(world.machine)
         ssh = SshDoor(world.app, world.core, hub)
         listener = listen("127.0.0.1", 0, "--ssh-port")
-        await ssh.open(listener, host_key(tmp_path / "state"))
+        await ssh.open(listener, host_key(tmp_path))
         carrier = Carrier(world.core, world.machine)
         carrier.start()
         try:
@@ -83,7 +83,7 @@ def test_acquire_nodes_prints_the_original_s_bytes(template: tuple[Path, Facts],
         console = int(done.stdout.partition(b"@")[0].removeprefix(b"con"))
         assert done.stdout == (
             f"con{console}@127.0.0.1\nprotocol: uboot\nnetwork Internal : eth0\n"
-            f"network {door.facts.network + 1} : eth1\n"
+            f"network {door.facts.network + 2} : eth1\n"
             "nodeinfo: 6 8 172.16.0.9\nnodeinfo: 7 9 172.16.0.10\nnodes: 6 7\n").encode()
         assert done.exit_status == 0 and done.stderr == b""
         few = await door.say("stranger", "rita", "acquireNodes rita 1")

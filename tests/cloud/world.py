@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import httpx
@@ -14,14 +15,46 @@ from fastapi import FastAPI
 from khhw.cloud.callers import Caller
 from khhw.cloud.core import Core
 from khhw.cloud.http.app import application
+from khhw.cloud.machine import Clock, Listening, Sink
 from khhw.cloud.models import Acquire, Connection, Quota
 from khhw.cloud.ssh_commands import Inside
-from tests.cloud.instant import InstantMachine
+from tests.cloud.recorded import RecordedMachine
 
-__all__ = ["NAMES", "Facts", "World", "build", "opened"]
+__all__ = ["NAMES", "SHAPE", "Facts", "SpokenMachine", "World", "build", "opened"]
 
 NAMES = {"owner": "owner", "lessor": "lena", "self": "sam", "sub-tenant": "tom", "stranger": "rita"}
 """Principals by their role; see :mod:`khhw.cloud.http.rights`."""
+
+
+SHAPE = (3, 3, 1)
+
+
+class SpokenMachine(RecordedMachine):
+    """Hears what is said to its nodes, which answer nothing.
+
+    Attributes
+    ----------
+    said : list of (int, str, bytes)
+        Channel, line and raw data.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, SHAPE)
+        self.said: list[tuple[int, str, bytes]] = []
+
+    def listen(self, channel: int, sink: Sink) -> Listening:
+        """Nothing comes."""
+        return _Deaf()
+
+    def say(self, channel: int, text: str, raw: bytes = b"") -> Clock:
+        """Write it down."""
+        self.said.append((channel, text, raw))
+        return self.clock()
+
+
+class _Deaf:
+    def stop(self) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +68,15 @@ class Facts:
     token_ids : dict of str to str
         By role.
     lease, sublease : str
-        UUIDs: of sam's nodes 2 to 4, and of node 4, which tom has from him.
+        UUIDs: of sam's nodes 2 to 4, which he has from lena, and of node 4, which tom has from him.
     parent : str
         UUID of lena's lease.
+    own : str
+        UUID of a lease of sam's node 8, which he has from the owner of the machine; it has an end.
     console : int
         Of sam's lease.
     network : int
-        Sam's; rita is its guest, and his node 2 is in it.
+        Sam's, with his node 2 in it.
     intent : str
         By which sam's lease came.
     """
@@ -51,6 +86,7 @@ class Facts:
     lease: str
     sublease: str
     parent: str
+    own: str
     console: int
     network: int
     intent: str
@@ -63,17 +99,17 @@ def done(core: Core) -> None:
 
 
 def build(folder: Path) -> Facts:
-    """Make a state folder, with all of them in it."""
-    machine = InstantMachine()
-    machine.connect()
-    tokens = {"owner": Core.init(folder, machine.info)}
-    core = Core.open(folder, machine.info)
+    """Make a machine and its state folder, with all of them in it."""
+    folder.mkdir()
+    machine = SpokenMachine(folder)
+    tokens = {"owner": Core.init(folder / "state", machine.info)}
+    core = Core.open(folder / "state", machine.info)
     try:
         core.connect(machine)
         owner = core.principals.authenticate(tokens["owner"])
         callers = {"owner": owner}
         token_ids = {"owner": core.principals.tokens(owner, "owner")[0].id}
-        for role, above, nodes in (("lessor", "owner", 6), ("self", "lessor", 5), ("sub-tenant", "self", 2),
+        for role, above, nodes in (("lessor", "owner", 9), ("self", "lessor", 6), ("sub-tenant", "self", 2),
                                    ("stranger", "owner", 6)):
             callers[role] = _principal(core, callers[above], NAMES[role], nodes)
             made = core.principals.create_token(callers[above], None, NAMES[role], label=role)
@@ -85,7 +121,7 @@ def build(folder: Path) -> Facts:
 
 
 def _principal(core: Core, above: Caller, name: str, nodes: int) -> Caller:
-    made = core.principals.create(above, None, name, quota=Quota(nodes=nodes, networks=3, leases=6))
+    made = core.principals.create(above, None, name, quota=Quota(nodes=nodes, networks=2 * nodes, leases=2 * nodes))
     return Caller(made.id, name)
 
 
@@ -98,15 +134,20 @@ def _leases(core: Core, callers: dict[str, Caller], tokens: dict[str, str], toke
     network = core.networks.create(callers["self"], None, "club").id
     assert given.lease_uuid is not None and parent.lease_uuid is not None
     core.networks.connect(callers["self"], None, given.lease_uuid, Connection(network=network), nodes=[2])
-    core.networks.share(callers["self"], None, network, "rita")
-    core.networks.accept(callers["stranger"], None, network)
     below = core.leases.acquire(callers["self"], None, Acquire(
         user="tom", nodes=[4], parent_lease_uuid=given.lease_uuid))
+    own = core.leases.acquire(callers["self"], None, Acquire(nodes=[8], new_networks=0, seconds=1000, name="own"))
     done(core)
     lease = core.leases.get(callers["self"], given.lease_uuid)
-    core.channels.share(callers["self"], None, lease.console, "rita")
-    assert below.lease_uuid is not None
-    return Facts(tokens, token_ids, lease.uuid, below.lease_uuid, parent.lease_uuid, lease.console, network, given.id)
+    assert below.lease_uuid is not None and own.lease_uuid is not None
+    return Facts(tokens, token_ids, lease.uuid, below.lease_uuid, parent.lease_uuid, own.lease_uuid, lease.console,
+                 network, given.id)
+
+
+@cache
+def _application() -> FastAPI:
+    """One for all worlds, as it takes a tenth of a second to make."""
+    return application(None, None, ssh_port=2222)  # type: ignore[arg-type]
 
 
 class World:
@@ -120,12 +161,13 @@ class World:
         In which `app` runs, in a thread of its own.
     client : httpx.Client
         Of `app`.
-    machine : InstantMachine
+    machine : SpokenMachine
     """
 
-    def __init__(self, core: Core, machine: InstantMachine, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, core: Core, machine: SpokenMachine, loop: asyncio.AbstractEventLoop) -> None:
         self.core, self.machine, self.loop = core, machine, loop
-        self.app: FastAPI = application(core, machine, ssh_port=2222)
+        self.app = _application()
+        self.app.state.core, self.app.state.machine = core, machine
         self.client = httpx.Client(transport=Inside(self.app, loop), base_url="http://inside")
 
     def settle(self) -> None:
@@ -137,18 +179,18 @@ class World:
 def opened(template: Path, folder: Path) -> Iterator[World]:
     """A copy of what :func:`build` made."""
     shutil.copytree(template, folder)
-    machine = InstantMachine()
-    machine.connect()
-    core = Core.open(folder, machine.info)
+    machine = SpokenMachine(folder)
+    core = Core.open(folder / "state", machine.info)
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
         core.connect(machine)
+        done(core)
         yield World(core, machine, loop)
     finally:
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
-        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
         core.close()

@@ -80,6 +80,8 @@ def answer_problems(app: FastAPI) -> None:
 def sentence(errors: Sequence[Any]) -> str:
     """What pydantic found, in one sentence: the first place, and how many more there are."""
     first = errors[0]
+    if first["type"] == "json_invalid":
+        return "the body is no JSON"
     place = ".".join(str(step) for step in first["loc"] if step not in ("body", "query", "path", "header"))
     said = str(first["msg"])
     said = said[:1].lower() + said[1:]

@@ -9,7 +9,7 @@ __all__ = ["EXTENSION", "ROLES", "may", "operations", "table"]
 ROLES = {
     "owner": "the owner of the machine",
     "self": "whose it is",
-    "lessor": "who lets to him, and above whom nobody but the owner is",
+    "lessor": "who lets to him, and has made him",
     "sub-tenant": "to whom he lets",
     "stranger": "somebody else with a token",
     "nobody": "who has no token",
