@@ -161,7 +161,8 @@ class Reading:
     Parameters
     ----------
     tag : int
-        Of the question; whoever asks again with the same tag gets the same reading, as long as the boot lasts.
+        Of the question: whoever asks again with the tag that was used last gets the same reading, as long as the
+        boot lasts. Of what a hand-over has read it is the revision, whatever tags of questions there are.
     rank : int
         The node.
     clock : Clock

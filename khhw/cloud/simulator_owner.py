@@ -27,6 +27,7 @@ from rtl.registers import REGISTERS
 __all__ = ["Carrier"]
 
 _HIGHEST = (1 << 32) - 1
+_Readings = dict[int, Reading]
 _STATE = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD", "CONSOLE_SEND_ID", "CONSOLE_LISTEN")
 
 
@@ -59,7 +60,8 @@ class Carrier:
         self._latest: Revision | None = None
         self._applied: Applied | None = None
         self._keys: list[Mapping[int, ConsoleKeys]] = []
-        self._readings: dict[int, Reading] = {}
+        self._asked: _Readings = {}
+        self._handed_over: _Readings = {}
 
     @property
     def clock(self) -> Clock:
@@ -96,7 +98,7 @@ class Carrier:
         wanted = range(self._nodes) if ranks is None else sorted(set(ranks))
         self._check_ranks("read", wanted)
         async with self._asking():
-            return await self._read(tag, wanted)
+            return await self._read(self._asked, tag, wanted)
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
@@ -140,7 +142,7 @@ class Carrier:
             self._on_moment()
             # Of the first phase: nothing of the tenant before is under way any more, and nothing else has begun.
             if moment is Moment.BALANCED and not readings:
-                readings.extend(await self._read(revision.number, taken))
+                readings.extend(await self._read(self._handed_over, revision.number, taken))
 
         if taken:
             keys = {rank: OwnerKeys(*revision.keys[rank]) for rank in taken if rank in revision.keys}
@@ -151,8 +153,8 @@ class Carrier:
         await self._owner.write_each({
             state.rank: OwnerKeys(*revision.keys[state.rank]).writes for state in states
             if state.rank not in taken and state.keys != revision.keys.get(state.rank, NO_KEYS)})
-        return Applied(revision.number, *(Clock(self._boot, cycle) for cycle in (
-            change.started, change.refused, self._owner.outside.now)), tuple(readings))
+        started, revoked = Clock(self._boot, change.started), Clock(self._boot, change.refused)
+        return Applied(revision.number, started, revoked, self.clock, tuple(readings))
 
     async def _states(self) -> list[NodeState]:
         words = [Control(ControlOp.READ, REGISTERS[name].at()) for name in _STATE]
@@ -160,14 +162,14 @@ class Carrier:
         answers = await self._owner.execute(None, words)
         return [_state(rank, [word.data for word in answers[rank]]) for rank in range(self._nodes)]
 
-    async def _read(self, tag: int, ranks: Iterable[int]) -> list[Reading]:
-        """One reading of a node is kept, so that a question whose answer was lost has the same one."""
+    async def _read(self, kept: _Readings, tag: int, ranks: Iterable[int]) -> list[Reading]:
+        """The last reading of a node is kept, so that a question whose answer was lost has the same one."""
         words = counter_words()
         for rank in ranks:
-            if rank not in self._readings or self._readings[rank].tag != tag:
+            if rank not in kept or kept[rank].tag != tag:
                 answer = await self._owner.execute(rank, words)
-                self._readings[rank] = Reading(tag, rank, self.clock, counters(answer[rank]))
-        return [self._readings[rank] for rank in ranks]
+                kept[rank] = Reading(tag, rank, self.clock, counters(answer[rank]))
+        return [kept[rank] for rank in ranks]
 
 
 def _state(rank: int, answer: list[int]) -> NodeState:
