@@ -177,14 +177,11 @@ class Written(_Message):
         Ranks.
     length : int
         Bytes.
-    cycles : int
-        From the first packet until every node had said that it has all of it.
     """
 
     kind: Literal["written"] = "written"
     nodes: list[int] = Field(max_length=_MOST_NODES)
     length: int
-    cycles: int
 
 
 class Refused(_Message):

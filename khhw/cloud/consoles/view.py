@@ -93,8 +93,8 @@ def _notice(message: Welcome | Came | Left | Locked | Unlocked | Missed | Lost |
             return f"{count:,} lines missed" + (f"; {_writes(lock)}" if lock else "")
         case Lost(packets=count):
             return f"{count:,} packets of nodes were lost: they came too fast"
-        case Written(nodes=nodes, length=length, cycles=cycles):
-            return f"{length:,} bytes written to nodes {list_ranks(nodes)} in {cycles:,} cycles, and checked"
+        case Written(nodes=nodes, length=length):
+            return f"{length:,} bytes written to nodes {list_ranks(nodes)}, and checked by each"
 
 
 def _writes(lock: Lock) -> str:

@@ -22,7 +22,6 @@ class Watch:
     """
 
     def __init__(self, ranks: Iterable[int], accept: Answer) -> None:
-        self.found: dict[int, Said] = {}
         self._accept = accept
         self._missing = set(ranks)
         self._problem = ""
@@ -33,7 +32,6 @@ class Watch:
         if said.rank not in self._missing or self._problem:
             return
         if self._accept.within(said):
-            self.found[said.rank] = said
             self._missing.remove(said.rank)
         elif ERROR.within(said):
             self._problem = f"node {said.rank} said {said.text!r}"

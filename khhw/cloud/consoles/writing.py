@@ -104,35 +104,26 @@ class _Copy:
         self._on = "" if set(ranks) == set(person.console.nodes) else f"on {list_ranks(ranks)} "
 
     async def write(self, address: int, data: bytes) -> Written:
-        """Write all of it, in as few pieces as packets are numbered for."""
-        began, ended = Clock(0, 0), Clock(0, 0)
+        """Write all of it, in as few pieces as packets are numbered for, and have it checked."""
         for offset in range(0, len(data), RAW_LIMIT):
             piece = data[offset:offset + RAW_LIMIT]
-            started, ended = await self._ask(f"mrw {address + offset:#x} {len(piece)}",
-                                             Answer(f"mrw: {len(piece)} bytes", whole=True), piece)
-            began = began if offset else started
-        await self._check(address, data)
-        return Written(nodes=list(self._ranks), length=len(data), cycles=max(0, ended.cycle - began.cycle))
+            taken = Answer(f"mrw: {len(piece)} bytes", whole=True)
+            await self._ask(f"mrw {address + offset:#x} {len(piece)}", taken, piece)
+        await self._ask(f"crc {address:#x} {len(data)}", Answer(f"crc: {zlib.crc32(data):08x}", whole=True))
+        return Written(nodes=list(self._ranks), length=len(data))
 
-    async def _check(self, address: int, data: bytes) -> None:
-        wanted = f"crc: {zlib.crc32(data):08x}"
-        await self._ask(f"crc {address:#x} {len(data)}", Answer(wanted, whole=True), b"")
-
-    async def _ask(self, command: str, accept: Answer, raw: bytes) -> tuple[Clock, Clock]:
-        """Send a command, and wait for the answers of all; the times before it, and of the last answer."""
+    async def _ask(self, command: str, accept: Answer, raw: bytes = b"") -> None:
+        """Send a command, and wait for the answers of all."""
         watch = Watch(self._ranks, accept)
         self._room.watch(watch)
         try:
-            before = await self._room.blocking(self._room.machine.clock)
-            sent = await self._room.say(self._channel, f"{self._on}{command}", raw)
-            await self._answered(watch, sent)
+            await self._answered(watch, await self._room.say(self._channel, f"{self._on}{command}", raw))
         except NodeFailedError as error:
             raise CloudError.conflict(f"{command}: {visible(str(error))}") from error
         except MachineError as error:
             raise CloudError.unavailable(f"{command}: {error}") from error
         finally:
             self._room.unwatch(watch)
-        return before, Clock(sent.boot, max(said.cycle for said in watch.found.values()))
 
     async def _answered(self, watch: Watch, sent: Clock) -> None:
         late = False
