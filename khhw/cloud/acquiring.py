@@ -53,6 +53,7 @@ def fulfil(tx: Transaction, row: sqlite3.Row, wish: Acquire) -> Intent:
     parent = None if row["parent"] is None else _lease(db, row["parent"])
     if parent is not None and not parent["live"]:
         raise CloudError.conflict(f"{called(parent)}, which it would be a part of, has ended")
+    check_quota(tx, row["lessee"], wish.nodes or wish.count, row["lessor"])
     plan = Plan(tx)
     _begin(tx, plan, uuid, term(tx, row["lessee"], wish.seconds, wish.until, parent))
     ranks = pick(db, wish.count, wish.nodes, row["parent"])

@@ -36,10 +36,13 @@ def live_lease(db: sqlite3.Connection, caller: Caller, lease: str) -> sqlite3.Ro
     return _check_live(row)
 
 
-def own_lease(db: sqlite3.Connection, caller: Caller, lease: str) -> sqlite3.Row:
-    """The row of a lease that has not ended and is no offer, of its lessee; FORBIDDEN to all others who see it."""
+def own_lease(db: sqlite3.Connection, caller: Caller, lease: str, *, above: bool = False) -> sqlite3.Row:
+    """The row of a lease that has not ended and is no offer, of its lessee; FORBIDDEN to all others who see it.
+
+    With `above` also to those above him: they dispose of leases, but not of who talks to whom.
+    """
     row = find_lease(db, caller, lease)
-    if not acts_for(db, caller, row["lessee"]):
+    if not (acts_for(db, caller, row["lessee"]) if above else row["lessee"] == caller.id):
         raise CloudError.forbidden(f"{called(row)} is of somebody else")
     if row["status"] == "created":
         raise CloudError.conflict(f"{called(row)} is an offer; accept it first")

@@ -67,6 +67,7 @@ class Leases:
                 raise CloudError.forbidden(f"{called(row)} is let on; further nodes are let on with a lease of their "
                                            "own")
             has = nodes_of(tx.db, row["uuid"])
+            check_quota(tx, row["lessee"], more.nodes or more.count or 1, row["lessor"])
             plan = Plan(tx)
             ranks = pick(tx.db, more.count, more.nodes, row["parent"])
             plan.give(row["uuid"], ranks, row["parent"])
@@ -97,10 +98,10 @@ class Leases:
     def transfer(self, caller: Caller, key: str | None, lease: str, to: str, *, strict: bool = False) -> Intent:
         """Give a lease to somebody else: cleared, as a new lease of his for the rest of the term, in his networks.
 
-        Who is not below the caller must accept it.
+        Who is not below its lessee must accept it.
         """
         def do(tx: Transaction) -> Intent:
-            row = own_lease(tx.db, caller, lease)
+            row = own_lease(tx.db, caller, lease, above=True)
             heir = named_principal(tx.db, to)
             if row["parent"] is not None:
                 raise CloudError.conflict(f"{called(row)} is a part of somebody's lease; it is let on, or released")
@@ -108,7 +109,7 @@ class Leases:
                 raise CloudError.bad(f"{called(row)} is {to}'s already")
             if len(nodes_of(tx.db, row["uuid"], leaf=True)) < len(nodes_of(tx.db, row["uuid"])):
                 raise CloudError.conflict(f"nodes of {called(row)} are let on; release those leases first")
-            if acts_for(tx.db, caller, heir["id"]):
+            if is_above(tx.db, row["lessee"], heir["id"]):
                 return move(tx, row, heir, strict=strict)
             tx.db.execute("UPDATE lease SET transfer_to = ? WHERE uuid = ?", (heir["id"], row["uuid"]))
             return Plan(tx).finish("transfer", lease=row["uuid"])
@@ -122,7 +123,7 @@ class Leases:
             offered_to = row["lessee"] if row["status"] == "created" else row["transfer_to"]
             if offered_to is None:
                 raise CloudError.conflict(f"{called(row)} is not on offer")
-            if not acts_for(tx.db, caller, offered_to):
+            if offered_to != caller.id:
                 raise CloudError.forbidden(f"{called(row)} is offered to somebody else")
             if row["status"] == "created":
                 return fulfil(tx, row, Acquire.model_validate_json(row["offer"]).model_copy(update={"strict": strict}))

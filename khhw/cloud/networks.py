@@ -125,7 +125,7 @@ class Networks:
             who = named_principal(tx.db, guest or caller.name)
             if row["kind"] != "private":
                 raise CloudError.bad(f"{row['name']} is nobody's, and shared with nobody; disconnect nodes from it")
-            if not any(acts_for(tx.db, caller, each) for each in (row["owner"], who["id"])):
+            if caller.id not in (row["owner"], who["id"]):
                 raise CloudError.forbidden(f"network {network} is {name_of(tx.db, row['owner'])}'s, and not shared by "
                                            f"{caller.name}")
             plan = Plan(tx)
@@ -177,7 +177,7 @@ def _find(db: sqlite3.Connection, caller: Caller, network: int) -> sqlite3.Row:
 def _own(db: sqlite3.Connection, caller: Caller, network: int) -> sqlite3.Row:
     """The same, of its owner."""
     row = _find(db, caller, network)
-    if row["owner"] is None or not acts_for(db, caller, row["owner"]):
+    if row["owner"] != caller.id:
         raise CloudError.forbidden(f"network {network} is {name_of(db, row['owner']) or 'nobody'}'s")
     return row
 

@@ -1,6 +1,7 @@
 """What principals hold, and what they may hold: a quota is for a principal and all below it together."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from khhw.cloud.errors import CloudError
 from khhw.cloud.ledger import Transaction
@@ -28,18 +29,31 @@ def usage_of(db: sqlite3.Connection, principal: str) -> Usage:
                     for what, held in _HELD.items()})
 
 
-def check_quota(tx: Transaction, principal: str) -> None:
-    """Whether nobody holds more than he may, now that a principal has taken something.
+def check_quota(tx: Transaction, principal: str, more: int | Sequence[int] = 0, lessor: str | None = None) -> None:
+    """Whether nobody holds more than he may.
+
+    Parameters
+    ----------
+    tx : Transaction
+    principal : str
+        Who has taken something, or wants to.
+    more : int or sequence of int
+        Nodes that he will take: how many, or which.
+    lessor : str, optional
+        From whom: he, and all above him, have them already.
 
     Raises
     ------
     CloudError
         FORBIDDEN, with whose quota it is beyond.
     """
+    nodes = more if isinstance(more, int) else len(more)
     for row in line_of(tx.db, principal):
+        if row["id"] == lessor:
+            nodes = 0
         quota, usage = quota_of(row), usage_of(tx.db, row["id"])
         for what in _HELD:
-            most, held = getattr(quota, what), getattr(usage, what)
+            most, held = getattr(quota, what), getattr(usage, what) + (nodes if what == "nodes" else 0)
             if most is not None and held > most:
                 raise CloudError.over_quota(f"the quota of {row['name']} is {most} {what}, and this would make {held}")
 

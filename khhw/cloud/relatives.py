@@ -1,6 +1,7 @@
 """Who is above whom: principals are a tree, with the owner of the machine at its root.
 
-Whoever made a principal, and whoever is above, may act for him.
+Whoever made a principal, and whoever is above, disposes of his quota, his secrets and his leases. Who may talk to his
+nodes, and read them, is his own affair.
 """
 
 import sqlite3

@@ -202,7 +202,7 @@ def _explained() -> Iterator[None]:
         raise CloudError.unavailable(
             f"the store cannot be used now: {_reason(error)}; nothing was changed, try again later") from error
     except OverflowError:
-        raise CloudError.bad("a number is too large; none here has more than 63 bits") from None
+        raise CloudError.missing("there is nothing of that number; none here has more than 63 bits") from None
     except UnicodeEncodeError:
         raise CloudError.bad("a text has half a surrogate pair in it, which is no character") from None
 

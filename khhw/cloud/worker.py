@@ -200,7 +200,7 @@ class Worker:
             plan = Plan(tx)
             if self._repairs:
                 # Tables were made right already: these are channels and holds, which only a hand-over sets.
-                _again(tx, plan, set(differ) & _held(tx.db))
+                _again(tx, plan, differ)
             plan.finish("repair", always=True)
             tx.note("repair", {"revision": number, "nodes": sorted(differ)}, "the machine held something else")
         self._repairs += 1
@@ -226,8 +226,8 @@ def _held(db: sqlite3.Connection) -> set[int]:
 
 
 def _again(tx: Transaction, plan: Plan, ranks: Iterable[int]) -> None:
-    """Leased nodes are handed over to those who have them, and lose what is in them."""
+    """Nodes are handed over to those who have them, or to nobody, and lose what is in them."""
     for rank in sorted(ranks):
-        row = tx.db.execute("SELECT lease, state FROM lease_node JOIN node USING (rank) "
-                            "WHERE rank = ? AND gone IS NULL AND leaf", (rank, )).fetchone()
+        row = tx.db.execute("SELECT lease, state FROM node LEFT JOIN lease_node n ON n.rank = node.rank "
+                            "AND gone IS NULL AND leaf WHERE node.rank = ?", (rank, )).fetchone()
         plan.hand_over(rank, row["lease"], row["lease"], "cold" if row["state"] == "ready" else None)

@@ -1,16 +1,27 @@
 """A core with a recorded machine, and people in it."""
 
 import datetime
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from khhw.cloud.callers import Caller
 from khhw.cloud.core import Core
+from khhw.cloud.errors import CloudError, Kind
 from khhw.cloud.models import Acquire, Intent, Lease, Quota
 from tests.cloud.recorded import RecordedMachine
 
-__all__ = ["Cloud", "PLENTY"]
+__all__ = ["PLENTY", "Cloud", "refused"]
 
 PLENTY = Quota(nodes=8, networks=8, leases=8)
+
+
+def refused(kind: Kind, words: str, do: Callable[..., object], *arguments: object, **keywords: object) -> None:
+    """Something is refused, for a reason."""
+    with pytest.raises(CloudError, match=words) as found:
+        do(*arguments, **keywords)
+    assert found.value.kind == kind
 
 
 class Cloud:

@@ -1,4 +1,4 @@
-"""A machine whose registers are a file: for tests of the store that need thousands of them. Real ones are in other tests.
+"""A machine whose registers are a file, for tests of the store that need many. Real ones are in other tests.
 
 What it holds survives the process that asks it, as a simulator survives the service. It is strict: it refuses what the
 hardware could not tell apart, and forgets everything at a power cut.
@@ -47,8 +47,9 @@ class RecordedMachine:
         self.alive = True
         if not self._read().get("on"):
             nothing = {str(rank): [0] for rank in range(self.info.nodes)}
-            self._write({"on": True, "boot": self._read()["boot"] + 1, "cycle": 0, "number": 0, "allowed": {}, "keys": nothing,
-                         "held": list(range(self.info.nodes)), "images": [], "applied": {}, "sent": {}, "log": []})
+            self._write({"on": True, "boot": self._read()["boot"] + 1, "cycle": 0, "number": 0, "allowed": {},
+                         "keys": nothing, "held": list(range(self.info.nodes)), "images": [], "applied": {},
+                         "sent": {}, "log": []})
         return self.clock()
 
     def close(self) -> None:

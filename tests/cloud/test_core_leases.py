@@ -2,16 +2,9 @@
 
 import datetime
 
-import pytest
-
-from khhw.cloud.errors import CloudError, Kind
+from khhw.cloud.errors import Kind
 from khhw.cloud.models import Acquire, Connection, LeaseChange, Quota
-
-
-def refused(kind, words, do, *arguments, **keywords):
-    with pytest.raises(CloudError, match=words) as found:
-        do(*arguments, **keywords)
-    assert found.value.kind == kind
+from tests.cloud.clouds import refused
 
 
 def test_a_lease_has_the_lowest_free_nodes_and_they_reach_each_other_only(cloud):
@@ -31,8 +24,8 @@ def test_what_is_released_is_free_again_and_its_numbers_are_not_used_again(cloud
     intent = cloud.core.leases.release(alice, None, lease.uuid)
     assert intent.state == "queued" and cloud.core.leases.get(alice, lease.uuid).status == "wait cancel"
     assert cloud.states()[:3] == ["draining", "draining", "free"]
-    refused(Kind.CONFLICT, "not enough nodes available: 7 wanted, and 6 are free", cloud.core.leases.acquire, alice, None,
-            Acquire(count=7))
+    refused(Kind.CONFLICT, "not enough nodes available: 7 wanted, and 6 are free", cloud.core.leases.acquire, alice,
+            None, Acquire(count=7))
     cloud.settle()
     ended = cloud.core.leases.get(alice, lease.uuid)
     assert (ended.status, ended.nodes) == ("deleted", [0, 1]) and ended.expire_time > ended.fulfill_time
@@ -140,9 +133,9 @@ def test_a_lease_ends_when_its_machine_time_is_over_or_its_deadline_on_the_wall(
 def test_no_lease_is_longer_than_a_quota(cloud):
     alice = cloud.person("alice", quota=Quota(nodes=8, seconds=30))
     assert cloud.rent(alice).end_time is not None, "with a limit every lease has an end"
-    refused(Kind.FORBIDDEN, "quota is 30.0 machine seconds", cloud.core.leases.acquire, alice, None, Acquire(seconds=31))
-    lease = cloud.rent(alice, seconds=10)
-    refused(Kind.FORBIDDEN, "quota is 30.0 machine seconds", cloud.core.leases.extend, alice, None, lease.uuid, seconds=25)
+    leases, words = cloud.core.leases, "quota is 30.0 machine seconds"
+    refused(Kind.FORBIDDEN, words, leases.acquire, alice, None, Acquire(seconds=31))
+    refused(Kind.FORBIDDEN, words, leases.extend, alice, None, cloud.rent(alice, seconds=10).uuid, seconds=25)
 
 
 def test_names_are_unique_among_ones_own_leases_that_have_not_ended(cloud):
@@ -249,9 +242,10 @@ def test_a_lease_is_transferred_cleared_and_as_another_one(cloud):
     assert old.status == "deleted" and new.nodes == [0, 1] and new.console != old.console and new.external
     assert new.networks[-1].network != old.console and cloud.machine.log[-1][1] == [0, 1]
     refused(Kind.NOT_FOUND, "no lease", cloud.core.leases.get, alice, new.uuid)
-    ends = {each.rank: each for each in cloud.core.leases.readings(alice, old.uuid) if each.moment == "end"}
-    begins = {each.rank: each for each in cloud.core.leases.readings(bob, new.uuid) if each.moment == "begin"}
-    assert {rank: each.counters for rank, each in ends.items()} == {rank: each.counters for rank, each in begins.items()}
+    ends, begins = (
+        {each.rank: each.counters for each in cloud.core.leases.readings(cloud.owner, lease.uuid)
+         if each.moment == moment} for lease, moment in ((old, "end"), (new, "begin")))
+    assert ends == begins and set(ends) == {0, 1}
     assert cloud.clean()
 
 
