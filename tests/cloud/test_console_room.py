@@ -101,6 +101,8 @@ async def test_who_only_listens_writes_nothing(here):
 
 @pytest.mark.parametrize(("text", "message"), [
     ("echo \x1b[2J", "takes no control characters"), ("a\nb", "takes no control characters"),
+    ("on 2,4 info", "con7 has no node 4; its nodes are 2-3,5"), ("on 0-7 info", "con7 has no node 0"),
+    ("on 3-1 info", "counts down"), ("on all on 2 info", "only one 'on NODES'"),
     ("x" * (LINE_LIMIT + 1), "at most 16,384 bytes"), ("\ud800", "takes no control characters")])
 def test_what_nodes_could_not_read_is_refused(text, message):
     @in_a_loop

@@ -16,7 +16,7 @@ from khhw.cloud.errors import CloudError, Kind
 from khhw.cloud.machine import Clock, Heard, Listening, Machine, MachineError, RequestRefusedError
 from khhw.cloud.models import Console
 from khhw.control.console import CONTINUED, TEXT_LIMIT, Said
-from khhw.node.commands import LineError, written
+from khhw.node.commands import EVERYBODY, LineError, WrongLine, list_ranks, parse_line, written
 from khhw.node.lines import LineCutter, Piece
 from khhw.visible import visible
 
@@ -165,7 +165,7 @@ class Room:
         CloudError
             If it may not be written, or nodes could not read it.
         """
-        check_line(text)
+        check_line(text, person.console)
         self._check_lock()
         async with self.turn:
             await self.may_write(person)
@@ -296,15 +296,24 @@ def listened_to(console: Console) -> Console:
     return console
 
 
-def check_line(text: str) -> None:
-    """Check that nodes can read a line.
+def check_line(text: str, console: Console) -> None:
+    """Check that nodes can read a line, and that those it is for are there.
 
     Raises
     ------
     CloudError
-        If they cannot.
+        If not.
     """
     try:
         written(text)
     except LineError as error:
         raise CloudError.bad(visible(str(error))) from error
+    command = parse_line(text)
+    if isinstance(command, WrongLine):
+        raise CloudError.bad(visible(command.message))
+    if command.nodes != EVERYBODY:
+        there = set(console.nodes)
+        for low, high in command.nodes.stretches:
+            missing = next((rank for rank in range(low, high + 1) if rank not in there), None)
+            if missing is not None:
+                raise CloudError.bad(f"con{console.id} has no node {missing}; its nodes are {list_ranks(there)}")
