@@ -99,13 +99,22 @@ class SimulatedMachine:
         """See :class:`~khhw.cloud.machine.Machine`."""
         with self._connecting:
             if not self.alive:
-                self._connect()
+                self._connect(start=True)
         return self.clock()
 
-    def _connect(self) -> None:
+    def find(self) -> Clock | None:
+        """Connect if the machine runs; None if it does not."""
+        with self._connecting:
+            if not self.alive and not self._connect(start=False):
+                return None
+        return self.clock()
+
+    def _connect(self, *, start: bool) -> bool:
         self._folder.create()
         self._launcher.reap()
         connection = self._launcher.find()
+        if connection is None and not start:
+            return False
         if connection is None:
             # Whoever waits is told what takes so long, and what is wrong with tools.
             self._machine.build(on_report=self._on_report)
@@ -121,6 +130,7 @@ class SimulatedMachine:
             for channel in self._sinks:
                 connection.call("listen", Channel(channel))
             self._connection = connection
+        return True
 
     def _check(self, hello: Hello) -> None:
         where = f"the machine that runs in {self._folder.path} (process {hello.pid})"

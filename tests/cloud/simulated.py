@@ -37,8 +37,7 @@ def simulated(folder, text=SMALL, machine=None):
 def ended(machine):
     """End the simulator of a machine's state folder, if one runs."""
     try:
-        if machine.alive or (machine.state / "machine" / "socket").exists():
-            machine.connect()
+        if machine.find() is not None:
             machine.switch_off()
     except MachineError:
         pass

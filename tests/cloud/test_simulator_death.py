@@ -61,8 +61,9 @@ def test_a_killed_simulator_is_a_power_cut(machine):
             waiting.result()
     with pytest.raises(MachineGoneError):
         machine.clock()
+    assert (machine.find(), machine.alive) == (None, False)
 
-    assert machine.connect().boot == 2
+    assert machine.connect().boot == machine.find().boot == 2
     assert [(state.committed, state.held) for state in machine.nodes()] == [(False, True)] * 4
     assert machine.read(5)[0].counters["sent_packets"] == 0
     # The same again: who has a node gets it as it comes from the factory, and is heard as before.
