@@ -18,13 +18,14 @@ from khhw.sim.options import Options, State
 from rtl.formats import TREE_PAYLOAD_BYTES
 from rtl.parameters import Parameters
 
-__all__ = ["MEMORY_BYTES", "SHAPE", "SIZES", "flatness", "load_times"]
+__all__ = ["LARGEST", "MEMORY_BYTES", "SIZES", "flatness", "listeners", "load_times"]
 
-SHAPE = (4, 4, 4)
-SIZES = (1 << 12, 1 << 16, 1 << 18, 1 << 20)
+SIZES = (1 << 12, 1 << 16, 1 << 18)
 """Bytes of the images that are measured by default."""
 MEMORY_BYTES = 4 << 20
 """Of each node, as the machine of the talk has."""
+LARGEST = MEMORY_BYTES - Layout(MEMORY_BYTES).image.base
+"""Bytes of the largest image."""
 _CHANNEL = 1
 _MAX_CYCLES = 50_000_000
 

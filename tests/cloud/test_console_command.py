@@ -189,12 +189,13 @@ def test_wrong_requests(service, tmp_path, monkeypatch, piped, capsys, words, me
 
 @pytest.mark.parametrize(("token", "console", "message"), [
     ("eve", "con7", "the token is wrong"), ("mallory", "con7", "there is no con7")])
-def test_who_may_not(service, monkeypatch, piped, capsys, token, console, message):
+def test_who_may_not(service, monkeypatch, piped, capsys, caplog, token, console, message):
     monkeypatch.setenv("KHHW_TOKEN", token)
     piped("info\n")
     assert main(["console", console]) == 2
     assert message in capsys.readouterr().err
     assert not service.machine.said
+    assert not caplog.records, "whoever comes can fill no log"
 
 
 def test_where_no_service_is(monkeypatch, piped, capsys):

@@ -1,5 +1,6 @@
 """A console over a websocket: text messages are JSON (:mod:`khhw.cloud.consoles.messages`), binary ones file bytes."""
 
+import logging
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, WebSocket
@@ -21,6 +22,14 @@ __all__ = ["router"]
 
 router = APIRouter()
 """To be included by the service's application, whose state has `core` and `hub`."""
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is not what uvicorn says of every client that is refused: that is no fault here."""
+    return "without completing handshake" not in record.getMessage()
+
+
+logging.getLogger("uvicorn.error").addFilter(_is_no_refusal)
 
 
 @router.websocket("/v1/consoles/{console}/stream")
