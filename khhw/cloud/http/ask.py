@@ -1,10 +1,12 @@
 """Who asks over HTTP, and whether he has asked this before."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 
 from khhw.cloud.callers import Caller
 from khhw.cloud.core import Core
@@ -18,6 +20,9 @@ CALLER = "khhw.caller"
 _bearer = HTTPBearer(
     auto_error=False, description="A token, as `khhw cloud init` and `POST /v1/principals/{name}/tokens` give it.")
 _KEY_LENGTH = 255
+_FEW_NODES = 512
+"""Nodes up to which all of them are told in some milliseconds."""
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -32,12 +37,15 @@ class Asked:
         Idempotency key.
     known : Caller, optional
         Who asks, where the service itself has made the request for somebody whom it knows by ssh.
+    quick : bool
+        Whether answers are small, so that they are read at once.
     """
 
     core: Core
     token: str | None
     key: str | None = None
     known: Caller | None = None
+    quick: bool = True
 
     @property
     def caller(self) -> Caller:
@@ -54,12 +62,23 @@ class Asked:
             raise CloudError.unauthorized("this needs a token: send the header 'Authorization: Bearer TOKEN'")
         return self.core.principals.authenticate(self.token)
 
+    async def look(self, question: Callable[[Core, Caller], Answer], *, much: bool = False) -> Answer:
+        """Ask the core something that changes nothing, with an answer that may be `much`.
+
+        A thread costs more than to read a little, and threads hold up each other; reading waits for nobody who writes.
+        """
+        if self.quick and not much:
+            return question(self.core, self.caller)
+        return await run_in_threadpool(lambda: question(self.core, self.caller))
+
 
 async def _reading(
     request: Request, token: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
 ) -> Asked:
     # A scope is made by the server; no client can put anything of its own there.
-    return Asked(request.app.state.core, token.credentials if token else None, known=request.scope.get(CALLER))
+    state = request.app.state
+    return Asked(state.core, token.credentials if token else None, known=request.scope.get(CALLER),
+                 quick=state.machine.info.nodes <= _FEW_NODES)
 
 
 async def _changing(

@@ -13,15 +13,15 @@ ROUTER = APIRouter(tags=["consoles"])
 
 
 @ROUTER.get("/v1/consoles", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def list_consoles(asked: Reading) -> list[Console]:
+async def list_consoles(asked: Reading) -> list[Console]:
     """Channels that who asks may listen to."""
-    return asked.core.channels.all(asked.caller)
+    return await asked.look(lambda core, who: core.channels.all(who))
 
 
 @ROUTER.get("/v1/consoles/{console}", openapi_extra=may("self"))
-def get_console(asked: Reading, console: int) -> Console:
+async def get_console(asked: Reading, console: int) -> Console:
     """A channel."""
-    return asked.core.channels.get(asked.caller, console)
+    return await asked.look(lambda core, who: core.channels.get(who, console))
 
 
 @ROUTER.post("/v1/consoles/{console}/guests", openapi_extra=may("self"))

@@ -19,11 +19,11 @@ Strict = Annotated[bool, Query(description="Refuse it if it opens relays.")]
 
 
 @ROUTER.get("/v1/leases", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def list_leases(
+async def list_leases(
     asked: Reading, ended: Annotated[bool, Query(description="Also those that have ended.")] = False,
 ) -> list[Lease]:
     """Leases of who asks, of those below him, and those that he lets; for the owner all."""
-    return asked.core.leases.all(asked.caller, ended=ended)
+    return await asked.look(lambda core, who: core.leases.all(who, ended=ended), much=ended)
 
 
 @ROUTER.post("/v1/leases", responses=SLOW, openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
@@ -33,9 +33,9 @@ def acquire(asked: Changing, body: Acquire, response: Response) -> Intent:
 
 
 @ROUTER.get("/v1/leases/{lease}", openapi_extra=may("owner", "self", "lessor"))
-def get_lease(asked: Reading, lease: str) -> Lease:
+async def get_lease(asked: Reading, lease: str) -> Lease:
     """A lease, by its UUID, or by its name among those of who asks."""
-    return asked.core.leases.get(asked.caller, lease)
+    return await asked.look(lambda core, who: core.leases.get(who, lease))
 
 
 @ROUTER.delete("/v1/leases/{lease}", responses=SLOW, openapi_extra=may("owner", "self", "lessor"))
@@ -94,9 +94,9 @@ def warm(asked: Changing, lease: str) -> Lease:
 
 
 @ROUTER.get("/v1/leases/{lease}/readings", openapi_extra=may("owner", "self", "lessor"))
-def list_readings(asked: Reading, lease: str) -> list[MeterReading]:
+async def list_readings(asked: Reading, lease: str) -> list[MeterReading]:
     """Counters of its nodes when they came to it and when they left."""
-    return asked.core.leases.readings(asked.caller, lease)
+    return await asked.look(lambda core, who: core.leases.readings(who, lease), much=True)
 
 
 @ROUTER.post("/v1/leases/{lease}/networks", responses=SLOW, openapi_extra=may("self"))

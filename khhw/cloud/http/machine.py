@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
 from khhw.cloud.errors import CloudError
 from khhw.cloud.http.ask import Changing, Reading
@@ -61,19 +60,19 @@ async def health() -> Health:
 
 
 @ROUTER.get("/v1/machine", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def machine(asked: Reading, request: Request) -> MachineDescription:
+async def machine(asked: Reading, request: Request) -> MachineDescription:
     """What machine this is, and what time it is in it."""
-    asked.caller  # noqa: B018  It raises for nobody.
+    time = await asked.look(lambda core, _who: core.time())
     info = request.app.state.machine.info
     return MachineDescription(
         shape=info.shape, nodes=info.nodes, memory_bytes=info.memory_bytes, image_address=info.image_address,
-        clock_hz=info.clock_hz, digest=info.digest, ssh_port=request.app.state.ssh_port, time=asked.core.time())
+        clock_hz=info.clock_hz, digest=info.digest, ssh_port=request.app.state.ssh_port, time=time)
 
 
 @ROUTER.get("/v1/nodes", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def list_nodes(asked: Reading) -> list[Node]:
+async def list_nodes(asked: Reading) -> list[Node]:
     """All nodes; whose they are as far as who asks may know it."""
-    return asked.core.nodes.all(asked.caller)
+    return await asked.look(lambda core, who: core.nodes.all(who))
 
 
 @ROUTER.post("/v1/nodes/{rank}/quarantine", responses=SLOW, openapi_extra=may("owner"))
@@ -89,12 +88,12 @@ def restore(asked: Changing, rank: int) -> Node:
 
 
 @ROUTER.get("/v1/intents", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def list_intents(
+async def list_intents(
     asked: Reading,
     open_ones: Annotated[bool, Query(alias="open", description="Those that are not done; else the last 100.")] = True,
 ) -> list[Intent]:
     """Changes on their way."""
-    return asked.core.intents.all(asked.caller, open=open_ones)
+    return await asked.look(lambda core, who: core.intents.all(who, open=open_ones))
 
 
 @ROUTER.get("/v1/intents/{intent}", openapi_extra=may("owner", "self", "lessor"))
@@ -106,7 +105,7 @@ async def get_intent(
     deadline = asyncio.get_running_loop().time() + wait
     pause = _FIRST_PAUSE
     while True:
-        found = await run_in_threadpool(lambda: asked.core.intents.get(asked.caller, intent))
+        found = await asked.look(lambda core, who: core.intents.get(who, intent))
         left = deadline - asyncio.get_running_loop().time()
         if found.state == "done" or left <= 0:
             return found
@@ -115,9 +114,9 @@ async def get_intent(
 
 
 @ROUTER.get("/v1/images", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def list_images(asked: Reading) -> list[Approval]:
+async def list_images(asked: Reading) -> list[Approval]:
     """Images that may boot."""
-    return asked.core.approvals.all(asked.caller)
+    return await asked.look(lambda core, who: core.approvals.all(who))
 
 
 @ROUTER.post("/v1/images", status_code=201, openapi_extra=may("owner"))
@@ -133,12 +132,12 @@ def withdraw_image(asked: Changing, sha256: Digest) -> Approval:
 
 
 @ROUTER.get("/v1/audit", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def audit(
+async def audit(
     asked: Reading, after: Annotated[int, Query(ge=0, description="Number of an entry.")] = 0,
     limit: Annotated[int, Field(ge=1, le=1000), Query(description="How many entries at most.")] = 100,
 ) -> list[AuditEntry]:
     """The audit log: what who asks, and those below him, did; all of it for the owner."""
-    return asked.core.audit(asked.caller, after=after, limit=limit)
+    return await asked.look(lambda core, who: core.audit(who, after=after, limit=limit), much=True)
 
 
 @ROUTER.post("/v1/check", openapi_extra=may("owner"))

@@ -16,9 +16,9 @@ ROUTER = APIRouter(tags=["networks"])
 
 
 @ROUTER.get("/v1/networks", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def list_networks(asked: Reading) -> list[Network]:
+async def list_networks(asked: Reading) -> list[Network]:
     """Networks that who asks owns or is a guest of, and those for everybody."""
-    return asked.core.networks.all(asked.caller)
+    return await asked.look(lambda core, who: core.networks.all(who))
 
 
 @ROUTER.post("/v1/networks", status_code=201,
@@ -29,9 +29,9 @@ def create_network(asked: Changing, body: NewNetwork) -> Network:
 
 
 @ROUTER.get("/v1/networks/{network}", openapi_extra=may("owner", "self", "lessor"))
-def get_network(asked: Reading, network: int) -> Network:
+async def get_network(asked: Reading, network: int) -> Network:
     """A network."""
-    return asked.core.networks.get(asked.caller, network)
+    return await asked.look(lambda core, who: core.networks.get(who, network))
 
 
 @ROUTER.put("/v1/networks/{network}/name", openapi_extra=may("self"))

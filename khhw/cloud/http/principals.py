@@ -13,15 +13,15 @@ ROUTER = APIRouter(tags=["principals"])
 
 
 @ROUTER.get("/v1/whoami", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def whoami(asked: Reading) -> Principal:
+async def whoami(asked: Reading) -> Principal:
     """Who asks."""
-    return asked.core.principals.get(asked.caller, asked.caller.name)
+    return await asked.look(lambda core, who: core.principals.get(who, who.name))
 
 
 @ROUTER.get("/v1/principals", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
-def list_principals(asked: Reading) -> list[Principal]:
+async def list_principals(asked: Reading) -> list[Principal]:
     """Who asks, and all below him; for the owner everybody."""
-    return asked.core.principals.all(asked.caller)
+    return await asked.look(lambda core, who: core.principals.all(who))
 
 
 @ROUTER.post("/v1/principals", status_code=201,
@@ -33,9 +33,9 @@ def create_principal(asked: Changing, body: NewPrincipal) -> Principal:
 
 
 @ROUTER.get("/v1/principals/{name}", openapi_extra=may("owner", "self", "lessor"))
-def get_principal(asked: Reading, name: str) -> Principal:
+async def get_principal(asked: Reading, name: str) -> Principal:
     """One principal."""
-    return asked.core.principals.get(asked.caller, name)
+    return await asked.look(lambda core, who: core.principals.get(who, name))
 
 
 @ROUTER.delete("/v1/principals/{name}", openapi_extra=may("owner", "lessor"))
@@ -63,9 +63,9 @@ def set_enabled(asked: Changing, name: str, body: Enabled) -> Principal:
 
 
 @ROUTER.get("/v1/principals/{name}/tokens", openapi_extra=may("owner", "self", "lessor"))
-def list_tokens(asked: Reading, name: str) -> list[Token]:
+async def list_tokens(asked: Reading, name: str) -> list[Token]:
     """Tokens of somebody that are accepted, without their secrets."""
-    return asked.core.principals.tokens(asked.caller, name)
+    return await asked.look(lambda core, who: core.principals.tokens(who, name))
 
 
 @ROUTER.post("/v1/principals/{name}/tokens", status_code=201, openapi_extra=may("owner", "self", "lessor"))
