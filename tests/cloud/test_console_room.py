@@ -262,6 +262,16 @@ async def test_lines_torn_by_a_loss_are_not_joined(here):
 
 
 @in_a_loop
+async def test_a_power_cut_is_told_and_tears_lines(here):
+    async with here.visit("alice") as alice:
+        here.machine.tell(2, "half a ")
+        here.machine.boot = 2
+        here.machine.tell(2, "node 2> ready\n")
+        assert (await heard(alice, "booted", "said")).boot == 2
+        assert (await heard(alice, "said")).text == "node 2> ready"
+
+
+@in_a_loop
 async def test_who_loses_the_right_to_listen_hears_nothing_more(here):
     async with here.visit("alice") as alice, here.visit("bob") as bob, here.visit("carol") as carol:
         del here.rights.of["bob"]

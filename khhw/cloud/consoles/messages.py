@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
-    "FROM_PERSON", "TO_PERSON", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked", "Lost", "Missed",
+    "FROM_PERSON", "TO_PERSON", "Booted", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked", "Lost", "Missed",
     "Ready", "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write", "Written",
 ]
 
@@ -155,6 +155,13 @@ class Lost(_Message):
     packets: int
 
 
+class Booted(_Message):
+    """The machine was switched on again, for the `boot`-th time; memories and programs of its nodes are gone."""
+
+    kind: Literal["booted"] = "booted"
+    boot: int
+
+
 class Taken(_Message):
     """The line `id` of the person is written to the channel."""
 
@@ -230,8 +237,8 @@ class Write(_Message):
 
 
 ToPerson = Annotated[
-    Welcome | SaidByNode | Typed | Came | Left | Locked | Unlocked | Missed | Lost | Taken | Ready | Written | Refused |
-    Closed,
+    Welcome | SaidByNode | Typed | Came | Left | Locked | Unlocked | Missed | Lost | Booted | Taken | Ready | Written |
+    Refused | Closed,
     Field(discriminator="kind")]
 """What the service says."""
 FromPerson = Annotated[Line | Write, Field(discriminator="kind")]

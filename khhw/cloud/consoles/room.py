@@ -9,7 +9,19 @@ from functools import partial
 from typing import TypeVar
 
 from khhw.cloud.consoles.feed import Feed
-from khhw.cloud.consoles.messages import Came, Left, Lock, Locked, Lost, SaidByNode, ToPerson, Typed, Unlocked, Welcome
+from khhw.cloud.consoles.messages import (
+    Booted,
+    Came,
+    Left,
+    Lock,
+    Locked,
+    Lost,
+    SaidByNode,
+    ToPerson,
+    Typed,
+    Unlocked,
+    Welcome,
+)
 from khhw.cloud.consoles.person import Person
 from khhw.cloud.consoles.watch import Watch
 from khhw.cloud.errors import CloudError, Kind
@@ -57,6 +69,7 @@ class Room:
         self._tidying: asyncio.Task[None] | None = None
         self._cutters: dict[tuple[int, int], LineCutter] = {}
         self._watches: list[Watch] = []
+        self._boot = 0
         self._looked = time.monotonic()
         self._tasks = [asyncio.create_task(self._always(work)) for work in (self._tell, self._look_now_and_then)]
 
@@ -227,20 +240,23 @@ class Room:
             for heard in packets:
                 self._heard(heard)
             if missed:
-                self._lost(missed)
+                self._torn(Lost(packets=missed))
 
     def _heard(self, heard: Heard) -> None:
         if heard.missed:
-            self._lost(heard.missed)
+            self._torn(Lost(packets=heard.missed))
+        boot, self._boot = self._boot, heard.clock.boot
+        if boot not in (0, self._boot):
+            self._torn(Booted(boot=self._boot))
         cutter = self._cutters.setdefault((heard.rank, heard.channel), LineCutter(TEXT_LIMIT))
         for piece in cutter.feed(heard.data):
             self._said(heard.clock, heard.rank, heard.channel, piece)
 
-    def _lost(self, packets: int) -> None:
-        """Lines are torn: their beginnings are forgotten, so that they do not join the ends of others."""
+    def _torn(self, why: ToPerson) -> None:
+        """Beginnings of lines are forgotten, so that they do not join the ends of others; everybody sees why."""
         for cutter in self._cutters.values():
             cutter.forget()
-        self._everybody(Lost(packets=packets))
+        self._everybody(why)
 
     def _said(self, clock: Clock, rank: int, channel: int, piece: Piece) -> None:
         text = piece.data.decode("utf-8", "surrogateescape")

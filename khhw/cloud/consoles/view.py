@@ -5,6 +5,7 @@ behind ``--``. Names begin with a letter, so that none of the three can be taken
 """
 
 from khhw.cloud.consoles.messages import (
+    Booted,
     Came,
     Closed,
     Left,
@@ -75,7 +76,7 @@ def _who(typed: Typed, console: int) -> str:
     return f"{name}: " if typed.console == console else f"{name} at con{typed.console}: "
 
 
-def _notice(message: Welcome | Came | Left | Locked | Unlocked | Missed | Lost | Written) -> str:
+def _notice(message: Welcome | Came | Left | Locked | Unlocked | Missed | Lost | Booted | Written) -> str:
     match message:
         case Welcome():
             return _welcome(message)
@@ -91,6 +92,8 @@ def _notice(message: Welcome | Came | Left | Locked | Unlocked | Missed | Lost |
             return f"{lock.name} of {lock.who} is not written: {problem}"
         case Missed(messages=count, lock=lock):
             return f"{count:,} lines missed" + (f"; {_writes(lock)}" if lock else "")
+        case Booted(boot=boot):
+            return f"the machine was switched on again (boot {boot}): what was in its nodes is gone"
         case Lost(packets=count):
             return f"{count:,} packets of nodes were lost: they came too fast"
         case Written(nodes=nodes, length=length):
