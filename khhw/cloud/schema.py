@@ -18,7 +18,7 @@ CREATE TABLE meta (
     info TEXT NOT NULL,                   -- MachineInfo as JSON
     next_network INTEGER NOT NULL DEFAULT 3,
     next_console INTEGER NOT NULL DEFAULT 2,
-    next_channel INTEGER NOT NULL DEFAULT 0x40000000,
+    next_channel INTEGER NOT NULL DEFAULT 100000000,
     revision INTEGER NOT NULL DEFAULT 0,  -- the last that was made
     applied INTEGER NOT NULL DEFAULT 0    -- the last that the machine has acknowledged
 ) STRICT;

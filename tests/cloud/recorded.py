@@ -61,8 +61,10 @@ class RecordedMachine:
         self._write({"boot": self._read()["boot"]})
 
     def pass_time(self, cycles: int) -> None:
-        """Run on."""
-        self._write(self._read() | {"cycle": self._read()["cycle"] + cycles})
+        """Run on, if it is on."""
+        state = self._read()
+        if state.get("on"):
+            self._write(state | {"cycle": state["cycle"] + cycles})
 
     def clock(self) -> Clock:
         state = self._state()
