@@ -20,7 +20,7 @@ from rtl.parameters import Parameters
 
 __all__ = ["LARGEST", "MEMORY_BYTES", "SIZES", "flatness", "listeners", "load_times"]
 
-SIZES = (1 << 12, 1 << 16, 1 << 18)
+SIZES = (1 << 12, 1 << 16, 1 << 17)
 """Bytes of the images that are measured by default."""
 MEMORY_BYTES = 4 << 20
 """Of each node, as the machine of the talk has."""

@@ -15,7 +15,7 @@ def add_load(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     one = benchmarks.add_parser("load", help="cycles to load an image into 1, 2, 4, ... nodes at once")
     one.add_argument("--nodes", metavar="XxYxZ", default="4x4x4", help="the machine (%(default)s)")
     one.add_argument("--bytes", metavar="N", type=int, action="append",
-                     help="size of an image; may be given again (default: 4 KiB, 64 KiB, 256 KiB)")
+                     help="size of an image; may be given again (default: 4 KiB, 64 KiB, 128 KiB)")
     one.add_argument("--seed", type=int, default=1, help="of what is in the images (%(default)s)")
     one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     one.set_defaults(measure=load)

@@ -91,12 +91,14 @@ def piped(monkeypatch):
         file.close()
 
 
-def test_two_people_see_nodes_and_each_other_and_it_is_recorded(service, tmp_path, capsys):
+def test_people_see_nodes_and_each_other_and_it_is_recorded(service, tmp_path, capsys):
     cast = tmp_path / "a.cast"
     with running(service, "alice", "con7", "--record", str(cast), "--quiet", "0") as alice, \
-            running(service, "bob", "con7", "--read-only") as bob:
+            running(service, "bob", "con7", "--read-only") as bob, \
+            running(service, "carol", "con7", "--read-only", "--raw") as carol:
         assert "con7, nodes 2-3,5; type help" in alice.until("con7")
         assert "you only listen" in bob.until("con7")
+        assert "you only listen" in carol.process.stderr.readline()
         alice.type("on 2 info", "\x1b[2J", "x" * (LINE_LIMIT + 1))
         errors = "".join(alice.until("error:") for _ in range(2))
         assert "takes no control characters" in errors and "this one was dropped" in errors
@@ -104,8 +106,12 @@ def test_two_people_see_nodes_and_each_other_and_it_is_recorded(service, tmp_pat
         service.machine.tell(2, "node 2> hello \x1b[31m\n")
         for person in (alice, bob):
             assert person.until("hello") == "[2] node 2> hello \\x1b[31m\n"
+        assert carol.process.stdout.readline() == "node 2> hello \x1b[31m\n", "raw is what nodes say"
         assert alice.end() == 2, "a line was refused"
         assert "alice has left" in bob.until("left")
+        del service.rights.of["bob"]
+        assert "error: there is no con7" in bob.until("error:")
+        assert bob.process.wait(30) == 1
     assert [text for _, text, _ in service.machine.said] == ["on 2 info"]
     shown = {event.text.removesuffix("\r\n"): event.moment for event in events(cast)}
     assert shown["alice: on 2 info"] is None and shown["[2] node 2> hello \\x1b[31m"].boot == 1
@@ -125,14 +131,6 @@ def test_messages_as_json(service, piped, capsys):
     messages = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert messages[0]["kind"] == "welcome"
     assert sorted(message["node"] for message in messages if message["kind"] == "said") == list(NODES)
-
-
-def test_raw_output_is_what_nodes_say(service):
-    with running(service, "alice", "con7", "--raw", "--read-only") as alice:
-        assert "you only listen" in alice.process.stderr.readline()
-        service.machine.tell(2, b"a\x1b[2J\nb\n")
-        assert alice.process.stdout.readline() == "a\x1b[2J\n"
-        assert alice.process.stdout.readline() == "b\n"
 
 
 def test_a_file_is_copied_into_all_memories(service, tmp_path, capsys):
@@ -203,14 +201,6 @@ def test_where_no_service_is(monkeypatch, piped, capsys):
     piped("")
     assert main(["console", "con7", "--url", "http://127.0.0.1:1"]) == 2
     assert "no service answers at http://127.0.0.1:1" in capsys.readouterr().err
-
-
-def test_who_loses_the_right_is_told_why_it_ends(service):
-    with running(service, "bob", "con7") as bob:
-        bob.until("con7")
-        del service.rights.of["bob"]
-        assert "error: there is no con7" in bob.until("error:")
-        assert bob.process.wait(30) == 1
 
 
 def test_what_a_client_says_is_checked(service):
