@@ -48,7 +48,7 @@ from rtl.formats import TreeChannel
 __all__ = ["CRASH", "CloudProgram", "program"]
 
 CRASH = "KHHW_CRASH_AT_PACKET"
-"""``BOOT:N``, for tests: in that boot the simulator kills itself instead of sending the owner's n-th packet."""
+"""``BOOT:N,BOOT:N``, for tests: in these boots the simulator kills itself where it would send the owner's n-th packet."""
 _PREDECESSOR_SECONDS = 5
 """How long the simulator before may take to be gone."""
 
@@ -195,8 +195,8 @@ class _Outside(Outside):
 
     def __init__(self, host: Host, boot: int) -> None:
         super().__init__(host.root)
-        wanted, _, packet = os.environ.get(CRASH, "").partition(":")
-        self._last = int(packet) if wanted == str(boot) else None
+        deaths = dict(word.split(":") for word in os.environ.get(CRASH, "").split(",") if word)
+        self._last = int(deaths.get(str(boot), 0))
         self.owner_packets = 0
 
     async def send(self, packet: TreePacket, channel: TreeChannel) -> None:

@@ -27,6 +27,7 @@ from rtl.registers import REGISTERS
 __all__ = ["Carrier"]
 
 _HIGHEST = (1 << 32) - 1
+_FEW = 4
 _Readings = dict[int, Reading]
 _STATE = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD", "CONSOLE_SEND_ID", "CONSOLE_LISTEN")
 
@@ -164,11 +165,13 @@ class Carrier:
 
     async def _read(self, kept: _Readings, tag: int, ranks: Iterable[int]) -> list[Reading]:
         """The last reading of a node is kept, so that a question whose answer was lost has the same one."""
+        asked = [rank for rank in ranks if rank not in kept or kept[rank].tag != tag]
         words = counter_words()
-        for rank in ranks:
-            if rank not in kept or kept[rank].tag != tag:
-                answer = await self._owner.execute(rank, words)
-                kept[rank] = Reading(tag, rank, self.clock, counters(answer[rank]))
+        # All nodes answer one question in less time than a few of them answer one each.
+        for target in [None] if len(asked) > _FEW else asked:
+            answers = await self._owner.execute(target, words)
+            kept |= {rank: Reading(tag, rank, self.clock, counters(answers[rank])) for rank in asked
+                     if target in (None, rank)}
         return [kept[rank] for rank in ranks]
 
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from tests.cloud.simulated import Ear, agrees, killed, machine_of, revision, sim
 from tests.machine.machines import TALK
 
 ROOT = Path(__file__).parents[2]
+PARTS = 6
+"""Each part takes a few minutes where little else runs."""
 
 
 @pytest.fixture
@@ -155,44 +158,43 @@ def test_what_is_no_call_is_answered_with_a_sentence(shared, values, message):
 
 
 def test_a_machine_that_dies_at_a_packet_of_its_owner_is_brought_to_where_it_was(machine, monkeypatch):
-    monkeypatch.setenv(CRASH, "1:40")
-    brought_back(machine)
+    brought_back(machine, [40], monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def talk():
+    return Machine.load(TALK, engine="native")
+
+
+@pytest.fixture(scope="module")
+def deadly(talk, tmp_path_factory):
+    """Packets at which the talk's machine shall die: the first, the last, beside all borders of phases, 50 others."""
+    with simulated(tmp_path_factory.mktemp("counted"), machine=talk) as machine, pytest.MonkeyPatch.context() as patch:
+        brought_back(machine, [], patch)
+        total, borders = packets(machine)
+    chosen = {1, total, *(border + step for border in borders for step in (0, 1))}
+    return sorted(chosen | set(random.Random(1).sample(range(1, total + 1), 50)))
 
 
 @pytest.mark.rare
-def test_a_machine_that_dies_at_any_packet_is_brought_to_where_it_was(tmp_path, monkeypatch):
-    """The talk's machine: at the first and the last packet, on both sides of all borders of phases, at 50 others."""
-    (tmp_path / "counted").mkdir()
-    with simulated(tmp_path / "counted", machine=Machine.load(TALK, engine="native")) as counted:
-        brought_back(counted, dies=False)
-        total, borders = packets(counted)
-    chosen = {1, total, *(border + step for border in borders for step in (0, 1))}
-    chosen |= set(random.Random(1).sample(range(1, total + 1), 50))
-    for number, packet in enumerate(sorted(chosen)):
-        monkeypatch.setenv(CRASH, f"1:{packet}")
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        with simulated(folder, machine=Machine.load(TALK, engine="native")) as machine:
-            brought_back(machine)
+@pytest.mark.parametrize("part", range(PARTS))
+def test_a_machine_that_dies_at_any_packet_is_brought_to_where_it_was(talk, deadly, tmp_path, monkeypatch, part):
+    with simulated(tmp_path, machine=talk) as machine:
+        brought_back(machine, deadly[part::PARTS], monkeypatch)
 
 
-def brought_back(machine, dies=True):
-    """Two revisions, the machine dying somewhere; whoever asks again has the last one in the end."""
+def brought_back(machine, dies_at, patch):
+    """Two revisions, the machine dying in boot after boot; who asks again and again has the last one in the end."""
+    patch.setenv(CRASH, ",".join(f"{boot}:{packet}" for boot, packet in enumerate(dies_at, 1)))
     first = revision(1, {7: [0, 1]}, hand_over=[0, 1])
     second = revision(2, {7: [0], 9: [1, 2]}, hand_over=[1, 2])
-    machine.connect()
-    deaths = 0
-    for wanted in (first, second):
-        while True:
-            try:
-                machine.apply(wanted)
-                break
-            except MachineGoneError:
-                deaths += 1
-                assert machine.connect().boot == 2
-                assert all(state.held and not state.committed for state in machine.nodes())
-    assert deaths == int(dies)
-    assert agrees(machine, second)
+    for boot, packet in enumerate([*dies_at, None], 1):
+        assert machine.connect().boot == boot
+        with nullcontext() if packet is None else pytest.raises(MachineGoneError):
+            assert all(state.held and not state.committed for state in machine.nodes())
+            machine.apply(first)
+            machine.apply(second)
+            assert agrees(machine, second)
     ear = Ear(machine, 9)
     machine.say(9, "info")
     ear.wait("node 1> info", "node 2> info")
