@@ -48,7 +48,7 @@ from rtl.formats import TreeChannel
 __all__ = ["CRASH", "CloudProgram", "program"]
 
 CRASH = "KHHW_CRASH_AT_PACKET"
-"""``BOOT:N,BOOT:N``, for tests: in these boots the simulator kills itself where it would send the owner's n-th packet."""
+"""``BOOT:N,BOOT:N``, for tests: in these boots the simulator kills itself, not to send the owner's n-th packet."""
 _PREDECESSOR_SECONDS = 5
 """How long the simulator before may take to be gone."""
 
