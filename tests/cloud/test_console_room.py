@@ -84,6 +84,13 @@ async def test_lines_take_turns_and_all_see_them_in_the_order_they_went(here):
         assert seen == [text for _, text, _ in here.machine.said]
         # Nobody is held up by who writes much: each waits for one line of the other.
         assert [text.split()[1] for text in seen] == ["a", "b"] * 20
+        here.machine.free.clear()
+        slow, next_one = (asyncio.create_task(visit.line(text)) for visit, text in ((alice, "slow"), (bob, "next")))
+        assert (await heard(carol, "typed")).text == "slow"
+        here.machine.tell(2, "meanwhile\n")
+        assert (await heard(carol, "typed", "said")).kind == "said", "it is not bob's turn yet"
+        here.machine.free.set()
+        await asyncio.gather(slow, next_one)
 
 
 @in_a_loop
