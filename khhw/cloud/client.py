@@ -110,16 +110,12 @@ class SimulatedMachine:
         return self.clock()
 
     def _connect(self, *, start: bool) -> bool:
-        self._folder.create()
-        self._launcher.reap()
-        connection = self._launcher.find()
-        if connection is None and not start:
-            return False
+        try:
+            connection = self._found(start=start)
+        except OSError as error:
+            raise MachineError(f"{error.filename or self._folder.path}: {error.strerror or error}") from error
         if connection is None:
-            # Whoever waits is told what takes so long, and what is wrong with tools.
-            self._machine.build(on_report=self._on_report)
-            write_launch(self._folder, self._machine)
-            connection = self._launcher.start()
+            return False
         try:
             self._check(connection.hello)
         except MachineError:
@@ -131,6 +127,17 @@ class SimulatedMachine:
                 connection.call("listen", Channel(channel))
             self._connection = connection
         return True
+
+    def _found(self, *, start: bool) -> Connection | None:
+        self._folder.create()
+        self._launcher.reap()
+        connection = self._launcher.find()
+        if connection is None and start:
+            # Whoever waits is told what takes so long, and what is wrong with tools.
+            self._machine.build(on_report=self._on_report)
+            write_launch(self._folder, self._machine)
+            connection = self._launcher.start()
+        return connection
 
     def _check(self, hello: Hello) -> None:
         where = f"the machine that runs in {self._folder.path} (process {hello.pid})"

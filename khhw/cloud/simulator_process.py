@@ -24,6 +24,8 @@ HELD = 75
 """Exit code if the machine runs already, or is just being started or ended; EX_TEMPFAIL of sysexits.h."""
 _FOREVER = 1 << 62
 """Cycles: what tenants bring to a standstill is theirs, and no reason to end a machine."""
+_PROGRESS_SECONDS = 3.0
+"""A line of the log each time, for as long as the machine runs; and how long an idle one takes to see a signal."""
 
 
 def machine_info(machine: Machine) -> MachineInfo:
@@ -75,7 +77,8 @@ def main(state: Path) -> int:
     request = Request(
         entry="khhw.cloud.simulator:program", nodes=file.nodes, memory_bytes=file.node.memory_bytes,
         arguments={"state": str(folder.state), "info": _plain(info)}, cpu=file.host.cpu,
-        cpu_scale=str(file.host.cpu_scale), clock_hz=file.host.clock_hz, options=Options(stall_cycles=_FOREVER))
+        cpu_scale=str(file.host.cpu_scale), clock_hz=file.host.clock_hz,
+        options=Options(stall_cycles=_FOREVER, progress_seconds=_PROGRESS_SECONDS))
     result = run(machine.build(), request, folder.path / "run", seed=file.seed)
     print(f"{result.state}: {result.message}", flush=True)
     return 0 if result.state in (State.FINISHED, State.INTERRUPTED) else 1

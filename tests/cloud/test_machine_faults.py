@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from khhw.cloud.calls import HELLO, VERSION, Channel, Nothing
+from khhw.cloud.client import SimulatedMachine
 from khhw.cloud.client_connection import Connection
 from khhw.cloud.frames import HEADER_BYTES, Frame, FrameError, frame_lengths, packed, parsed
 from khhw.cloud.machine import MachineDiffersError, MachineError, MachineFaultError, MachineGoneError, MachineInfo
@@ -14,7 +15,7 @@ from khhw.cloud.simulator_owner import Carrier
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
 from rtl.formats import Protocol
-from tests.cloud.simulated import revision
+from tests.cloud.simulated import machine_of, revision
 from tests.reference import ReferenceMachine
 
 INFO = MachineInfo((2, 1, 1), 1000, 65536, 4096, 4, "digest")
@@ -85,6 +86,17 @@ def test_nodes_that_hear_a_channel_are_known_by_both_revisions_while_one_is_carr
     with pytest.raises(MachineFaultError):
         rig.run(rig.carrier.apply(revision(2, {7: [0], 9: [1]}, [1])))
     assert (rig.carrier.hearers(7), rig.carrier.hearers(9)) == ({0, 1}, {1})
+
+
+@pytest.mark.parametrize("wrong", ["missing", "a file"])
+def test_a_state_folder_that_is_none_is_a_sentence(tmp_path, wrong):
+    state = tmp_path / "state"
+    if wrong == "a file":
+        state.write_text("")
+    machine = SimulatedMachine(state, machine_of(tmp_path))
+    with pytest.raises(MachineError, match=r"state/machine: (No such file|Not a directory)"):
+        machine.connect()
+    assert not machine.alive
 
 
 class FalseMachine:

@@ -12,7 +12,7 @@ from khhw.cloud.client import SimulatedMachine
 from khhw.cloud.machine import NO_KEYS, RAW_LIMIT, ConsoleKeys, MachineDiffersError, RequestRefusedError, Revision
 from khhw.kernels.approval import image_digest
 from khhw.kernels.image import build_image
-from tests.cloud.simulated import SMALL, Ear, agrees, keys, machine_of, revision, simulated
+from tests.cloud.simulated import SMALL, Ear, agrees, keys, machine_of, revision, simulated, soon
 
 HELLO = """
 async def main(node, arguments):
@@ -112,6 +112,18 @@ def test_the_next_tenant_finds_nothing_of_the_one_before(machine):
     next_ear.wait("node 0> ready, type help")
     machine.say(8, f"crc {base:#x} 600")
     next_ear.wait(f"crc: {zlib.crc32(bytes(600)):08x}")
+
+
+def test_what_a_node_says_while_it_changes_hands_is_still_its_old_tenants(machine):
+    old, new = Ear(machine, 7), Ear(machine, 8)
+    hold(machine, {7: [0, 1, 2, 3]}, hand_over=range(4))
+    machine.say(7, f"echo {'mine ' * 3000}")
+    # It is in the middle of that, or, where the machine is much quicker than this test, has just said it.
+    soon(lambda: any(b"mine" in heard.data for heard in old.heard))
+    hold(machine, {8: [0, 1, 2, 3]}, hand_over=range(4))
+    machine.say(8, "echo over")
+    new.wait(*(f"node {rank}> over" for rank in range(4)))
+    assert not any(b"mine" in heard.data for heard in new.heard)
 
 
 def test_a_channel_is_heard_by_who_listens_to_it_and_by_nobody_else(machine):
