@@ -18,7 +18,7 @@ from khhw.cloud.consoles.router import router as consoles_router
 from khhw.cloud.core import Core
 from khhw.cloud.http.app import application
 from khhw.cloud.machine import Machine
-from khhw.cloud.settings import Settings, listen
+from khhw.cloud.settings import Settings, bound
 from khhw.cloud.ssh import SshDoor, host_key
 from khhw.cloud.tls import certificate_for, server_context
 from khhw.errors import RequestError
@@ -60,10 +60,10 @@ class Service:
         self._core, self._machine, self._settings = core, machine, settings
         self._tls = self._certificate(state) if settings.secured else None
         self._key = host_key(state) if settings.ssh_port is not None else None
-        self._listener = listen(settings.host, settings.port, "--port")
+        self._listener = bound(settings.host, settings.port, "--port")
         try:
             self._ssh_listener = None if settings.ssh_port is None else \
-                listen(settings.host, settings.ssh_port, "--ssh-port")
+                bound(settings.host, settings.ssh_port, "--ssh-port")
         except RequestError:
             self._listener.close()
             raise

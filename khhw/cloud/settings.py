@@ -7,11 +7,10 @@ from pathlib import Path
 
 from khhw.errors import RequestError
 
-__all__ = ["LOCALHOST", "PORT", "SSH_PORT", "Settings", "listen"]
+__all__ = ["LOCALHOST", "PORT", "SSH_PORT", "Settings", "bound"]
 
 LOCALHOST = "127.0.0.1"
 PORT, SSH_PORT = 8480, 2222
-_BACKLOG = 1024
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ def is_local(host: str) -> bool:
         return host == "localhost"
 
 
-def listen(host: str, port: int, option: str) -> socket.socket:
-    """A socket that listens.
+def bound(host: str, port: int, option: str) -> socket.socket:
+    """A socket that has a port, and does not listen yet: who comes too early is refused, and does not wait.
 
     Raises
     ------
@@ -80,7 +79,6 @@ def listen(host: str, port: int, option: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(place)
-        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise RequestError(f"cannot listen on {host} port {port}: {error.strerror}; choose another port with {option}, "

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from docs.rights import PAGE, inserted
 from khhw.cloud.http.app import application
 from khhw.cloud.http.rights import EXTENSION, ROLES, operations
 from khhw.cloud.models import Acquire
@@ -151,6 +152,11 @@ def test_every_operation_says_who_may() -> None:
         assert set(operation[EXTENSION]) <= set(ROLES), name
         assert operation[EXTENSION], name
         assert operation["summary"] and operation.get("description"), name
+
+
+def test_the_page_has_the_table() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert inserted(text) == text, "run python -m docs.rights"
 
 
 def test_a_token_of_somebody_who_is_kept_out(template: tuple[Path, Facts], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from khhw.cloud.carrier import Carrier
 from khhw.cloud.consoles.hub import Hub
-from khhw.cloud.settings import listen
+from khhw.cloud.settings import bound
 from khhw.cloud.ssh import SshDoor, host_key
 from tests.cloud.world import Facts, World, build, opened
 
@@ -65,7 +65,7 @@ async def door(template: tuple[Path, Facts], tmp_path: Path) -> AsyncIterator[Do
     with opened(template[0], tmp_path / "world") as world:
         hub = Hub(world.machine)
         ssh = SshDoor(world.app, world.core, hub)
-        listener = listen("127.0.0.1", 0, "--ssh-port")
+        listener = bound("127.0.0.1", 0, "--ssh-port")
         await ssh.open(listener, host_key(tmp_path))
         carrier = Carrier(world.core, world.machine)
         carrier.start()

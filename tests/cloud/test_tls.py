@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from khhw.cloud.settings import Settings, listen
+from khhw.cloud.settings import Settings, bound
 from khhw.cloud.tls import certificate_for, client_context, server_context, write_secret
 from khhw.errors import RequestError
 
@@ -92,11 +92,12 @@ def test_settings_that_make_no_sense(tmp_path: Path) -> None:
 
 
 def test_a_port_that_is_taken() -> None:
-    with listen("127.0.0.1", 0, "--port") as first:
+    with bound("127.0.0.1", 0, "--port") as first:
+        first.listen()
         port = first.getsockname()[1]
         with pytest.raises(RequestError, match=f"port {port}: Address already in use; choose another port with --port"):
-            listen("127.0.0.1", port, "--port")
+            bound("127.0.0.1", port, "--port")
     with pytest.raises(RequestError, match=r"192\.0\.2\.1"):
-        listen("192.0.2.1", 0, "--port")
+        bound("192.0.2.1", 0, "--port")
     with pytest.raises(RequestError, match="--host no such host"):
-        listen("no such host", 0, "--port")
+        bound("no such host", 0, "--port")

@@ -12,7 +12,7 @@ from khhw.errors import BuildError, RequestError
 
 __all__ = ["RefusedError", "Session", "UndoneError"]
 
-_TRIES = 4
+_TRIES = 3
 _PAUSE = 0.3
 _POLL_SECONDS = 10.0
 
