@@ -29,7 +29,8 @@ acquireNodes [-n NETWORK[,NETWORK,...]] [-p NUMBER] [-i] [-x] [-c CREDENTIAL] US
   --seconds N   end of the lease in machine seconds from now
 NODES is 1 if left out. A new USER gets one new network; one who has one network gets that."""
 
-_USER = re.compile(r"[a-zA-Z]+[a-zA-Z0-9]*\Z")
+_USER = re.compile(r"[a-zA-Z][a-zA-Z0-9_-]*\Z")
+"""The original took no - and _."""
 _NUMBER = re.compile(r"[0-9]{1,10}\Z")
 _MOST = 0xFFFF_FFFF
 
@@ -102,7 +103,7 @@ class CommandLine:
                                f"{' '.join(rest) or 'nothing'}")
         user = rest[0]
         if not _USER.match(user):
-            raise CommandLineError(f"invalid user {user}: letters, then letters and digits")
+            raise CommandLineError(f"invalid user {user}: a letter, then letters, digits, - and _")
         return cls(
             user, _number(rest[1], "number of nodes", 1) if len(rest) == 2 else 1,
             networks=tuple(_number(part, "-n: network", 3) for part in given["-n"].split(",")) if "-n" in given else (),

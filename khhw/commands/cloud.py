@@ -100,14 +100,15 @@ def _init(arguments: argparse.Namespace) -> int:
     from khhw.cloud.tls import write_secret
     from khhw.errors import RequestError
 
-    place = arguments.token_file or Path(f"{arguments.owner}.token")
+    owner = _owner(arguments.owner)
+    place = arguments.token_file or Path(f"{owner}.token")
     if place.exists():
         raise RequestError(f"{place} is there already; name another file with --token-file")
     machine = _machine(arguments)
     # Whatever is wrong with the place shows before there is a token that nobody has.
     write_secret(place, b"")
     place.unlink()
-    token = Core.init(arguments.state, machine.info, owner=arguments.owner)
+    token = Core.init(arguments.state, machine.info, owner=owner)
     write_secret(place, f"{token}\n".encode())
     x, y, z = machine.info.shape
     _print(arguments, {"state": str(arguments.state), "owner": arguments.owner, "token_file": str(place),
@@ -116,6 +117,26 @@ def _init(arguments: argparse.Namespace) -> int:
            f"is in {place}, which only you can read\n"
            f"khhw cloud serve {arguments.file} --state {arguments.state}\nexport KHHW_TOKEN_FILE={place}")
     return 0
+
+
+def _owner(name: str) -> str:
+    """A name that the owner of the machine can have.
+
+    Raises
+    ------
+    RequestError
+        If it is none.
+    """
+    from pydantic import ValidationError
+
+    from khhw.cloud.http.bodies import NewPrincipal
+    from khhw.cloud.http.problems import sentence
+    from khhw.errors import RequestError
+
+    try:
+        return NewPrincipal(name=name).name
+    except ValidationError as error:
+        raise RequestError(f"--owner: {sentence(error.errors())}") from None
 
 
 def _serve(arguments: argparse.Namespace) -> int:

@@ -76,7 +76,7 @@ class TestCommandLine:
 
     @pytest.mark.parametrize(("words", "said"), [
         ("", "takes a user"), ("alice 4 5", "alice 4 5"), ("-z alice", "-z not recognized"), ("2alice", "invalid user"),
-        ("al_ice", "invalid user"), ("alice 0", "number of nodes must be a whole number from 1"),
+        ("al.ice", "invalid user"), ("alice 0", "number of nodes must be a whole number from 1"),
         ("alice -3", "from 1 to"), ("alice 1e3", "1e3"), ("alice 99999999999", "99999999999"),
         ("-n 2 alice", "-n: network must be a whole number from 3"), ("-n , alice", "-n: network"),
         ("-p x alice", "-p: number of networks"), ("-n", "requires argument"),

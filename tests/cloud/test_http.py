@@ -108,6 +108,7 @@ def test_quota(world: World, facts: Facts) -> None:
     ("POST", "/v1/nodes/7/restore", None, 403, "owner"),
     ("GET", "/v1/audit?limit=0", None, 400, "limit"),
     ("GET", "/v1/audit?after=-1", None, 400, "after"),
+    ("POST", "/v1/principals", b'{"name": "con7"}', 400, "name: con7 is the name of a console"),
     ("PUT", "/v1/principals/rita/credential", b'{"credential": "short"}', 400, "credential"),
 ])
 def test_what_is_wrong(

@@ -145,9 +145,10 @@ def _changed(session: Session, intent: Json) -> Shown:
     """A lease after a change, in a line, and what the change opens."""
     lease = session.get(session.path("/v1/leases/{}", intent["lease_uuid"]))
     nodes = f"nodes {list_ranks(lease['nodes'])}" if lease["nodes"] else "no nodes"
+    has = "had" if lease["status"] in ("deleted", "expired", "wait cancel", "wait expire") else "has"
     on_its_way = "" if intent["state"] == "done" else f"; on its way, khhw ctl intent {intent['id']} tells how far"
     offered = f", offered to {lease['transfer_to']}" if lease["transfer_to"] else ""
-    text = f"con{lease['console']}: {lease['status']}{offered}, {lease['project']} has {nodes}{on_its_way}\n"
+    text = f"con{lease['console']}: {lease['status']}{offered}, {lease['project']} {has} {nodes}{on_its_way}\n"
     return Shown({"intent": intent, "lease": lease}, text + relays(intent))
 
 

@@ -68,7 +68,8 @@ def accept(session: Session, arguments: argparse.Namespace) -> Shown:
 def leave(session: Session, arguments: argparse.Namespace) -> Shown:
     """No more."""
     intent = session.intend("POST", _of(session, arguments, "/leave"), guest=arguments.guest)
-    return _done(intent, f"nodes of {arguments.guest or 'yours'} are no longer in network {arguments.network}")
+    whose = f"nodes of {arguments.guest}" if arguments.guest else "your nodes"
+    return _done(intent, f"{whose} are no longer in network {arguments.network}")
 
 
 def join(session: Session, arguments: argparse.Namespace) -> Shown:

@@ -1,16 +1,33 @@
 """What clients send, where it is no model of the cloud itself."""
 
 import datetime
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from khhw.cloud.models import Connection, Digest, Direction, Name, Quota, Seconds
 
 __all__ = [
     "ConsoleGuest", "Credential", "Enabled", "Extension", "Guest", "Image", "Joining", "NetworkName", "NewName",
-    "NewNetwork", "NewPrincipal", "NewToken", "Rank", "Receiver",
+    "NewNetwork", "NewPrincipal", "NewToken", "Rank", "Receiver", "no_console",
 ]
+
+_CONSOLE = re.compile(r"con[0-9]+\Z")
+
+
+def no_console(name: str) -> str:
+    """A name by which ssh lets in as oneself, and not to a console.
+
+    Raises
+    ------
+    ValueError
+        If it is that of a console.
+    """
+    if _CONSOLE.match(name):
+        raise ValueError(f"{name} is the name of a console, and nobody's")
+    return name
+
 
 Rank = Annotated[int, Field(ge=0, le=65_535)]
 Text = Annotated[str, Field(max_length=200)]
@@ -24,7 +41,7 @@ class _Body(BaseModel):
 class NewPrincipal(_Body):
     """Somebody below who asks."""
 
-    name: Name
+    name: Annotated[Name, AfterValidator(no_console)]
     """Unique, and never used again."""
     quota: Quota | None = None
     """A part of the quota of who asks; null: nothing."""

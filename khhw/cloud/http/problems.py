@@ -83,7 +83,7 @@ def sentence(errors: Sequence[Any]) -> str:
     if first["type"] == "json_invalid":
         return "the body is no JSON"
     place = ".".join(str(step) for step in first["loc"] if step not in ("body", "query", "path", "header"))
-    said = str(first["msg"])
+    said = str(first["msg"]).removeprefix("Value error, ")
     said = said[:1].lower() + said[1:]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     given = first.get("input")
