@@ -130,6 +130,24 @@ def test_a_lease_ends_when_its_machine_time_is_over_or_its_deadline_on_the_wall(
             cloud.rent(alice).uuid, seconds=1)
 
 
+def test_parts_end_with_the_lease_when_it_is_cut_short(cloud):
+    alice = cloud.person("alice")
+    carol = cloud.person("carol", alice)
+    whole = cloud.rent(alice, 2)
+    part = cloud.rent(alice, user="carol", parent_lease_uuid=whole.uuid, until=cloud.wall + datetime.timedelta(hours=2))
+    words = "let on; further nodes"
+    refused(Kind.FORBIDDEN, words, cloud.core.leases.add, carol, None, part.uuid, LeaseChange(count=1))
+    end = cloud.wall + datetime.timedelta(hours=1)
+    cloud.core.leases.extend(alice, None, whole.uuid, until=end)
+    assert cloud.core.leases.get(carol, part.uuid).until == end and cloud.clean()
+    refused(Kind.CONFLICT, "a part of a lease that ends at", cloud.core.leases.extend, alice, None, part.uuid,
+            until=end + datetime.timedelta(hours=1))
+    cloud.wall = end
+    cloud.settle()
+    assert cloud.core.leases.get(carol, part.uuid).status == "expired" and cloud.clean()
+    assert [each.operation for each in cloud.core.audit(cloud.owner)].count("expire") == 1
+
+
 def test_no_lease_is_longer_than_a_quota(cloud):
     alice = cloud.person("alice", quota=Quota(nodes=8, seconds=30))
     assert cloud.rent(alice).end_time is not None, "with a limit every lease has an end"

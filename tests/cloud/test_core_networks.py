@@ -50,6 +50,9 @@ def test_one_way(cloud):
     joined(cloud, bob, second, 3)
     assert cloud.machine.allowed == {0: [0, 1], 1: [1]}
     refused(Kind.CONFLICT, "has accepted network 3 with direction receive", networks.share, alice, None, 3, "bob")
+    cloud.core._store._writer.execute("UPDATE interface SET direction = 'both' WHERE rank = 1")
+    assert "node 1 is in network 3, to which nothing entitles it" in [
+        each.what for each in cloud.core.check().findings]
     cloud.core.networks.disconnect(bob, None, second.uuid, 3)
     cloud.settle()
     assert cloud.machine.allowed == {0: [0], 1: [1]}

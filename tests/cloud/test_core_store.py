@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from khhw.cloud import audit
 from khhw.cloud.core import Core
 from khhw.cloud.errors import Kind, StoreError
 from khhw.cloud.models import Acquire
@@ -105,6 +106,25 @@ def test_the_audit_cannot_be_changed_unnoticed(cloud):
     db.close()
     assert [each.what for each in cloud.core.check().findings] == [
         "audit: entry 3 is not as it was written", "audit: there is no entry 5; it was taken out"]
+
+
+def test_the_audit_is_a_chain(cloud):
+    """An entry that is changed together with its own hash is told by the next one."""
+    cloud.rent(cloud.person("alice"))
+    db = cloud.core._store._writer
+    db.execute("DROP TRIGGER audit_is_not_changed")
+    rows = [tuple(row) for row in db.execute("SELECT * FROM audit WHERE number IN (2, 3) ORDER BY number")]
+    changed = (*rows[1][:6], "refused")
+    db.execute("UPDATE audit SET result = ?, hash = ? WHERE number = 3", (changed[6], audit._hash(rows[0][7], changed)))
+    assert [each.what for each in cloud.core.check().findings] == ["audit: entry 4 is not as it was written"]
+
+
+def test_the_database_itself_gives_no_node_to_two(cloud):
+    cloud.rent(cloud.person("alice"))
+    lease = cloud.rent(cloud.person("bob"))
+    with pytest.raises(sqlite3.IntegrityError, match=r"UNIQUE constraint failed: lease_node\.rank"):
+        cloud.core._store._writer.execute(
+            "INSERT INTO lease_node (lease, rank, channel, since) VALUES (?, 0, 99, 9)", (lease.uuid, ))
 
 
 @pytest.mark.parametrize(("damage", "words"), [

@@ -44,6 +44,29 @@ def test_a_power_cut_leaves_leases_and_empties_nodes(cloud):
     assert [each.boot for each in cloud.core.leases.get(alice, coming.lease_uuid).boots] == [2]
     cloud.core.leases.warm(alice, None, lease.uuid)
     assert cloud.states()[:2] == ["ready", "ready"] and cloud.clean()
+    cloud.core.leases.release(alice, None, lease.uuid)
+    cloud.settle()
+    boots = cloud.core.leases.get(alice, lease.uuid).boots
+    assert [each.boot for each in boots] == [1, 2] and boots[0].cycle_end == 10_300 and boots[1].cycle_end is not None
+
+
+def test_a_power_cut_while_the_machine_is_at_it(cloud):
+    """What a machine says that is in another boot than was known is worth nothing."""
+    alice = cloud.person("alice")
+    real = cloud.machine.apply
+
+    def cut(revision):
+        cloud.machine.apply = real
+        real(revision)
+        cloud.machine.switch_off()
+        cloud.machine.connect()
+        return real(revision)
+
+    cloud.machine.apply = cut
+    intent = cloud.core.leases.acquire(alice, None, Acquire())
+    assert cloud.core.step() and cloud.core.intents.get(alice, intent.id).state == "queued"
+    cloud.settle()
+    assert cloud.lease(alice, intent).boots[0].boot == 2 and cloud.clean()
 
 
 def test_a_machine_that_does_not_answer_is_asked_again(cloud):
