@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import socket
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,7 +32,11 @@ HOST_KEY = "ssh_host_key"
 _CONSOLE = re.compile(r"con([0-9]{1,10})\Z")
 _ATTEMPTS = 3
 _LOGIN_SECONDS = 60
-_THREADS = 16
+_ASKING_THREADS = 2
+"""Passwords that are looked at at a time: a credential costs 0.1 s of a processor, whoever says it."""
+_THREADS = 64
+_MOST_COMMANDS = 8
+"""Commands of one principal at a time; each may wait for the machine."""
 _PROMPT = "khhw> "
 
 Known = Callable[[], Caller]
@@ -61,6 +66,8 @@ class SshDoor:
     def __init__(self, app: FastAPI, core: Core, hub: Hub) -> None:
         self._app, self._core, self._hub = app, core, hub
         self._pool = ThreadPoolExecutor(_THREADS, "ssh")
+        self._asking = ThreadPoolExecutor(_ASKING_THREADS, "ssh_password")
+        self._running: Counter[str] = Counter()
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     async def open(self, listener: socket.socket, key: asyncssh.SSHKey) -> None:
@@ -68,7 +75,7 @@ class SshDoor:
         # Its log has user names and commands, but also what hostile clients make up, at every connection.
         asyncssh.set_log_level(logging.CRITICAL)
         self._acceptor = await asyncssh.listen(
-            sock=listener, server_factory=lambda: _Server(self._core, self._pool), server_host_keys=[key],
+            sock=listener, server_factory=lambda: _Server(self._core, self._asking), server_host_keys=[key],
             process_factory=self._attend, encoding="utf-8", errors="replace", login_timeout=_LOGIN_SECONDS,
             line_editor=True, agent_forwarding=False, keepalive_interval=60)
 
@@ -77,7 +84,8 @@ class SshDoor:
         if self._acceptor is not None:
             self._acceptor.close()
             await self._acceptor.wait_closed()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._asking):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def _attend(self, process: "asyncssh.SSHServerProcess[str]") -> None:
         user, known = str(process.get_extra_info("username")), process.get_extra_info("known")
@@ -115,6 +123,16 @@ class SshDoor:
         process.exit(code)
 
     async def _obey(self, process: "asyncssh.SSHServerProcess[str]", known: "_Known", host: str, line: str) -> int:
+        if self._running[known.name] >= _MOST_COMMANDS:
+            process.stderr.write(f"khhw: {known.name} has {_MOST_COMMANDS} commands under way; wait for one to end\n")
+            return 2
+        self._running[known.name] += 1
+        try:
+            return await self._carry_out(process, known, host, line)
+        finally:
+            self._running[known.name] -= 1
+
+    async def _carry_out(self, process: "asyncssh.SSHServerProcess[str]", known: "_Known", host: str, line: str) -> int:
         loop = asyncio.get_running_loop()
         try:
             caller = await loop.run_in_executor(self._pool, known)

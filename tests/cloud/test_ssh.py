@@ -2,6 +2,7 @@
 
 import asyncio
 import subprocess
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -181,6 +182,35 @@ def test_a_console_is_a_user(template: tuple[Path, Facts], tmp_path: Path) -> No
             done = await connection.run(input="info\n")
             assert done.exit_status == 2 and done.stderr.startswith("khhw: ")
         assert len(door.world.machine.said) == 1, "a stranger writes nothing"
+
+    with_door(template, tmp_path, use)
+
+
+def test_who_has_much_under_way_holds_up_nobody(
+    template: tuple[Path, Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("khhw.cloud.ssh._MOST_COMMANDS", 2)
+
+    async def use(door: Door) -> None:
+        started, stopped = threading.Barrier(3), threading.Event()
+        look = door.world.core.leases.all
+
+        def slow(*arguments: Any, **more: Any) -> Any:
+            if arguments[0].name == "sam":
+                started.wait(20)
+                assert stopped.wait(20)
+            return look(*arguments, **more)
+
+        monkeypatch.setattr(door.world.core.leases, "all", slow)
+        monkeypatch.setattr("khhw.cloud.http.ask._FEW_NODES", 0)
+        async with door.enter("sam", door.facts.tokens["self"]) as connection:
+            waiting = [asyncio.ensure_future(connection.run("list")) for _ in range(2)]
+            await asyncio.to_thread(started.wait, 20)
+            third = await connection.run("list")
+            assert third.exit_status == 2 and "2 commands under way" in third.stderr
+            assert (await door.say("stranger", "rita", "whoami")).exit_status == 0
+            stopped.set()
+            assert [(await one).exit_status for one in waiting] == [0, 0]
 
     with_door(template, tmp_path, use)
 
