@@ -2,9 +2,12 @@
 
 import argparse
 import os
-import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ssl
 
 __all__ = ["CloudService", "add_service", "service_of"]
 
@@ -28,7 +31,7 @@ class CloudService:
 
     url: str
     token: str = field(repr=False)
-    context: ssl.SSLContext | None
+    context: "ssl.SSLContext | None"
 
 
 def add_service(parser: argparse.ArgumentParser) -> None:
