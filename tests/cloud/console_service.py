@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 import threading
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -15,7 +16,6 @@ from khhw.cloud.consoles.hub import Hub
 from khhw.cloud.consoles.router import router
 from khhw.cloud.consoles.ssh import attend
 from khhw.cloud.errors import CloudError
-from khhw.cloud.settings import listen
 from tests.cloud.listened import Rights, StandInMachine
 
 
@@ -79,7 +79,7 @@ class ConsoleService:
         app = FastAPI()
         app.include_router(router)
         app.state.core, app.state.hub = self.core(), Hub(self.machine)
-        listener = listen("127.0.0.1", 0, "--port")
+        listener = socket.create_server(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None, log_level=logging.ERROR))
         server.capture_signals = _nothing
         serving = asyncio.ensure_future(server.serve([listener]))

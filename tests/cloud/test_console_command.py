@@ -185,6 +185,13 @@ def test_wrong_requests(service, tmp_path, monkeypatch, piped, capsys, words, me
     assert not service.machine.said and (tmp_path / "f").read_bytes() == b"abcd"
 
 
+def test_raw_output_is_not_for_terminals(service, monkeypatch, piped, capsys):
+    piped("")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["console", "con7", "--raw"]) == 2
+    assert "a terminal would obey what nodes say" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("token", "console", "message"), [
     ("eve", "con7", "the token is wrong"), ("mallory", "con7", "there is no con7")])
 def test_who_may_not(service, monkeypatch, piped, capsys, caplog, token, console, message):

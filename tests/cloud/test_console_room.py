@@ -241,6 +241,18 @@ async def test_an_error_of_a_node_ends_it_and_is_shown_harmless(here):
         await task
         refused = (await heard(alice, "refused")).text
         assert "node 2 said" in refused and "unknown command" in refused and "\x1b" not in refused
+        await heard(bob, "unlocked")
+        task = asyncio.create_task(alice.ask(Write(name="f", length=4, nodes=[2]), bytes_of(b"abcd")))
+        await heard(bob, "locked")
+        while len(here.machine.said) < 2:
+            await asyncio.sleep(0.01)
+        here.machine.tell(3, "node 3> error: it takes no file, and is asked for nothing\n")
+        for answer in ("mrw: 4 bytes", "crc: ed82cd11"):
+            here.machine.tell(2, f"node 2> {answer}\n")
+            while len(here.machine.said) < 3:
+                await asyncio.sleep(0.01)
+        await task
+        assert (await heard(alice, "written", "refused")).kind == "written"
 
 
 @in_a_loop

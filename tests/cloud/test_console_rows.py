@@ -9,8 +9,10 @@ from khhw.cloud.consoles.messages import (
     Closed,
     Lock,
     Locked,
+    Ready,
     Refused,
     SaidByNode,
+    Taken,
     Typed,
     Unlocked,
     Welcome,
@@ -68,6 +70,10 @@ def test_no_text_leaves_its_rows(kind):
             assert found.cells(row)[:3] == [" "] * 3, found.rows[row]
 
     hostile()
+
+
+def test_what_only_programs_want_is_not_shown():
+    assert seen(Taken(id=1), Rows(COLUMNS), 7) == seen(Ready(), Rows(COLUMNS), 7) == ""
 
 
 @settings(max_examples=30)
