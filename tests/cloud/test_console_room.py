@@ -193,16 +193,25 @@ def test_a_file_of_another_length_is_not_written(chunks, message):
     test()
 
 
-@in_a_loop
-async def test_who_sends_no_bytes_loses_the_lock(here):
-    old, writing._SILENT_SECONDS = writing._SILENT_SECONDS, 0.05
-    try:
+async def drops():
+    """A byte now and then."""
+    while True:
+        await asyncio.sleep(0.04)
+        yield b"x"
+
+
+@pytest.mark.parametrize("chunks", [never, drops])
+def test_who_sends_too_slowly_loses_the_lock(monkeypatch, chunks):
+    monkeypatch.setattr(writing, "_SILENT_SECONDS", 0.2)
+
+    @in_a_loop
+    async def test(here):
         async with here.visit("alice") as alice:
-            await alice.ask(Write(name="f", address=0x1000, length=4), never())
-            assert "nothing came for" in (await heard(alice, "refused")).text
+            await alice.ask(Write(name="f", address=0x1000, length=1000), chunks())
+            assert "came too slowly" in (await heard(alice, "refused")).text
             await alice.line("info")
-    finally:
-        writing._SILENT_SECONDS = old
+
+    test()
 
 
 @in_a_loop

@@ -18,6 +18,8 @@ __all__ = ["write_file"]
 
 _SILENT_SECONDS = 30.0
 """How long a lock is held for somebody who sends nothing."""
+_SLOWEST = 16 << 10
+"""Bytes a second, without which somebody who sends a file loses the lock."""
 _ANSWER_CYCLES = 1_000_000
 """Cycles after which a node that has said nothing will not."""
 _LOOK_SECONDS = 1.0
@@ -82,11 +84,12 @@ async def _collected(chunks: AsyncIterator[bytes], length: int) -> bytes:
     """All of a file, before any of it is written: the machine does not wait for who sends slowly."""
     data = bytearray()
     try:
-        while len(data) < length:
-            data += await asyncio.wait_for(anext(chunks), _SILENT_SECONDS)
+        async with asyncio.timeout(_SILENT_SECONDS + length / _SLOWEST):
+            while len(data) < length:
+                data += await asyncio.wait_for(anext(chunks), _SILENT_SECONDS)
     except TimeoutError:
-        raise CloudError.bad(f"nothing came for {_SILENT_SECONDS:.0f} seconds, after {len(data):,} of {length:,} "
-                             "bytes; nothing was written") from None
+        raise CloudError.bad(
+            f"the file came too slowly: {len(data):,} of {length:,} bytes; nothing was written") from None
     except StopAsyncIteration:
         raise CloudError.bad(f"the file ended after {len(data):,} of {length:,} bytes; nothing was written") from None
     if len(data) > length:
