@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from khhw.cloud.client import SimulatedMachine
+    from khhw.cloud.core import Core
     from khhw.cloud.serve import Service
 
 __all__ = ["add_arguments", "run"]
@@ -107,9 +108,12 @@ def _init(arguments: argparse.Namespace) -> int:
     machine = _machine(arguments)
     # Whatever is wrong with the place shows before there is a token that nobody has.
     write_secret(place, b"")
-    place.unlink()
-    token = Core.init(arguments.state, machine.info, owner=owner)
-    write_secret(place, f"{token}\n".encode())
+    try:
+        token = Core.init(arguments.state, machine.info, owner=owner)
+    except BaseException:
+        place.unlink()
+        raise
+    place.write_text(f"{token}\n", encoding="utf-8")
     x, y, z = machine.info.shape
     _print(arguments, {"state": str(arguments.state), "owner": arguments.owner, "token_file": str(place),
                        "nodes": machine.info.nodes},
@@ -176,11 +180,22 @@ def _say_where(arguments: argparse.Namespace, service: "Service") -> None:
            "\n".join(lines))
 
 
-def _check(arguments: argparse.Namespace) -> int:
+def _alone(arguments: argparse.Namespace, machine: "SimulatedMachine", instead: str) -> "Core":
+    """The store, while nobody serves; `instead` is what can be done while somebody does."""
     from khhw.cloud.core import Core
+    from khhw.cloud.errors import StoreError
 
+    try:
+        return Core.open(arguments.state, machine.info)
+    except StoreError as error:
+        if "is served already" not in str(error):
+            raise
+        raise StoreError(f"{error}; {instead}") from None
+
+
+def _check(arguments: argparse.Namespace) -> int:
     machine = _machine(arguments)
-    core = Core.open(arguments.state, machine.info)
+    core = _alone(arguments, machine, "ask that service: khhw ctl check")
     try:
         running = _connected_if_it_runs(machine, arguments.state)
         found = core.check(machine if running else None)
@@ -208,11 +223,9 @@ def _connected_if_it_runs(machine: "SimulatedMachine", state: Path) -> bool:
 
 
 def _off(arguments: argparse.Namespace) -> int:
-    from khhw.cloud.core import Core
-
     machine = _machine(arguments)
     # Only with the store in hand is it certain that nobody serves.
-    core = Core.open(arguments.state, machine.info)
+    core = _alone(arguments, machine, "end that first")
     try:
         running = _connected_if_it_runs(machine, arguments.state)
         if running:

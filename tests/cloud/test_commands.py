@@ -155,7 +155,7 @@ def test_two_principals_whose_nodes_cannot_reach_each_other(tmp_path: Path, monk
         assert ctl(alice, "acquireNodes", "alice", "3").endswith("nodes: 0 1 2\n")
         assert ctl(bob, "acquireNodes", "bob", "2").endswith("nodes: 3 4\n")
         process.kill()
-        process.wait()
+        process.communicate()
         checked = khhw("cloud", "check", *about)
         assert checked.returncode == 0 and "the machine agrees" in checked.stdout, checked.stdout + checked.stderr
         process = start()
