@@ -65,7 +65,8 @@ def test_no_command_is_left_out() -> None:
 
 @pytest.mark.parametrize("command", READ)
 @pytest.mark.parametrize(("content", "words"), [
-    (DEEP, "too deep|recursion|nested|no results|DUT|token|recording"), (b"# " + LATIN_1 + b"\n{", "UTF-8|utf-8|testbench|recording"),
+    (DEEP, "too deep|recursion|nested|no results|DUT|token|recording"),
+    (b"# " + LATIN_1 + b"\n{", "UTF-8|utf-8|testbench|recording"),
     (b"\0\1\2", ""), (b"", ""), (None, ""),
 ], ids=["deep", "latin-1", "binary", "empty", "a folder"])
 def test_what_cannot_be_read(
