@@ -69,6 +69,7 @@ def test_two_services_on_one_state(service: dict[str, Any], world: tuple[Path, F
     assert done.returncode != 0 and "is served already, by process" in done.stderr
 
 
+@pytest.mark.rare  # Kills at every point are the core's; this is that processes can begin again.
 def test_a_service_that_is_killed_comes_back(tmp_path: Path) -> None:
     facts = build(tmp_path / "world")
     with serving(tmp_path / "world") as service:
