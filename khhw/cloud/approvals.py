@@ -4,16 +4,15 @@ Principals' kernels are Python, and run where the machine is simulated: one that
 """
 
 import datetime
-import re
 
 from khhw.cloud.callers import Caller
 from khhw.cloud.errors import CloudError
 from khhw.cloud.ledger import Ledger, Transaction
 from khhw.cloud.models import Approval
+from khhw.cloud.words import check_digest, check_text
 
 __all__ = ["Approvals"]
 
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _NAME = 200
 
 
@@ -41,10 +40,8 @@ class Approvals:
         name : str
             In words.
         """
-        if not _DIGEST.match(sha256):
-            raise CloudError.bad("sha256 is 64 hexadecimal digits in lower case")
-        if not (0 < len(name) <= _NAME and name.isprintable()):
-            raise CloudError.bad(f"the name of an image is 1 to {_NAME} printable characters")
+        check_digest(sha256)
+        check_text(name, "the name of an image", most=_NAME)
 
         def do(tx: Transaction) -> Approval:
             _check_owner(caller)

@@ -2,7 +2,6 @@
 
 import datetime
 import json
-import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,10 +18,9 @@ from khhw.cloud.quotas import check_quota
 from khhw.cloud.relatives import acts_for, is_above, named_principal
 from khhw.cloud.terms import cut_below, is_later, lengthen
 from khhw.cloud.times import as_text
+from khhw.cloud.words import check_name
 
 __all__ = ["Leases"]
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
 
 
 class Leases:
@@ -172,8 +170,8 @@ class Leases:
 
     def rename(self, caller: Caller, key: str | None, lease: str, name: str | None) -> Lease:
         """By its lessee; None takes its name away."""
-        if name is not None and not _NAME.match(name):
-            raise CloudError.bad(f"a name is a letter, then up to 62 letters, digits, - and _; not {name!r}")
+        if name is not None:
+            check_name(name)
 
         def do(tx: Transaction) -> Lease:
             row = own_lease(tx.db, caller, lease)

@@ -13,6 +13,7 @@ from khhw.cloud.models import Connection, Consent, Direction, Intent, Network
 from khhw.cloud.plans import Plan, nodes_of
 from khhw.cloud.quotas import check_quota
 from khhw.cloud.relatives import BELOW, acts_for, name_of, named_principal
+from khhw.cloud.words import check_text
 
 __all__ = ["Networks"]
 
@@ -212,5 +213,5 @@ def _consent(db: sqlite3.Connection, network: int, principal: str) -> Consent:
 
 
 def _check_name(name: str | None) -> None:
-    if name is not None and not (0 < len(name) <= _NAME and name.isprintable()):
-        raise CloudError.bad(f"a network's name is 1 to {_NAME} printable characters")
+    if name is not None:
+        check_text(name, "a network's name", most=_NAME)

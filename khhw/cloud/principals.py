@@ -1,7 +1,6 @@
 """Principals: who may ask, and by which secrets they are known."""
 
 import datetime
-import re
 import sqlite3
 
 from khhw.cloud.callers import Caller
@@ -12,11 +11,10 @@ from khhw.cloud.models import Principal, Quota, Token
 from khhw.cloud.quotas import quota_of, usage_of
 from khhw.cloud.relatives import BELOW, acts_for, name_of, named_principal, principal_for
 from khhw.cloud.times import as_text, from_text
+from khhw.cloud.words import check_digest, check_name, check_text
 
 __all__ = ["Principals", "add_principal", "add_token"]
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}\Z")
-_DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _LABEL = 100
 _TOKENS = 100
 """Tokens that a principal may have at a time."""
@@ -84,8 +82,7 @@ class Principals:
         CloudError
             CONFLICT if the name is, or ever was, somebody's.
         """
-        if not _NAME.match(name):
-            raise CloudError.bad(f"a name is a letter, then up to 62 letters, digits, - and _; not {name!r}")
+        check_name(name)
         granted = quota or Quota()
         hashed = None if credential is None else hash_credential(credential)
 
@@ -164,10 +161,9 @@ class Principals:
             Of the token's text (UTF-8), where the client has chosen it himself: 32 random bytes. So the loss of the
             answer costs him nothing.
         """
-        if sha256 is not None and not _DIGEST.match(sha256):
-            raise CloudError.bad("sha256 is 64 hexadecimal digits in lower case, of the token that you chose")
-        if len(label) > _LABEL or not label.isprintable():
-            raise CloudError.bad(f"a label is up to {_LABEL} printable characters")
+        if sha256 is not None:
+            check_digest(sha256)
+        check_text(label, "a label", least=0, most=_LABEL)
 
         def do(tx: Transaction) -> Token:
             row = principal_for(tx.db, caller, name)
