@@ -73,18 +73,16 @@ def _machine(arguments: argparse.Namespace) -> "SimulatedMachine":
     from khhw.machine.machine import Machine
 
     return SimulatedMachine(arguments.state, Machine.load(arguments.file, engine=arguments.engine),
-                            on_report=None if arguments.json else _Building())
+                            on_report=None if arguments.json else _say_building)
 
 
-class _Building:
-    """Says that the machine is built, once."""
-
-    def __call__(self, event: object) -> None:
+def _say_building(event: dict[str, Any]) -> None:
+    """Say that the machine is built, and how long that may take."""
+    if event["kind"] == "building":
         from khhw.build.progress import Begun
         from khhw.report.progress import build_in_words
 
-        if isinstance(event, Begun):
-            print(build_in_words(event), flush=True)
+        print(build_in_words(Begun(Path(event["folder"]), event["build"], event["size"])), flush=True)
 
 
 def _print(arguments: argparse.Namespace, results: dict[str, Any], text: str) -> None:
@@ -197,7 +195,7 @@ def _check(arguments: argparse.Namespace) -> int:
     machine = _machine(arguments)
     core = _alone(arguments, machine, "ask that service: khhw ctl check")
     try:
-        running = _connected_if_it_runs(machine, arguments.state)
+        running = machine.find() is not None
         found = core.check(machine if running else None)
     finally:
         core.close()
@@ -213,21 +211,12 @@ def _check(arguments: argparse.Namespace) -> int:
     return 0 if found.clean else 1
 
 
-def _connected_if_it_runs(machine: "SimulatedMachine", state: Path) -> bool:
-    from khhw.cloud.machine_folder import MachineFolder
-
-    if not MachineFolder(state).socket.exists():
-        return False
-    machine.connect()
-    return True
-
-
 def _off(arguments: argparse.Namespace) -> int:
     machine = _machine(arguments)
     # Only with the store in hand is it certain that nobody serves.
     core = _alone(arguments, machine, "end that first")
     try:
-        running = _connected_if_it_runs(machine, arguments.state)
+        running = machine.find() is not None
         if running:
             machine.switch_off()
     finally:

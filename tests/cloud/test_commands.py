@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +105,17 @@ class TestInit:
         assert "otto.token is there already" in said and not (tmp_path / "second").exists()
         assert "made for another machine" in refused(capsys, "cloud", "serve", PAIR, "--state", "cloud")
         assert "made for another machine" in refused(capsys, "cloud", "check", PAIR, "--state", "cloud")
-        assert main(["cloud", "check", str(LEASE), "--state", "cloud"]) == 0
-        assert "the machine does not run" in capsys.readouterr().out
-        assert main(["cloud", "off", str(LEASE), "--state", "cloud"]) == 0
+        for stale in (False, True):
+            if stale:
+                # What a power cut leaves: a socket that nobody listens at is no machine that runs.
+                place = tmp_path / "cloud" / "machine" / "socket"
+                place.parent.mkdir(exist_ok=True)
+                with closing(socket.socket(socket.AF_UNIX)) as end:
+                    end.bind(str(place))
+            assert main(["cloud", "check", str(LEASE), "--state", "cloud"]) == 0
+            assert "the machine does not run" in capsys.readouterr().out
+            assert main(["cloud", "off", str(LEASE), "--state", "cloud"]) == 0
+            assert "the machine did not run" in capsys.readouterr().out
 
     def test_where_nothing_is(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for command in ("serve", "check", "off"):
