@@ -18,9 +18,11 @@ from khhw.cloud.quotas import check_quota
 from khhw.cloud.relatives import acts_for, is_above, named_principal
 from khhw.cloud.terms import cut_below, is_later, lengthen
 from khhw.cloud.times import as_text
-from khhw.cloud.words import check_name
+from khhw.cloud.words import check_name, check_text
 
 __all__ = ["Leases"]
+
+_PURPOSE = 200
 
 
 class Leases:
@@ -40,6 +42,8 @@ class Leases:
         What is let on to somebody who is not below the caller is an offer (status ``created``; the intent is ``done``)
         until he accepts it.
         """
+        if wish.purpose is not None:
+            check_text(wish.purpose, "a purpose", least=0, most=_PURPOSE)
         return self._ledger.once(caller, key, "acquire", wish.model_dump(mode="json"), Intent,
                                  lambda tx: acquire(tx, caller, wish))
 

@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 
+from khhw.cloud.errors import CloudError
 from khhw.cloud.machine import Clock
 from khhw.cloud.models import MachineTime
 
@@ -98,8 +99,11 @@ class MachineClock:
 
 
 def utc(time: datetime.datetime) -> datetime.datetime:
-    """The same in UTC; a time without a zone is meant so."""
-    return time.replace(tzinfo=datetime.UTC) if time.tzinfo is None else time.astimezone(datetime.UTC)
+    """The same in UTC; a time without a zone is meant so. BAD_REQUEST if it is beyond all years there are."""
+    try:
+        return time.replace(tzinfo=datetime.UTC) if time.tzinfo is None else time.astimezone(datetime.UTC)
+    except OverflowError:
+        raise CloudError.bad(f"{time.isoformat()} is not in the years 1 to 9999 of UTC") from None
 
 
 def as_text(time: datetime.datetime) -> str:

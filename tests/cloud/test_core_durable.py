@@ -184,7 +184,7 @@ def killed_at(point, template, undisturbed):
 
 
 def test_killed_at_some_points(template, undisturbed):
-    for point in range(3, POINTS, 17):
+    for point in range(3, POINTS, 29):
         if not killed_at(point, template, undisturbed):
             break
     assert point > 100

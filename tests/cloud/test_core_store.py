@@ -78,7 +78,7 @@ def test_a_full_disk_refuses_changes_and_loses_nothing(cloud):
     assert cloud.clean()
 
 
-def test_a_locked_database_refuses_changes_and_steps_go_on_later(cloud, monkeypatch):
+def test_a_locked_database_refuses_changes_and_steps_go_on_later(cloud):
     cloud.core._store._writer.execute("PRAGMA busy_timeout = 10")
     alice = cloud.person("alice")
     cloud.core.leases.acquire(alice, None, Acquire())

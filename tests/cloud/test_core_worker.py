@@ -85,7 +85,7 @@ def test_a_machine_that_does_not_answer_is_asked_again(cloud):
     assert (done.state, done.error) == ("done", None) and cloud.core.time().running and cloud.clean()
 
 
-def test_a_lost_answer_is_asked_for_again_and_counted_once(cloud, monkeypatch):
+def test_a_lost_answer_is_asked_for_again_and_counted_once(cloud):
     alice = cloud.person("alice")
     lease = cloud.rent(alice)
     real, calls = cloud.machine.apply, []
