@@ -26,6 +26,8 @@ from khhw.errors import RequestError
 __all__ = ["Service"]
 
 _GRACE_SECONDS = 3
+_MESSAGE_BYTES = 1 << 20
+"""Of what a client of a console may send at once; files come in pieces."""
 
 
 class _Server(uvicorn.Server):
@@ -127,7 +129,7 @@ class Service:
         # Addresses of requests are not logged: what clients put there may be anything. Errors are.
         server = _Server(uvicorn.Config(
             app, lifespan="off", log_config=None, log_level=logging.ERROR, access_log=False, server_header=False,
-            timeout_graceful_shutdown=_GRACE_SECONDS, **files))
+            ws_max_size=_MESSAGE_BYTES, timeout_graceful_shutdown=_GRACE_SECONDS, **files))
         serving = asyncio.ensure_future(server.serve([self._listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)

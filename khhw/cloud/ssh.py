@@ -24,6 +24,7 @@ from khhw.cloud.errors import CloudError
 from khhw.cloud.models import Console
 from khhw.cloud.ssh_commands import obey
 from khhw.cloud.tls import write_secret
+from khhw.node.commands import LINE_LIMIT
 
 __all__ = ["HOST_KEY", "SshDoor", "host_key"]
 
@@ -77,7 +78,7 @@ class SshDoor:
         self._acceptor = await asyncssh.listen(
             sock=listener, server_factory=lambda: _Server(self._core, self._asking), server_host_keys=[key],
             process_factory=self._attend, encoding="utf-8", errors="replace", login_timeout=_LOGIN_SECONDS,
-            line_editor=True, agent_forwarding=False, keepalive_interval=60)
+            line_editor=True, max_line_length=LINE_LIMIT, agent_forwarding=False, keepalive_interval=60)
 
     async def close(self) -> None:
         """Let nobody in any more, and put out who is in."""

@@ -120,7 +120,7 @@ def _of(session: Session, word: str, below: str = "") -> str:
 def listing(session: Session, arguments: argparse.Namespace) -> Shown:
     """Leases."""
     leases = session.get("/v1/leases", ended=arguments.ended)
-    rows = [(f"con{one['console']}", one["name"], one["project"], one["owner"], one["status"],
+    rows = [(_console(one) or "-", one["name"], one["project"], one["owner"], one["status"],
              list_ranks(one["nodes"]) or "-", list_ranks(one["sublet"]) or "-",
              listed(join["network"] for join in one["networks"]), one["end_time"], one["uuid"]) for one in leases]
     return Shown(leases, table(("console", "name", "project", "owner", "status", "nodes", "sublet", "networks",
@@ -133,9 +133,14 @@ def show(session: Session, arguments: argparse.Namespace) -> Shown:
     return Shown(lease, _fields(lease))
 
 
+def _console(lease: Json) -> str | None:
+    """Its console; a lease that is only offered has none yet."""
+    return None if lease["console"] is None else f"con{lease['console']}"
+
+
 def _fields(lease: Json) -> str:
     shown = dict(lease, nodes=list_ranks(lease["nodes"]) or None, sublet=list_ranks(lease["sublet"]) or None,
-                 console=f"con{lease['console']}",
+                 console=_console(lease),
                  networks=listed(f"{one['network']} ({one['direction']})" for one in lease["networks"]),
                  boots=listed(f"{one['boot']}: {one['cycle_start']} to {one['cycle_end']}" for one in lease["boots"]))
     return fields(shown.items())
@@ -148,7 +153,7 @@ def _changed(session: Session, intent: Json) -> Shown:
     has = "had" if lease["status"] in ("deleted", "expired", "wait cancel", "wait expire") else "has"
     on_its_way = "" if intent["state"] == "done" else f"; on its way, khhw ctl intent {intent['id']} tells how far"
     offered = f", offered to {lease['transfer_to']}" if lease["transfer_to"] else ""
-    text = f"con{lease['console']}: {lease['status']}{offered}, {lease['project']} {has} {nodes}{on_its_way}\n"
+    text = f"{_console(lease) or 'a lease'}: {lease['status']}{offered}, {lease['project']} {has} {nodes}{on_its_way}\n"
     return Shown({"intent": intent, "lease": lease}, text + relays(intent))
 
 
