@@ -1,7 +1,7 @@
 """Points at which the service can be made to die, for tests: ``KHHW_CRASH_AT=n`` kills it at the n-th that it comes to.
 
-There is one before and one behind each commit of the store, one before and one behind what the machine is asked, and
-one before each answer is sent. Death is SIGKILL: nothing is flushed, no handler runs.
+There is one before each commit of the store and one behind it, where nobody has the answer yet; and one before and one
+behind what the machine is asked for. Death is SIGKILL: nothing is flushed, no handler runs.
 """
 
 import itertools
