@@ -107,7 +107,7 @@ class Rights:
         return look
 
 
-class Place:
+class HubOnStandIn:
     """A hub over a stand-in."""
 
     def __init__(self):
@@ -121,7 +121,7 @@ class Place:
 @asynccontextmanager
 async def place():
     """A hub, in the running loop."""
-    here = Place()
+    here = HubOnStandIn()
     try:
         yield here
     finally:
