@@ -15,7 +15,7 @@ from khhw.cloud.relatives import is_above, named_principal, principal_for
 from khhw.cloud.terms import Term, term
 from khhw.cloud.times import as_text, from_text
 
-__all__ = ["acquire", "add_network", "fulfil", "move", "named", "pick"]
+__all__ = ["acquire", "add_network", "check_whole", "fulfil", "move", "named", "pick"]
 
 
 def acquire(tx: Transaction, caller: Caller, wish: Acquire) -> Intent:
@@ -31,14 +31,23 @@ def acquire(tx: Transaction, caller: Caller, wish: Acquire) -> Intent:
         lessee = named_principal(db, wish.user or caller.name)
         if lessee["id"] == lessor:
             raise CloudError.bad(f"say to whom these nodes are let on; {lessee['name']} has them already")
-    uuid = _new_lease(tx, lessor, lessee, parent, wish)
-    row = _lease(db, uuid)
     if parent is not None and not is_above(db, lessor, lessee["id"]):
-        # Checked now too: nobody offers what he could not give.
-        pick(db, wish.count, wish.nodes, parent["uuid"])
-        term(tx, lessor, wish.seconds, wish.until, parent)
-        return Plan(tx).finish("acquire", lease=uuid)
-    return fulfil(tx, row, wish)
+        _check_offer(tx, lessor, parent, wish)
+        return Plan(tx).finish("acquire", lease=_new_lease(tx, lessor, lessee, parent, wish))
+    if _is_taken(db, lessee["id"], wish.name):
+        raise CloudError.conflict(f"{lessee['name']} has a lease {wish.name} already; choose another name")
+    return fulfil(tx, _lease(db, _new_lease(tx, lessor, lessee, parent, wish)), wish)
+
+
+def _check_offer(tx: Transaction, lessor: str, parent: sqlite3.Row, wish: Acquire) -> None:
+    """Nobody offers what he could not give, nor floods others with offers."""
+    pick(tx.db, wish.count, wish.nodes, parent["uuid"])
+    term(tx, lessor, wish.seconds, wish.until, parent)
+    open_ones, = tx.db.execute("SELECT count(*) FROM lease WHERE parent = ? AND status = 'created'",
+                               (parent["uuid"], )).fetchone()
+    if open_ones >= len(nodes_of(tx.db, parent["uuid"], leaf=True)):
+        raise CloudError.conflict(f"{open_ones} offers of nodes of {called(parent)} wait for an answer, and it has no "
+                                  "more nodes than that; take one back first")
 
 
 def fulfil(tx: Transaction, row: sqlite3.Row, wish: Acquire) -> Intent:
@@ -67,10 +76,18 @@ def fulfil(tx: Transaction, row: sqlite3.Row, wish: Acquire) -> Intent:
 
 
 def move(tx: Transaction, row: sqlite3.Row, heir: sqlite3.Row, *, strict: bool) -> Intent:
-    """Give a whole lease to somebody else: cleared, as a lease of its own for the rest of its term, in his networks."""
+    """Give a whole lease to somebody else: cleared, as a lease of its own for the rest of its term, in his networks.
+
+    Raises
+    ------
+    CloudError
+        CONFLICT where nodes of it are let on; FORBIDDEN beyond the heir's quota.
+    """
+    check_whole(tx.db, row)
     db, ranks, interfaces = tx.db, nodes_of(tx.db, row["uuid"]), interfaces_of(tx.db, row["uuid"])
     plan = Plan(tx)
-    left = None if row["end_cycle"] is None else tx.clock.seconds(max(1, row["end_cycle"] - tx.cycle))
+    left = None if row["end_cycle"] is None else \
+        min(tx.clock.longest, tx.clock.seconds(max(1, row["end_cycle"] - tx.cycle)))
     wish = Acquire(name=row["name"], purpose=row["purpose"], seconds=left)
     heritage = _new_lease(tx, row["lessor"], heir, None, wish)
     _begin(tx, plan, heritage, term(tx, heir["id"], left, from_text(row["until"]), None))
@@ -85,6 +102,12 @@ def move(tx: Transaction, row: sqlite3.Row, heir: sqlite3.Row, *, strict: bool) 
             join(db, new, ranks, connection)
     check_quota(tx, heir["id"])
     return plan.finish("transfer", lease=heritage, strict=strict)
+
+
+def check_whole(db: sqlite3.Connection, row: sqlite3.Row) -> None:
+    """CONFLICT if nodes of a lease are let on."""
+    if len(nodes_of(db, row["uuid"], leaf=True)) < len(nodes_of(db, row["uuid"])):
+        raise CloudError.conflict(f"nodes of {called(row)} are let on; release those leases first")
 
 
 def pick(db: sqlite3.Connection, count: int | None, nodes: Sequence[int] | None, parent: str | None) -> list[int]:
@@ -139,11 +162,14 @@ def named(ranks: Iterable[int]) -> str:
     return f"node {names[0]} is" if len(names) == 1 else f"nodes {', '.join(names)} are"
 
 
+def _is_taken(db: sqlite3.Connection, lessee: str, name: str | None) -> bool:
+    """Whether somebody has a lease of a name; what he is only offered has no name of his."""
+    return db.execute("SELECT 1 FROM lease WHERE lessee = ? AND name = ? AND live AND status <> 'created'",
+                      (lessee, name)).fetchone() is not None
+
+
 def _new_lease(tx: Transaction, lessor: str, lessee: sqlite3.Row, parent: sqlite3.Row | None, wish: Acquire) -> str:
     """A lease that is only an offer; its UUID."""
-    if wish.name is not None and tx.db.execute("SELECT 1 FROM lease WHERE lessee = ? AND name = ? AND live",
-                                               (lessee["id"], wish.name)).fetchone():
-        raise CloudError.conflict(f"{lessee['name']} has a lease {wish.name} already; choose another name")
     uuid = new_uuid()
     tx.db.execute(
         "INSERT INTO lease (uuid, name, lessor, lessee, parent, start_cycle, until, status, purpose, offer) "
@@ -154,11 +180,13 @@ def _new_lease(tx: Transaction, lessor: str, lessee: sqlite3.Row, parent: sqlite
 
 
 def _begin(tx: Transaction, plan: Plan, lease: str, lasts: Term) -> None:
-    """It is no offer any more."""
+    """It is no offer any more. What somebody else has called it gives way to names that its lessee has given."""
     console, = tx.next("next_console")
+    row = _lease(tx.db, lease)
+    name = None if _is_taken(tx.db, row["lessee"], row["name"]) else row["name"]
     tx.db.execute("UPDATE lease SET status = 'wait fulfill', revision = ?, console = ?, length = ?, end_cycle = ?, "
-                  "until = ?, offer = NULL WHERE uuid = ?",
-                  (plan.revision, console, lasts.length, lasts.end, lasts.until, lease))
+                  "until = ?, name = ?, offer = NULL WHERE uuid = ?",
+                  (plan.revision, console, lasts.length, lasts.end, lasts.until, name, lease))
 
 
 def _private(tx: Transaction, row: sqlite3.Row, wish: Acquire) -> list[Connection]:

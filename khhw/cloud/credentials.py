@@ -12,7 +12,7 @@ import secrets
 
 from khhw.cloud.errors import CloudError
 
-__all__ = ["digest_of", "hash_credential", "is_credential", "new_token"]
+__all__ = ["digest_of", "fingerprint", "hash_credential", "is_credential", "new_token"]
 
 _PREFIX = "khhw_"
 _COST, _BLOCK, _LANES = 1 << 14, 8, 1
@@ -41,6 +41,11 @@ def hash_credential(credential: str) -> str:
         raise CloudError.bad(f"a credential has {_SHORTEST} to {_LONGEST} characters")
     salt = secrets.token_bytes(16)
     return f"scrypt${_COST}${_text(salt)}${_text(_scrypt(credential, salt, _COST))}"
+
+
+def fingerprint(credential: str | None, purpose: str) -> str | None:
+    """By which the same credential is known again for one purpose, and which is as hard to guess from as the others."""
+    return credential and _text(_scrypt(credential, hashlib.sha256(purpose.encode()).digest(), _COST))
 
 
 def is_credential(credential: str, kept: str | None) -> bool:

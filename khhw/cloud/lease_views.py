@@ -21,8 +21,8 @@ SEEN = f"""{BELOW}, seen (uuid) AS (
 def find_lease(db: sqlite3.Connection, caller: Caller, lease: str) -> sqlite3.Row:
     """The row of a lease, by UUID or by name among the caller's own; NOT_FOUND unless he may see it."""
     row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM lease WHERE uuid = ? OR (lessee = ? AND name = ? AND live) ORDER BY uuid <> ?",
-        (lease, caller.id, lease, lease)).fetchone()
+        "SELECT * FROM lease WHERE uuid = ? OR (lessee = ? AND name = ? AND live) "
+        "ORDER BY uuid <> ?, status = 'created', serial", (lease, caller.id, lease, lease)).fetchone()
     if row is None or not sees(db, caller, row):
         raise CloudError.missing(f"there is no lease {lease}")
     return row

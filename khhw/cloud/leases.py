@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from khhw.cloud.acquiring import acquire, fulfil, move, named, pick
+from khhw.cloud.acquiring import acquire, check_whole, fulfil, move, named, pick
 from khhw.cloud.callers import Caller
 from khhw.cloud.errors import CloudError
 from khhw.cloud.lease_views import SEEN, called, find_lease, lease_view, live_lease, own_lease
@@ -109,8 +109,7 @@ class Leases:
                 raise CloudError.conflict(f"{called(row)} is a part of somebody's lease; it is let on, or released")
             if heir["id"] == row["lessee"]:
                 raise CloudError.bad(f"{called(row)} is {to}'s already")
-            if len(nodes_of(tx.db, row["uuid"], leaf=True)) < len(nodes_of(tx.db, row["uuid"])):
-                raise CloudError.conflict(f"nodes of {called(row)} are let on; release those leases first")
+            check_whole(tx.db, row)
             if is_above(tx.db, row["lessee"], heir["id"]):
                 return move(tx, row, heir, strict=strict)
             tx.db.execute("UPDATE lease SET transfer_to = ? WHERE uuid = ?", (heir["id"], row["uuid"]))
@@ -179,8 +178,8 @@ class Leases:
 
         def do(tx: Transaction) -> Lease:
             row = own_lease(tx.db, caller, lease)
-            other = tx.db.execute("SELECT uuid FROM lease WHERE lessee = ? AND name = ? AND live",
-                                  (row["lessee"], name)).fetchone()
+            other = tx.db.execute("SELECT uuid FROM lease WHERE lessee = ? AND name = ? AND live "
+                                  "AND status <> 'created'", (row["lessee"], name)).fetchone()
             if other is not None and other["uuid"] != row["uuid"]:
                 raise CloudError.conflict(f"there is a lease {name} already; choose another name")
             tx.db.execute("UPDATE lease SET name = ? WHERE uuid = ?", (name, row["uuid"]))

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from khhw.cloud import audit
 from khhw.cloud.callers import Caller
+from khhw.cloud.credentials import fingerprint
 from khhw.cloud.errors import CloudError
 from khhw.cloud.machine import MachineInfo
 from khhw.cloud.store import Store
@@ -101,7 +102,8 @@ class Ledger:
         self.changed()
 
     def once(self, caller: Caller, key: str | None, operation: str, arguments: Mapping[str, Any],
-             kind: type[_Answer], do: Callable[[Transaction], _Answer], *, kept: set[str] | None = None) -> _Answer:
+             kind: type[_Answer], do: Callable[[Transaction], _Answer], *, kept: set[str] | None = None,
+             secret: str | None = None) -> _Answer:
         """Do something on behalf of somebody, once for each key.
 
         Parameters
@@ -119,6 +121,8 @@ class Ledger:
             What to do; a CloudError that it raises undoes all of it.
         kept : set of str, optional
             Fields of the answer that are not given again.
+        secret : str, optional
+            An argument that the audit does not have.
 
         Raises
         ------
@@ -127,7 +131,8 @@ class Ledger:
         """
         if key is not None and not _KEY.match(key):
             raise CloudError.bad("an idempotency key is 1 to 200 printable ASCII characters without spaces")
-        text = json.dumps([operation, arguments], sort_keys=True)
+        known = None if key is None else fingerprint(secret, f"{caller.id} {key}")
+        text = json.dumps([operation, arguments, known], sort_keys=True)
         request = hashlib.sha256(text.encode()).hexdigest()
         with self.transaction(caller) as tx:
             found = tx.db.execute("SELECT request, body FROM answer WHERE principal = ? AND key = ?",

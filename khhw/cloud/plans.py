@@ -53,12 +53,13 @@ class Plan:
             self.hand_over(rank, lessor, lease, "reserved")
 
     def move(self, lease: str, heir: str) -> None:
-        """All nodes of a lease come to another one, and it ends; none of them is let on."""
+        """All nodes of a lease come to another one, and it ends, and what of it is only offered; none is let on."""
         for rank in nodes_of(self._db, lease):
             self._leave(lease, rank)
             self._place(heir, rank)
             self.hand_over(rank, lease, heir, "reserved")
-        self._wait(lease, "wait cancel")
+        for each in subtree(self._db, lease):
+            self._wait(each, "wait cancel")
 
     def take(self, lease: str, ranks: Iterable[int], status: str = "wait cancel") -> None:
         """Nodes of a lease leave it and all leases below; to the lease above it, or to nobody.

@@ -9,13 +9,17 @@ from khhw.cloud.errors import CloudError
 from khhw.cloud.ledger import Ledger, Transaction, new_uuid
 from khhw.cloud.models import Principal, Quota, Token
 from khhw.cloud.quotas import quota_of, usage_of
-from khhw.cloud.relatives import BELOW, acts_for, name_of, named_principal, principal_for
+from khhw.cloud.relatives import BELOW, acts_for, line_of, name_of, named_principal, principal_for
 from khhw.cloud.times import as_text, from_text
 from khhw.cloud.words import check_digest, check_name, check_text
 
 __all__ = ["Principals", "add_principal", "add_token"]
 
 _LABEL = 100
+_MOST_BELOW = 1000
+"""Principals below anybody but the owner of the machine."""
+_DEEPEST = 16
+"""Levels of principals, with the owner of the machine."""
 _TOKENS = 100
 """Tokens that a principal may have at a time."""
 
@@ -89,11 +93,12 @@ class Principals:
         def do(tx: Transaction) -> Principal:
             if tx.db.execute("SELECT 1 FROM principal WHERE name = ?", (name, )).fetchone():
                 raise CloudError.conflict(f"there is, or was, a principal {name} already; choose another name")
+            _check_crowd(tx.db, caller)
             add_principal(tx, name, caller.id, granted, hashed)
             return _view(tx.db, named_principal(tx.db, name))
 
         arguments = {"name": name, "quota": granted.model_dump(), "credential": credential is not None}
-        return self._ledger.once(caller, key, "principal create", arguments, Principal, do)
+        return self._ledger.once(caller, key, "principal create", arguments, Principal, do, secret=credential)
 
     def get(self, caller: Caller, name: str) -> Principal:
         """Himself, somebody below him; for the owner everybody."""
@@ -116,7 +121,7 @@ class Principals:
         """Own, or of somebody below; None: no credential is accepted."""
         hashed = None if credential is None else hash_credential(credential)
         return self._change(caller, key, "principal credential", name, {"credential": hashed},
-                            {"credential": credential is not None}, own=True)
+                            {"credential": credential is not None}, own=True, secret=credential)
 
     def set_enabled(self, caller: Caller, key: str | None, name: str, enabled: bool) -> Principal:
         """Of somebody below the caller: whether he may ask for anything. His leases stay."""
@@ -195,14 +200,14 @@ class Principals:
         return self._ledger.once(caller, key, "token revoke", {"token": token}, Token, do)
 
     def _change(self, caller: Caller, key: str | None, operation: str, name: str, values: dict[str, str | int | None],
-                arguments: dict[str, object], *, own: bool = False) -> Principal:
+                arguments: dict[str, object], *, own: bool = False, secret: str | None = None) -> Principal:
         def do(tx: Transaction) -> Principal:
             row = principal_for(tx.db, caller, name) if own else _below(tx.db, caller, name)
             for column, value in values.items():
                 tx.db.execute(f"UPDATE principal SET {column} = ? WHERE id = ?", (value, row["id"]))
             return _view(tx.db, named_principal(tx.db, name))
 
-        return self._ledger.once(caller, key, operation, {"name": name, **arguments}, Principal, do)
+        return self._ledger.once(caller, key, operation, {"name": name, **arguments}, Principal, do, secret=secret)
 
 
 def add_principal(tx: Transaction, name: str, parent: str | None, quota: Quota, credential: str | None = None) -> str:
@@ -235,6 +240,20 @@ def _below(db: sqlite3.Connection, caller: Caller, name: str) -> sqlite3.Row:
         raise CloudError.forbidden(f"{name} cannot do this to himself; who made him can" if row["parent"] else
                                    "the owner of the machine stays as he is")
     return row
+
+
+def _check_crowd(db: sqlite3.Connection, caller: Caller) -> None:
+    """Whether there may be one more below somebody: all above him are looked at whenever something is asked for."""
+    line = line_of(db, caller.id)
+    if len(line) >= _DEEPEST:
+        raise CloudError.conflict(f"{caller.name} is {_DEEPEST - 1} levels below the owner of the machine, and nobody "
+                                  "is lower")
+    for above in line:
+        found, = db.execute(f"{BELOW} SELECT count(*) - 1 FROM below JOIN principal USING (id) WHERE NOT deleted",
+                            {"principal": above["id"]}).fetchone()
+        if above["parent"] is not None and found >= _MOST_BELOW:
+            raise CloudError.conflict(f"there are {found} principals below {above['name']}, and more there cannot be; "
+                                      "delete some first")
 
 
 def _view(db: sqlite3.Connection, row: sqlite3.Row) -> Principal:

@@ -59,6 +59,6 @@ def check_quota(tx: Transaction, principal: str, more: int | Sequence[int] = 0, 
 
 
 def longest(tx: Transaction, principal: str) -> float | None:
-    """Machine seconds from now until a lease of a principal has to end; None: there is no limit."""
+    """Machine seconds from now until a lease of a principal has to end; None: his quotas say nothing of that."""
     limits = [quota.seconds for row in line_of(tx.db, principal) if (quota := quota_of(row)).seconds is not None]
-    return min(limits, default=None)
+    return min(tx.clock.longest, *limits) if limits else None

@@ -33,6 +33,7 @@ CREATE TABLE principal (
     deleted INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL
 ) STRICT;
+CREATE INDEX principal_parent ON principal (parent);
 CREATE UNIQUE INDEX one_owner ON principal ((parent IS NULL)) WHERE parent IS NULL;
 
 CREATE TABLE token (
@@ -67,7 +68,8 @@ CREATE TABLE lease (
     offer TEXT,                           -- Acquire as JSON, of one that waits for consent
     transfer_to TEXT REFERENCES principal
 ) STRICT;
-CREATE UNIQUE INDEX lease_name ON lease (lessee, name) WHERE live;
+-- What is only offered takes no name away from whom it is offered to.
+CREATE UNIQUE INDEX lease_name ON lease (lessee, name) WHERE live AND status <> 'created';
 CREATE INDEX lease_parent ON lease (parent);
 
 CREATE TABLE node (

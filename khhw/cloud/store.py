@@ -8,6 +8,7 @@ import fcntl
 import os
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -45,7 +46,8 @@ class Store:
         self._lock = lock
         self._writing = threading.RLock()
         self._all: list[sqlite3.Connection] = []
-        self._own = threading.local()
+        # Not one for each thread: threads come and go.
+        self._idle: deque[sqlite3.Connection] = deque()
         self._writer = self._connection()
 
     @classmethod
@@ -172,15 +174,23 @@ class Store:
             As :meth:`write`.
         """
         with _explained():
-            db: sqlite3.Connection | None = getattr(self._own, "db", None)
-            if db is None:
-                with self._writing:
-                    db = self._own.db = self._connection()
-            db.execute("BEGIN")
+            db = self._reader()
             try:
-                yield db
+                db.execute("BEGIN")
+                try:
+                    yield db
+                finally:
+                    db.execute("ROLLBACK")
             finally:
-                db.execute("ROLLBACK")
+                self._idle.append(db)
+
+    def _reader(self) -> sqlite3.Connection:
+        """A connection that nobody reads by."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            # As often as readers are at it at once, and not more.
+            return self._connection()
 
 
 def _connected(file: Path) -> sqlite3.Connection:

@@ -42,6 +42,9 @@ def term(tx: Transaction, lessee: str, seconds: float | None, until: datetime.da
     """
     deadline = _deadline(tx, until)
     most = longest(tx, lessee)
+    if seconds is not None and seconds > tx.clock.longest:
+        raise CloudError.bad(f"a lease ends at most {tx.clock.longest:.6g} machine seconds from now, and this would "
+                             f"take {seconds}")
     if seconds is not None and most is not None and seconds > most:
         raise CloudError.over_quota(f"the quota is {most} machine seconds, and this would take {seconds}")
     if seconds is None:
@@ -87,6 +90,9 @@ def lengthen(tx: Transaction, lease: sqlite3.Row, seconds: float | None, until: 
                                  "released")
         more = tx.clock.length(seconds)
         end = lease["end_cycle"] + more
+        if end - tx.cycle > tx.clock.length(tx.clock.longest):
+            raise CloudError.bad(f"a lease ends at most {tx.clock.longest:.6g} machine seconds from now, and this "
+                                 f"would end in {tx.clock.seconds(end - tx.cycle):.6g}")
         if parent is not None and parent["end_cycle"] is not None and end > parent["end_cycle"]:
             left = tx.clock.seconds(parent["end_cycle"] - lease["end_cycle"])
             raise CloudError.conflict(f"it is a part of a lease that ends {left:.6g} machine seconds after it")

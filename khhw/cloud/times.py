@@ -15,6 +15,9 @@ from khhw.cloud.models import MachineTime
 
 __all__ = ["MachineClock", "Wall", "as_text", "from_text", "utc"]
 
+_LONGEST_SECONDS, _LONGEST_CYCLES = 3e9, 1 << 61
+"""No lease ends later from now: sums of machine time have to fit into 63 bits."""
+
 Wall = Callable[[], datetime.datetime]
 """Tells the time of the wall, in UTC."""
 
@@ -42,6 +45,11 @@ class MachineClock:
         if row is not None:
             with self._guard:
                 self._base, self._heard = row["base"], Clock(row["number"], row["last_cycle"])
+
+    @property
+    def longest(self) -> float:
+        """Machine seconds from now until the last moment at which a lease may end."""
+        return min(_LONGEST_SECONDS, _LONGEST_CYCLES / self._hz)
 
     @property
     def boot(self) -> int:
