@@ -83,7 +83,8 @@ class Core:
         self.intents = Intents(ledger, self._progress)
 
     @classmethod
-    def init(cls, state: Path, info: MachineInfo, *, owner: str = "owner", wall: Wall = _now) -> str:
+    def init(cls, state: Path, info: MachineInfo, *, owner: str = "owner", token: str | None = None,
+             wall: Wall = _now) -> str:
         """Make a state folder for a machine; the token of its owner, which is shown nowhere else.
 
         Parameters
@@ -92,6 +93,8 @@ class Core:
         info : MachineInfo
         owner : str
             Name of the owner of the machine.
+        token : str, optional
+            His token, of :func:`~khhw.cloud.credentials.new_token`, where it is kept already; else one is made.
         wall : callable, optional
 
         Raises
@@ -99,18 +102,18 @@ class Core:
         StoreError
             If there is one already, or it cannot be made.
         """
-        token = new_token()
+        secret = token or new_token()
 
         def fill(db: sqlite3.Connection) -> None:
             tx = Transaction(db, None, info, MachineClock(info.clock_hz), 0, wall())
             db.execute("INSERT INTO meta (one, machine, info) VALUES (1, ?, ?)", (new_uuid(), _described(info)))
             db.executemany("INSERT INTO node (rank) VALUES (?)", ((rank, ) for rank in range(info.nodes)))
             unlimited = Quota(nodes=None, networks=None, leases=None)
-            add_token(tx, add_principal(tx, owner, None, unlimited), "made by khhw cloud init", digest_of(token))
+            add_token(tx, add_principal(tx, owner, None, unlimited), "made by khhw cloud init", digest_of(secret))
             tx.note("init", {"owner": owner}, f"a machine of {info.nodes} nodes")
 
         Store.make(state, fill).close()
-        return token
+        return secret
 
     @classmethod
     def open(cls, state: Path, info: MachineInfo, *, wall: Wall = _now) -> Self:

@@ -23,7 +23,8 @@ from khhw.cloud.core import Core
 from khhw.cloud.errors import CloudError
 from khhw.cloud.models import Console
 from khhw.cloud.ssh_commands import obey
-from khhw.cloud.tls import write_secret
+from khhw.cloud.tls import keep_secret
+from khhw.errors import RequestError
 from khhw.node.commands import LINE_LIMIT
 
 __all__ = ["HOST_KEY", "SshDoor", "host_key"]
@@ -45,11 +46,21 @@ Known = Callable[[], Caller]
 
 
 def host_key(folder: Path) -> asyncssh.SSHKey:
-    """The key by which clients know the service; made if there is none yet."""
+    """The key by which clients know the service; made if there is none yet.
+
+    Raises
+    ------
+    RequestError
+        If what is there is no key.
+    """
     path = folder / HOST_KEY
     if not path.exists():
-        write_secret(path, asyncssh.generate_private_key("ssh-ed25519").export_private_key())
-    return asyncssh.read_private_key(path)
+        keep_secret(path, asyncssh.generate_private_key("ssh-ed25519").export_private_key())
+    try:
+        return asyncssh.read_private_key(path)
+    except asyncssh.KeyImportError as error:
+        raise RequestError(f"{path} holds no key of ssh ({error}); remove it, and a new one is made, which clients do "
+                           "not know") from None
 
 
 class SshDoor:

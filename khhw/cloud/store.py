@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Self
 
@@ -63,19 +63,19 @@ class Store:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if (folder / _FILE).exists():
                 raise StoreError(f"{folder} holds a cloud already; name another folder, or remove this one")
+            folder.chmod(0o700)
             # The file appears whole or not at all.
             new = folder / f"{_FILE}.new"
             new.unlink(missing_ok=True)
-            os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            db = _connected(new)
-            try:
-                db.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
-                                 f"PRAGMA journal_mode = WAL; BEGIN; {SCHEMA}")
-                fill(db)
-                db.execute("COMMIT")
-            finally:
-                db.close()
-            new.rename(folder / _FILE)
+            with ExitStack() as made:
+                made.callback(new.unlink, missing_ok=True)
+                os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+                with closing(_connected(new)) as db:
+                    db.executescript(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {VERSION}; "
+                                     f"PRAGMA journal_mode = WAL; BEGIN; {SCHEMA}")
+                    fill(db)
+                    db.execute("COMMIT")
+                new.rename(folder / _FILE)
         except (OSError, ValueError, sqlite3.Error) as error:
             raise StoreError(f"{folder}: no cloud can be made there: {_reason(error)}") from None
         return cls.open(folder)
@@ -93,8 +93,9 @@ class Store:
             raise StoreError(f"{folder} holds no cloud; make one with khhw cloud init")
         with ExitStack() as failed:
             try:
-                lock = failed.enter_context(open(folder / _LOCK, "a+", encoding="utf-8"))
+                lock = failed.enter_context(open(folder / _LOCK, "a+", encoding="utf-8", opener=_for_its_user))
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _name_holder(lock)
             except BlockingIOError:
                 lock.seek(0)
                 holder = lock.read(20).strip()
@@ -102,9 +103,6 @@ class Store:
                                  + (f", by process {holder}" if holder.isdecimal() else "")) from None
             except OSError as error:
                 raise StoreError(f"{folder} cannot be locked: {_reason(error)}") from None
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
             try:
                 store = cls(folder, lock)
                 failed.callback(store._disconnect)
@@ -191,6 +189,18 @@ class Store:
         except IndexError:
             # As often as readers are at it at once, and not more.
             return self._connection()
+
+
+def _for_its_user(path: str, flags: int) -> int:
+    """Others could lock what they can read."""
+    return os.open(path, flags, 0o600)
+
+
+def _name_holder(lock: IO[str]) -> None:
+    """Who has the lock, for those who have not; the disk may have no room for that."""
+    with suppress(OSError):
+        lock.truncate(0)
+        os.write(lock.fileno(), f"{os.getpid()}\n".encode())
 
 
 def _connected(file: Path) -> sqlite3.Connection:

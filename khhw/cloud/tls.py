@@ -12,7 +12,7 @@ from pathlib import Path
 
 from khhw.errors import RequestError
 
-__all__ = ["CERTIFICATE", "KEY", "certificate_for", "client_context", "server_context", "write_secret"]
+__all__ = ["CERTIFICATE", "KEY", "certificate_for", "client_context", "keep_secret", "server_context", "write_secret"]
 
 CERTIFICATE, KEY = "tls.crt", "tls.key"
 """Names in the state folder."""
@@ -37,8 +37,11 @@ def certificate_for(folder: Path, names: tuple[str, ...]) -> tuple[Path, Path]:
     certificate, key = folder / CERTIFICATE, folder / KEY
     if not (certificate.exists() and key.exists()):
         pem, secret = _self_signed(dict.fromkeys(("localhost", "127.0.0.1", "::1", *names)))
-        write_secret(key, secret)
-        certificate.write_bytes(pem)
+        # Whenever this is cut off, the pair is not whole, and is made anew.
+        certificate.unlink(missing_ok=True)
+        keep_secret(key, secret)
+        keep_secret(certificate, pem)
+        certificate.chmod(0o644)
     return certificate, key
 
 
@@ -73,10 +76,27 @@ def _general_name(name: str) -> "x509.GeneralName":  # type: ignore[name-defined
 
 
 def write_secret(path: Path, data: bytes) -> None:
-    """Write a file that only this user can read, from its first byte on; nothing may be there."""
+    """Write a file that only this user can read, from its first byte on; nothing may be there.
+
+    It is on the disk when this returns, and not there at all if that fails.
+    """
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(handle, "wb") as file:
-        file.write(data)
+    try:
+        with open(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink()
+        raise
+
+
+def keep_secret(path: Path, data: bytes) -> None:
+    """The same, in place of what may be there; whenever it is cut off, all of one of both is there."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    write_secret(new, data)
+    new.replace(path)
 
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:

@@ -96,6 +96,7 @@ def _print(arguments: argparse.Namespace, results: dict[str, Any], text: str) ->
 
 def _init(arguments: argparse.Namespace) -> int:
     from khhw.cloud.core import Core
+    from khhw.cloud.credentials import new_token
     from khhw.cloud.tls import write_secret
     from khhw.errors import RequestError
 
@@ -104,14 +105,14 @@ def _init(arguments: argparse.Namespace) -> int:
     if place.exists():
         raise RequestError(f"{place} is there already; name another file with --token-file")
     machine = _machine(arguments)
-    # Whatever is wrong with the place shows before there is a token that nobody has.
-    write_secret(place, b"")
+    # It is on the disk before there is a cloud: nobody else could make another one.
+    token = new_token()
+    write_secret(place, f"{token}\n".encode())
     try:
-        token = Core.init(arguments.state, machine.info, owner=owner)
+        Core.init(arguments.state, machine.info, owner=owner, token=token)
     except BaseException:
         place.unlink()
         raise
-    place.write_text(f"{token}\n", encoding="utf-8")
     x, y, z = machine.info.shape
     _print(arguments, {"state": str(arguments.state), "owner": arguments.owner, "token_file": str(place),
                        "nodes": machine.info.nodes},

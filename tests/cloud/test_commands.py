@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 from khhw.cli import main
+from khhw.cloud.core import Core
+from khhw.cloud.errors import StoreError
 from tests.cloud.serving import serving
 from tests.cloud.world import Facts, build
 
@@ -116,6 +118,20 @@ class TestInit:
             assert "the machine does not run" in capsys.readouterr().out
             assert main(["cloud", "off", str(LEASE), "--state", "cloud"]) == 0
             assert "the machine did not run" in capsys.readouterr().out
+
+    def test_the_token_is_there_before_the_cloud(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """Whenever init is cut off, there is no cloud whose owner nobody can be."""
+        monkeypatch.chdir(tmp_path)
+
+        def torn(*_arguments: object, token: str, **_others: object) -> None:
+            assert (tmp_path / "owner.token").read_text(encoding="utf-8") == f"{token}\n"
+            raise StoreError("no room")
+
+        monkeypatch.setattr(Core, "init", torn)
+        assert "no room" in refused(capsys, "cloud", "init", LEASE, "--state", "cloud")
+        assert list(tmp_path.iterdir()) == []
 
     def test_where_nothing_is(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for command in ("serve", "check", "off"):

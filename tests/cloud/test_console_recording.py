@@ -61,6 +61,7 @@ def test_the_torn_end_of_a_killed_recording_is_left_out(tmp_path):
     ('{"version": 3, "term": {}}\n', "version 3; khhw reads version 2"), ("[" * 100_000 + "\n", "is no recording"),
     (HEADER + "no\n", "line 2: an event is"), (HEADER + '[0, "o"]\n', "line 2"), (HEADER + '[0, "o", 1]\n', "line 2"),
     (HEADER + '[2, "o", "a"]\n[1, "o", "b"]\n', "line 3"), (HEADER + '[NaN, "o", "a"]\n', "line 2"),
+    (f'{HEADER}[1{"0" * 400}, "o", "a"]\n', "line 2"),
     (HEADER + '[Infinity, "o", "a"]\n', "line 2"), (HEADER + '[-1, "o", "a"]\n', "line 2"),
     (b"\xff\xfe\0\n", "is no recording")])
 def test_what_is_no_recording_is_refused(tmp_path, text, message):

@@ -22,6 +22,8 @@ _VERSION = 2
 _MOMENT = re.compile(r"boot ([0-9]{1,10}) cycle ([0-9]{1,20})")
 _LONGEST = 1 << 20
 """Characters of a line of a file that are read."""
+_LATEST = 1e12
+"""Seconds after which no event is read: numbers of JSON can be larger than those that can be computed with."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _shown(path: Path, file: TextIO) -> Iterator[Event]:
         if not line.endswith("\n") and len(line) < _LONGEST:
             return
         match _parsed(line):
-            case [int() | float() as seconds, str(code), str(data)] if last <= seconds < float("inf"):
+            case [int() | float() as seconds, str(code), str(data)] if last <= seconds <= _LATEST:
                 last = seconds
             case _:
                 raise RequestError(f"{path}, line {number}: an event is [SECONDS, CODE, DATA], and none is earlier "
