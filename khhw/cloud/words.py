@@ -1,10 +1,12 @@
 """Words that people choose: names, digests and texts, and what they may be made of."""
 
 import re
+from collections.abc import Sequence
 
 from khhw.cloud.errors import CloudError
+from khhw.node.commands import list_ranks
 
-__all__ = ["DIGEST", "NAME", "check_digest", "check_name", "check_text"]
+__all__ = ["DIGEST", "NAME", "check_digest", "check_name", "check_text", "nodes_in_words"]
 
 NAME = "^[A-Za-z][A-Za-z0-9_-]{0,62}$"
 """Of a principal, or a lease."""
@@ -28,6 +30,11 @@ def check_text(text: str, what: str, *, most: int, least: int = 1) -> None:
     """BAD_REQUEST unless it can be shown, and is not too long."""
     if not (least <= len(text) <= most and text.isprintable()):
         raise CloudError.bad(f"{what} is {least} to {most} printable characters")
+
+
+def nodes_in_words(ranks: Sequence[int]) -> str:
+    """``node 3``, ``nodes 0,4-7``, or ``no nodes``."""
+    return f"{'node' if len(ranks) == 1 else 'nodes'} {list_ranks(ranks)}" if ranks else "no nodes"
 
 
 def _whole(pattern: str, text: str) -> bool:

@@ -168,7 +168,7 @@ def test_a_node_that_does_not_take_a_file_fails_the_command(service, tmp_path, c
     (["write", "con7", "--file", "."], ". cannot be read: Is a directory"),
     (["write", "con7", "--file", "f", "--address", "x"], "--address takes a number"),
     (["write", "con7", "--file", "f", "--nodes", "3-x"], "--nodes takes ranks"),
-    (["write", "con7", "--file", "f", "--nodes", "4"], "con7 has no nodes 4; its nodes are 2-3,5"),
+    (["write", "con7", "--file", "f", "--nodes", "4"], "con7 has no node 4; its nodes are 2-3,5"),
     (["write", "con7", "--file", "f", "--address", "0xffff"], "leave the memory of a node"),
     (["write", "con7", "--file", "empty"], "empty is empty"),
     (["replay", "none.cast"], "none.cast cannot be read"), (["replay", "f"], "f is no recording"),

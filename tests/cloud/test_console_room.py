@@ -158,7 +158,7 @@ async def test_a_file_goes_to_some_nodes(here):
         assert (await heard(alice, "written")).nodes == [2, 5]
         assert [bytes(here.machine.memories[rank][0x2000:0x2003]) for rank in NODES] == [b"abc", bytes(3), b"abc"]
         for wanted, message in (
-                (Write(name="f", address=0, length=3, nodes=[4, 2]), "con7 has no nodes 4; its nodes are 2-3,5"),
+                (Write(name="f", address=0, length=3, nodes=[4, 2]), "con7 has no node 4; its nodes are 2-3,5"),
                 (Write(name="f", address=0xfffe, length=3), "3 bytes at 0xfffe leave the memory of a node"),
                 (Write(name="f", address=0, length=1 << 39), "leave the memory")):
             await alice.ask(wanted, never())

@@ -306,7 +306,8 @@ def listened_to(console: Console) -> Console:
         If not.
     """
     if "listen" not in console.rights:
-        raise CloudError.forbidden(f"con{console.id} may not be listened to")
+        raise CloudError.forbidden(f"con{console.id} may not be listened to, or no longer: its lease may have ended, "
+                                  "or the right may have been taken back")
     if not console.open:
         raise CloudError.conflict(f"con{console.id} is closed: its lease has ended, or its node is let on")
     return console

@@ -25,7 +25,7 @@ from khhw.cloud.consoles.messages import (
 )
 from khhw.cloud.consoles.recording import Moment
 from khhw.cloud.consoles.rows import Rows
-from khhw.node.commands import list_ranks
+from khhw.cloud.words import nodes_in_words
 
 __all__ = ["moment_of", "seen"]
 
@@ -97,7 +97,7 @@ def _notice(message: Welcome | Came | Left | Locked | Unlocked | Missed | Lost |
         case Lost(packets=count):
             return f"{count:,} packets of nodes were lost: they came too fast"
         case Written(nodes=nodes, length=length):
-            return f"{length:,} bytes written to nodes {list_ranks(nodes)}, and checked by each"
+            return f"{length:,} bytes written to {nodes_in_words(nodes)}, and checked by each"
 
 
 def _writes(lock: Lock) -> str:
@@ -107,5 +107,5 @@ def _writes(lock: Lock) -> str:
 def _welcome(welcome: Welcome) -> str:
     names = sorted(set(welcome.people))
     return "; ".join([
-        f"con{welcome.console}, nodes {list_ranks(welcome.nodes)}", "type help" if welcome.write else "you only listen",
+        f"con{welcome.console}, {nodes_in_words(welcome.nodes)}", "type help" if welcome.write else "you only listen",
         *([f"here are {', '.join(names)}"] if names else []), *([_writes(welcome.lock)] if welcome.lock else [])])

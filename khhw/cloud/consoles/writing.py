@@ -10,6 +10,7 @@ from khhw.cloud.consoles.room import Room
 from khhw.cloud.consoles.watch import NodeFailedError, Watch
 from khhw.cloud.errors import CloudError
 from khhw.cloud.machine import RAW_LIMIT, Clock, MachineError
+from khhw.cloud.words import nodes_in_words
 from khhw.control.console import Answer
 from khhw.node.commands import list_ranks
 from khhw.visible import visible
@@ -70,7 +71,7 @@ def _ranks(room: Room, person: Person, wanted: Write, address: int) -> Sequence[
     console, memory = person.console, room.machine.info.memory_bytes
     ranks = console.nodes if wanted.nodes is None else sorted(set(wanted.nodes))
     if others := sorted(set(ranks) - set(console.nodes)):
-        raise CloudError.bad(f"con{console.id} has no nodes {list_ranks(others)}; its nodes are "
+        raise CloudError.bad(f"con{console.id} has no {nodes_in_words(others)}; its nodes are "
                              f"{list_ranks(console.nodes)}")
     if not ranks:
         raise CloudError.conflict(f"con{console.id} has no nodes")

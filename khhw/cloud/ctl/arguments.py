@@ -52,8 +52,8 @@ def _group(add: _Adder, name: str, text: str, metavar: str = "ACTION") -> _Adder
     return _adder(add(name, None, text).add_subparsers(title="actions", metavar=metavar, required=True))
 
 
-def _end(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seconds", type=float, help="machine seconds")
+def _end(command: argparse.ArgumentParser, seconds: str) -> None:
+    command.add_argument("--seconds", metavar="N", type=float, help=seconds)
     command.add_argument("--until", metavar="TIME", help="deadline on the wall clock, as in 2030-01-31T12:00:00Z")
 
 
@@ -83,7 +83,7 @@ def _leases(add: _Adder) -> None:
     one.add_argument("--internal", action="store_true", help="they join the network Internal")
     one.add_argument("--external", action="store_true", help="they join the network External")
     one.add_argument("--name", help="of the new lease")
-    _end(one)
+    _end(one, "machine seconds from now until it ends")
     _strict(one)
     one = add("list", "leases:listing", "list leases")
     one.add_argument("--ended", action="store_true", help="also those that have ended")
@@ -110,7 +110,7 @@ def _leases(add: _Adder) -> None:
     _lease(add("decline", "leases:decline", "do not take a lease that was offered, or take an own offer back"))
     one = add("extend", "leases:extend", "let a lease end later")
     _lease(one)
-    _end(one)
+    _end(one, "machine seconds by which it ends later")
     one = add("rename", "leases:rename", "call a lease something")
     _lease(one)
     one.add_argument("name", metavar="NAME", nargs="?", help="nothing, if left out")

@@ -41,4 +41,4 @@ def share(session: Session, arguments: argparse.Namespace) -> Shown:
 def unshare(session: Session, arguments: argparse.Namespace) -> Shown:
     """No longer."""
     path = _of(session, arguments) + session.path("/guests/{}", arguments.guest)
-    return Shown(session.change("DELETE", path), f"{arguments.guest} may no longer\n")
+    return Shown(session.change("DELETE", path), f"{arguments.guest} may no longer listen at {arguments.console}\n")

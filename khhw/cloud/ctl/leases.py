@@ -7,6 +7,7 @@ from typing import Any
 from khhw.cloud.acquire import USAGE, CommandLine, CommandLineError, HelpWanted, NodeInfo, Text
 from khhw.cloud.ctl.session import RefusedError, Session
 from khhw.cloud.ctl.show import Shown, fields, listed, relays, table
+from khhw.cloud.words import nodes_in_words
 from khhw.errors import RequestError
 from khhw.node.commands import WrongLine, list_ranks, parse_nodes
 
@@ -120,7 +121,7 @@ def _of(session: Session, word: str, below: str = "") -> str:
 def listing(session: Session, arguments: argparse.Namespace) -> Shown:
     """Leases."""
     leases = session.get("/v1/leases", ended=arguments.ended)
-    rows = [(_console(one) or "-", one["name"], one["project"], one["owner"], one["status"],
+    rows = [(_console(one) or "-", one["name"], one["project"], one["owner"], _status(one),
              list_ranks(one["nodes"]) or "-", list_ranks(one["sublet"]) or "-",
              listed(join["network"] for join in one["networks"]), one["end_time"], one["uuid"]) for one in leases]
     return Shown(leases, table(("console", "name", "project", "owner", "status", "nodes", "sublet", "networks",
@@ -138,22 +139,32 @@ def _console(lease: Json) -> str | None:
     return None if lease["console"] is None else f"con{lease['console']}"
 
 
+def _or_now(cycle: int | None) -> str:
+    """The end of a boot; there is none yet of the last."""
+    return "now" if cycle is None else str(cycle)
+
+
+def _status(lease: Json) -> str:
+    """And to whom it is offered: who is to accept it sees it among his own."""
+    return f"{lease['status']}, offered to {lease['transfer_to']}" if lease["transfer_to"] else str(lease["status"])
+
+
 def _fields(lease: Json) -> str:
     shown = dict(lease, nodes=list_ranks(lease["nodes"]) or None, sublet=list_ranks(lease["sublet"]) or None,
                  console=_console(lease),
                  networks=listed(f"{one['network']} ({one['direction']})" for one in lease["networks"]),
-                 boots=listed(f"{one['boot']}: {one['cycle_start']} to {one['cycle_end']}" for one in lease["boots"]))
+                 boots=listed(f"{one['boot']}: {one['cycle_start']} to {_or_now(one['cycle_end'])}"
+                              for one in lease["boots"]))
     return fields(shown.items())
 
 
 def _changed(session: Session, intent: Json) -> Shown:
     """A lease after a change, in a line, and what the change opens."""
     lease = session.get(session.path("/v1/leases/{}", intent["lease_uuid"]))
-    nodes = f"nodes {list_ranks(lease['nodes'])}" if lease["nodes"] else "no nodes"
     has = "had" if lease["status"] in ("deleted", "expired", "wait cancel", "wait expire") else "has"
     on_its_way = "" if intent["state"] == "done" else f"; on its way, khhw ctl intent {intent['id']} tells how far"
-    offered = f", offered to {lease['transfer_to']}" if lease["transfer_to"] else ""
-    text = f"{_console(lease) or 'a lease'}: {lease['status']}{offered}, {lease['project']} {has} {nodes}{on_its_way}\n"
+    text = (f"{_console(lease) or 'a lease'}: {_status(lease)}, {lease['project']} {has} "
+            f"{nodes_in_words(lease['nodes'])}{on_its_way}\n")
     return Shown({"intent": intent, "lease": lease}, text + relays(intent))
 
 
@@ -179,17 +190,17 @@ def transfer(session: Session, arguments: argparse.Namespace) -> Shown:
     """To somebody else."""
     body = {"to": arguments.user, "strict": arguments.strict}
     intent = session.intend("POST", _of(session, arguments.lease, "/transfer"), body)
-    return _given(session, intent)
+    return _given(session, intent, "it is no longer yours")
 
 
-def _given(session: Session, intent: Json) -> Shown:
-    """As :func:`_changed`; who has given a lease away may not see it any more."""
+def _given(session: Session, intent: Json, gone: str) -> Shown:
+    """As :func:`_changed`; who has given a lease away, or not taken it, may not see it any more."""
     try:
         return _changed(session, intent)
     except RefusedError as error:
         if error.status != 404:
             raise
-        return Shown({"intent": intent, "lease": None}, "it is no longer yours\n" + relays(intent))
+        return Shown({"intent": intent, "lease": None}, f"{gone}\n{relays(intent)}")
 
 
 def accept(session: Session, arguments: argparse.Namespace) -> Shown:
@@ -200,7 +211,7 @@ def accept(session: Session, arguments: argparse.Namespace) -> Shown:
 
 def decline(session: Session, arguments: argparse.Namespace) -> Shown:
     """Do not take it."""
-    return _given(session, session.intend("POST", _of(session, arguments.lease, "/decline")))
+    return _given(session, session.intend("POST", _of(session, arguments.lease, "/decline")), "it is declined")
 
 
 def extend(session: Session, arguments: argparse.Namespace) -> Shown:
@@ -221,7 +232,7 @@ def rename(session: Session, arguments: argparse.Namespace) -> Shown:
 def warm(session: Session, arguments: argparse.Namespace) -> Shown:
     """Cold nodes are ready."""
     lease = session.change("POST", _of(session, arguments.lease, "/warm"))
-    return Shown(lease, f"con{lease['console']}: nodes {list_ranks(lease['nodes'])} are ready\n")
+    return Shown(lease, f"con{lease['console']}: ready, {nodes_in_words(lease['nodes'])}\n")
 
 
 def readings(session: Session, arguments: argparse.Namespace) -> Shown:

@@ -6,6 +6,7 @@ from typing import Any
 from khhw.cloud.ctl.leases import find, some_ranks
 from khhw.cloud.ctl.session import Session
 from khhw.cloud.ctl.show import Shown, fields, listed, relays, table
+from khhw.cloud.words import nodes_in_words
 from khhw.node.commands import list_ranks
 
 __all__ = ["accept", "create", "delete", "join", "leave", "listing", "part", "rename", "share", "show"]
@@ -77,13 +78,18 @@ def join(session: Session, arguments: argparse.Namespace) -> Shown:
     path = session.path("/v1/leases/{}/networks", find(session, arguments.lease))
     body = {"network": arguments.network, "direction": arguments.direction, "nodes": some_ranks(arguments.nodes),
             "strict": arguments.strict}
-    which = f"nodes {arguments.nodes}" if arguments.nodes else "all nodes"
-    return _done(session.intend("POST", path, body), f"{which} of {arguments.lease} are in network {arguments.network}")
+    return _done(session.intend("POST", path, body), f"{_which(arguments, 'is', 'are')} in network {arguments.network}")
+
+
+def _which(arguments: argparse.Namespace, of_one: str, of_several: str) -> str:
+    """Which nodes, and the verb that goes with their number."""
+    ranks = some_ranks(arguments.nodes)
+    verb = of_one if ranks is not None and len(ranks) == 1 else of_several
+    return f"{'all nodes' if ranks is None else nodes_in_words(ranks)} of {arguments.lease} {verb}"
 
 
 def part(session: Session, arguments: argparse.Namespace) -> Shown:
     """Nodes go."""
     path = session.path("/v1/leases/{}/networks/{}", find(session, arguments.lease), arguments.network)
     intent = session.intend("DELETE", path, node=some_ranks(arguments.nodes))
-    which = f"nodes {arguments.nodes}" if arguments.nodes else "all nodes"
-    return _done(intent, f"{which} of {arguments.lease} have left network {arguments.network}")
+    return _done(intent, f"{_which(arguments, 'has', 'have')} left network {arguments.network}")

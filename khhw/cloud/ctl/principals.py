@@ -42,7 +42,9 @@ def _one(found: Json) -> Shown:
 
 
 def _held(found: Json) -> list[tuple[str, str]]:
-    return [(name, f"{found['usage'].get(name, '-')} of {_limit(found['quota'][name])}") for name in _LIMITS]
+    # Of seconds nobody holds any: they are how far from now a lease may end.
+    return [(name, f"{found['usage'][name]} of {_limit(found['quota'][name])}" if name in found["usage"]
+             else _limit(found["quota"][name])) for name in _LIMITS]
 
 
 def _limit(value: float | None) -> str:
@@ -90,7 +92,15 @@ def create(session: Session, arguments: argparse.Namespace) -> Shown:
     _place(arguments)
     made = session.change("POST", "/v1/principals", {"name": arguments.user, "quota": _quota(arguments)})
     token = _token(session, arguments, "first")
-    return Shown({"principal": made, "token": token.data}, f"{made['name']} is known now\n{token.text}")
+    return Shown({"principal": made, "token": token.data},
+                 f"{made['name']} is known now\n{token.text}{_nothing_yet(made)}")
+
+
+def _nothing_yet(made: Json) -> str:
+    """Who may hold no nodes is told how that changes."""
+    if made["quota"]["nodes"] != 0:
+        return ""
+    return f"{made['name']} may hold no nodes yet: khhw ctl quota {made['name']} --nodes N\n"
 
 
 def delete(session: Session, arguments: argparse.Namespace) -> Shown:

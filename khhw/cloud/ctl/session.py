@@ -1,9 +1,11 @@
 """A client of the service: asks over HTTP, asks again what may have been lost, and waits for what takes time."""
 
+import math
+import re
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -85,9 +87,10 @@ class Session:
     @staticmethod
     def path(form: str, *parts: object) -> str:
         """A path with names in it that somebody typed."""
-        return form.format(*(quote(str(part), safe="") for part in parts))
+        return form.format(*(quote(_sendable(str(part)), safe="") for part in parts))
 
     def _ask(self, method: str, path: str, parameters: Mapping[str, Any], body: Any, headers: dict[str, str]) -> Any:
+        _sendable(body)
         given = {name: value for name, value in parameters.items() if value is not None}
         for attempt in range(_TRIES):
             try:
@@ -109,7 +112,27 @@ class Session:
             return f"{url} has a certificate that this computer does not trust; give the service's with --cafile FILE"
         scheme = urlsplit(url).scheme
         hint = "" if scheme == "https" else "; is `khhw cloud serve` running there, without TLS?"
-        return f"no service answers at {url}: {error or type(error).__name__}{hint}"
+        said = re.sub(r"^\[Errno -?[0-9]+\] |\.$", "", str(error)) or type(error).__name__
+        return f"no service answers at {url}: {said}{hint}"
+
+
+_T = TypeVar("_T")
+
+
+def _sendable(value: _T) -> _T:
+    """The same, if JSON in UTF-8 has it."""
+    match value:
+        case str():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise RequestError(f"{value!r} is no text in UTF-8") from None
+        case float() if not math.isfinite(value):
+            raise RequestError(f"a number is to be given, and not {value}")
+        case dict():
+            for one in value.values():
+                _sendable(one)
+    return value
 
 
 def _hopeless(error: Exception) -> bool:

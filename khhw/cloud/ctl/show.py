@@ -57,7 +57,8 @@ def _cell(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        # Machine seconds: all digits of a long time, and no more than a thousandth of one.
+        return f"{value:.3f}".rstrip("0").rstrip(".")
     return visible(str(value))
 
 
