@@ -105,6 +105,6 @@ def _obey(
     except ValueError as error:
         raise RequestError(f"a command line that is none: {error}") from None
     parser.set_defaults(json=False)
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(["--help"] if words == ["help"] else words)
     with httpx.Client(transport=Inside(app, loop, caller), base_url="http://inside", timeout=None) as client:
         return perform(Session(client, wait=_WAIT_SECONDS, host=host), arguments, streams)

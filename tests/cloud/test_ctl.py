@@ -15,6 +15,9 @@ from khhw.cloud.ctl.perform import Streams, perform
 from khhw.cloud.ctl.session import RefusedError, Session, UndoneError
 from khhw.cloud.ssh_commands import Inside
 from khhw.errors import RequestError
+from khhw.kernels import probe
+from khhw.kernels.approval import image_digest
+from khhw.kernels.image import build_image
 from tests.cloud.world import Facts, World, build, opened
 
 
@@ -144,9 +147,10 @@ class TestLeases:
         console = rita.ctl("acquireNodes --seconds 100 rita")[1].partition("@")[0]
         assert rita.ctl(f"rename {console} mine")[1] == f"{console} is called mine\n"
         assert "active, rita has nodes 6-7" in rita.ctl("add mine")[1]
-        assert "active, rita has nodes 7" in rita.ctl("remove mine 6")[1]
+        assert "active, rita has node 7" in rita.ctl("remove mine 6")[1]
         assert "ends at" in rita.ctl("extend mine --seconds 5")[1]
         assert "begin" in rita.ctl(f"readings {console}")[1]
+        assert "None" not in rita.ctl("show mine")[1] and " to now" in rita.ctl("show mine")[1]
         listed = rita.ctl("list")[1]
         assert console in listed and "mine" in listed
         assert "deleted" in rita.ctl("release mine")[1]
@@ -156,7 +160,7 @@ class TestLeases:
     def test_let_on_and_taken_back(self, person: Callable[[str], Person], facts: Facts) -> None:
         sam = person("self")
         out = sam.ctl("sublet part tom --nodes 3")[1]
-        assert "tom has nodes 3" in out
+        assert "tom has node 3" in out
         assert "3-4" in sam.ctl("show part")[1]
         assert person("sub-tenant").ctl(f"release {out.partition(':')[0]}")[0] == 0
         assert json.loads(sam.ctl("show part --json")[1])["sublet"] == [4]
@@ -166,7 +170,10 @@ class TestLeases:
         console = rita.ctl("acquireNodes rita")[1].partition("@")[0]
         assert "offered to sam" in rita.ctl(f"transfer {console} sam")[1]
         uuid = json.loads(sam.ctl("list --json")[1])[-1]["uuid"]
-        assert "sam has nodes 6" in sam.ctl(f"accept {uuid}")[1]
+        assert "active, offered to sam" in sam.ctl("list")[1]
+        assert sam.ctl(f"decline {uuid}")[1] == "it is declined\n"
+        rita.ctl(f"transfer {console} sam")
+        assert "sam has node 6" in sam.ctl(f"accept {uuid}")[1]
         with pytest.raises(RequestError, match=f"no lease of yours has the console {console}"):
             rita.ctl(f"release {console}")
 
@@ -229,11 +236,16 @@ class TestPrincipals:
             other.ctl("whoami")
         assert refused.value.status == 401
 
+    def test_who_may_hold_no_nodes_is_told(self, person: Callable[[str], Person], tmp_path: Path) -> None:
+        out = person("owner").ctl(f"principal create nora --token-file {tmp_path / 'token'}")[1]
+        assert out.endswith("nora may hold no nodes yet: khhw ctl quota nora --nodes N\n")
+
     def test_quota(self, person: Callable[[str], Person]) -> None:
         owner = person("owner")
         assert "nodes     0 of 2" in owner.ctl("quota rita --nodes 2")[1]
         assert "nodes     0 of 2" in person("stranger").ctl("quota")[1]
         assert "any number" in owner.ctl("quota rita --leases none")[1]
+        assert "seconds   1000000.5\n" in owner.ctl("quota rita --seconds 1000000.5")[1]
         owner.ctl("quota rita --nodes 1")
         with pytest.raises(RefusedError, match="the quota of rita is 1 nodes"):
             person("stranger").ctl("acquireNodes rita 2")
@@ -242,8 +254,14 @@ class TestPrincipals:
 class TestMachine:
     def test_images(self, person: Callable[[str], Person], tmp_path: Path) -> None:
         owner, image = person("owner"), tmp_path / "kernel.image"
-        image.write_bytes(b"an image")
+        image.write_bytes(b"a kernel")
+        with pytest.raises(RequestError, match=r"kernel\.image is no image .*; khhw image KERNEL makes one"):
+            owner.ctl(f"image approve {image}")
+        built = build_image(probe)
+        # What is behind an image is none of it: loaders read as much as its header says.
+        image.write_bytes(built + b"behind")
         digest = owner.ctl(f"image approve {image}")[1].split()[0]
+        assert digest == image_digest(built)
         assert "kernel.image" in person("stranger").ctl("images")[1]
         owner.ctl(f"image withdraw {digest}")
         assert owner.ctl("images")[1] == "no image may boot\n"
@@ -292,8 +310,8 @@ class TestSession:
         assert len(wire.keys) == 3 and len(set(wire.keys)) == 1 and wire.keys[0]
 
     def test_nobody_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        asked, wire = session(monkeypatch, httpx.ConnectError("refused"))
-        with pytest.raises(RequestError, match=r"no service answers at http://192\.0\.2\.7:1: refused"):
+        asked, wire = session(monkeypatch, httpx.ConnectError("[Errno 111] refused."))
+        with pytest.raises(RequestError, match=r"no service answers at http://192\.0\.2\.7:1: refused; is"):
             asked.get("/v1/leases")
         assert len(wire.keys) == 1
 

@@ -27,17 +27,18 @@ READ = {
     "trace": ("trace", "FOLDER"), "report of a sweep": ("report", "FOLDER"),
     "report of two": ("report", "GOOD", "FILE"), "cloud": ("cloud", "init", "FILE", "--state", "out"),
     "ctl": ("ctl", "--token-file", "FILE", "list"), "console": ("console", "replay", "FILE"),
+    "image": ("image", "FILE", "-o", "out"),
 }
 """Commands that read a file, or a folder with files of theirs."""
 KIND = {"test": "py", "attack": "json", "report": "json", "trace": "json", "report of a sweep": "json",
-        "report of two": "json", "console": "cast"}
+        "report of two": "json", "console": "cast", "image": "py"}
 """Endings of what they read; else TOML."""
 WRITE = {
     "run": ("run", TALK, "-o"), "memcached": ("memcached", TALK, "-o"), "domains": ("domains", TALK, "-o"),
     "a picture": ("domains", TALK, "--png"), "serve": ("serve", TALK, "-o"), "sweep": ("sweep", SWEEP, "-o"),
     "demo": ("demo", "domains", "-o"), "report": ("report", "GOOD", "-o"), "new": ("new", "machine", "some_name", "-o"),
     "verilog": ("verilog", "--top", "router", "-o"), "reference": ("reference", "-o"), "attack": ("attack", "-o"),
-    "cloud": ("cloud", "init", TALK, "--state"),
+    "cloud": ("cloud", "init", TALK, "--state"), "image": ("image", "probe", "-o"),
 }
 """Commands that write to a place they are given."""
 NEITHER = ("cache", "doctor")
@@ -66,7 +67,7 @@ def test_no_command_is_left_out() -> None:
 @pytest.mark.parametrize("command", READ)
 @pytest.mark.parametrize(("content", "words"), [
     (DEEP, "too deep|recursion|nested|no results|DUT|token|recording"),
-    (b"# " + LATIN_1 + b"\n{", "UTF-8|utf-8|testbench|recording"),
+    (b"# " + LATIN_1 + b"\n{", "UTF-8|utf-8|testbench|recording|compile"),
     (b"\0\1\2", ""), (b"", ""), (None, ""),
 ], ids=["deep", "latin-1", "binary", "empty", "a folder"])
 def test_what_cannot_be_read(

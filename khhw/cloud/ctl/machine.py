@@ -1,13 +1,14 @@
 """Commands about the machine."""
 
 import argparse
-import hashlib
 import re
 from pathlib import Path
 
 from khhw.cloud.ctl.session import Session
 from khhw.cloud.ctl.show import Shown, fields, listed, relays, table
 from khhw.errors import RequestError
+from khhw.kernels.approval import image_digest
+from khhw.kernels.image import Image, ImageError
 
 __all__ = [
     "approve", "audit", "check", "images", "intent", "intents", "machine", "nodes", "quarantine", "restore", "withdraw",
@@ -83,9 +84,18 @@ def approve(session: Session, arguments: argparse.Namespace) -> Shown:
         except OSError as error:
             raise RequestError(
                 f"{digest}: cannot be read: {error.strerror}; an image is a file, or its SHA-256") from None
-        name, digest = name or Path(digest).name, hashlib.sha256(data).hexdigest()
+        name, digest = name or Path(digest).name, _digest_of(data, digest)
     made = session.change("POST", "/v1/images", {"sha256": digest, "name": name or digest[:12]})
     return Shown(made, f"{made['sha256']} may boot\n")
+
+
+def _digest_of(data: bytes, file: str) -> str:
+    """The SHA-256 that loaders will ask for; of a file that is no image they never would."""
+    try:
+        image = Image.parse(data)
+    except ImageError as error:
+        raise RequestError(f"{file} is no image of a kernel ({error}); khhw image KERNEL makes one") from None
+    return image_digest(data[:image.length])
 
 
 def withdraw(session: Session, arguments: argparse.Namespace) -> Shown:
