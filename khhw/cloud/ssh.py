@@ -20,9 +20,11 @@ from khhw.cloud.callers import Caller
 from khhw.cloud.consoles.hub import Hub
 from khhw.cloud.consoles.ssh import attend
 from khhw.cloud.core import Core
+from khhw.cloud.ctl.perform import FAILED
 from khhw.cloud.errors import CloudError
 from khhw.cloud.models import Console
 from khhw.cloud.ssh_commands import obey
+from khhw.cloud.ssh_lines import whole_line
 from khhw.cloud.tls import keep_secret
 from khhw.errors import RequestError
 from khhw.node.commands import LINE_LIMIT
@@ -31,6 +33,7 @@ __all__ = ["HOST_KEY", "SshDoor", "host_key"]
 
 HOST_KEY = "ssh_host_key"
 """Name in the state folder."""
+_log = logging.getLogger(__name__)
 _CONSOLE = re.compile(r"con([0-9]{1,10})\Z")
 _ATTEMPTS = 3
 _LOGIN_SECONDS = 60
@@ -123,10 +126,10 @@ class SshDoor:
             if process.get_terminal_type():
                 process.stdout.write(_PROMPT)
             try:
-                line = await process.stdin.readline()
+                line = await whole_line(process.stdin)
             except asyncssh.TerminalSizeChanged:
                 continue
-            except (asyncssh.BreakReceived, asyncssh.SignalReceived, ConnectionError):
+            except (asyncssh.BreakReceived, asyncssh.SignalReceived, asyncssh.Error, ConnectionError):
                 break
             if not line or line.strip() in ("exit", "quit", "logout"):
                 break
@@ -135,6 +138,10 @@ class SshDoor:
         process.exit(code)
 
     async def _obey(self, process: "asyncssh.SSHServerProcess[str]", known: "_Known", host: str, line: str) -> int:
+        if len(line) > LINE_LIMIT:
+            # Words are told apart in Python, which holds up all others meanwhile.
+            process.stderr.write(f"khhw: a command has at most {LINE_LIMIT:,} characters; this one has more\n")
+            return 2
         if self._running[known.name] >= _MOST_COMMANDS:
             process.stderr.write(f"khhw: {known.name} has {_MOST_COMMANDS} commands under way; wait for one to end\n")
             return 2
@@ -151,7 +158,13 @@ class SshDoor:
         except CloudError as error:
             process.stderr.write(f"khhw: {error.sentence}\n")
             return 2
-        code, said = await loop.run_in_executor(self._pool, obey, self._app, loop, caller, host, line)
+        try:
+            code, said = await loop.run_in_executor(self._pool, obey, self._app, loop, caller, host, line)
+        except Exception as error:
+            # What was typed stays out of the log: it may be a secret.
+            _log.error("a command over ssh has failed", exc_info=error)
+            process.stderr.write("khhw: the service has failed at this; its log says where\n")
+            return FAILED
         process.stdout.write("".join(said.out))
         process.stderr.write("".join(said.err))
         await process.stdout.drain()
@@ -210,19 +223,24 @@ class _Server(asyncssh.SSHServer):
             self._connection.disconnect(asyncssh.DISC_NO_MORE_AUTH_METHODS_AVAILABLE, "too many attempts")
             return False
         self._left -= 1
-        known = await asyncio.get_running_loop().run_in_executor(self._pool, self._who, username, password)
+        known = self._by_token(username, password)
+        if known is None:
+            known = await asyncio.get_running_loop().run_in_executor(
+                self._pool, self._by_credential, username, password)
         if known is not None:
             self._connection.set_extra_info(known=known)
         return known is not None
 
-    def _who(self, user: str, password: str) -> _Known | None:
-        name, _, credential = password.partition(":") if _CONSOLE.match(user) else (user, "", password)
+    def _by_token(self, user: str, password: str) -> _Known | None:
+        """At once, however many credentials others have guessed at the same time."""
         try:
             caller = self._core.principals.authenticate(password)
         except CloudError:
-            pass
-        else:
-            return _Known(self._core, caller, password) if caller.name == user or _CONSOLE.match(user) else None
+            return None
+        return _Known(self._core, caller, password) if caller.name == user or _CONSOLE.match(user) else None
+
+    def _by_credential(self, user: str, password: str) -> _Known | None:
+        name, _, credential = password.partition(":") if _CONSOLE.match(user) else (user, "", password)
         try:
             return _Known(self._core, self._core.principals.authenticate_credential(name, credential), None)
         except CloudError:

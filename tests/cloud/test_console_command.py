@@ -144,6 +144,12 @@ def test_a_file_is_copied_into_all_memories(service, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out).items() >= {"kind": "written", "nodes": [3], "length": 5000}.items()
 
 
+def test_a_file_whose_name_is_no_text_is_copied_all_the_same(service, tmp_path):
+    path = tmp_path / os.fsdecode(b"\xff" * 200)
+    path.write_bytes(b"abc")
+    assert main(["console", "write", "con7", "--file", str(path)]) == 0
+
+
 def test_a_node_that_does_not_take_a_file_fails_the_command(service, tmp_path, capsys):
     (tmp_path / "f").write_bytes(b"abcd")
     service.machine.deaf = {2}

@@ -79,5 +79,5 @@ def test_keys_that_were_cut_off_are_made_anew(tmp_path):
 
 def test_a_key_that_is_none(tmp_path):
     (tmp_path / HOST_KEY).write_bytes(b"")
-    with pytest.raises(RequestError, match="holds no key of ssh .* remove it, and a new one is made"):
+    with pytest.raises(RequestError, match=r"holds no key of ssh .* remove it, and a new one is made"):
         host_key(tmp_path)

@@ -13,6 +13,7 @@ import pytest
 
 from khhw.cloud.carrier import Carrier
 from khhw.cloud.consoles.hub import Hub
+from khhw.cloud.errors import CloudError
 from khhw.cloud.settings import bound
 from khhw.cloud.ssh import SshDoor, host_key
 from tests.cloud.world import Facts, World, build, opened
@@ -247,5 +248,56 @@ def test_with_openssh(template: tuple[Path, Facts], tmp_path: Path) -> None:
             env={"SSH_ASKPASS": str(asks), "SSH_ASKPASS_REQUIRE": "force", "PATH": "/usr/bin:/bin", "DISPLAY": "none"},
             stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", timeout=50, check=False)
         assert "network External : eth0\n" in done.stdout and done.returncode == 0, done.stderr
+
+    with_door(template, tmp_path, use)
+
+
+def test_who_sends_long_lines_holds_up_nobody(template: tuple[Path, Facts], tmp_path: Path) -> None:
+    """Words of a line of megabytes take minutes to tell apart; and its end, cut off from it, is no command."""
+    async def use(door: Door) -> None:
+        refused = await door.say("self", "sam", "x" * 20_000)
+        assert refused.exit_status == 2 and refused.stderr == (
+            "khhw: a command has at most 16,384 characters; this one has more\n")
+        several = await door.say("self", "sam", "", input=f"{'x' * 3_000_000} \nwhoami --json\n{'y' * 3_000_000}")
+        assert several.stderr == 2 * refused.stderr and several.stdout.count('"name": "sam"') == 1
+        console = await door.say("self", f"con{door.facts.console}", "", input=f"{'x' * 3_000_000}\nhelp\n")
+        assert console.stdout.count("-- error: a console line has at most 16,384 bytes") == 1
+        assert door.world.machine.said == [(door.facts.console, "help", b"")]
+
+    with_door(template, tmp_path, use)
+
+
+def test_guesses_hold_up_nobody_who_has_a_token(
+    template: tuple[Path, Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def use(door: Door) -> None:
+        guessed, gone = threading.Semaphore(0), threading.Event()
+
+        def slow(_name: str, _credential: str) -> None:
+            guessed.release()
+            gone.wait(60)
+            raise CloudError.unauthorized("no")
+
+        monkeypatch.setattr(door.world.core.principals, "authenticate_credential", slow)
+        guesses = [asyncio.ensure_future(door.enter("sam", "a guess").__aenter__()) for _ in range(4)]
+        for _ in range(2):
+            assert await asyncio.to_thread(guessed.acquire, timeout=30)
+        assert (await door.say("self", "sam", "whoami")).exit_status == 0
+        gone.set()
+        assert all(isinstance(one, asyncssh.PermissionDenied)
+                   for one in await asyncio.gather(*guesses, return_exceptions=True))
+
+    with_door(template, tmp_path, use)
+
+
+def test_a_fault_of_a_command_is_told(
+    template: tuple[Path, Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def use(door: Door) -> None:
+        wrong = await door.say("self", "sam", "extend own --seconds nan")
+        assert (wrong.exit_status, wrong.stderr) == (2, "khhw: a number is to be given, and not nan\n")
+        monkeypatch.setattr("khhw.cloud.ssh.obey", lambda *_arguments: 1 // 0)
+        faulty = await door.say("self", "sam", "whoami")
+        assert (faulty.exit_status, faulty.stderr) == (1, "khhw: the service has failed at this; its log says where\n")
 
     with_door(template, tmp_path, use)

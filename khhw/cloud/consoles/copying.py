@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import IO
 
 from khhw.cloud.consoles.client import Seat, ServiceLostError
-from khhw.cloud.consoles.messages import Closed, Ready, Refused, ToPerson, Write, Written
+from khhw.cloud.consoles.messages import NAME_LIMIT, Closed, Ready, Refused, ToPerson, Write, Written
 from khhw.errors import BuildError, RequestError
+from khhw.visible import visible
 
 __all__ = ["copy_file", "opened"]
 
@@ -56,7 +57,8 @@ async def copy_file(
         If it was taken, and a node has not got all of it.
     """
     length = os.fstat(file.fileno()).st_size
-    await seat.ask(Write(name=name, address=address, length=length, nodes=None if nodes is None else list(nodes)))
+    await seat.ask(Write(name=visible(name)[:NAME_LIMIT], address=address, length=length,
+                         nodes=None if nodes is None else list(nodes)))
     taken = False
     async for message in seat.messages():
         match message:

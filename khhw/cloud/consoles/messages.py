@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
-    "FROM_PERSON", "TO_PERSON", "Booted", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked", "Lost",
-    "Missed", "Ready", "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write", "Written",
+    "FROM_PERSON", "NAME_LIMIT", "TO_PERSON", "Booted", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked",
+    "Lost", "Missed", "Ready", "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write",
+    "Written",
 ]
 
 _MOST_NODES = 1 << 16
 _MOST_NAMES = 1 << 10
-_NAME = 255
+NAME_LIMIT = 255
+"""Characters of the name of a file."""
 
 
 class _Message(BaseModel):
@@ -230,7 +232,7 @@ class Write(_Message):
     """
 
     kind: Literal["write"] = "write"
-    name: str = Field(min_length=1, max_length=_NAME)
+    name: str = Field(min_length=1, max_length=NAME_LIMIT)
     address: int | None = Field(None, ge=0, lt=1 << 64)
     length: int = Field(gt=0, lt=1 << 40)
     nodes: list[int] | None = Field(None, min_length=1, max_length=_MOST_NODES)

@@ -11,6 +11,7 @@ from khhw.cloud.consoles.tasks import first_of
 from khhw.cloud.consoles.view import seen
 from khhw.cloud.errors import CloudError
 from khhw.cloud.models import Console
+from khhw.cloud.ssh_lines import whole_line
 from khhw.visible import visible
 
 __all__ = ["QUIET_SECONDS", "attend"]
@@ -81,7 +82,7 @@ class _Terminal:
         """Write each line that is typed, until they are gone."""
         while True:
             try:
-                line = await self._process.stdin.readline()
+                line = await whole_line(self._process.stdin)
             except asyncssh.TerminalSizeChanged:
                 self._rows = self._as_wide_as_it_is()
                 continue
