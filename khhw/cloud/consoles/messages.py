@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 __all__ = [
-    "FROM_PERSON", "NAME_LIMIT", "TO_PERSON", "Booted", "Came", "Closed", "FromPerson", "Left", "Line", "Lock", "Locked",
-    "Lost", "Missed", "Ready", "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome", "Write",
-    "Written",
+    "FROM_PERSON", "NAME_LIMIT", "TO_PERSON", "Booted", "Came", "Closed", "FromPerson", "Left", "Line", "Lock",
+    "Locked", "Lost", "Missed", "Ready", "Refused", "SaidByNode", "Taken", "ToPerson", "Typed", "Unlocked", "Welcome",
+    "Write", "Written",
 ]
 
 _MOST_NODES = 1 << 16
