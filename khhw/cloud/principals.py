@@ -66,6 +66,21 @@ class Principals:
             raise CloudError.unauthorized("there is no such name with this credential")
         return _caller(row)
 
+    def credential_mark(self, caller: Caller) -> str:
+        """What changes with his credential, and tells nothing of it: who came in by one that was changed goes.
+
+        Raises
+        ------
+        CloudError
+            UNAUTHORIZED if he is known by no credential any more.
+        """
+        with self._ledger.store.read() as db:
+            row = db.execute("SELECT credential FROM principal WHERE id = ? AND enabled AND NOT deleted "
+                             "AND credential IS NOT NULL", (caller.id, )).fetchone()
+        if row is None:
+            raise CloudError.unauthorized(f"{caller.name} is kept out, or has no credential any more")
+        return digest_of(row["credential"])
+
     def create(self, caller: Caller, key: str | None, name: str, *, quota: Quota | None = None,
                credential: str | None = None) -> Principal:
         """Somebody below the caller.

@@ -185,14 +185,15 @@ class _Known:
 
     def __init__(self, core: Core, caller: Caller, token: str | None) -> None:
         self._core, self._caller, self._token = core, caller, token
+        self._mark = core.principals.credential_mark(caller) if token is None else None
         self.name = caller.name
 
     def __call__(self) -> Caller:
         """See :data:`Known`."""
         if self._token is not None:
             return self._core.principals.authenticate(self._token)
-        if not self._core.principals.get(self._caller, self.name).enabled:
-            raise CloudError.unauthorized(f"{self.name} is kept out")
+        if self._core.principals.credential_mark(self._caller) != self._mark:
+            raise CloudError.unauthorized(f"{self.name} has another credential now; log in with that")
         return self._caller
 
 

@@ -163,6 +163,10 @@ def test_who_comes_in(template: tuple[Path, Facts], tmp_path: Path) -> None:
         door.world.core.principals.set_credential(sam, None, "sam", "a credential")
         async with door.enter("sam", "a credential") as connection:
             assert "sam" in (await connection.run("whoami")).stdout
+            door.world.core.principals.set_credential(sam, None, "sam", "another one")
+            done = await connection.run("whoami")
+            assert done.exit_status == 2 and "has another credential now" in done.stderr
+        async with door.enter("sam", "another one") as connection:
             owner = door.world.core.principals.authenticate(tokens["owner"])
             door.world.core.principals.set_enabled(owner, None, "sam", False)
             done = await connection.run("whoami")
