@@ -126,8 +126,11 @@ class Core:
         """
         store = Store.open(state)
         try:
-            with store.read() as db:
-                stored = json.loads(db.execute("SELECT info FROM meta").fetchone()[0])
+            try:
+                with store.read() as db:
+                    stored = dict(json.loads(db.execute("SELECT info FROM meta").fetchone()[0]))
+            except (sqlite3.Error, TypeError, ValueError) as error:
+                raise StoreError(f"{state} is damaged: its machine cannot be read from it: {error}") from None
             _compare(state, stored, json.loads(_described(info)))
             return cls(store, info, wall)
         except BaseException:

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 
 import pytest
 
@@ -13,6 +14,7 @@ from khhw.cloud import audit
 from khhw.cloud.core import Core
 from khhw.cloud.errors import Kind, StoreError
 from khhw.cloud.models import Acquire
+from khhw.cloud.store import Store
 from tests.cloud.clouds import refused
 
 
@@ -59,6 +61,17 @@ def test_a_damaged_database_is_not_served(cloud):
     file.write_bytes(data)
     with pytest.raises(StoreError, match=r"damaged|cannot be read"):
         Core.open(cloud.state, cloud.machine.info)
+
+
+@pytest.mark.parametrize("damage", [
+    "DELETE FROM meta", "DROP TABLE meta", "UPDATE meta SET info = '{'", "UPDATE meta SET info = '7'"])
+def test_a_store_that_does_not_know_its_machine_is_not_served(cloud, damage):
+    cloud.core.close()
+    with closing(sqlite3.connect(cloud.state / "cloud.db", isolation_level=None)) as db:
+        db.execute(damage)
+    with pytest.raises(StoreError, match="is damaged: its machine cannot be read"):
+        Core.open(cloud.state, cloud.machine.info)
+    Store.open(cloud.state).close()
 
 
 def test_a_full_disk_refuses_changes_and_loses_nothing(cloud):
