@@ -70,6 +70,9 @@ CREATE TABLE lease (
 ) STRICT;
 -- What is only offered takes no name away from whom it is offered to.
 CREATE UNIQUE INDEX lease_name ON lease (lessee, name) WHERE live AND status <> 'created';
+CREATE INDEX lease_lessee ON lease (lessee);
+CREATE INDEX lease_lessor ON lease (lessor);
+CREATE INDEX lease_heir ON lease (transfer_to);
 CREATE INDEX lease_parent ON lease (parent);
 
 CREATE TABLE node (
@@ -100,6 +103,7 @@ CREATE TABLE network (
     deleted INTEGER NOT NULL DEFAULT 0,
     CHECK ((owner IS NULL) = (kind <> 'private'))
 ) STRICT;
+CREATE INDEX network_owner ON network (owner);
 
 CREATE TABLE consent (
     network INTEGER NOT NULL REFERENCES network,

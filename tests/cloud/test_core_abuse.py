@@ -136,3 +136,28 @@ def test_readers_in_threads_that_end_leave_no_files_open(cloud):
         thread.start()
         thread.join()
     assert files() == before
+
+
+def test_what_one_has_had_slows_nobody_else(cloud):
+    """What has ended is kept; who looks for his own does not look at all of it."""
+    steps = []
+
+    def cost(do, *arguments):
+        steps.clear()
+        do(*arguments)
+        return len(steps)
+
+    mallory, bob = cloud.person("mallory"), cloud.person("bob")
+    cloud.rent(bob, name="own")
+    core, db = cloud.core, cloud.core._store._writer
+    asked = [(core.leases.all, bob), (core.leases.get, bob, "own"), (core.principals.get, bob, "bob"),
+             (core.leases.rename, bob, None, "own", "own")]
+    for connection in core._store._all:
+        connection.set_progress_handler(lambda: steps.append(1), 10)
+    before = [cost(*each) for each in asked]
+    db.execute("WITH RECURSIVE n (i) AS (VALUES (1) UNION SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO lease "
+               "(uuid, lessor, lessee, start_cycle, status) SELECT 'old' || i, ?, ?, 0, 'deleted' FROM n",
+               (cloud.owner.id, mallory.id))
+    db.execute("WITH RECURSIVE n (i) AS (VALUES (100) UNION SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO network "
+               "(id, kind, owner, deleted) SELECT i, 'private', ?, 1 FROM n", (mallory.id, ))
+    assert all(now <= 2 * then + 10 for now, then in zip([cost(*each) for each in asked], before, strict=True))
