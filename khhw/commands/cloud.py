@@ -193,6 +193,8 @@ def _alone(arguments: argparse.Namespace, machine: "SimulatedMachine", instead: 
 
 
 def _check(arguments: argparse.Namespace) -> int:
+    from khhw.cloud.ctl.show import checked
+
     machine = _machine(arguments)
     core = _alone(arguments, machine, "ask that service: khhw ctl check")
     try:
@@ -201,14 +203,10 @@ def _check(arguments: argparse.Namespace) -> int:
     finally:
         core.close()
         machine.close()
-    text = "".join(f"{finding.what}\n" for finding in found.findings) + (
-        f"{'clean' if found.clean else 'not clean'}: {found.leases} leases, revision {found.revision}, "
-        f"{found.audit_entries} entries of the audit log; "
-        f"{'the machine agrees' if found.machine and found.clean else 'the machine was asked, too'}"
-        if found.machine else
-        f"{'clean' if found.clean else 'not clean'}: {found.leases} leases, revision {found.revision}, "
-        f"{found.audit_entries} entries of the audit log; the machine does not run")
-    _print(arguments, found.model_dump(mode="json"), text)
+    results = found.model_dump(mode="json")
+    unasked = ("the machine runs, and was not asked: a change is on its way, which khhw cloud serve ends" if running
+               else "the machine does not run")
+    _print(arguments, results, checked(results, unasked).rstrip("\n"))
     return 0 if found.clean else 1
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 
 from khhw.cli import main
+from khhw.cloud.client import SimulatedMachine
 from khhw.cloud.core import Core
 from khhw.cloud.errors import StoreError
+from khhw.cloud.machine import Clock
 from tests.cloud.serving import serving
 from tests.cloud.world import Facts, build
 
@@ -133,6 +136,20 @@ class TestInit:
         assert "no room" in refused(capsys, "cloud", "init", LEASE, "--state", "cloud")
         assert list(tmp_path.iterdir()) == []
 
+    def test_a_machine_that_runs_is_not_said_to_be_off(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A service that was killed in the midst of a change leaves a revision that nothing can be compared with."""
+        monkeypatch.chdir(tmp_path)
+        about = (str(LEASE), "--state", "cloud")
+        assert main(["cloud", "init", *about]) == 0
+        with sqlite3.connect(tmp_path / "cloud" / "cloud.db") as db:
+            db.execute("UPDATE meta SET applied = revision - 1")
+        db.close()
+        monkeypatch.setattr(SimulatedMachine, "find", lambda _self: Clock(1, 1))
+        main(["cloud", "check", *about])
+        assert "the machine runs, and was not asked: a change is on its way" in capsys.readouterr().out
+
     def test_where_nothing_is(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for command in ("serve", "check", "off"):
             said = refused(capsys, "cloud", command, LEASE, "--state", tmp_path)
@@ -175,12 +192,30 @@ def test_two_principals_whose_nodes_cannot_reach_each_other(tmp_path: Path, monk
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    def boot(token: str, arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "khhw", "console", "con2", "--token-file", token], cwd=ROOT, capture_output=True,
+            encoding="utf-8", input=f"boot 0x1a900 {arguments}\n", timeout=120, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     process = start()
     try:
         for token in (alice, bob):
             ctl(owner, "principal", "create", Path(token).stem, "--nodes", "4", "--token-file", token)
         assert ctl(alice, "acquireNodes", "alice", "3").endswith("nodes: 0 1 2\n")
         assert ctl(bob, "acquireNodes", "bob", "2").endswith("nodes: 3 4\n")
+        image = str(tmp_path / "ping.image")
+        assert khhw("new", "kernel", "ping", "-o", tmp_path).returncode == 0
+        assert khhw("image", tmp_path / "ping.py", "-o", image).returncode == 0
+        ctl(owner, "image", "approve", image)
+        written = khhw("console", "write", "con2", "--file", image, "--token-file", alice)
+        assert written.stdout == f"{Path(image).stat().st_size:,} bytes written to nodes 0-2, and checked by each\n"
+        # Node 1 is alice's and answers; node 3 is bob's, and her guard sends nothing to it.
+        said = boot(alice, "source=0 to=1")
+        assert "ping: 'pong hello' after" in said and "refused" not in said
+        said = boot(alice, "source=0 to=3")
+        assert "the guard refused to send 1 packet to node 3" in said and "pong" not in said
         process.kill()
         process.communicate()
         checked = khhw("cloud", "check", *about)

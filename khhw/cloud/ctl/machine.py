@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 from khhw.cloud.ctl.session import Session
-from khhw.cloud.ctl.show import Shown, fields, listed, relays, table
+from khhw.cloud.ctl.show import Shown, checked, fields, listed, relays, table
 from khhw.errors import RequestError
 from khhw.kernels.approval import image_digest
 from khhw.kernels.image import Image, ImageError
@@ -115,6 +115,4 @@ def check(session: Session, arguments: argparse.Namespace) -> Shown:
     """Whether all agrees."""
     found = session.change("POST", "/v1/check")
     arguments.failed = not found["clean"]
-    return Shown(found, "".join(f"{one['what']}\n" for one in found["findings"]) or
-                 f"clean: {found['leases']} leases, revision {found['revision']}, "
-                 f"{found['audit_entries']} entries of the audit log\n")
+    return Shown(found, checked(found, "the machine was not asked: it does not answer, or changes are on their way"))

@@ -7,7 +7,7 @@ from typing import Any
 
 from khhw.visible import visible
 
-__all__ = ["Shown", "as_json", "fields", "listed", "relays", "table"]
+__all__ = ["Shown", "as_json", "checked", "fields", "listed", "relays", "table"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,22 @@ def _cell(value: object) -> str:
         # Machine seconds: all digits of a long time, and no more than a thousandth of one.
         return f"{value:.3f}".rstrip("0").rstrip(".")
     return visible(str(value))
+
+
+def checked(found: dict[str, Any], unasked: str) -> str:
+    """What a check has found, each in a line, and what was looked at.
+
+    Parameters
+    ----------
+    found : dict
+        A :class:`~khhw.cloud.models.Check`.
+    unasked : str
+        Why the machine was not asked, if it was not.
+    """
+    asked = "the machine agrees" if found["clean"] else "the machine was asked, too"
+    return "".join(f"{finding['what']}\n" for finding in found["findings"]) + (
+        f"{'clean' if found['clean'] else 'not clean'}: {found['leases']} leases, revision {found['revision']}, "
+        f"{found['audit_entries']} entries of the audit log; {asked if found['machine'] else unasked}\n")
 
 
 def listed(values: Iterable[object]) -> str:
