@@ -5,6 +5,7 @@ It prints its address and the port for ssh, as JSON on a line.
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ def serving(folder: Path, **options: str) -> Iterator[dict[str, Any]]:
     finally:
         process.terminate()
         process.communicate(timeout=30)
+    assert process.returncode in (0, -signal.SIGKILL), "it ends in order, unless a test has killed it"
 
 
 def main(folder: Path, *words: str) -> None:

@@ -57,6 +57,7 @@ def boot(machine, image, *wanted):
     machine.ear.wait(*wanted)
 
 
+@pytest.mark.rare  # With two simulators; that only approved images boot is among the tests of one.
 def test_a_hostile_kernel_does_not_boot_whatever_is_approved_and_whenever(tenant, image):
     refusal = f"has not approved the image with SHA-256 {image_digest(image)}"
     boot(tenant, image, refusal)

@@ -70,6 +70,7 @@ def test_over_tls(service: dict[str, Any], world: tuple[Path, Facts], tmp_path: 
     assert world[1].tokens["self"] not in done.stderr
 
 
+@pytest.mark.rare  # The lock of a store is tested with it; this is that its sentence reaches who serves.
 def test_two_services_on_one_state(service: dict[str, Any], world: tuple[Path, Facts]) -> None:
     done = subprocess.run([sys.executable, "-m", "tests.cloud.serving", str(world[0])], cwd=ROOT, capture_output=True,
                           encoding="utf-8", timeout=60, check=False)
@@ -87,6 +88,7 @@ def test_a_service_that_is_killed_comes_back(tmp_path: Path) -> None:
         assert {lease["status"] for lease in json.loads(done.stdout)} == {"active"}
 
 
+@pytest.mark.rare  # SIGTERM ends all other services of tests.
 def test_an_end_in_order(world: tuple[Path, Facts], tmp_path: Path) -> None:
     build(tmp_path / "world")
     with serving(tmp_path / "world") as service:

@@ -1,5 +1,7 @@
 """A simulator with its client: revisions, registers, readings, consoles, over the socket. One machine for all."""
 
+import os
+import socket
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +11,7 @@ import pytest
 
 from khhw.cloud.agreement import differences
 from khhw.cloud.client import SimulatedMachine
+from khhw.cloud.frames import Frame, packed
 from khhw.cloud.machine import NO_KEYS, RAW_LIMIT, ConsoleKeys, MachineDiffersError, RequestRefusedError, Revision
 from khhw.kernels.approval import image_digest
 from khhw.kernels.image import build_image
@@ -282,6 +285,34 @@ def test_a_sink_may_be_slow_without_stopping_the_machine(machine):
         listening.stop()
 
 
+def test_of_torn_and_foreign_messages_nothing_is_done(machine):
+    whole = packed(Frame({"id": 1, "call": "switch_off", "arguments": {}}))
+    for torn in (whole[:5], whole[:-3], b"GET / HTTP/1.1\r\n\r\n", whole[:4] + b"\xff" * 8, whole[:12] + b"[" * 61,
+                 packed(Frame({}))[:12] + b"[]"):
+        with _raw(machine) as sock:
+            sock.sendall(torn)
+            sock.shutdown(socket.SHUT_WR)
+            _drained(sock)
+    assert machine.clock().boot == 1
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"id": 1}, "no call None"),
+    ({"id": 1, "call": ["clock"]}, "no call ['clock']"),
+    ({"id": 1, "call": "clock", "arguments": 3}, "all of it: Input should be"),
+    ({"id": 1, "call": "apply", "arguments": {"revision": {"number": True}}}, "revision.allowed: Field required"),
+])
+def test_what_is_no_call_is_answered_with_a_sentence(machine, values, message):
+    with _raw(machine) as sock:
+        sock.sendall(packed(Frame(values)))
+        data = b""
+        while message.encode() not in data:
+            part = sock.recv(1 << 16)
+            assert part, data
+            data += part
+    assert machine.clock().boot == 1
+
+
 def _kernel(folder, name, text):
     path = folder / f"{name}.py"
     path.write_text(text)
@@ -293,3 +324,19 @@ def _boot(machine, ear, channel, image, on, arguments):
     machine.say(channel, f"{on}mrw {address:#x} {len(image)}", image)
     ear.wait(f"mrw: {len(image)} bytes")
     machine.say(channel, f"{on}boot {address:#x} {arguments}".rstrip())
+
+
+def _raw(machine):
+    sock = socket.socket(socket.AF_UNIX)
+    folder = os.open(machine.state / "machine", os.O_PATH)
+    sock.connect(f"/proc/self/fd/{folder}/socket")
+    os.close(folder)
+    sock.settimeout(20)
+    return sock
+
+
+def _drained(sock):
+    data = b""
+    while part := sock.recv(1 << 16):
+        data += part
+    return data

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from khhw.cloud.client import SimulatedMachine
-from khhw.cloud.frames import Frame, packed
 from khhw.cloud.machine import MachineError, MachineGoneError
 from khhw.cloud.machine_folder import FolderError, MachineFolder
 from khhw.cloud.simulator import CRASH
@@ -40,6 +38,7 @@ def dies(machine, file, number, seconds):
     assert found.returncode == -signal.SIGKILL
 
 
+@pytest.mark.rare
 def test_a_machine_outlives_its_service_and_ends_what_it_has_begun(machine, tmp_path):
     wanted = revision(1, {7: [0, 1]}, hand_over=[0, 1])
     dies(machine, tmp_path / "machine.toml", 1, 0.02)
@@ -50,6 +49,7 @@ def test_a_machine_outlives_its_service_and_ends_what_it_has_begun(machine, tmp_
     assert applied.started < machine.clock()
 
 
+@pytest.mark.rare  # Each simulator costs seconds of a processor.
 def test_a_killed_simulator_is_a_power_cut(machine):
     wanted = revision(3, {7: [0, 1], 9: [2]}, hand_over=[0])
     machine.connect()
@@ -107,6 +107,7 @@ def shared(tmp_path_factory):
             one.close()
 
 
+@pytest.mark.rare  # Each simulator costs seconds of a processor.
 def test_services_that_begin_at_once_find_one_machine(shared):
     assert {clock.boot for clock in shared.clocks} == {1}
     assert len({one.pid for one in shared.all}) == 1
@@ -129,34 +130,7 @@ def test_a_simulator_that_does_not_come_up_says_why(machine):
         machine.connect()
 
 
-def test_of_torn_and_foreign_messages_nothing_is_done(shared):
-    whole = packed(Frame({"id": 1, "call": "switch_off", "arguments": {}}))
-    for torn in (whole[:5], whole[:-3], b"GET / HTTP/1.1\r\n\r\n", whole[:4] + b"\xff" * 8, whole[:12] + b"[" * 61,
-                 packed(Frame({}))[:12] + b"[]"):
-        with _raw(shared) as sock:
-            sock.sendall(torn)
-            sock.shutdown(socket.SHUT_WR)
-            _drained(sock)
-    assert shared.clock().boot == 1
-
-
-@pytest.mark.parametrize(("values", "message"), [
-    ({"id": 1}, "no call None"),
-    ({"id": 1, "call": ["clock"]}, "no call ['clock']"),
-    ({"id": 1, "call": "clock", "arguments": 3}, "all of it: Input should be"),
-    ({"id": 1, "call": "apply", "arguments": {"revision": {"number": True}}}, "revision.allowed: Field required"),
-])
-def test_what_is_no_call_is_answered_with_a_sentence(shared, values, message):
-    with _raw(shared) as sock:
-        sock.sendall(packed(Frame(values)))
-        data = b""
-        while message.encode() not in data:
-            part = sock.recv(1 << 16)
-            assert part, data
-            data += part
-    assert shared.clock().boot == 1
-
-
+@pytest.mark.rare  # Each simulator costs seconds of a processor.
 def test_a_machine_that_dies_at_a_packet_of_its_owner_is_brought_to_where_it_was(machine, monkeypatch):
     brought_back(machine, [40], monkeypatch)
 
@@ -212,19 +186,3 @@ def _parent(pid):
         if line.startswith("PPid:"):
             return int(line.split()[1])
     raise AssertionError(pid)
-
-
-def _raw(machine):
-    sock = socket.socket(socket.AF_UNIX)
-    folder = os.open(machine.state / "machine", os.O_PATH)
-    sock.connect(f"/proc/self/fd/{folder}/socket")
-    os.close(folder)
-    sock.settimeout(20)
-    return sock
-
-
-def _drained(sock):
-    data = b""
-    while part := sock.recv(1 << 16):
-        data += part
-    return data
