@@ -55,6 +55,7 @@ equality: $(VENV)/ready
 docs: $(VENV)/ready
 	$(KHHW) reference
 	$(VENV)/bin/python -m docs.packages
+	$(VENV)/bin/python -m docs.rights
 	$(VENV)/bin/python -m docs.kept
 	$(VENV)/bin/python -m sphinx -q -W --keep-going -b html docs out/docs
 

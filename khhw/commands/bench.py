@@ -4,7 +4,8 @@ cosim measures the simulated cycles a second of eight nodes, idle and under load
 cocotb's own runner. The latter is slow to build: the first call takes many minutes. engine measures the node-cycles a
 second of up to 4,096 nodes on the native engine (docs/engine.md). guard measures what permissions cost: logic, memory,
 latency and throughput, with and without them. isolation measures how long it takes to revoke a right, and what
-misbehaviour costs other domains. docs/bench.md describes all of them.
+misbehaviour costs other domains. cloud measures how long the service of a cloud takes to answer, load how long an image
+takes into many nodes at once (docs/cloud-consoles.md). docs/bench.md describes all others.
 """
 
 import argparse
@@ -14,8 +15,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from khhw.commands.bench_cloud import add_cloud
 from khhw.commands.bench_guard import add_guard
 from khhw.commands.bench_isolation import add_isolation
+from khhw.commands.bench_load import add_load
 from khhw.commands.shapes import shape_of
 
 __all__ = ["add_arguments", "cosim", "engine", "print_cosim", "run"]
@@ -37,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_engine(benchmarks)
     add_guard(benchmarks)
     add_isolation(benchmarks)
+    add_cloud(benchmarks)
+    add_load(benchmarks)
 
 
 def _add_engine(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -161,13 +161,14 @@ def written(command: str, ranks: Iterable[int] | None = None) -> str:
         If it has more than :data:`LINE_LIMIT` bytes, control characters or broken text.
     """
     line = command if ranks is None else f"on {list_ranks(ranks)} {command}"
-    for offset in controls(command):
-        raise LineError(f"a console line takes no control characters; {command[offset]!r} is in it, behind "
-                        f"{command[max(0, offset - _SHORT // 2):offset]!r}")
-    if (length := len(line.encode())) > LINE_LIMIT:
+    # First: to look at each character takes time, of which who sends lines that are too long shall have none.
+    if (length := len(line.encode("utf-8", "surrogatepass"))) > LINE_LIMIT:
         prefix = line.removesuffix(command)
         raise LineError(f"a console line has at most {LINE_LIMIT:,} bytes; {shortened(command)!r} would have {length:,}"
                         + (f" with {prefix!r} in front" if prefix else ""))
+    for offset in controls(command):
+        raise LineError(f"a console line takes no control characters; {command[offset]!r} is in it, behind "
+                        f"{command[max(0, offset - _SHORT // 2):offset]!r}")
     return line
 
 

@@ -28,11 +28,13 @@ READ = {
     "serve": ("serve", "FILE"), "sweep": ("sweep", "FILE"), "bench": ("bench", "cosim", "--machine", "FILE"),
     "test": ("test", "FILE"), "attack": ("attack", "--show", "FILE"), "report": ("report", "FILE"),
     "trace": ("trace", "FOLDER"), "report of a sweep": ("report", "FOLDER"),
-    "report of two": ("report", "GOOD", "FILE"),
+    "report of two": ("report", "GOOD", "FILE"), "cloud": ("cloud", "init", "FILE", "--state", "out"),
+    "ctl": ("ctl", "--token-file", "FILE", "list"), "console": ("console", "replay", "FILE"),
+    "image": ("image", "FILE", "-o", "out"),
 }
 """Commands that read a file, or a folder with files of theirs."""
 KIND = {"test": "py", "attack": "json", "report": "json", "trace": "json", "report of a sweep": "json",
-        "report of two": "json"}
+        "report of two": "json", "console": "cast", "image": "py"}
 """Endings of what they read; else TOML."""
 WRITE = {
     "run": ("run", TALK, "-o"), "memcached": ("memcached", TALK, "-o"), "domains": ("domains", TALK, "-o"),
@@ -40,6 +42,7 @@ WRITE = {
     "demo": ("demo", "domains", "-o"), "report": ("report", "GOOD", "-o"), "new": ("new", "machine", "some_name", "-o"),
     "verilog": ("verilog", "--top", "router", "-o"), "reference": ("reference", "-o"), "attack": ("attack", "-o"),
     "test": ("test", "guard", "-o"), "test of coverage": ("test", "guard", "--coverage", "-o"),
+    "cloud": ("cloud", "init", TALK, "--state"), "image": ("image", "probe", "-o"),
 }
 """Commands that write to a place they are given."""
 NEITHER = ("cache", "doctor")
@@ -67,7 +70,8 @@ def test_no_command_is_left_out() -> None:
 
 @pytest.mark.parametrize("command", READ)
 @pytest.mark.parametrize(("content", "words"), [
-    (DEEP, "too deep|recursion|nested|no results|DUT"), (b"# " + LATIN_1 + b"\n{", "UTF-8|utf-8|testbench"),
+    (DEEP, "too deep|recursion|nested|no results|DUT|token|recording"),
+    (b"# " + LATIN_1 + b"\n{", "UTF-8|utf-8|testbench|recording|compile"),
     (b"\0\1\2", ""), (b"", ""), (None, ""),
 ], ids=["deep", "latin-1", "binary", "empty", "a folder"])
 def test_what_cannot_be_read(
@@ -109,7 +113,7 @@ def test_where_nothing_can_be_written(
         Path("full.png").symlink_to("/dev/full")
     places = {"GOOD": good_run(tmp_path / "good")}
     said = refused(capsys, *(places.get(str(word), word) for word in WRITE[command]), target)
-    assert "-o" in said or "name a file" in said
+    assert "-o" in said or "name a file" in said or "write" in said or "made there" in said
     assert (tmp_path / "file").read_text() == "kept"
     assert Path("/dev/full").is_char_device()
 

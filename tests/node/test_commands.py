@@ -98,6 +98,11 @@ def test_a_line_that_nodes_would_not_read_as_meant_is_not_written(text):
         written(boot_command(16, text))
 
 
+def test_what_is_too_long_is_not_looked_at():
+    with pytest.raises(LineError, match="at most 16,384 bytes"):
+        written("\x1b\ud800" * LINE_LIMIT)
+
+
 def test_a_line_has_a_limit_and_its_list_of_nodes_counts():
     command = "echo " + "ü" * ((LINE_LIMIT - 5) // 2)
     assert len(written(command).encode()) in (LINE_LIMIT - 1, LINE_LIMIT)

@@ -1,0 +1,119 @@
+"""Whether a store agrees with itself, and with the machine."""
+
+import sqlite3
+from collections.abc import Iterator
+
+import numpy as np
+
+from khhw.cloud import audit
+from khhw.cloud.agreement import differences
+from khhw.cloud.machine import Machine, MachineError, MachineInfo
+from khhw.cloud.matrix import kept, wanted
+from khhw.cloud.membership import UNJUSTIFIED
+from khhw.cloud.models import Check, Finding
+
+__all__ = ["check"]
+
+_RULES = (
+    ("SELECT rank AS a, count(*) AS b FROM lease_node WHERE gone IS NULL AND leaf GROUP BY rank HAVING b > 1",
+     "node {a} has {b} tenants"),
+    ("SELECT rank AS a, lease AS b FROM lease_node JOIN lease ON uuid = lease WHERE gone IS NULL AND NOT live",
+     "node {a} is still in lease {b}, which has ended"),
+    ("SELECT n.rank AS a, n.lease AS b FROM lease_node n WHERE gone IS NULL AND leaf = EXISTS ("
+     "SELECT 1 FROM lease_node m JOIN lease l ON l.uuid = m.lease "
+     "WHERE l.parent = n.lease AND m.rank = n.rank AND m.gone IS NULL)",
+     "node {a} of lease {b} is let on and not let on"),
+    ("SELECT n.rank AS a, n.lease AS b FROM lease_node n JOIN lease l ON l.uuid = n.lease WHERE n.gone IS NULL "
+     "AND l.parent IS NOT NULL AND NOT EXISTS ("
+     "SELECT 1 FROM lease_node m WHERE m.lease = l.parent AND m.rank = n.rank AND m.gone IS NULL)",
+     "node {a} of lease {b} is not in the lease that this is a part of"),
+    ("SELECT c.uuid AS a, p.uuid AS b FROM lease c JOIN lease p ON p.uuid = c.parent "
+     "WHERE c.live AND (NOT p.live OR c.end_cycle > p.end_cycle OR c.until > p.until)",
+     "lease {a} lasts longer than lease {b}, which it is a part of"),
+    ("SELECT i.rank AS a, i.lease AS b FROM interface i WHERE NOT EXISTS ("
+     "SELECT 1 FROM lease_node n WHERE n.lease = i.lease AND n.rank = i.rank AND gone IS NULL)",
+     "node {a} is in networks of lease {b}, and not in the lease"),
+    (f"SELECT rank AS a, network AS b FROM interface WHERE serial IN ({UNJUSTIFIED})",
+     "node {a} is in network {b}, to which nothing entitles it"),
+    ("SELECT rank AS a, state AS b FROM node "
+     "WHERE state <> 'draining' AND (state IN ('ready', 'cold', 'reserved')) <> ("
+     "rank IN (SELECT rank FROM lease_node WHERE gone IS NULL))",
+     "node {a} is {b}, and its leases say otherwise"),
+    ("SELECT rank AS a, state AS b FROM node, meta "
+     "WHERE state IN ('reserved', 'draining') AND node.revision <= applied",
+     "node {a} is {b}, and nothing will change that"),
+    ("SELECT uuid AS a, status AS b FROM lease, meta WHERE status LIKE 'wait%' AND lease.revision <= applied",
+     "lease {a} is at {b}, and nothing will change that"),
+    ("SELECT id AS a, intent.revision AS b FROM intent, meta WHERE (done_at IS NULL) <> (intent.revision > applied) "
+     "AND intent.revision IS NOT NULL",
+     "intent {a} says of revision {b} what the machine did not"),
+    ("SELECT h.rank AS a, h.revision AS b FROM hand_over h WHERE done AND ("
+     "before IS NOT NULL AND before IS NOT after AND NOT EXISTS (SELECT 1 FROM reading r WHERE r.tag = h.revision AND "
+     "r.rank = h.rank AND r.moment = 'end' AND r.lease = h.before) OR "
+     "after IS NOT NULL AND NOT EXISTS (SELECT 1 FROM reading r WHERE r.tag = h.revision AND r.rank = h.rank AND "
+     "r.moment = 'begin' AND r.lease = h.after))",
+     "the reading of node {a} at revision {b} is lost"),
+)
+"""What nothing is to be found by, and what it means if something is."""
+
+
+def check(db: sqlite3.Connection, info: MachineInfo, machine: Machine | None) -> Check:
+    """Look for what is not as it should be; changes nothing.
+
+    Parameters
+    ----------
+    db : sqlite3.Connection
+        One committed state.
+    info : MachineInfo
+    machine : Machine or None
+        To compare with, if it is connected; None for the store alone.
+    """
+    last, applied = db.execute("SELECT revision, applied FROM meta").fetchone()
+    found = [*_database(db), *audit.breaks(db), *_rules(db), *_revision(db, info, last)]
+    # What is on its way stands in neither state.
+    compared = machine is not None and last == applied
+    if machine is not None and compared:
+        found += _machine(db, info, applied, machine)
+    leases, = db.execute("SELECT count(*) FROM lease WHERE live").fetchone()
+    entries, = db.execute("SELECT count(*) FROM audit").fetchone()
+    return Check(clean=not found, findings=[Finding(what=what) for what in found], leases=leases, revision=applied,
+                 audit_entries=entries, machine=compared)
+
+
+def _database(db: sqlite3.Connection) -> Iterator[str]:
+    for row in db.execute("PRAGMA integrity_check"):
+        if row[0] != "ok":
+            yield f"database: {row[0]}"
+    for row in db.execute("PRAGMA foreign_key_check"):
+        yield f"database: a row of {row['table']} names what is not in {row['parent']}"
+
+
+def _rules(db: sqlite3.Connection) -> Iterator[str]:
+    for statement, words in _RULES:
+        for row in db.execute(statement):
+            yield words.format(**dict(row))
+
+
+def _revision(db: sqlite3.Connection, info: MachineInfo, last: int) -> Iterator[str]:
+    """The last revision is what leases and networks say."""
+    made, now = kept(db, last, info), wanted(db, info)
+    for source, destination in np.argwhere(made.allowed != now.allowed):
+        yield (f"revision {last} {'allows' if made.allowed[source, destination] else 'refuses'} node {source} to send "
+               f"to node {destination}, and the networks say otherwise")
+    for rank in sorted(set(made.keys) | set(now.keys)):
+        if made.keys.get(rank) != now.keys.get(rank):
+            yield f"revision {last} gives node {rank} other console channels than its lease"
+
+
+def _machine(db: sqlite3.Connection, info: MachineInfo, applied: int, machine: Machine) -> Iterator[str]:
+    try:
+        now = machine.clock()
+        known, = db.execute("SELECT coalesce(max(number), 0) FROM boot").fetchone()
+        if now.boot != known:
+            yield f"the machine is in boot {now.boot}, and the store knows of {known}"
+            return
+        revision = kept(db, applied, info).revision(applied, frozenset())
+        for rank, what in differences(revision, machine.nodes(), info.shape).items():
+            yield f"node {rank}: {what}"
+    except MachineError as error:
+        yield f"the machine cannot be asked: {error}"
