@@ -164,20 +164,34 @@ class Core:
         """What time it is in the machine."""
         return self._ledger.clock.time
 
-    def audit(self, caller: Caller, *, after: int = 0, limit: int = 100) -> list[AuditEntry]:
-        """Entries behind a number, oldest first: for the owner all, for others what they, and those below them, did."""
+    def audit(self, caller: Caller, *, after: int | None = None, limit: int = 100) -> list[AuditEntry]:
+        """The last entries, or the first behind a number; for the owner all, for others what they and those below did.
+
+        Parameters
+        ----------
+        caller : Caller
+        after : int, optional
+            Number of an entry.
+        limit : int
+            How many at most.
+
+        Returns
+        -------
+        list of AuditEntry
+            The oldest first.
+        """
         if not 1 <= limit <= _MOST_ENTRIES:
             raise CloudError.bad(f"limit is 1 to {_MOST_ENTRIES}, not {limit}")
         with self._store.read() as db:
             rows = db.execute(
                 f"{BELOW} SELECT * FROM audit WHERE number > :after AND (:owner OR principal IN below) "
-                "ORDER BY number LIMIT :limit",
-                {"principal": caller.id, "owner": caller.is_owner, "after": after, "limit": limit}).fetchall()
+                f"ORDER BY number {'DESC' if after is None else 'ASC'} LIMIT :limit",
+                {"principal": caller.id, "owner": caller.is_owner, "after": after or 0, "limit": limit}).fetchall()
             return [AuditEntry(
                 number=row["number"], at=datetime.datetime.fromisoformat(row["at"]),
                 machine_time=self._ledger.clock.seconds(row["cycle"]), principal=name_of(db, row["principal"]) or "-",
                 operation=row["operation"], arguments=json.loads(row["arguments"]), result=row["result"],
-                hash=row["hash"]) for row in rows]
+                hash=row["hash"]) for row in sorted(rows, key=lambda row: int(row["number"]))]
 
     def check(self, machine: Machine | None = None) -> Check:
         """Whether the store agrees with itself, and with a machine that is connected; changes nothing."""

@@ -116,4 +116,6 @@ def test_the_audit_tells_everybody_what_he_did_and_shows_what_was_changed(cloud)
     assert [each.number for each in everything] == list(range(1, len(everything) + 1))
     assert [each.operation for each in everything][-1] == "carried out" and everything[-1].principal == "-"
     assert cloud.core.audit(cloud.owner, after=everything[-1].number) == []
+    assert cloud.core.audit(cloud.owner, limit=2) == everything[-2:]
+    assert cloud.core.audit(cloud.owner, after=0, limit=2) == everything[:2]
     refused(Kind.BAD_REQUEST, "limit", cloud.core.audit, alice, limit=0)

@@ -227,6 +227,6 @@ def _machine(add: _Adder, files: bool) -> None:
     one.set_defaults(files=files)
     image("withdraw", "machine:withdraw", "let an image boot no more").add_argument("sha256", metavar="SHA256")
     one = add("audit", "machine:audit", "show who did what")
-    one.add_argument("--after", metavar="N", type=int, default=0, help="entries behind this number (%(default)s)")
+    one.add_argument("--after", metavar="N", type=int, help="entries behind this number (default: the last)")
     one.add_argument("--limit", metavar="N", type=int, default=100, help="entries at most (%(default)s)")
     add("check", "machine:check", "have store and machine compared; changes nothing")

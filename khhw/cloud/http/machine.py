@@ -133,10 +133,11 @@ def withdraw_image(asked: Changing, sha256: Digest) -> Approval:
 
 @ROUTER.get("/v1/audit", openapi_extra=may("owner", "self", "lessor", "sub-tenant", "stranger"))
 async def audit(
-    asked: Reading, after: Annotated[int, Query(ge=0, description="Number of an entry.")] = 0,
+    asked: Reading,
+    after: Annotated[int | None, Query(ge=0, description="Entries behind this number; without, the last.")] = None,
     limit: Annotated[int, Field(ge=1, le=1000), Query(description="How many entries at most.")] = 100,
 ) -> list[AuditEntry]:
-    """The audit log: what who asks, and those below him, did; all of it for the owner."""
+    """The audit log: what who asks, and those below him, did; all of it for the owner. The oldest first."""
     return await asked.look(lambda core, who: core.audit(who, after=after, limit=limit), much=True)
 
 
