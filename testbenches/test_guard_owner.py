@@ -34,7 +34,7 @@ async def a_get_is_as_old_as_its_header(dut, before):
         flits = list(sent.flits())
         for flit in flits[:before]:
             bench.from_router[lane].send_flit(flit)
-        await bench.from_router[lane].drain()
+        await bench.from_router[lane].settle()
         await bench.cycles(2)
         await bench.commit()
         # Else the next commit would wait for the get.

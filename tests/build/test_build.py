@@ -310,7 +310,7 @@ class TestCommand:
         (("test", "nonesuch"), 2, "no testbench 'nonesuch'; blocks: "),
         (("test", str(TESTBENCH), "--variant", "width_9"), 2, "there are default, width_8"),
         (("test", str(TESTBENCH), "--stock", "--sim", "icarus"), 2, "--stock means"),
-        (("test", str(TESTBENCH), "-k", "nonesuch"), 1, ""),
+        (("test", str(TESTBENCH), "-k", "nonesuch"), 2, "its cases are test_sums"),
         (("nonesuch",), 2, "invalid choice"),
     ])
     def test_exit_codes(self, arguments, code, message):

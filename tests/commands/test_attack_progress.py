@@ -6,7 +6,7 @@ import re
 from khhw.cli import main
 from khhw.fuzz import campaign
 from khhw.fuzz.campaign import Findings
-from khhw.fuzz.mutants import PLANTED
+from khhw.fuzz.mutants import MUTANTS
 
 
 def attacked(monkeypatch, capsys, *arguments):
@@ -31,8 +31,8 @@ def attacked(monkeypatch, capsys, *arguments):
 
 def test_each_line_says_which_of_all_machines_it_is_of(monkeypatch, capsys):
     lines = attacked(monkeypatch, capsys)
-    count = 1 + len(PLANTED)
-    names = ["the design", *(bug.name for bug in PLANTED)]
+    count = 1 + len(MUTANTS)
+    names = ["the design", *(bug.name for bug in MUTANTS)]
     for number, name in enumerate(names, 1):
         own = [line for line in lines if line.startswith(f"{number} of {count}, {name}: ")]
         assert own[0].endswith("building, unless it is cached") and len(own) > 1

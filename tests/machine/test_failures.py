@@ -181,8 +181,9 @@ KILLED = "interrupted; it did not end by itself, and was killed where it ran"
 @pytest.mark.parametrize(("engine", "code", "cycles", "message"), [
     ("native", SPINS, True, r"stopped by SIGINT\nkernel endless failed on node 0:\nTraceback .*\n  File "
      r'"FILE", line [23], in main\n.*\nkhhw.sim.pace.EndlessError: still running, without an await, .*'),
-    ("cocotb", CLINGS, False, rf'{KILLED}\n  File "FILE", line \d, in main'),
-    ("native", COUNTS, False, rf'{KILLED}\n  File "FILE", line 5, in main\n  File "FILE", line 2, in many'),
+    pytest.param("cocotb", CLINGS, False, rf'{KILLED}\n  File "FILE", line \d, in main', marks=pytest.mark.rare),
+    pytest.param("native", COUNTS, False, rf'{KILLED}\n  File "FILE", line 5, in main\n  File "FILE", line 2, in many',
+                 marks=pytest.mark.rare),
 ], ids=["loop", "catches", "call"])
 def test_where_an_endless_kernel_was_interrupted(
     tmp_path: Path, engine: EngineName, code: str, cycles: bool, message: str,

@@ -61,7 +61,7 @@ class TestFolders:
     def test_no_results(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         waves(tmp_path, irq=(1, [0, 1]))
         assert main(["trace", str(tmp_path)]) == 2
-        assert f"{tmp_path / 'results.json'} does not say which machine ran" in capsys.readouterr().err
+        assert f"{tmp_path / 'results.json'}: cannot be read" in capsys.readouterr().err
 
     def test_no_waveform(self, tmp_path: Path) -> None:
         (tmp_path / "dump.fst").write_text("nothing like it")
