@@ -3,11 +3,15 @@
 import ast
 import inspect
 import textwrap
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 __all__ = ["code_of", "without_docstrings"]
+
+_PARSING = threading.Lock()
+"""CPython 3.11 counts the depth of a tree for all threads together: two that parse at once may raise SystemError."""
 
 
 def code_of(part: Callable[..., Any] | Path) -> str:
@@ -34,7 +38,9 @@ def without_docstrings(source: str) -> str:
         Of a module, or of one function at any indentation.
     """
     lines = source.splitlines(keepends=True)
-    for node in ast.walk(ast.parse(textwrap.dedent(source))):
+    with _PARSING:
+        tree = ast.parse(textwrap.dedent(source))
+    for node in ast.walk(tree):
         for statement in getattr(node, "body", ()) if isinstance(getattr(node, "body", ()), list) else ():
             match statement:
                 case ast.Expr(value=ast.Constant(value=str()), lineno=first, end_lineno=int(last)):
