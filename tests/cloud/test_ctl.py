@@ -3,7 +3,7 @@
 import argparse
 import json
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -18,27 +18,7 @@ from khhw.errors import RequestError
 from khhw.kernels import probe
 from khhw.kernels.approval import image_digest
 from khhw.kernels.image import build_image
-from tests.cloud.world import Facts, World, build, opened
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
-    """A state folder, and what it holds."""
-    folder = tmp_path_factory.mktemp("world") / "state"
-    return folder, build(folder)
-
-
-@pytest.fixture
-def facts(template: tuple[Path, Facts]) -> Facts:
-    """What the store holds."""
-    return template[1]
-
-
-@pytest.fixture
-def world(template: tuple[Path, Facts], tmp_path: Path) -> Iterator[World]:
-    """A copy that is open."""
-    with opened(template[0], tmp_path / "state") as world:
-        yield world
+from tests.cloud.world import Facts, World
 
 
 class Person:

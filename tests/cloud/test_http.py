@@ -2,35 +2,20 @@
 
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from khhw.cloud.errors import CloudError
 from khhw.cloud.http.limits import LARGEST_BODY
 from khhw.cloud.models import Quota
-from tests.cloud.world import Facts, World, build, opened
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
-    """A state folder, and what it holds."""
-    folder = tmp_path_factory.mktemp("world") / "state"
-    return folder, build(folder)
+from tests.cloud.world import Facts, World
 
 
 @pytest.fixture
-def facts(template: tuple[Path, Facts]) -> Facts:
-    """What the store holds."""
-    return template[1]
-
-
-@pytest.fixture
-def world(template: tuple[Path, Facts], tmp_path: Path) -> Iterator[World]:
-    """A copy that is open; its client is rita."""
-    with opened(template[0], tmp_path / "state") as world:
-        world.client.headers["Authorization"] = f"Bearer {template[1].tokens['stranger']}"
-        yield world
+def world(world: World, facts: Facts) -> World:
+    """Its client is rita."""
+    world.client.headers["Authorization"] = f"Bearer {facts.tokens['stranger']}"
+    return world
 
 
 def test_a_slow_action_can_be_polled(world: World) -> None:

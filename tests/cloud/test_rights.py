@@ -13,7 +13,7 @@ from docs.rights import PAGE, inserted
 from khhw.cloud.http.app import application
 from khhw.cloud.http.rights import EXTENSION, ROLES, operations
 from khhw.cloud.models import Acquire
-from tests.cloud.world import NAMES, Facts, World, build, opened
+from tests.cloud.world import NAMES, Facts, World, opened
 
 OPERATIONS = operations(application(None, None))  # type: ignore[arg-type]
 IMAGE = hashlib.sha256(b"an image").hexdigest()
@@ -91,13 +91,6 @@ BEFORE: dict[str, Callable[[World, Facts], dict[str, str]]] = {
     "unshare_console": guest_of_a_console, "add_nodes": own_lease, "transfer": own_lease, "extend": own_lease,
 }
 """What is done first, by operation; what of its path differs then."""
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
-    """A state folder, and what it holds."""
-    folder = tmp_path_factory.mktemp("world") / "state"
-    return folder, build(folder)
 
 
 def ask(world: World, facts: Facts, name: str, role: str, path: dict[str, str]) -> Any:

@@ -16,14 +16,7 @@ from khhw.cloud.consoles.hub import Hub
 from khhw.cloud.errors import CloudError
 from khhw.cloud.settings import bound
 from khhw.cloud.ssh import SshDoor, host_key
-from tests.cloud.world import Facts, World, build, opened
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
-    """A state folder, and what it holds."""
-    folder = tmp_path_factory.mktemp("world") / "state"
-    return folder, build(folder)
+from tests.cloud.world import Facts, World, opened
 
 
 class Door:
