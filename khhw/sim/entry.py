@@ -9,6 +9,7 @@ import gc
 import importlib
 import json
 import os
+import signal
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -59,7 +60,14 @@ class Work:
         report("progress", cycles=cycles, wall_seconds=round(seconds, 3), **self.host.figures())
 
     def finish(self, outcome: Outcome) -> None:
-        """Write the results of the run."""
+        """Write the results of the run; whoever asks meanwhile for an end gets them first."""
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self._write(outcome)
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _write(self, outcome: Outcome) -> None:
         write_json(self._results, {"outcome": outcome.as_dict(), "results": self.program.results(outcome)})
 
 

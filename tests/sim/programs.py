@@ -30,6 +30,14 @@ class Program:
         return [f"quiescent is {read('quiescent'):#b}", f"irq is {read('irq'):#b}"]
 
 
+class Thorough(Program):
+    """Needs longer for its results than whoever stops it waits before asking again."""
+
+    def results(self, outcome):
+        time.sleep(4)
+        return super().results(outcome)
+
+
 async def worker(program, node: NodeTransport, seed, rounds):
     """Everything a transport offers, in an order and at times that depend on `seed`."""
     rng = random.Random(f"{seed} {node.rank}")
@@ -128,7 +136,7 @@ def failing(host, arguments):
 
 def endless(host, arguments):
     """Busy for ever; tells when it has begun."""
-    program = Program(host)
+    program = Thorough(host) if arguments.get("thorough") else Program(host)
 
     async def turn(node):
         await node.write(DELAY, 0xFFFFFFFF)

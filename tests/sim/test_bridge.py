@@ -114,6 +114,16 @@ def test_an_interrupt_leaves_results(go, number):
     assert reports[1]["cycles"] < reports[2]["cycles"]
 
 
+@pytest.mark.rare
+def test_results_that_take_long_are_waited_for(go):
+    def on_report(values):
+        if values["kind"] == "begun":
+            os.kill(os.getpid(), signal.SIGINT)
+
+    done = go("endless", on_report=on_report, arguments={"thorough": True})
+    assert (done.state, done.message) == ("interrupted", "stopped by SIGINT")
+
+
 SECOND = 53_125_000
 """Cycles."""
 
