@@ -99,6 +99,7 @@ class TestNames:
         assert Parameters().memory_bytes * 8 in sizes
         assert sum(field["width"] for field in names["straps"].values()) == Straps.size
 
+    @pytest.mark.rare
     def test_fabric_nodes(self, tmp_path):
         lint(write_package(tmp_path, "fabric", shape=(2, 1, 1)))
         names = json.loads((tmp_path / "names.json").read_text())

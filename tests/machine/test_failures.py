@@ -145,6 +145,7 @@ except BuildError as error:
 """
 
 
+@pytest.mark.rare
 def test_time_that_the_debugger_takes_does_not_count() -> None:
     with subprocess.Popen([sys.executable, "-c", RUNS], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           encoding="utf-8") as process:

@@ -13,6 +13,7 @@ from typing import Any
 from khhw.build.cache import COMPLETE, build_root
 from khhw.build.design import convert
 from khhw.build.engine import build_engine
+from khhw.build.lanes.demands import missing_for_lanes
 from khhw.build.simulator import REQUEST, BuildTime, Simulation
 from khhw.errors import BuildError, RequestError
 
@@ -73,8 +74,7 @@ def _folders(names: Iterable[str]) -> list[Path]:
 def build_all(builds: Iterable[Mapping[str, Any]], workers: int = 2) -> int:
     """Build all in some processes; number of failures. They are only told: the tests that need them will say more."""
     failed = 0
-    # Without Icarus Verilog its tests are skipped.
-    wanted = [build for build in builds if build["what"].get("simulator") != "icarus" or shutil.which("iverilog")]
+    wanted = [build for build in builds if not _skipped(build["what"])]
     with ProcessPoolExecutor(workers) as pool:
         running = {pool.submit(make, build): build for build in wanted}
         for future in as_completed(running):
@@ -87,6 +87,12 @@ def build_all(builds: Iterable[Mapping[str, Any]], workers: int = 2) -> int:
                 if took > 2:
                     print(f"built {_name(running[future])} in {took:.0f} s", flush=True)
     return failed
+
+
+def _skipped(what: Mapping[str, Any]) -> bool:
+    """Whether the tests that need it are skipped here."""
+    return ((what.get("simulator") == "icarus" and not shutil.which("iverilog"))
+            or (what.get("evaluator") == "lanes" and bool(missing_for_lanes())))
 
 
 def _name(build: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tests.schedule.durations import Durations
 
-__all__ = ["QUICK", "groups", "longest_first"]
+__all__ = ["QUICK", "groups", "longest_first", "mark"]
 
 QUICK = 10.0
 """Seconds: a file whose tests take less together stays together, which saves messages and imports."""
@@ -61,3 +61,8 @@ def longest_first(nodes: Sequence[str], group: Mapping[str, str], durations: Dur
     for node in nodes:
         members.setdefault(group[node], []).append(node)
     return [node for each in sorted(members.values(), key=lambda each: -durations.of_all(each)) for node in each]
+
+
+def mark(group: str) -> str:
+    """A group's name for xdist, which takes what ends in ``]`` for a test with parameters and so for no group's."""
+    return group.translate(str.maketrans("[]@", "()%"))

@@ -9,12 +9,15 @@ import pytest
 from khhw.build.cache import build_root
 from khhw.build.simulator import BuildTime
 from tests.schedule.durations import Durations, Took
-from tests.schedule.order import groups, longest_first
+from tests.schedule.order import groups, longest_first, mark
 
 __all__ = ["NOTED", "pytest_collection_modifyitems", "pytest_configure", "pytest_runtest_makereport"]
 
 NOTED = "khhw/durations"
 """Key of pytest's cache: seconds of wall and CPU by node id, of the last run of each test that passed."""
+
+GROUP = "group:"
+"""What the name of a group begins with, behind the ``@`` that xdist puts between a test and its group."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,16 +28,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(_Notes(config), "khhw-durations")
 
 
-@pytest.hookimpl(trylast=False)
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Longest first, and what shares a fixture on one worker (xdist's ``--dist loadgroup``)."""
+    """Longest first, and what shares a fixture on one worker, before xdist reads the groups (``--dist loadgroup``)."""
     durations = Durations.load()
     by_node = {item.nodeid: item for item in items}
     group = groups({node: _shared(item) for node, item in by_node.items()}, durations)
     items[:] = [by_node[node] for node in longest_first(list(by_node), group, durations)]
     for item in items:
         item.session.khhw_cpu = _cpu()  # type: ignore[attr-defined]
-        item.add_marker(pytest.mark.xdist_group(f"[{group[item.nodeid]}]"))
+        item.add_marker(pytest.mark.xdist_group(GROUP + mark(group[item.nodeid])))
 
 
 def _shared(item: pytest.Item) -> set[str]:
@@ -89,7 +92,7 @@ class _Notes:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         # Workers add the group to the name.
-        node = report.nodeid.partition("@[")[0]
+        node = report.nodeid.partition(f"@{GROUP}")[0]
         self.took[node] = self.took.get(node, Took(0, 0)) + Took(*getattr(report, "khhw_took", (0.0, 0.0)))
         if not report.passed:
             self.failed.add(node)

@@ -5,13 +5,15 @@ import time
 from datetime import date
 
 import pytest
+from xdist.scheduler import LoadGroupScheduling
 
 from khhw.estimate import Span
 from tests.schedule import __main__ as schedule
 from tests.schedule.builds import ROOT, used
 from tests.schedule.durations import FILE, LITTLE, Durations, Took
 from tests.schedule.items import Item, Pass, age, all_items, begins, in_order, load_passes, recorded, save_passes
-from tests.schedule.order import groups, longest_first
+from tests.schedule.order import groups, longest_first, mark
+from tests.schedule.plugin import GROUP
 
 
 def durations(**files):
@@ -71,6 +73,14 @@ class TestOrder:
         kept = durations(a={"test_0": 30, "*": 1})
         group = groups({f"a.py::test_{number}": () for number in range(3)}, kept)
         assert group["a.py::test_1"] == group["a.py::test_2"] != group["a.py::test_0"]
+
+    @pytest.mark.parametrize("name", ["a.py", "a.py:x[0]", "a.py::test_x[b@c]"])
+    def test_xdist_keeps_a_group_together(self, request, name):
+        if not hasattr(request.config, "workerinput"):
+            pytest.skip("without workers there is one place to run")
+        schedule = LoadGroupScheduling.__new__(LoadGroupScheduling)
+        assert len({schedule._split_scope(f"{node}@{GROUP}{mark(name)}") for node in ("a.py::y", "a.py::z[0]")}) == 1
+        assert f"@{GROUP}" in request.node.nodeid and schedule._split_scope(request.node.nodeid).startswith(GROUP)
 
 
 class TestBuilds:

@@ -284,6 +284,7 @@ def check_table(out, whole):
         assert (values["seed"], values["version"], values["lengths"]) == (1, whole["version"], "8")
 
 
+@pytest.mark.rare
 def test_an_existing_cluster(tmp_path, start):
     """A scheduler without workers, then with one."""
     port = free_port()
@@ -315,6 +316,7 @@ def free_port():
         return listener.getsockname()[1]
 
 
+@pytest.mark.rare
 def test_a_scheduler_that_does_not_answer(tmp_path, start):
     address = f"tcp://127.0.0.1:{free_port()}"
     began = time.monotonic()
