@@ -23,10 +23,11 @@ help:
 demo: $(VENV)/ready
 	$(KHHW) run examples/talk.toml -o out/demo
 
-# Builds first, the longest first; then tests, in the order that tests/schedule makes of recorded durations.
+# Builds first, the longest first; then tests, in the order that tests/schedule makes of recorded durations; `lint` has
+# run those of the structure.
 test: lint
 	$(VENV)/bin/python -m tests.schedule builds
-	$(PYTEST) -q -n 2 --dist loadgroup --no-loadscope-reorder -m "not rare"
+	$(PYTEST) -q -n 2 --dist loadgroup --no-loadscope-reorder -m "not rare" --ignore tests/structure
 
 test-all: $(VENV)/ready
 	$(VENV)/bin/python -m tests.schedule rest --keep
@@ -37,7 +38,7 @@ durations: $(VENV)/ready
 lint: $(VENV)/ready
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/mypy
-	$(PYTEST) -q tests/structure
+	$(PYTEST) -q -n 2 tests/structure
 
 prove: $(VENV)/ready
 	$(VENV)/bin/python -m formal.prove

@@ -259,6 +259,7 @@ def test_they_stand_where_a_guard_stands(part):
     assert built.signature == guard_signature(PARAMETERS)
 
 
+@pytest.mark.rare
 def test_cost_of_a_table(monkeypatch, capsys):
     """A small one is in distributed memory, a large one in block RAM."""
     monkeypatch.setattr(guard_cost, "DESIGNS", {"table": guard_cost.DESIGNS["table"]})

@@ -167,6 +167,7 @@ class TestRun:
             assert [case.name for case in result.cases] == [
                 "test_sums/ready_probability=0.2", "test_sums/ready_probability=1.0", "test_history_is_visible"]
 
+    @pytest.mark.rare
     def test_lean_build_shows_only_what_was_asked_for(self, tmp_path):
         bench = read_testbench(write_testbench(tmp_path, "print(dut.history.words)\nprint(dut.history.rst)"))
         lean, stock = run_testbench(bench, {}, Options()), run_testbench(bench, {}, Options(stock=True))

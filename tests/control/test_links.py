@@ -23,6 +23,8 @@ from rtl.formats import Direction, VirtualChannel
 from rtl.parameters import Parameters
 from tests.control.faulty_cable import Loss
 
+pytestmark = pytest.mark.rare  # An engine of its own; the router's testbench loses packets too.
+
 SHAPE = Shape(5, 1, 1)
 PARAMETERS = Parameters(memory_bytes=65536)
 ALL = Domains.from_rules(["* -> *"], SHAPE.nodes)

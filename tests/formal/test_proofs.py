@@ -69,6 +69,7 @@ def test_nothing_is_assumed_without_a_name():
         assert len(uses) == (file.name == "harness.py"), file
 
 
+@pytest.mark.usefixtures("assumed")
 def test_the_page_has_the_table_and_counts_right():
     page = table.PAGE.read_text()
     assert page == table.inserted(page), "run: python -m formal.table"

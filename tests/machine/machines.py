@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from khhw.build.cache import lock
-from khhw.machine.machine import Machine
+from khhw.machine.machine import EngineName, Machine
 from khhw.machine.results import Results
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def domains(name: str, matrix: npt.NDArray[np.bool_]) -> str:
     return f"[domains.{name}]\nmatrix = {matrix.astype(int).tolist()}\n"
 
 
-def run_once(shared: Path, file: Path) -> Path:
+def run_once(shared: Path, file: Path, engine: EngineName) -> Path:
     """Folder with the results of a run that all tests of a session share, in whichever process they are.
 
     Parameters
@@ -62,10 +62,10 @@ def run_once(shared: Path, file: Path) -> Path:
         Machine file.
     """
     root = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
-    folder = root / file.stem
+    folder = root / f"{file.stem}-{engine}"
     with lock(folder):
         if not (folder / "results.json").is_file():
-            Machine.load(file).run(folder)
+            Machine.load(file, engine=engine).run(folder)
     return folder
 
 

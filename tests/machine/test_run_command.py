@@ -10,9 +10,9 @@ import pytest
 
 from khhw.cli import main
 from khhw.machine.results import Results
-from tests.machine.machines import ROOT, phase, write_machine
+from tests.machine.machines import ROOT, phase, write_pair
 
-GREET = phase("hello", '{ nodes = [3], kernel = "greet.py", arguments = "seed {seed}" }')
+GREET = phase("hello", '{ nodes = [1], kernel = "greet.py", arguments = "seed {seed}" }')
 
 
 def run(file: Path, *options: str) -> tuple[int, Results]:
@@ -23,18 +23,18 @@ def run(file: Path, *options: str) -> tuple[int, Results]:
 
 
 def test_json_is_one_object_and_nothing_else(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    code, written = run(write_machine(tmp_path, GREET, "greet.py"), "--json", "--seed", "77")
+    code, written = run(write_pair(tmp_path, GREET, "greet.py"), "--json", "--seed", "77")
     printed, errors = capfd.readouterr()
     assert (code, errors) == (0, "")
     assert Results.model_validate(json.loads(printed)) == written
     assert (written.state, written.seed) == ("done", 77)
-    assert "node 3> greetings, seed 77" in [line.text for line in written.results.console]
+    assert "node 1> greetings, seed 77" in [line.text for line in written.results.console]
 
 
 def test_a_bad_machine_file_is_refused_before_anything_is_done(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    file = write_machine(tmp_path, "lane = 2\n")
+    file = write_pair(tmp_path, "lane = 2\n")
     assert main(["run", str(file), "-o", str(tmp_path / "out")]) == 2
     printed, errors = capfd.readouterr()
     assert printed == ""
@@ -43,17 +43,17 @@ def test_a_bad_machine_file_is_refused_before_anything_is_done(
 
 
 def test_a_kernel_that_fails_fails_the_run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    file = write_machine(tmp_path, phase("hello", '{ nodes = [2], kernel = "broken.py" }'), "broken.py")
+    file = write_pair(tmp_path, phase("hello", '{ nodes = [1], kernel = "broken.py" }'), "broken.py")
     code, results = run(file)
     assert (code, results.state) == (1, "failed")
-    message = "node 2> error: kernel broken failed: KeyError: 'nothing there'"
+    message = "node 1> error: kernel broken failed: KeyError: 'nothing there'"
     assert message in results.message
     assert message in capfd.readouterr().out
     assert message in (tmp_path / "out" / "report.html").read_text().replace("&#x27;", "'").replace("&gt;", ">")
 
 
 def test_a_run_out_of_cycles_fails(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    file = write_machine(tmp_path, "[host]\nmax_cycles = 2000\n" + phase("long", '{ kernel = "busy.py" }'), "busy.py")
+    file = write_pair(tmp_path, "[host]\nmax_cycles = 2000\n" + phase("long", '{ kernel = "busy.py" }'), "busy.py")
     code, results = run(file)
     assert (code, results.state, results.cycles) == (1, "out_of_cycles", 2000)
     assert "owner" in results.message
@@ -61,7 +61,7 @@ def test_a_run_out_of_cycles_fails(tmp_path: Path, capfd: pytest.CaptureFixture[
 
 
 def test_an_interrupted_run_leaves_valid_files_and_no_process(tmp_path: Path) -> None:
-    file = write_machine(tmp_path, phase("long", '{ kernel = "busy.py" }'), "busy.py")
+    file = write_pair(tmp_path, phase("long", '{ kernel = "busy.py" }'), "busy.py")
     folder = tmp_path / "out"
     # A shell that runs the tests in the background lets them ignore interrupts; the command shall not inherit that.
     command = ("import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
@@ -82,7 +82,7 @@ def test_an_interrupted_run_leaves_valid_files_and_no_process(tmp_path: Path) ->
     assert errors == ""
     results = Results.read(folder / "results.json")
     assert results.state == "interrupted"
-    assert sum(line.text.endswith("ready, type help") for line in results.results.console) == 8
+    assert sum(line.text.endswith("ready, type help") for line in results.results.console) == 2
     assert (folder / "report.html").read_text().rstrip().endswith("</html>")
     assert not list(folder.glob("*.part"))
     assert folder not in working_folders()

@@ -37,9 +37,9 @@ ATTACKS = {
 """At least so many attempts, and what must have stopped some of them."""
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_once(tmp_path_factory.getbasetemp(), TALK)
+@pytest.fixture(scope="module", params=["native", pytest.param("cocotb", marks=pytest.mark.rare)])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_once(tmp_path_factory.getbasetemp(), TALK, request.param)
 
 
 @pytest.fixture(scope="module")

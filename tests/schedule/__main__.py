@@ -21,7 +21,8 @@ from tests.schedule.durations import Durations, Took
 from tests.schedule.items import Item, Pass, age, all_items, begins, in_order, load_passes, recorded, save_passes
 from tests.schedule.plugin import NOTED
 
-FAST = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not rare")
+FAST = ("-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder", "-m", "not rare", "--ignore",
+        "tests/structure")
 CACHE = ROOT / ".pytest_cache" / "v" / NOTED
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from khhw.build.design import convert
 from khhw.build.simulator import Simulation
 from khhw.sim.options import Options
@@ -12,6 +14,7 @@ SHAPE = [2, 2, 2]
 MEMORY = 4 << 20
 
 
+@pytest.mark.rare
 def test_jumps_change_no_event_of_a_fabric(tmp_path):
     build = Simulation(design=convert("rtl.fabric:Fabric", {
         "shape": SHAPE, "memory_bytes": MEMORY, "signatures": True})).build()

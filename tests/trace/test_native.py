@@ -70,6 +70,7 @@ def differences(ours: Waves, theirs: Waves, rank: int, cycles: np.ndarray) -> li
             != values(theirs, f"node_{rank}.{name}", here[name], cycles)]
 
 
+@pytest.mark.rare
 def test_every_signal_is_what_it_is_under_cocotb_in_every_cycle(folder: Path, native_folder: Path) -> None:
     ours, theirs = Waves(find_waves(native_folder)), Waves(find_waves(folder))
     # Idle time may be skipped from another cycle on. The last cycle is not a whole one under cocotb.
@@ -84,6 +85,7 @@ def test_every_signal_is_what_it_is_under_cocotb_in_every_cycle(folder: Path, na
         assert values(ours, name, width, cycles) == values(theirs, name, width, cycles), name
 
 
+@pytest.mark.rare
 def test_a_cycle_has_the_time_it_has_under_cocotb(pair_folder: Path, native_pair: Path) -> None:
     ours, theirs = Waves(find_waves(native_pair)), Waves(find_waves(pair_folder))
     assert ours.cycles.tolist() == theirs.cycles.tolist()
@@ -92,6 +94,7 @@ def test_a_cycle_has_the_time_it_has_under_cocotb(pair_folder: Path, native_pair
     assert (ours._edges[0], theirs._edges[0]) == (RESET_CYCLES * PERIOD, 0)
 
 
+@pytest.mark.rare
 def test_a_window_is_cut_out_of_the_same(pair_folder: Path, tmp_path: Path) -> None:
     results = Machine.load(PAIR, engine="native").run(
         tmp_path, waves=WavesChoice(nodes=Nodes(((1, 1),)), first=5000, end=5600))
@@ -122,6 +125,7 @@ def trace(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
     return call
 
 
+@pytest.mark.rare
 def test_the_trace_is_the_same_on_both(folder: Path, native_folder: Path, trace: Trace) -> None:
     packets = trace(folder)["packets"]
     assert trace(native_folder)["packets"] == packets
@@ -130,6 +134,7 @@ def test_the_trace_is_the_same_on_both(folder: Path, native_folder: Path, trace:
         assert trace(native_folder, "--packet", number) == trace(folder, "--packet", number)
 
 
+@pytest.mark.rare
 def test_one_node_and_a_window_tell_what_they_can(pair_folder: Path, tmp_path: Path, trace: Trace) -> None:
     """Node 1 receives: its packets are strays, and what was set up before the window is not made up."""
     Machine.load(PAIR, engine="native").run(
@@ -173,6 +178,7 @@ def check_way(ranks: list[int], journey: list[dict[str, Any]]) -> None:
         assert left[2]["cycle"] - came[2]["cycle"] == 3 + left[2]["fields"].get("waited", 0)
 
 
+@pytest.mark.rare
 def test_a_packet_is_followed_through_every_router(medium_folder: Path, trace: Trace) -> None:
     """Five cables: x, then y, then z; both ways round are as long, and the parity of node 0 takes plus."""
     told = journeys(trace, medium_folder, 26)
@@ -238,6 +244,7 @@ def test_a_large_machine_asks_for_nodes(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(WavesChoice.parse("all", None).wanted(512, None).ranks) == 512
 
 
+@pytest.mark.rare
 def test_a_window_behind_the_end_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is known before is refused before; else everything but the waves is there."""
     command = ["run", str(PAIR), "--engine", "native", "-o", str(tmp_path), "--waves"]
@@ -256,6 +263,7 @@ def test_a_window_behind_the_end_of_the_run(tmp_path: Path, capsys: pytest.Captu
         WavesChoice(first=60).wanted(2, 50)
 
 
+@pytest.mark.rare
 def test_an_engine_writes_waves_from_its_first_cycle_on(tmp_path: Path) -> None:
     machine = Machine.load(PAIR, engine="native").build(waves=True)
     assert isinstance(machine, NativeMachine)
@@ -278,6 +286,7 @@ def test_an_engine_writes_waves_from_its_first_cycle_on(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.rare
 def test_a_run_without_waves_is_the_same_run(native_pair: Path, tmp_path: Path) -> None:
     """Waves change nothing of what they show, not even jumps and signatures."""
     plain = Machine.load(PAIR, engine="native").run(tmp_path)

@@ -5,6 +5,8 @@ belongs to a message of that node's own while both copies come: were a copy, and
 by flit, each of the two packets could get the ring of one node and wait for that of the other, for good.
 """
 
+import pytest
+
 from khhw.bench.owned import OwnedMachine
 from khhw.control.domains import Domains
 from khhw.control.epochs import Change, EpochControl
@@ -12,6 +14,8 @@ from khhw.host.sync import gather
 from khhw.node.descriptors import descriptor, header
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, FifoHeader, pack
 from rtl.parameters import Parameters
+
+pytestmark = pytest.mark.rare  # An engine of its own; testbenches of the router and of the deposit scheduler are usual.
 
 SHAPE = (12, 1, 1)
 TENANT = (FIRST, BETWEEN, _, LAST) = (4, 5, 6, 7)

@@ -23,7 +23,7 @@ def told(results: Results) -> dict[str, object]:
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The talk's machine on cocotb, as other tests run it too."""
-    return Results.read(run_once(tmp_path_factory.getbasetemp(), TALK) / "results.json")
+    return Results.read(run_once(tmp_path_factory.getbasetemp(), TALK, "cocotb") / "results.json")
 
 
 @pytest.mark.rare
