@@ -37,12 +37,12 @@ def visible(text: str, *, lines: bool = False) -> str:
     for character in text:
         if character == "\t" or (lines and character == "\n"):
             marks = _MOST_MARKS
-        elif _is_mark(character) and character not in _INVISIBLE:
+        elif character in _INVISIBLE or unicodedata.category(character) in _HIDDEN:
+            character, marks = _escaped(character), _MOST_MARKS
+        elif _is_mark(character):
             marks += 1
             if marks > _MOST_MARKS:
                 character = _escaped(character)
-        elif character in _INVISIBLE or unicodedata.category(character) in _HIDDEN:
-            character, marks = _escaped(character), _MOST_MARKS
         else:
             marks = 0
         shown.append(character)
@@ -85,7 +85,7 @@ def _shell_word(word: str, encoding: str) -> str:
 def _is_mark(character: str) -> bool:
     """Whether it joins what is in front of it: marks, and the vowels and finals of Hangul syllables in parts."""
     return unicodedata.category(character)[0] == "M" or \
-        "\u1161" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7ff"
+        "\u1161" <= character <= "\u11ff" or "\ud7b0" <= character <= "\ud7fb"
 
 
 def _escaped(character: str) -> str:

@@ -32,6 +32,7 @@ def console(terminal=True):
 @given(HOSTILE)
 @example(ALL)
 @example("\u0301x")
+@example("x\ud7fc\ud7c7")
 def test_what_is_visible_is_printable_and_stays_as_it_is(text):
     shown = visible(text)
     assert visible(shown) == shown

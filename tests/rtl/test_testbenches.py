@@ -28,8 +28,8 @@ USUAL = {
     "memory": {"default", "memory_bytes_4096"}, "tree_endpoint": {"default", "receive_ids_1"},
 }
 """Variants that run in ``make test``; of other blocks the first."""
-SLOW_ON_ICARUS = {"guard", "guard_account", "guard_registers", "ni", "ni_bounds", "ni_host", "ni_remote", "router",
-                  "traffic", "traffic_checker", "tree"}
+SLOW_ON_ICARUS = {"guard", "guard_account", "guard_registers", "ni", "ni_bounds", "ni_host", "ni_reception",
+                  "ni_remote", "router", "traffic", "traffic_checker", "tree"}
 """Ten seconds and more."""
 
 

@@ -28,14 +28,14 @@ def traced(
 
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a run of ``traced.toml``."""
-    return traced(TRACED, tmp_path_factory.getbasetemp())
+    """Of a run of ``traced.toml``, on the native engine; ``test_native.py`` compares its waves with those of cocotb."""
+    return traced(TRACED, tmp_path_factory.getbasetemp(), "native")
 
 
 @pytest.fixture(scope="session")
 def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Of a run of ``examples/pair.toml``, which shares its build with the other."""
-    return traced(PAIR, tmp_path_factory.getbasetemp())
+    return traced(PAIR, tmp_path_factory.getbasetemp(), "native")
 
 
 @pytest.fixture(scope="session")

@@ -31,15 +31,15 @@ RECEIVED = re.compile(r"(?P<port>\w*rx(__\d)?)__(flit|vc|channel)(\.\w+)?")
 
 
 @pytest.fixture(scope="session")
-def native_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a run of ``traced.toml`` on the native engine."""
-    return traced(TRACED, tmp_path_factory.getbasetemp(), "native")
+def cocotb_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a run of ``traced.toml`` under cocotb."""
+    return traced(TRACED, tmp_path_factory.getbasetemp(), "cocotb")
 
 
 @pytest.fixture(scope="session")
-def native_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a run of ``examples/pair.toml`` on the native engine."""
-    return traced(PAIR, tmp_path_factory.getbasetemp(), "native")
+def cocotb_pair(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a run of ``examples/pair.toml`` under cocotb."""
+    return traced(PAIR, tmp_path_factory.getbasetemp(), "cocotb")
 
 
 def node_signals(waves: Waves, rank: int) -> dict[str, int]:
@@ -71,8 +71,8 @@ def differences(ours: Waves, theirs: Waves, rank: int, cycles: np.ndarray) -> li
 
 
 @pytest.mark.rare
-def test_every_signal_is_what_it_is_under_cocotb_in_every_cycle(folder: Path, native_folder: Path) -> None:
-    ours, theirs = Waves(find_waves(native_folder)), Waves(find_waves(folder))
+def test_every_signal_is_what_it_is_under_cocotb_in_every_cycle(cocotb_folder: Path, folder: Path) -> None:
+    ours, theirs = Waves(find_waves(folder)), Waves(find_waves(cocotb_folder))
     # Idle time may be skipped from another cycle on. The last cycle is not a whole one under cocotb.
     cycles = np.intersect1d(ours.cycles, theirs.cycles)[:-1]
     assert len(cycles) > 0.99 * max(ours.steps, theirs.steps)
@@ -86,8 +86,8 @@ def test_every_signal_is_what_it_is_under_cocotb_in_every_cycle(folder: Path, na
 
 
 @pytest.mark.rare
-def test_a_cycle_has_the_time_it_has_under_cocotb(pair_folder: Path, native_pair: Path) -> None:
-    ours, theirs = Waves(find_waves(native_pair)), Waves(find_waves(pair_folder))
+def test_a_cycle_has_the_time_it_has_under_cocotb(cocotb_pair: Path, pair_folder: Path) -> None:
+    ours, theirs = Waves(find_waves(pair_folder)), Waves(find_waves(cocotb_pair))
     assert ours.cycles.tolist() == theirs.cycles.tolist()
     # Cycle 0 begins with the reset there.
     assert ours._edges[1:].tolist() == theirs._edges[1:].tolist()
@@ -95,11 +95,11 @@ def test_a_cycle_has_the_time_it_has_under_cocotb(pair_folder: Path, native_pair
 
 
 @pytest.mark.rare
-def test_a_window_is_cut_out_of_the_same(pair_folder: Path, tmp_path: Path) -> None:
+def test_a_window_is_cut_out_of_the_same(cocotb_pair: Path, tmp_path: Path) -> None:
     results = Machine.load(PAIR, engine="native").run(
         tmp_path, waves=WavesChoice(nodes=Nodes(((1, 1),)), first=5000, end=5600))
     assert results.state == "done"
-    ours, theirs = Waves(find_waves(tmp_path)), Waves(find_waves(pair_folder))
+    ours, theirs = Waves(find_waves(tmp_path)), Waves(find_waves(cocotb_pair))
     assert ours.ranks == {1}
     assert (int(ours.cycles[0]), int(ours.cycles[-1])) == (5000, 5599)
     assert ours.cycles.tolist() == [cycle for cycle in theirs.cycles.tolist() if 5000 <= cycle < 5600]
@@ -126,15 +126,14 @@ def trace(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.rare
-def test_the_trace_is_the_same_on_both(folder: Path, native_folder: Path, trace: Trace) -> None:
-    packets = trace(folder)["packets"]
-    assert trace(native_folder)["packets"] == packets
-    assert trace(native_folder, "--gets") == trace(folder, "--gets")
+def test_the_trace_is_the_same_on_both(cocotb_folder: Path, folder: Path, trace: Trace) -> None:
+    packets = trace(cocotb_folder)["packets"]
+    assert trace(folder)["packets"] == packets
+    assert trace(folder, "--gets") == trace(cocotb_folder, "--gets")
     for number in range(0, len(packets), 40):
-        assert trace(native_folder, "--packet", number) == trace(folder, "--packet", number)
+        assert trace(folder, "--packet", number) == trace(cocotb_folder, "--packet", number)
 
 
-@pytest.mark.rare
 def test_one_node_and_a_window_tell_what_they_can(pair_folder: Path, tmp_path: Path, trace: Trace) -> None:
     """Node 1 receives: its packets are strays, and what was set up before the window is not made up."""
     Machine.load(PAIR, engine="native").run(
@@ -178,7 +177,6 @@ def check_way(ranks: list[int], journey: list[dict[str, Any]]) -> None:
         assert left[2]["cycle"] - came[2]["cycle"] == 3 + left[2]["fields"].get("waited", 0)
 
 
-@pytest.mark.rare
 def test_a_packet_is_followed_through_every_router(medium_folder: Path, trace: Trace) -> None:
     """Five cables: x, then y, then z; both ways round are as long, and the parity of node 0 takes plus."""
     told = journeys(trace, medium_folder, 26)
@@ -244,7 +242,6 @@ def test_a_large_machine_asks_for_nodes(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(WavesChoice.parse("all", None).wanted(512, None).ranks) == 512
 
 
-@pytest.mark.rare
 def test_a_window_behind_the_end_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is known before is refused before; else everything but the waves is there."""
     command = ["run", str(PAIR), "--engine", "native", "-o", str(tmp_path), "--waves"]
@@ -263,7 +260,6 @@ def test_a_window_behind_the_end_of_the_run(tmp_path: Path, capsys: pytest.Captu
         WavesChoice(first=60).wanted(2, 50)
 
 
-@pytest.mark.rare
 def test_an_engine_writes_waves_from_its_first_cycle_on(tmp_path: Path) -> None:
     machine = Machine.load(PAIR, engine="native").build(waves=True)
     assert isinstance(machine, NativeMachine)
@@ -286,12 +282,11 @@ def test_an_engine_writes_waves_from_its_first_cycle_on(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.rare
-def test_a_run_without_waves_is_the_same_run(native_pair: Path, tmp_path: Path) -> None:
+def test_a_run_without_waves_is_the_same_run(pair_folder: Path, tmp_path: Path) -> None:
     """Waves change nothing of what they show, not even jumps and signatures."""
     plain = Machine.load(PAIR, engine="native").run(tmp_path)
-    seen = Results.read(native_pair / "results.json")
+    seen = Results.read(pair_folder / "results.json")
     told = [results.model_dump(mode="json", exclude={"wall_seconds"}) for results in (plain, seen)]
     assert told[0] == told[1]
-    counted = [json.loads((each / "run.json").read_text())["outcome"]["statistics"] for each in (tmp_path, native_pair)]
+    counted = [json.loads((each / "run.json").read_text())["outcome"]["statistics"] for each in (tmp_path, pair_folder)]
     assert counted[0] == counted[1]
