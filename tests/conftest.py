@@ -1,6 +1,7 @@
 """What all tests share: the checkout, seeds that can be repeated, an own build folder where a test asks for one."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,10 @@ from tests.schedule.plugin import (  # noqa: F401  pytest finds its hooks here
 )
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# A shell lets what it runs in the background ignore Ctrl-C, and children inherit that; tests interrupt themselves.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A slow machine is no failure; what CI found can be found again.
 settings.register_profile("khhw", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True,
