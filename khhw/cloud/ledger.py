@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import json
-import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -20,11 +19,11 @@ from khhw.cloud.errors import CloudError
 from khhw.cloud.machine import MachineInfo
 from khhw.cloud.store import Store
 from khhw.cloud.times import MachineClock, Wall, as_text
+from khhw.cloud.words import check_key
 
 __all__ = ["Ledger", "Transaction", "new_uuid"]
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
-_KEY = re.compile(r"[\x21-\x7e]{1,200}\Z")
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,8 @@ class Ledger:
         CloudError
             CONFLICT if the key came with another request before; what `do` raises.
         """
-        if key is not None and not _KEY.match(key):
-            raise CloudError.bad("an idempotency key is 1 to 200 printable ASCII characters without spaces")
+        if key is not None:
+            check_key(key)
         known = None if key is None else fingerprint(secret, f"{caller.id} {key}")
         text = json.dumps([operation, arguments, known], sort_keys=True)
         request = hashlib.sha256(text.encode()).hexdigest()
