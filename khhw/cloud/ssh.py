@@ -20,6 +20,7 @@ from khhw.cloud.callers import Caller
 from khhw.cloud.consoles.hub import Hub
 from khhw.cloud.consoles.ssh import attend
 from khhw.cloud.core import Core
+from khhw.cloud.credentials import AT_ONCE
 from khhw.cloud.ctl.perform import FAILED
 from khhw.cloud.errors import CloudError
 from khhw.cloud.models import Console
@@ -41,8 +42,6 @@ _LOGIN_SECONDS = 60
 _KEEPALIVE_SECONDS = 60
 """Between two questions whether a client is still there, which it answers by itself, however quiet somebody is: who has
 left three without an answer has gone."""
-_ASKING_THREADS = 2
-"""Passwords that are looked at at a time: a credential costs 0.1 s of a processor, whoever says it."""
 _THREADS = 64
 _MOST_COMMANDS = 8
 """Commands of one principal at a time; each may wait for the machine."""
@@ -85,7 +84,7 @@ class SshDoor:
     def __init__(self, app: FastAPI, core: Core, hub: Hub) -> None:
         self._app, self._core, self._hub = app, core, hub
         self._pool = ThreadPoolExecutor(_THREADS, "ssh")
-        self._asking = ThreadPoolExecutor(_ASKING_THREADS, "ssh_password")
+        self._asking = ThreadPoolExecutor(AT_ONCE, "ssh_password")
         self._running: Counter[str] = Counter()
         self._callers = Callers()
         self._acceptor: asyncssh.SSHAcceptor | None = None

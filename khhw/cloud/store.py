@@ -164,6 +164,11 @@ class Store:
                 raise
         crash_point()
 
+    def shrink(self) -> None:
+        """Give the disk back what was deleted; while nobody reads, and if there is room to do so."""
+        with self._writing, suppress(sqlite3.OperationalError):
+            self._writer.execute("VACUUM")
+
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """One committed state, from here to the end, whatever is committed meanwhile.

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from khhw.cloud.settings import Settings
 from tests.cloud.world import Facts, World, opened
 
 LIMITS = Limits(connections=24, of_an_address=12, request_seconds=0.5, unread_seconds=1.0)
+UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+           "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
 
 
 class Served:
@@ -30,7 +32,8 @@ class Served:
         self.world, self.facts, self.service = world, facts, service
         self.http = ("127.0.0.1", int(service.url.rpartition(":")[2]))
         self.ssh = ("127.0.0.1", service.ssh_port)
-        self.client = httpx.Client(base_url=service.url, headers={"Authorization": f"Bearer {facts.tokens['self']}"})
+        self.bearer = {"Authorization": f"Bearer {facts.tokens['self']}"}
+        self.client = httpx.Client(base_url=service.url, headers=self.bearer)
 
     def answers(self) -> bool:
         """Whether somebody who comes now is answered at once."""
@@ -90,12 +93,13 @@ def test_who_does_not_end_a_request_is_not_waited_for(service: Served, sent: byt
 
 def test_who_sends_a_byte_now_and_then_is_not_waited_for(service: Served) -> None:
     with socket.create_connection(service.http) as slow:
-        begun = time.monotonic()
-        with pytest.raises(OSError):  # noqa: PT011 - as the system says that it is over
-            while time.monotonic() - begun < 20:
+        sent = 0
+        with suppress(ConnectionError):
+            while sent < 200:
                 slow.sendall(b"x")
+                sent += 1
                 time.sleep(0.1)
-        assert time.monotonic() - begun < 10
+        assert sent < 100
 
 
 def test_a_request_that_waits_for_the_machine_is_not_cut_off(service: Served) -> None:
@@ -185,8 +189,7 @@ def test_a_quiet_console_is_not_cut_off(
 
     with served(template, tmp_path / "world") as service:
         url = f"ws://127.0.0.1:{service.http[1]}/v1/consoles/{service.facts.console}/stream"
-        token = {"Authorization": f"Bearer {service.facts.tokens['self']}"}
-        with connect(url, additional_headers=token) as console:
+        with connect(url, additional_headers=service.bearer) as console:
             assert '"welcome"' in console.recv()
             assert "sam" in asyncio.run(by_ssh(service))
             console.send('{"kind": "line", "text": "help", "id": 7}')
@@ -199,9 +202,9 @@ def test_who_no_longer_answers_at_a_console_has_gone(
     monkeypatch.setattr("khhw.cloud.serve._PING_SECONDS", 0.1)
     monkeypatch.setattr("khhw.cloud.serve._PONG_SECONDS", 0.5)
     with served(template, tmp_path / "world") as service, socket.create_connection(service.http) as gone:
-        gone.sendall(f"GET /v1/consoles/{service.facts.console}/stream HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
-                     "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-                     f"Authorization: Bearer {service.facts.tokens['self']}\r\n\r\n".encode())
+        lines = [f"GET /v1/consoles/{service.facts.console}/stream HTTP/1.1", "Host: x", *(
+            f"{name}: {value}" for name, value in {**UPGRADE, **service.bearer}.items()), "", ""]
+        gone.sendall("\r\n".join(lines).encode())
         assert b"101 Switching Protocols" in ends(gone)
 
 
@@ -251,12 +254,9 @@ def test_a_principal_is_at_so_many_consoles(
     monkeypatch.setattr("khhw.cloud.consoles.hub._MOST_VISITS", 2)
     with served(template, tmp_path / "world") as service, ExitStack() as consoles:
         url = f"ws://127.0.0.1:{service.http[1]}/v1/consoles/{service.facts.console}/stream"
-        token = {"Authorization": f"Bearer {service.facts.tokens['self']}"}
         for _ in range(2):
-            consoles.enter_context(connect(url, additional_headers=token)).recv()
-        answer = httpx.get(url.replace("ws", "http", 1), headers={
-            **token, "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="})
+            consoles.enter_context(connect(url, additional_headers=service.bearer)).recv()
+        answer = httpx.get(url.replace("ws", "http", 1), headers={**service.bearer, **UPGRADE})
         assert answer.status_code == 409 and "sam is at 2 consoles" in answer.json()["detail"]
 
 
