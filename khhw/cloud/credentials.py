@@ -7,7 +7,7 @@ scrypt and not Argon2id: both cost a guesser memory, and scrypt is in Python's s
 Argon2id would be one more package with compiled code. N = 2^15, r = 8, p = 3 is one of the five settings of which
 OWASP says that they give a similar level of defence (Password Storage Cheat Sheet, section scrypt: "N=2^15 (32 MiB),
 r=8 (1024 bytes), p=3"). It takes 32 MiB and about a third of a second of a processor. :data:`AT_ONCE` are computed at a
-time, whoever asks, so all of them take 64 MiB; who has waited :data:`PATIENCE_SECONDS` for a turn is told to come again.
+time, whoever asks, so all of them take 64 MiB; who has waited :data:`PATIENCE_SECONDS` for a turn is refused.
 """
 
 import base64

@@ -24,6 +24,6 @@ from khhw.cloud.models.service import (
 __all__ = [
     "Acquire", "Approval", "Archive", "AuditEntry", "BootRecord", "Check", "Connection", "Consent", "Console",
     "ConsoleShare", "Digest", "Direction", "Finding", "Intent", "IntentState", "Interface", "Lease", "LeaseChange",
-    "LeaseStatus", "MachineTime", "Name", "Network", "NetworkKind", "Node", "NodeState", "Principal", "Quota", "Reading", "Relay",
-    "Relays", "Seconds", "Token", "Usage",
+    "LeaseStatus", "MachineTime", "Name", "Network", "NetworkKind", "Node", "NodeState", "Principal", "Quota",
+    "Reading", "Relay", "Relays", "Seconds", "Token", "Usage",
 ]
