@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from khhw.cloud import retention
+from khhw.cloud.counters import NAMES
 from khhw.cloud.machine import Applied, Reading
 from khhw.cloud.models import Acquire
 from tests.cloud.clouds import Cloud
@@ -21,8 +22,6 @@ __all__ = ["growth"]
 
 _BOUND = 10
 """Of answers and changes; reached behind a few leases, instead of behind a thousand changes."""
-_COUNTERS = ("sent_packets", "received_packets", "refused_packets", "tree_packets")
-"""As many as a simulated machine reads, with names as long as those."""
 _COUNTED = 10**9
 
 
@@ -31,7 +30,7 @@ class _Counting(RecordedMachine):
 
     def _answer(self, number: int, state: dict) -> Applied:
         found = super()._answer(number, state)
-        readings = tuple(Reading(one.tag, one.rank, one.clock, dict.fromkeys(_COUNTERS, _COUNTED))
+        readings = tuple(Reading(one.tag, one.rank, one.clock, dict.fromkeys(NAMES, _COUNTED))
                          for one in found.readings)
         return Applied(found.number, found.started, found.revoked, found.finished, readings)
 
@@ -61,8 +60,8 @@ def growth(folder: Path, leases: int) -> dict[str, float]:
 
 def _bytes(file: Path) -> Counter[str]:
     db = sqlite3.connect(file)
-    found = Counter({name: size for name, size in db.execute(
-        "SELECT tbl_name, sum(payload) FROM dbstat JOIN sqlite_schema USING (name) GROUP BY tbl_name")})
+    found: Counter[str] = Counter(dict(db.execute(
+        "SELECT tbl_name, sum(payload) FROM dbstat JOIN sqlite_schema USING (name) GROUP BY tbl_name")))
     pages, = db.execute("PRAGMA page_count").fetchone()
     size, = db.execute("PRAGMA page_size").fetchone()
     db.close()
