@@ -55,7 +55,9 @@ def served(template: tuple[Path, Facts], folder: Path, limits: Limits = LIMITS, 
         thread.start()
         assert begun.wait(30)
         try:
-            yield Served(world, template[1], service)
+            one = Served(world, template[1], service)
+            with one.client:
+                yield one
         finally:
             loop.call_soon_threadsafe(ended.set)
             thread.join(30)

@@ -19,6 +19,7 @@ class PatientHttp(H11Protocol):
 
     request_seconds = 30.0
     _late: asyncio.TimerHandle | None = None
+    _switched = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody is there."""
@@ -33,8 +34,13 @@ class PatientHttp(H11Protocol):
     def handle_events(self) -> None:
         """Something has arrived."""
         super().handle_events()
-        if self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
+        if self._switched or self.conn.their_state not in (h11.IDLE, h11.SEND_BODY):
             self._expect_nothing()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """What follows is no request any more, and another protocol's."""
+        super().handle_websocket_upgrade(event)
+        self._switched = True
 
     def on_response_complete(self) -> None:
         """A request is answered, and the next may be here already."""
