@@ -212,6 +212,7 @@ class _Server(asyncssh.SSHServer):
         self._callers, self._sessions = callers, sessions
         self._leave: Callable[[], None] = lambda: None
         self._left = _ATTEMPTS
+        self._gone = False
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
@@ -220,6 +221,7 @@ class _Server(asyncssh.SSHServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """And has gone."""
+        self._gone = True
         self._leave()
 
     def session_requested(self) -> "asyncssh.SSHServerProcess[str]":
@@ -245,7 +247,7 @@ class _Server(asyncssh.SSHServer):
         if known is None:
             known = await asyncio.get_running_loop().run_in_executor(
                 self._pool, self._by_credential, username, password)
-        if known is None:
+        if known is None or self._gone:
             return False
         if (why := self._callers.refusal(known.name)) is not None:
             self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, why)

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -152,6 +153,19 @@ def test_http_says_what_every_refusal_says(service: Served) -> None:
         answer = httpx.get(f"{service.service.url}/v1/health")
         assert answer.status_code == 503 and answer.headers["Retry-After"] == "1"
         assert answer.json()["detail"].startswith("127.0.0.1 has 12 connections open")
+
+
+def test_with_tls_too(
+    template: tuple[Path, Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who does not even shake hands ends, and who is refused cannot be told why."""
+    monkeypatch.setattr("asyncio.constants.SSL_HANDSHAKE_TIMEOUT", 0.5)
+    with served(template, tmp_path / "world", tls=True) as service, ExitStack() as crowd:
+        silent = [crowd.enter_context(socket.create_connection(service.http)) for _ in range(LIMITS.of_an_address)]
+        assert ends(crowd.enter_context(socket.create_connection(service.http))) == b""
+        assert ends(silent[0]) == b""
+        context = ssl.create_default_context(cafile=str(service.service.certificate))
+        assert httpx.get(f"{service.service.url}/v1/health", verify=context).status_code == 200
 
 
 def test_who_leaves_makes_room(service: Served) -> None:
