@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -29,7 +29,7 @@ from khhw.cloud.machine import Clock, Heard, Listening, Machine, MachineError, R
 from khhw.cloud.models import Console
 from khhw.cloud.words import nodes_in_words
 from khhw.control.console import CONTINUED, TEXT_LIMIT, Said
-from khhw.node.commands import EVERYBODY, LineError, WrongLine, list_ranks, parse_line, written
+from khhw.node.commands import EVERYBODY, LineError, Nodes, WrongLine, list_ranks, parse_line, written
 from khhw.node.lines import LineCutter, Piece
 from khhw.visible import visible
 
@@ -315,7 +315,7 @@ def listened_to(console: Console) -> Console:
     return console
 
 
-def check_there(console: Console, ranks: Container[int]) -> None:
+def check_there(console: Console, ranks: Nodes | Sequence[int]) -> None:
     """CONFLICT if the machine has still to hand over one of some nodes: what is written to it would be lost."""
     coming = [rank for rank in console.coming if rank in ranks]
     if coming:
