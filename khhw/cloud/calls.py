@@ -1,8 +1,9 @@
 """The calls between service and machine, as they stand in frames: what each takes, what it answers, how it fails.
 
 A call is ``{"id": N, "call": NAME, "arguments": {...}}``; its answer bears the same id and either ``result``, or
-``error`` (a name in :data:`ERRORS`) and ``message``. The machine begins with a :class:`Hello`. What nodes say on
-channels that are listened to it sends as ``{"heard": {...}}``, with the payload as the frame's bytes.
+``error`` (a name in :data:`ERRORS`) and ``message``. The machine begins with a :class:`Hello`, or with
+``{"refused": SENTENCE}`` and the end. What nodes say on channels that are listened to it sends as ``{"heard": {...}}``,
+with the payload as the frame's bytes.
 """
 
 from collections.abc import Mapping
@@ -25,12 +26,14 @@ from khhw.cloud.machine import (
 )
 
 __all__ = [
-    "CALLS", "ERRORS", "HELLO", "VERSION", "Apply", "Approve", "Call", "CallError", "Channel", "Hello", "Nothing",
-    "Read", "Say", "plain",
+    "CALLS", "ERRORS", "HELLO", "REFUSED", "VERSION", "Apply", "Approve", "Call", "CallError", "Channel", "Hello",
+    "Nothing", "Read", "Say", "plain",
 ]
 
 VERSION = 1
 """Of all this; a service and a machine of different ones do not talk."""
+REFUSED = "refused"
+"""Field of what a connection begins with that the machine does not take."""
 
 
 class CallError(MachineError):

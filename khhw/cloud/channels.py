@@ -118,9 +118,13 @@ def _view(db: sqlite3.Connection, caller: Caller, channel: _Channel) -> Console:
     shares = {row["principal"]: bool(row["write"]) for row in db.execute(
         "SELECT * FROM console_share WHERE console = ?", (channel.id, ))}
     nodes = channel.nodes(db)
+    coming = [row["rank"] for row in db.execute(
+        "SELECT rank FROM hand_over WHERE NOT done AND after = ? ORDER BY rank", (channel.lease["uuid"], ))
+        if row["rank"] in nodes]
     rights = {"listen": own or caller.id in shares, "write": own or shares.get(caller.id, False), "share": own}
     return Console.model_validate({
         "id": channel.id, "send_id": SPOKEN | channel.lease["console"], "lease_uuid": channel.lease["uuid"],
-        "project": name_of(db, channel.lease["lessee"]), "nodes": nodes, "node": channel.node and channel.node["rank"],
+        "project": name_of(db, channel.lease["lessee"]), "nodes": nodes, "coming": coming,
+        "node": channel.node and channel.node["rank"],
         "open": bool(nodes), "rights": [right for right, given in rights.items() if given and nodes],
         "shares": [ConsoleShare(principal=str(name_of(db, who)), write=write) for who, write in shares.items() if own]})

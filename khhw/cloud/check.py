@@ -1,12 +1,14 @@
 """Whether a store agrees with itself, and with the machine."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from khhw.cloud import audit
 from khhw.cloud.agreement import differences
+from khhw.cloud.archive import archive_breaks, untold
 from khhw.cloud.machine import Machine, MachineError, MachineInfo
 from khhw.cloud.matrix import kept, wanted
 from khhw.cloud.membership import UNJUSTIFIED
@@ -57,7 +59,9 @@ _RULES = (
 """What nothing is to be found by, and what it means if something is."""
 
 
-def check(db: sqlite3.Connection, info: MachineInfo, machine: Machine | None) -> Check:
+def check(
+    db: sqlite3.Connection, info: MachineInfo, machine: Machine | None, archives: Sequence[Path] = (),
+) -> Check:
     """Look for what is not as it should be; changes nothing.
 
     Parameters
@@ -67,9 +71,12 @@ def check(db: sqlite3.Connection, info: MachineInfo, machine: Machine | None) ->
     info : MachineInfo
     machine : Machine or None
         To compare with, if it is connected; None for the store alone.
+    archives : sequence of Path, optional
+        Of the audit, to be looked at too.
     """
     last, applied = db.execute("SELECT revision, applied FROM meta").fetchone()
-    found = [*_database(db), *audit.breaks(db), *_rules(db), *_revision(db, info, last)]
+    found = [*_database(db), *audit.breaks(db), *untold(db), *archive_breaks(db, archives), *_rules(db),
+             *_revision(db, info, last)]
     # What is on its way stands in neither state.
     compared = machine is not None and last == applied
     if machine is not None and compared:
@@ -77,7 +84,8 @@ def check(db: sqlite3.Connection, info: MachineInfo, machine: Machine | None) ->
     leases, = db.execute("SELECT count(*) FROM lease WHERE live").fetchone()
     entries, = db.execute("SELECT count(*) FROM audit").fetchone()
     return Check(clean=not found, findings=[Finding(what=what) for what in found], leases=leases, revision=applied,
-                 audit_entries=entries, machine=compared)
+                 audit_entries=entries, archived_entries=audit.archived(db)[0], archives=len(archives),
+                 machine=compared)
 
 
 def _database(db: sqlite3.Connection) -> Iterator[str]:

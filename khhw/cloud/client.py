@@ -55,7 +55,8 @@ class SimulatedMachine:
     machine : Machine
         What it is, and the engine that simulates it.
     on_report : callable, optional
-        Told of a build, see :data:`khhw.machine.machine.OnReport`.
+        Told of a build, see :data:`khhw.machine.machine.OnReport`, and then again and again, while the simulator
+        starts, of ``starting`` (log).
     patience : float
         Seconds that a simulator has to come up.
     """
@@ -136,8 +137,12 @@ class SimulatedMachine:
             # Whoever waits is told what takes so long, and what is wrong with tools.
             self._machine.build(on_report=self._on_report)
             write_launch(self._folder, self._machine)
-            connection = self._launcher.start()
+            connection = self._launcher.start(self._starting)
         return connection
+
+    def _starting(self) -> None:
+        if self._on_report is not None:
+            self._on_report({"kind": "starting", "log": str(self._folder.log)})
 
     def _check(self, hello: Hello) -> None:
         where = f"the machine that runs in {self._folder.path} (process {hello.pid})"

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from itertools import count
 from typing import Any
 
-from khhw.cloud.calls import CALLS, ERRORS, HELLO, CallError, Hello, plain
+from khhw.cloud.calls import CALLS, ERRORS, HELLO, REFUSED, CallError, Hello, plain
 from khhw.cloud.frames import HEADER_BYTES, Frame, FrameError, frame_lengths, packed, parsed
 from khhw.cloud.machine import Clock, Heard, MachineDiffersError, MachineError, MachineGoneError
 
@@ -33,6 +33,8 @@ class Connection:
         If nobody says hello at the other end.
     MachineDiffersError
         If it is not understood.
+    MachineError
+        If the machine has too many connections.
 
     Attributes
     ----------
@@ -54,7 +56,11 @@ class Connection:
         self._reading = found.makefile("rb")
         try:
             found.settimeout(_HELLO_SECONDS)
-            self.hello: Hello = plain(HELLO, self._receive().values)
+            values = self._receive().values
+            if REFUSED in values:
+                self._give_up()
+                raise MachineError(str(values[REFUSED]))
+            self.hello: Hello = plain(HELLO, values)
             found.settimeout(None)
         except (OSError, EOFError, FrameError) as error:
             self._give_up()

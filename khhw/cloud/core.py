@@ -13,10 +13,13 @@ import datetime
 import json
 import sqlite3
 import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from khhw.cloud.approvals import Approvals
+from khhw.cloud.archive import archive
 from khhw.cloud.callers import Caller
 from khhw.cloud.channels import Channels
 from khhw.cloud.check import check
@@ -26,7 +29,7 @@ from khhw.cloud.intents import Intents
 from khhw.cloud.leases import Leases
 from khhw.cloud.ledger import Ledger, Transaction, new_uuid
 from khhw.cloud.machine import Machine, MachineInfo
-from khhw.cloud.models import AuditEntry, Check, MachineTime, Quota
+from khhw.cloud.models import Archive, AuditEntry, Check, MachineTime, Quota
 from khhw.cloud.networks import Networks
 from khhw.cloud.nodes import Nodes
 from khhw.cloud.principals import Principals, add_principal, add_token
@@ -193,10 +196,20 @@ class Core:
                 operation=row["operation"], arguments=json.loads(row["arguments"]), result=row["result"],
                 hash=row["hash"]) for row in sorted(rows, key=lambda row: int(row["number"]))]
 
-    def check(self, machine: Machine | None = None) -> Check:
-        """Whether the store agrees with itself, and with a machine that is connected; changes nothing."""
+    def archive_audit(self, path: Path, *, keep: int) -> Archive:
+        """Move all entries of the audit but the last `keep` to a file; see :func:`~khhw.cloud.archive.archive`."""
+        with ExitStack() as failed:
+            with self._ledger.transaction() as tx:
+                made = archive(tx, path, keep, failed)
+            failed.pop_all()
+        self._store.shrink()
+        return made
+
+    def check(self, machine: Machine | None = None, archives: Sequence[Path] = ()) -> Check:
+        """Whether the store agrees with itself, with its archives as far as they are given, and with a machine that is
+        connected; changes nothing."""
         with self._store.read() as db:
-            return check(db, self._ledger.info, machine)
+            return check(db, self._ledger.info, machine, archives)
 
 
 def _described(info: MachineInfo) -> str:

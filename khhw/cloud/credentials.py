@@ -1,7 +1,13 @@
 """Secrets by which principals are known, and what the store keeps of them.
 
 A token is 256 random bits, of which SHA-256 gives nothing away. What somebody has chosen himself is easier to guess; it
-is kept as scrypt (RFC 7914), with a salt, so that each guess costs memory and time.
+is kept as scrypt (RFC 7914) with a salt of 16 random bytes, so that each guess costs memory and time.
+
+scrypt and not Argon2id: both cost a guesser memory, and scrypt is in Python's standard library (OpenSSL's), where
+Argon2id would be one more package with compiled code. N = 2^15, r = 8, p = 3 is one of the five settings of which
+OWASP says that they give a similar level of defence (Password Storage Cheat Sheet, section scrypt: "N=2^15 (32 MiB),
+r=8 (1024 bytes), p=3"). It takes 32 MiB and about a third of a second of a processor. :data:`AT_ONCE` are computed at a
+time, whoever asks, so all of them take 64 MiB; who has waited :data:`PATIENCE_SECONDS` for a turn is refused.
 """
 
 import base64
@@ -9,13 +15,20 @@ import functools
 import hashlib
 import hmac
 import secrets
+import threading
 
 from khhw.cloud.errors import CloudError
 
-__all__ = ["digest_of", "fingerprint", "hash_credential", "is_credential", "new_token"]
+__all__ = ["AT_ONCE", "PATIENCE_SECONDS", "digest_of", "fingerprint", "hash_credential", "is_credential", "new_token"]
 
 _PREFIX = "khhw_"
-_COST, _BLOCK, _LANES = 1 << 14, 8, 1
+_COST, _BLOCK, _LANES = 1 << 15, 8, 3
+"""N, r and p of RFC 7914."""
+_ROOM = 2
+"""OpenSSL is let have so many times the memory that these take by the RFC: 128 r (N + p + 2) bytes."""
+AT_ONCE = 2
+PATIENCE_SECONDS = 10.0
+_turn = threading.BoundedSemaphore(AT_ONCE)
 _SHORTEST, _LONGEST = 8, 1000
 
 
@@ -40,20 +53,26 @@ def hash_credential(credential: str) -> str:
     if not _SHORTEST <= len(credential) <= _LONGEST:
         raise CloudError.bad(f"a credential has {_SHORTEST} to {_LONGEST} characters")
     salt = secrets.token_bytes(16)
-    return f"scrypt${_COST}${_text(salt)}${_text(_scrypt(credential, salt, _COST))}"
+    return f"scrypt${_COST}${_BLOCK}${_LANES}${_text(salt)}${_text(_scrypt(credential, salt, _COST, _BLOCK, _LANES))}"
 
 
 def fingerprint(credential: str | None, purpose: str) -> str | None:
     """By which the same credential is known again for one purpose, and which is as hard to guess from as the others."""
-    return credential and _text(_scrypt(credential, hashlib.sha256(purpose.encode()).digest(), _COST))
+    return credential and _text(_scrypt(credential, hashlib.sha256(purpose.encode()).digest(), _COST, _BLOCK, _LANES))
 
 
 def is_credential(credential: str, kept: str | None) -> bool:
-    """Whether it is the one that was hashed; takes as long where there is none."""
-    _, cost, salt, expected = (kept or _nobodys()).split("$")
+    """Whether it is the one that was hashed; takes as long where there is none.
+
+    Raises
+    ------
+    CloudError
+        UNAVAILABLE if others are being looked at for too long.
+    """
+    _, cost, block, lanes, salt, expected = (kept or _nobodys()).split("$")
     if len(credential) > _LONGEST:
         return False
-    found = _scrypt(credential, base64.b64decode(salt), int(cost))
+    found = _scrypt(credential, base64.b64decode(salt), int(cost), int(block), int(lanes))
     return hmac.compare_digest(found, base64.b64decode(expected)) and kept is not None
 
 
@@ -62,8 +81,15 @@ def _nobodys() -> str:
     return hash_credential(secrets.token_hex())
 
 
-def _scrypt(credential: str, salt: bytes, cost: int) -> bytes:
-    return hashlib.scrypt(credential.encode("utf-8", "surrogatepass"), salt=salt, n=cost, r=_BLOCK, p=_LANES, dklen=32)
+def _scrypt(credential: str, salt: bytes, cost: int, block: int, lanes: int) -> bytes:
+    if not _turn.acquire(timeout=PATIENCE_SECONDS):
+        raise CloudError.unavailable(f"{AT_ONCE} credentials are looked at at a time, and others wait; try again later")
+    try:
+        return hashlib.scrypt(
+            credential.encode("utf-8", "surrogatepass"), salt=salt, n=cost, r=block, p=lanes, dklen=32,
+            maxmem=_ROOM * 128 * block * (cost + lanes + 2))
+    finally:
+        _turn.release()
 
 
 def _text(data: bytes) -> str:

@@ -75,8 +75,13 @@ class Launcher:
             # It is about to end.
             return None
 
-    def start(self) -> Connection:
+    def start(self, on_wait: Callable[[], None] = lambda: None) -> Connection:
         """Start a simulator, and connect to it.
+
+        Parameters
+        ----------
+        on_wait : callable, optional
+            Called again and again meanwhile.
 
         Raises
         ------
@@ -99,6 +104,7 @@ class Launcher:
                 if code != HELD:
                     raise MachineError(f"the simulator does not come up: its process ended with code {code}"
                                        f"{self._said()}")
+            on_wait()
             time.sleep(_AGAIN_SECONDS)
         raise MachineError(f"the simulator has not come up within {self._patience:g} s; {self._folder.log} says why")
 

@@ -11,20 +11,44 @@ from khhw.cloud.plans import nodes_of
 from khhw.cloud.relatives import BELOW, acts_for, name_of
 from khhw.cloud.times import from_text
 
-__all__ = ["SEEN", "called", "find_lease", "lease_view", "live_lease", "own_lease", "sees"]
+__all__ = ["SEEN", "called", "find_lease", "find_offer", "lease_view", "live_lease", "own_lease", "sees"]
 
 SEEN = f"""{BELOW}, seen (uuid) AS (
     SELECT uuid FROM lease WHERE lessee IN below OR lessor IN below OR transfer_to IN below) """
 """Beginning of a statement: `seen` are the leases that the principal may see."""
+_OFFERED = "(transfer_to IS :caller OR (lessee = :caller AND status = 'created'))"
+"""Condition: a lease is offered to the caller."""
 
 
 def find_lease(db: sqlite3.Connection, caller: Caller, lease: str) -> sqlite3.Row:
-    """The row of a lease, by UUID or by name among the caller's own; NOT_FOUND unless he may see it."""
+    """The row of a lease, by UUID, or by name among the caller's own; NOT_FOUND unless he may see it.
+
+    Behind his own come those that he is offered, see :func:`find_offer`.
+    """
+    return _find(db, caller, lease, "transfer_to IS :caller AND lessee <> :caller, status = 'created'")
+
+
+def find_offer(db: sqlite3.Connection, caller: Caller, lease: str) -> sqlite3.Row:
+    """The same, with what the caller is offered in front of what he has: one name may be of both.
+
+    CONFLICT if several who offer him something call it so.
+    """
+    row = _find(db, caller, lease, f"NOT ({_OFFERED})")
+    others, = db.execute(f"SELECT count(*) FROM lease WHERE name = :lease AND live AND {_OFFERED}",
+                         {"lease": lease, "caller": caller.id}).fetchone()
+    if others > 1 and row["uuid"] != lease:
+        raise CloudError.conflict(f"{others} leases with the name {lease} are offered to {caller.name}; name one by "
+                                  "its UUID, which khhw ctl list shows")
+    return row
+
+
+def _find(db: sqlite3.Connection, caller: Caller, lease: str, order: str) -> sqlite3.Row:
     row: sqlite3.Row | None = db.execute(
-        "SELECT * FROM lease WHERE uuid = ? OR (lessee = ? AND name = ? AND live) "
-        "ORDER BY uuid <> ?, status = 'created', serial", (lease, caller.id, lease, lease)).fetchone()
+        "SELECT * FROM lease WHERE uuid = :lease OR (lessee = :caller OR transfer_to = :caller) AND name = :lease "
+        f"AND live ORDER BY uuid <> :lease, {order}, serial", {"lease": lease, "caller": caller.id}).fetchone()
     if row is None or not sees(db, caller, row):
-        raise CloudError.missing(f"there is no lease {lease}")
+        raise CloudError.missing(f"there is no lease {lease}: khhw ctl list shows which there are; names are of your "
+                                 "own leases, and of those that you are offered")
     return row
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from khhw.cloud.acquiring import acquire, check_whole, fulfil, move, named, pick
 from khhw.cloud.callers import Caller
 from khhw.cloud.errors import CloudError
-from khhw.cloud.lease_views import SEEN, called, find_lease, lease_view, live_lease, own_lease
+from khhw.cloud.lease_views import SEEN, called, find_lease, find_offer, lease_view, live_lease, own_lease
 from khhw.cloud.ledger import Ledger, Transaction
 from khhw.cloud.membership import common, interfaces_of, join
 from khhw.cloud.models import Acquire, Connection, Intent, Lease, LeaseChange, Reading
@@ -26,7 +26,8 @@ _PURPOSE = 200
 
 
 class Leases:
-    """Nodes that somebody has. A lease is named by its UUID, or by its name among the caller's own.
+    """Nodes that somebody has. A lease is named by its UUID, or by its name among those that the caller has or is
+    offered.
 
     Parameters
     ----------
@@ -120,7 +121,7 @@ class Leases:
     def accept(self, caller: Caller, key: str | None, lease: str, *, strict: bool = False) -> Intent:
         """Take what was offered by :meth:`transfer` or :meth:`acquire`."""
         def do(tx: Transaction) -> Intent:
-            row = find_lease(tx.db, caller, lease)
+            row = find_offer(tx.db, caller, lease)
             offered_to = row["lessee"] if row["status"] == "created" else row["transfer_to"]
             if offered_to is None:
                 raise CloudError.conflict(f"{called(row)} is not on offer")
@@ -136,7 +137,7 @@ class Leases:
     def decline(self, caller: Caller, key: str | None, lease: str) -> Intent:
         """Do not take it; also takes an own offer back."""
         def do(tx: Transaction) -> Intent:
-            row, plan = find_lease(tx.db, caller, lease), Plan(tx)
+            row, plan = find_offer(tx.db, caller, lease), Plan(tx)
             if row["status"] == "created":
                 plan.end(row["uuid"])
             elif row["transfer_to"] is None:

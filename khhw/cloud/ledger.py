@@ -3,7 +3,6 @@
 import datetime
 import hashlib
 import json
-import re
 import sqlite3
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -18,13 +17,14 @@ from khhw.cloud.callers import Caller
 from khhw.cloud.credentials import fingerprint
 from khhw.cloud.errors import CloudError
 from khhw.cloud.machine import MachineInfo
+from khhw.cloud.retention import check_unspent, forget_answers
 from khhw.cloud.store import Store
 from khhw.cloud.times import MachineClock, Wall, as_text
+from khhw.cloud.words import check_key
 
 __all__ = ["Ledger", "Transaction", "new_uuid"]
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
-_KEY = re.compile(r"[\x21-\x7e]{1,200}\Z")
 
 
 @dataclass(frozen=True)
@@ -127,10 +127,10 @@ class Ledger:
         Raises
         ------
         CloudError
-            CONFLICT if the key came with another request before; what `do` raises.
+            CONFLICT if the key came with another request before, or its answer is gone; what `do` raises.
         """
-        if key is not None and not _KEY.match(key):
-            raise CloudError.bad("an idempotency key is 1 to 200 printable ASCII characters without spaces")
+        if key is not None:
+            check_key(key)
         known = None if key is None else fingerprint(secret, f"{caller.id} {key}")
         text = json.dumps([operation, arguments, known], sort_keys=True)
         request = hashlib.sha256(text.encode()).hexdigest()
@@ -142,12 +142,15 @@ class Ledger:
                     raise CloudError.conflict(f"the idempotency key {key} came with another request before; each "
                                               "request takes a new one")
                 return kind.model_validate_json(found["body"])
+            if key is not None:
+                check_unspent(tx.db, caller.id, key)
             _check_enabled(tx, caller)
             answer = do(tx)
             tx.note(operation, arguments, "accepted")
             if key is not None:
-                tx.db.execute("INSERT INTO answer VALUES (?, ?, ?, ?)",
+                tx.db.execute("INSERT INTO answer (principal, key, request, body) VALUES (?, ?, ?, ?)",
                               (caller.id, key, request, answer.model_dump_json(exclude=kept)))
+                forget_answers(tx.db, caller.id)
         return answer
 
 

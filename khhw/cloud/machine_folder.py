@@ -60,13 +60,14 @@ class MachineFolder:
         finally:
             os.close(descriptor)
 
-    def hold(self, name: str, seconds: float = 0) -> int | None:
+    def hold(self, name: str | None = None, seconds: float = 0) -> int | None:
         """Have a lock of this folder for as long as the process lives, or its descriptor is open.
 
         Parameters
         ----------
-        name : str
-            Which.
+        name : str, optional
+            Of a file by which processes agree who starts something; None: the folder itself, which is the simulator's.
+            A file that is removed, and made anew, locks nobody out any more; the folder goes with all that is in it.
         seconds : float
             How long another one may take to let go.
 
@@ -75,7 +76,10 @@ class MachineFolder:
         int or None
             The descriptor; None if another one has it.
         """
-        descriptor = os.open(self.path / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if name is None:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        else:
+            descriptor = os.open(self.path / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         end = time.monotonic() + seconds
         while True:
             try:

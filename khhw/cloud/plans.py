@@ -16,6 +16,7 @@ from khhw.cloud.matrix import kept, relays, wanted
 from khhw.cloud.membership import prune
 from khhw.cloud.models import Intent, Relays
 from khhw.cloud.relatives import name_of
+from khhw.cloud.retention import forget_intents
 from khhw.cloud.times import from_text
 
 __all__ = ["Plan", "intent_view", "nodes_of", "settle", "subtree"]
@@ -123,6 +124,7 @@ class Plan:
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", (
                 made, operation, tx.principal, self.revision if changed else None, tx.at, None if changed else tx.at,
                 opened.model_dump_json(), lease, network))
+        forget_intents(db, tx.principal)
         return intent_view(db, db.execute("SELECT * FROM intent WHERE id = ?", (made, )).fetchone())
 
     def _place(self, lease: str, rank: int) -> None:

@@ -10,6 +10,7 @@ from khhw.cloud.ledger import Ledger, Transaction, new_uuid
 from khhw.cloud.models import Principal, Quota, Token
 from khhw.cloud.quotas import quota_of, usage_of
 from khhw.cloud.relatives import BELOW, acts_for, line_of, name_of, named_principal, principal_for
+from khhw.cloud.retention import forget_principal
 from khhw.cloud.times import as_text, from_text
 from khhw.cloud.words import check_digest, check_name, check_text
 
@@ -53,12 +54,12 @@ class Principals:
         return _caller(row)
 
     def authenticate_credential(self, name: str, credential: str) -> Caller:
-        """Who has this name and this credential, which he chose. Takes about 0.1 s, as it should.
+        """Who has this name and this credential, which he chose. Takes about 0.3 s, as it should.
 
         Raises
         ------
         CloudError
-            UNAUTHORIZED, as :meth:`authenticate`.
+            UNAUTHORIZED, as :meth:`authenticate`; UNAVAILABLE if too many others are being looked at.
         """
         with self._ledger.store.read() as db:
             row = db.execute("SELECT * FROM principal WHERE name = ? AND enabled AND NOT deleted", (name, )).fetchone()
@@ -155,6 +156,7 @@ class Principals:
             tx.db.execute("UPDATE principal SET deleted = 1 WHERE id = ?", (row["id"], ))
             tx.db.execute("DELETE FROM consent WHERE principal = ?", (row["id"], ))
             tx.db.execute("DELETE FROM console_share WHERE principal = ?", (row["id"], ))
+            forget_principal(tx.db, row["id"])
             tx.db.execute("UPDATE lease SET transfer_to = NULL WHERE transfer_to = ?", (row["id"], ))
             tx.db.execute("UPDATE lease SET status = 'deleted', expire_cycle = ? WHERE lessee = ? AND "
                           "status = 'created'", (tx.cycle, row["id"]))

@@ -40,7 +40,7 @@ def named_principal(db: sqlite3.Connection, name: str) -> sqlite3.Row:
     """The row of the principal with a name; NOT_FOUND if there is none."""
     row: sqlite3.Row | None = db.execute("SELECT * FROM principal WHERE name = ? AND NOT deleted", (name, )).fetchone()
     if row is None:
-        raise CloudError.missing(f"there is no principal {name}")
+        raise _unknown(name)
     return row
 
 
@@ -48,8 +48,13 @@ def principal_for(db: sqlite3.Connection, caller: Caller, name: str) -> sqlite3.
     """The same, of somebody whom the caller may act for; NOT_FOUND, in the same words, for all others."""
     row = named_principal(db, name)
     if not acts_for(db, caller, row["id"]):
-        raise CloudError.missing(f"there is no principal {name}")
+        raise _unknown(name)
     return row
+
+
+def _unknown(name: str) -> CloudError:
+    return CloudError.missing(f"there is no principal {name}; khhw ctl principal list shows yourself and those below "
+                              "you, and others tell you what they are called")
 
 
 def name_of(db: sqlite3.Connection, principal: str | None) -> str | None:

@@ -1,14 +1,15 @@
 """The tables of the store.
 
-Rows that end are kept, with the revision at which they ended: a bill is made of them. What may not be is forbidden
-here, by the database: a node in two hands, two live leases of one name, an entry of the audit that is changed.
+Rows that end are kept, with the revision at which they ended: a bill is made of them. What nobody needs any more goes:
+:mod:`khhw.cloud.retention`. What may not be is forbidden here, by the database: a node in two hands, two live leases of
+one name, an entry of the audit that is changed.
 """
 
 __all__ = ["APPLICATION", "SCHEMA", "VERSION"]
 
 APPLICATION = int.from_bytes(b"khhw", "big")
 """By which a database is known as a store (``PRAGMA application_id``)."""
-VERSION = 1
+VERSION = 2
 """Of the schema (``PRAGMA user_version``)."""
 
 SCHEMA = """
@@ -150,6 +151,7 @@ CREATE TABLE intent (
     network INTEGER REFERENCES network
 ) STRICT;
 CREATE INDEX intent_open ON intent (revision) WHERE done_at IS NULL;
+CREATE INDEX intent_of ON intent (principal);
 
 CREATE TABLE revision (
     number INTEGER PRIMARY KEY,
@@ -186,12 +188,18 @@ CREATE TABLE reading (
 CREATE INDEX reading_lease ON reading (lease);
 
 CREATE TABLE answer (
+    serial INTEGER PRIMARY KEY,
     principal TEXT NOT NULL REFERENCES principal,
     key TEXT NOT NULL,
     request TEXT NOT NULL,                -- SHA-256 of operation and arguments
     body TEXT NOT NULL,
-    PRIMARY KEY (principal, key)
+    UNIQUE (principal, key)
 ) STRICT;
+CREATE INDEX answer_of ON answer (principal);
+
+CREATE TABLE spent (
+    key BLOB PRIMARY KEY                  -- of a principal and a key whose answer is gone, see retention.py
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,
@@ -204,7 +212,17 @@ CREATE TABLE audit (
     hash TEXT NOT NULL
 ) STRICT;
 CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
-CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
+CREATE TABLE archive (
+    last INTEGER PRIMARY KEY,             -- number of the last entry that is in the file, and no more here
+    hash TEXT NOT NULL,                   -- of that entry
+    file TEXT NOT NULL,                   -- its name
+    sha256 TEXT NOT NULL                  -- of the file
+) STRICT;
+CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
+WHEN old.number > (SELECT coalesce(max(last), 0) FROM archive)
+BEGIN SELECT raise(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER archive_is_not_changed BEFORE UPDATE ON archive BEGIN SELECT raise(ABORT, 'archives stay'); END;
+CREATE TRIGGER archive_is_not_deleted BEFORE DELETE ON archive BEGIN SELECT raise(ABORT, 'archives stay'); END;
 
 INSERT INTO network (id, kind, name) VALUES (1, 'external', 'External'), (2, 'internal', 'Internal');
 """

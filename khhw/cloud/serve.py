@@ -13,13 +13,17 @@ import uvicorn
 from fastapi import FastAPI
 
 from khhw.cloud.carrier import Carrier
+from khhw.cloud.connections import Admission, BoundedListener, Limits
 from khhw.cloud.consoles.hub import Hub
 from khhw.cloud.consoles.router import router as consoles_router
 from khhw.cloud.core import Core
 from khhw.cloud.http.app import application
+from khhw.cloud.http.patience import patient
+from khhw.cloud.http.problems import raw_problem
 from khhw.cloud.machine import Machine
 from khhw.cloud.settings import Settings, bound
 from khhw.cloud.ssh import SshDoor, host_key
+from khhw.cloud.ssh_limits import refusal
 from khhw.cloud.tls import certificate_for, server_context
 from khhw.errors import RequestError
 
@@ -28,6 +32,9 @@ __all__ = ["Service"]
 _GRACE_SECONDS = 3
 _MESSAGE_BYTES = 1 << 20
 """Of what a client of a console may send at once; files come in pieces."""
+_PING_SECONDS, _PONG_SECONDS = 30.0, 120.0
+"""Between two questions whether a client of a console is still there, which it answers by itself, however quiet
+somebody is; and how long the answer may take."""
 
 
 class _Server(uvicorn.Server):
@@ -51,6 +58,8 @@ class Service:
     machine : Machine
         Connected, or connected later.
     settings : Settings
+    limits : Limits, optional
+        What clients may take; None: as much as this process can give.
 
     Raises
     ------
@@ -58,17 +67,27 @@ class Service:
         If a port is taken, or a certificate is none.
     """
 
-    def __init__(self, state: Path, core: Core, machine: Machine, settings: Settings) -> None:
+    def __init__(
+        self, state: Path, core: Core, machine: Machine, settings: Settings, limits: Limits | None = None,
+    ) -> None:
         self._core, self._machine, self._settings = core, machine, settings
+        self._admission = Admission(limits or Limits.of_this_process())
         self._tls = self._certificate(state) if settings.secured else None
         self._key = host_key(state) if settings.ssh_port is not None else None
-        self._listener = bound(settings.host, settings.port, "--port")
+        self._listener = self._bounded(settings.port, "--port", self._refused)
         try:
             self._ssh_listener = None if settings.ssh_port is None else \
-                bound(settings.host, settings.ssh_port, "--ssh-port")
+                self._bounded(settings.ssh_port, "--ssh-port", refusal)
         except RequestError:
             self._listener.close()
             raise
+
+    def _bounded(self, port: int, option: str, told: Callable[[str], bytes]) -> BoundedListener:
+        return BoundedListener.over(bound(self._settings.host, port, option), self._admission, told)
+
+    def _refused(self, sentence: str) -> bytes:
+        """What a client of HTTP is sent that is refused; nothing could be told before TLS is agreed on."""
+        return b"" if self._tls else raw_problem(503, "unavailable", sentence)
 
     def _certificate(self, state: Path) -> tuple[Path, Path]:
         chosen, key = self._settings.certificate, self._settings.key
@@ -101,14 +120,16 @@ class Service:
         ready : callable
             Called when clients can come.
         """
-        asyncio.run(self._main(ready))
+        async def main() -> None:
+            loop, ended = asyncio.get_running_loop(), asyncio.Event()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, ended.set)
+            await self.serve(ready, ended)
 
-    async def _main(self, ready: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        ended = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ended.set)
+        asyncio.run(main())
 
+    async def serve(self, ready: Callable[[], None], ended: asyncio.Event) -> None:
+        """The same in a loop that runs, until somebody says that it is to end."""
         app = application(self._core, self._machine, ssh_port=self.ssh_port, more=(consoles_router,))
         hub = app.state.hub = Hub(self._machine)
         carrier = Carrier(self._core, self._machine)
@@ -129,7 +150,9 @@ class Service:
         # Addresses of requests are not logged: what clients put there may be anything. Errors are.
         server = _Server(uvicorn.Config(
             app, lifespan="off", log_config=None, log_level=logging.ERROR, access_log=False, server_header=False,
-            ws_max_size=_MESSAGE_BYTES, timeout_graceful_shutdown=_GRACE_SECONDS, **files))
+            http=patient(self._admission.limits.request_seconds), ws_max_size=_MESSAGE_BYTES,
+            ws_ping_interval=_PING_SECONDS, ws_ping_timeout=_PONG_SECONDS, timeout_graceful_shutdown=_GRACE_SECONDS,
+            **files))
         serving = asyncio.ensure_future(server.serve([self._listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)

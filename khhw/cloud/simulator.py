@@ -82,7 +82,7 @@ class CloudProgram:
         self.host = host
         assert host.inbox is not None
         self._inbox = host.inbox
-        if folder.hold("simulator", _PREDECESSOR_SECONDS) is None:
+        if folder.hold(seconds=_PREDECESSOR_SECONDS) is None:
             raise FolderError(f"another simulator runs in {folder.path}")
         self._boot = folder.next_boot()
         hello = plain(HELLO, {"version": VERSION, "pid": os.getpid(), "boot": self._boot, "info": info})

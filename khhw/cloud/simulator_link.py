@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
+from khhw.cloud.calls import REFUSED
 from khhw.cloud.frames import HEADER_BYTES, Frame, FrameError, frame_lengths, packed, parsed
 from khhw.cloud.machine_folder import MachineFolder
 
@@ -17,6 +18,10 @@ _MOST_CALLS = 256
 """Calls of a connection that are under way at a time; more wait."""
 _MOST_UNREAD = 4 << 20
 """Bytes that a service may leave unread before it misses what nodes say."""
+_MOST_CONNECTIONS = 16
+"""A machine has one service, and now and then a command that looks at it."""
+_SILENT_SECONDS = 300.0
+"""For which a connection may ask nothing and wait for nothing: a service asks what time it is every second."""
 _WATCH_SECONDS = 1.0
 _CREDENTIALS = struct.Struct("3i")
 
@@ -28,17 +33,21 @@ class Connection:
     ----------
     channels : set of int
         Console channels that it hears.
+    under_way : int
+        Calls that it waits for.
     """
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self.channels: set[int] = set()
         self.calls = asyncio.Semaphore(_MOST_CALLS)
+        self.under_way = 0
         self._writer = writer
         self._missed: dict[int, int] = {}
 
     def answer(self, frame: Frame) -> None:
         """Send an answer; in the link's thread."""
         self.calls.release()
+        self.under_way -= 1
         self.send(frame)
 
     def send(self, frame: Frame) -> None:
@@ -146,19 +155,39 @@ class Link:
             writer.close()
             return
         connection = Connection(writer)
+        if len(self._writers) >= _MOST_CONNECTIONS:
+            connection.send(Frame({REFUSED: f"the simulator has {_MOST_CONNECTIONS} connections, and takes no more"}))
+            writer.close()
+            return
         self._writers.add(writer)
         self._enter(connection)
         try:
             connection.send(self._hello)
             while True:
                 await connection.calls.acquire()
-                header = await reader.readexactly(HEADER_BYTES)
+                header = await _header(reader, connection)
                 text, data = frame_lengths(header)
-                self._call(connection, parsed(await reader.readexactly(text), await reader.readexactly(data)))
+                async with asyncio.timeout(_SILENT_SECONDS):
+                    frame = parsed(await reader.readexactly(text), await reader.readexactly(data))
+                connection.under_way += 1
+                self._call(connection, frame)
         except (OSError, EOFError, FrameError):
-            # It has gone; or what it sends can no longer be told apart. Of a torn frame nothing is done.
+            # It has gone, or says nothing (TimeoutError is an OSError); or what it sends can no longer be told apart.
+            # Of a torn frame nothing is done.
             pass
         finally:
             self._leave(connection)
             self._writers.discard(writer)
             writer.close()
+
+
+async def _header(reader: asyncio.StreamReader, connection: Connection) -> bytes:
+    """The next one, whenever it comes; TimeoutError if the other end is silent and waits for nothing."""
+    reading = asyncio.ensure_future(reader.readexactly(HEADER_BYTES))
+    try:
+        while not (await asyncio.wait([reading], timeout=_SILENT_SECONDS))[0]:
+            if not connection.under_way:
+                raise TimeoutError
+        return reading.result()
+    finally:
+        reading.cancel()

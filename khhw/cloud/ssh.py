@@ -20,10 +20,12 @@ from khhw.cloud.callers import Caller
 from khhw.cloud.consoles.hub import Hub
 from khhw.cloud.consoles.ssh import attend
 from khhw.cloud.core import Core
+from khhw.cloud.credentials import AT_ONCE
 from khhw.cloud.ctl.perform import FAILED
 from khhw.cloud.errors import CloudError
 from khhw.cloud.models import Console
 from khhw.cloud.ssh_commands import obey
+from khhw.cloud.ssh_limits import Callers, Sessions
 from khhw.cloud.ssh_lines import whole_line
 from khhw.cloud.tls import keep_secret
 from khhw.errors import RequestError
@@ -37,8 +39,9 @@ _log = logging.getLogger(__name__)
 _CONSOLE = re.compile(r"con([0-9]{1,10})\Z")
 _ATTEMPTS = 3
 _LOGIN_SECONDS = 60
-_ASKING_THREADS = 2
-"""Passwords that are looked at at a time: a credential costs 0.1 s of a processor, whoever says it."""
+_KEEPALIVE_SECONDS = 60
+"""Between two questions whether a client is still there, which it answers by itself, however quiet somebody is: who has
+left three without an answer has gone."""
 _THREADS = 64
 _MOST_COMMANDS = 8
 """Commands of one principal at a time; each may wait for the machine."""
@@ -81,8 +84,9 @@ class SshDoor:
     def __init__(self, app: FastAPI, core: Core, hub: Hub) -> None:
         self._app, self._core, self._hub = app, core, hub
         self._pool = ThreadPoolExecutor(_THREADS, "ssh")
-        self._asking = ThreadPoolExecutor(_ASKING_THREADS, "ssh_password")
+        self._asking = ThreadPoolExecutor(AT_ONCE, "ssh_password")
         self._running: Counter[str] = Counter()
+        self._callers = Callers()
         self._acceptor: asyncssh.SSHAcceptor | None = None
 
     async def open(self, listener: socket.socket, key: asyncssh.SSHKey) -> None:
@@ -90,9 +94,12 @@ class SshDoor:
         # Its log has user names and commands, but also what hostile clients make up, at every connection.
         asyncssh.set_log_level(logging.CRITICAL)
         self._acceptor = await asyncssh.listen(
-            sock=listener, server_factory=lambda: _Server(self._core, self._asking), server_host_keys=[key],
-            process_factory=self._attend, encoding="utf-8", errors="replace", login_timeout=_LOGIN_SECONDS,
-            line_editor=True, max_line_length=LINE_LIMIT, agent_forwarding=False, keepalive_interval=60)
+            sock=listener, server_factory=self._server, server_host_keys=[key], encoding="utf-8", errors="replace",
+            login_timeout=_LOGIN_SECONDS, line_editor=True, max_line_length=LINE_LIMIT, agent_forwarding=False,
+            keepalive_interval=_KEEPALIVE_SECONDS)
+
+    def _server(self) -> "_Server":
+        return _Server(self._core, self._asking, self._callers, Sessions(self._attend))
 
     async def close(self) -> None:
         """Let nobody in any more, and put out who is in."""
@@ -200,14 +207,26 @@ class _Known:
 class _Server(asyncssh.SSHServer):
     """One connection."""
 
-    def __init__(self, core: Core, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, core: Core, pool: ThreadPoolExecutor, callers: Callers, sessions: Sessions) -> None:
         self._core, self._pool = core, pool
+        self._callers, self._sessions = callers, sessions
+        self._leave: Callable[[], None] = lambda: None
         self._left = _ATTEMPTS
+        self._gone = False
         self._connection: asyncssh.SSHServerConnection | None = None
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         """Somebody is there, whoever it is."""
         self._connection = conn
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """And has gone."""
+        self._gone = True
+        self._leave()
+
+    def session_requested(self) -> "asyncssh.SSHServerProcess[str]":
+        """A session, if there are not too many."""
+        return self._sessions.one_more()
 
     def begin_auth(self, username: str) -> bool:
         """Nobody comes in without a password."""
@@ -228,9 +247,14 @@ class _Server(asyncssh.SSHServer):
         if known is None:
             known = await asyncio.get_running_loop().run_in_executor(
                 self._pool, self._by_credential, username, password)
-        if known is not None:
-            self._connection.set_extra_info(known=known)
-        return known is not None
+        if known is None or self._gone:
+            return False
+        if (why := self._callers.refusal(known.name)) is not None:
+            self._connection.disconnect(asyncssh.DISC_TOO_MANY_CONNECTIONS, why)
+            return False
+        self._leave = self._callers.enter(known.name)
+        self._connection.set_extra_info(known=known)
+        return True
 
     def _by_token(self, user: str, password: str) -> _Known | None:
         """At once, however many credentials others have guessed at the same time."""

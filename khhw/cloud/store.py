@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 from khhw.cloud.crash import crash_point
 from khhw.cloud.errors import CloudError, StoreError
@@ -21,7 +21,7 @@ from khhw.cloud.schema import APPLICATION, SCHEMA, VERSION
 __all__ = ["Store"]
 
 _FILE = "cloud.db"
-_LOCK = "lock"
+_HOLDER = "lock"
 _PATIENCE = 2.0
 """Seconds to wait for a lock that somebody else has on the database: nobody should."""
 _PASSING = {
@@ -37,11 +37,11 @@ class Store:
     Parameters
     ----------
     folder : Path
-    lock : file
-        Open and locked as long as the store is.
+    lock : int
+        Descriptor of the folder, locked; closed with the store.
     """
 
-    def __init__(self, folder: Path, lock: IO[str]) -> None:
+    def __init__(self, folder: Path, lock: int) -> None:
         self.folder = folder
         self._lock = lock
         self._writing = threading.RLock()
@@ -93,16 +93,16 @@ class Store:
             raise StoreError(f"{folder} holds no cloud; make one with khhw cloud init")
         with ExitStack() as failed:
             try:
-                lock = failed.enter_context(open(folder / _LOCK, "a+", encoding="utf-8", opener=_for_its_user))
+                # Of the folder itself: a file in it could be removed, and a second service would lock another one. And
+                # not of the database, whose own locks end when any descriptor of it is closed in this process.
+                lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                failed.callback(os.close, lock)
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _name_holder(lock)
             except BlockingIOError:
-                lock.seek(0)
-                holder = lock.read(20).strip()
-                raise StoreError(f"{folder} is served already"
-                                 + (f", by process {holder}" if holder.isdecimal() else "")) from None
+                raise StoreError(f"{folder} is served already{_holder(folder)}") from None
             except OSError as error:
                 raise StoreError(f"{folder} cannot be locked: {_reason(error)}") from None
+            _name_holder(folder)
             try:
                 store = cls(folder, lock)
                 failed.callback(store._disconnect)
@@ -115,7 +115,9 @@ class Store:
     def close(self) -> None:
         """Let go of the folder."""
         self._disconnect()
-        self._lock.close()
+        lock, self._lock = self._lock, -1
+        if lock >= 0:
+            os.close(lock)
 
     def _disconnect(self) -> None:
         with self._writing:
@@ -162,6 +164,11 @@ class Store:
                 raise
         crash_point()
 
+    def shrink(self) -> None:
+        """Give the disk back what was deleted; while nobody reads, and if there is room to do so."""
+        with self._writing, suppress(sqlite3.OperationalError):
+            self._writer.execute("VACUUM")
+
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """One committed state, from here to the end, whatever is committed meanwhile.
@@ -191,16 +198,23 @@ class Store:
             return self._connection()
 
 
+def _holder(folder: Path) -> str:
+    """Who has the lock, as far as that is written down."""
+    try:
+        holder = (folder / _HOLDER).read_text(encoding="utf-8", errors="replace")[:20].strip()
+    except OSError:
+        return ""
+    return f", by process {holder}" if holder.isdecimal() else ""
+
+
+def _name_holder(folder: Path) -> None:
+    """Write down who has the lock, for those who have not; the disk may have no room for that."""
+    with suppress(OSError), open(folder / _HOLDER, "w", encoding="utf-8", opener=_for_its_user) as file:
+        file.write(f"{os.getpid()}\n")
+
+
 def _for_its_user(path: str, flags: int) -> int:
-    """Others could lock what they can read."""
     return os.open(path, flags, 0o600)
-
-
-def _name_holder(lock: IO[str]) -> None:
-    """Who has the lock, for those who have not; the disk may have no room for that."""
-    with suppress(OSError):
-        lock.truncate(0)
-        os.write(lock.fileno(), f"{os.getpid()}\n".encode())
 
 
 def _connected(file: Path) -> sqlite3.Connection:

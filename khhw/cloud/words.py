@@ -1,4 +1,4 @@
-"""Words that people choose: names, digests and texts, and what they may be made of."""
+"""Words that people choose: names, digests, keys and texts, and what they may be made of."""
 
 import re
 from collections.abc import Sequence
@@ -6,24 +6,37 @@ from collections.abc import Sequence
 from khhw.cloud.errors import CloudError
 from khhw.node.commands import list_ranks
 
-__all__ = ["DIGEST", "NAME", "check_digest", "check_name", "check_text", "nodes_in_words"]
+__all__ = [
+    "DIGEST", "IN_WORDS", "KEY", "NAME", "check_digest", "check_key", "check_name", "check_text", "nodes_in_words",
+]
 
 NAME = "^[A-Za-z][A-Za-z0-9_-]{0,62}$"
 """Of a principal, or a lease."""
 DIGEST = "^[0-9a-f]{64}$"
 """A SHA-256."""
+KEY = "^[!-~]{1,200}$"
+"""By which a change is known again that was asked for before."""
+IN_WORDS = {
+    NAME: "a letter, then up to 62 letters, digits, - and _",
+    DIGEST: "64 hexadecimal digits in lower case",
+    KEY: "1 to 200 printable ASCII characters without spaces",
+}
+"""The same for people, by the regular expression."""
 
 
 def check_name(name: str) -> None:
     """BAD_REQUEST unless it is a name of a principal or a lease."""
-    if not _whole(NAME, name):
-        raise CloudError.bad(f"a name is a letter, then up to 62 letters, digits, - and _; not {name!r}")
+    _check(NAME, name, f"a name is {IN_WORDS[NAME]}; not {name!r}")
 
 
 def check_digest(digest: str) -> None:
     """BAD_REQUEST unless it is a SHA-256."""
-    if not _whole(DIGEST, digest):
-        raise CloudError.bad("sha256 is 64 hexadecimal digits in lower case")
+    _check(DIGEST, digest, f"sha256 is {IN_WORDS[DIGEST]}")
+
+
+def check_key(key: str) -> None:
+    """BAD_REQUEST unless it is an idempotency key."""
+    _check(KEY, key, f"an idempotency key is {IN_WORDS[KEY]}")
 
 
 def check_text(text: str, what: str, *, most: int, least: int = 1) -> None:
@@ -37,6 +50,7 @@ def nodes_in_words(ranks: Sequence[int]) -> str:
     return f"{'node' if len(ranks) == 1 else 'nodes'} {list_ranks(ranks)}" if ranks else "no nodes"
 
 
-def _whole(pattern: str, text: str) -> bool:
+def _check(pattern: str, text: str, sentence: str) -> None:
     """Whether all of a text is like this; `$` would let a newline pass, and does so in Python only."""
-    return not text.endswith("\n") and re.match(pattern, text) is not None
+    if text.endswith("\n") or re.match(pattern, text) is None:
+        raise CloudError.bad(sentence)

@@ -3,8 +3,8 @@
 FILE is a machine file (docs/machine-file.md); of it the cloud takes shape, nodes and engine, and neither phases nor
 domains: who may talk to whom follows from who has rented what. DIR keeps all that must last. init makes it, and writes
 the token of the machine's owner to a file. serve starts the machine, as a process of its own, or finds the one that
-runs, and serves until Ctrl-C; the machine runs on. check compares store and machine while nobody serves. off ends the
-machine. docs/cloud.md explains all of it.
+runs, and serves until Ctrl-C; the machine runs on. check compares store and machine while nobody serves. audit moves
+the audit log to a file that check can follow. off ends the machine. docs/cloud.md explains all of it.
 """
 
 import argparse
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from khhw.cloud.client import SimulatedMachine
     from khhw.cloud.core import Core
     from khhw.cloud.serve import Service
+    from khhw.machine.machine import Machine
+    from khhw.report.coming_up import ComingUp
 
 __all__ = ["add_arguments", "run"]
 
@@ -49,7 +51,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--certificate", metavar="FILE", type=Path,
                      help="for TLS, in PEM (default: one that is made, DIR/tls.crt)")
     one.add_argument("--key", metavar="FILE", type=Path, help="of the certificate, in PEM")
-    add("check", "compare store and machine, while nobody serves; changes nothing")
+    one = add("check", "compare store and machine, while nobody serves; changes nothing")
+    one.add_argument("--archive", metavar="FILE", type=Path, action="append", default=[],
+                     help="archive of the audit log that is to be looked at too; may be given again")
+    one = add("audit", "move the audit log but its last entries to a file, while nobody serves")
+    one.add_argument("--archive", metavar="FILE", type=Path, required=True, help="file to write; nothing may be there")
+    one.add_argument("--keep", metavar="N", type=int, default=1000, help="how many entries stay (%(default)s)")
     add("off", "end the machine, while nobody serves; its nodes lose what is in them")
 
 
@@ -61,28 +68,25 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.cloud.machine import MachineError
     from khhw.errors import BuildError
 
-    act = {"init": _init, "serve": _serve, "check": _check, "off": _off}[arguments.act]
+    act = {"init": _init, "serve": _serve, "check": _check, "audit": _audit, "off": _off}[arguments.act]
     try:
         return act(arguments)
     except MachineError as error:
         raise BuildError(str(error)) from error
 
 
-def _machine(arguments: argparse.Namespace) -> "SimulatedMachine":
+def _machine(
+    arguments: argparse.Namespace, machine: "Machine | None" = None, view: "ComingUp | None" = None,
+) -> "SimulatedMachine":
     from khhw.cloud.client import SimulatedMachine
+
+    return SimulatedMachine(arguments.state, machine or _described(arguments), on_report=view)
+
+
+def _described(arguments: argparse.Namespace) -> "Machine":
     from khhw.machine.machine import Machine
 
-    return SimulatedMachine(arguments.state, Machine.load(arguments.file, engine=arguments.engine),
-                            on_report=None if arguments.json else _say_building)
-
-
-def _say_building(event: dict[str, Any]) -> None:
-    """Say that the machine is built, and how long that may take."""
-    if event["kind"] == "building":
-        from khhw.build.progress import Begun
-        from khhw.report.progress import build_in_words
-
-        print(build_in_words(Begun(Path(event["folder"]), event["build"], event["size"])), flush=True)
+    return Machine.load(arguments.file, engine=arguments.engine)
 
 
 def _print(arguments: argparse.Namespace, results: dict[str, Any], text: str) -> None:
@@ -143,20 +147,30 @@ def _owner(name: str) -> str:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from contextlib import nullcontext
+
+    from rich.console import Console
+
     from khhw.cloud.core import Core
     from khhw.cloud.serve import Service
     from khhw.cloud.settings import Settings
+    from khhw.report.coming_up import ComingUp
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # What httpx and asyncssh tell of each request would be addresses that clients have made up.
     settings = Settings(
         arguments.host, arguments.port, None if arguments.no_ssh else arguments.ssh_port,
         arguments.certificate, arguments.key, arguments.tls)
-    machine = _machine(arguments)
+    described = _described(arguments)
+    view = None if arguments.json else ComingUp(described.file.nodes, Console(highlight=False))
+    machine = _machine(arguments, described, view)
     core = Core.open(arguments.state, machine.info)
     try:
         service = Service(arguments.state, core, machine, settings)
-        machine.connect()
+        with view or nullcontext():
+            clock = machine.connect()
+        if view is not None:
+            print(f"the machine runs: boot {clock.boot}, process {machine.pid}", flush=True)
         service.run(lambda: _say_where(arguments, service))
     finally:
         core.close()
@@ -199,7 +213,7 @@ def _check(arguments: argparse.Namespace) -> int:
     core = _alone(arguments, machine, "ask that service: khhw ctl check")
     try:
         running = machine.find() is not None
-        found = core.check(machine if running else None)
+        found = core.check(machine if running else None, arguments.archive)
     finally:
         core.close()
         machine.close()
@@ -208,6 +222,20 @@ def _check(arguments: argparse.Namespace) -> int:
                else "the machine does not run")
     _print(arguments, results, checked(results, unasked).rstrip("\n"))
     return 0 if found.clean else 1
+
+
+def _audit(arguments: argparse.Namespace) -> int:
+    machine = _machine(arguments)
+    core = _alone(arguments, machine, "end that first")
+    try:
+        made = core.archive_audit(arguments.archive, keep=arguments.keep)
+    finally:
+        core.close()
+    _print(arguments, made.model_dump(),
+           f"entries {made.first:,} to {made.last:,} of the audit log are in {arguments.archive}, and no longer in the "
+           f"store; keep the file: khhw cloud check {arguments.file} --state {arguments.state} "
+           f"--archive {arguments.archive} follows the chain through it")
+    return 0
 
 
 def _off(arguments: argparse.Namespace) -> int:

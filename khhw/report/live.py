@@ -100,13 +100,18 @@ class LiveView:
                 self._line(f"building for {self._plain_at - self._began:.0f} s, {left}")
 
     def _on_built(self, _event: dict[str, Any]) -> None:
+        how = self._end_of_build()
+        self._run.begin()
+        self._line(f"{how}; {self._nodes} nodes of RTL are running")
+        self._describe("booting", plain=False)
+
+    def _end_of_build(self) -> str:
+        """It is built; when, in words."""
         self._built.set()
         now = time.monotonic()
         how = f"built in {now - self._began:.0f} s" if self._building else "built before"
         self._began = self._plain_at = now
-        self._run.begin()
-        self._line(f"{how}; {self._nodes} nodes of RTL are running")
-        self._describe("booting", plain=False)
+        return how
 
     def _on_phase(self, event: dict[str, Any]) -> None:
         self._run.phase(event["cycle"])

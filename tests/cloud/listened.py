@@ -93,6 +93,7 @@ class Rights:
     def __init__(self):
         self.of = {"alice": ["listen", "write", "share"], "bob": ["listen", "write"], "carol": ["listen"]}
         self.open = True
+        self.coming = []
 
     def look(self, who, console=7):
         """What :meth:`Hub.visit` asks for them."""
@@ -102,7 +103,7 @@ class Rights:
             return Console(
                 id=console, send_id=7 | SEND, lease_uuid="a lease", project="alice",
                 nodes=[3] if console == 8 else list(NODES), node=3 if console == 8 else None, open=self.open,
-                rights=self.of[who], shares=[])
+                rights=self.of[who], shares=[], coming=self.coming)
 
         return look
 

@@ -106,6 +106,23 @@ async def test_who_only_listens_writes_nothing(here):
     assert not here.machine.said
 
 
+@in_a_loop
+async def test_nothing_is_written_to_nodes_that_are_still_handed_over(here):
+    """After a power cut, for example: nobody would hear it, and who wrote it would think that it was done."""
+    here.rights.coming = [3, 5]
+    async with here.visit("alice") as alice:
+        for text in ("info", "on 3 info", "on 2,5 info"):
+            await alice.ask(Line(id=1, text=text), never())
+            assert "the machine has still to hand over node" in (await heard(alice, "refused")).text, text
+        await alice.ask(Write(name="f", address=0x1000, length=4), never())
+        assert "hand over nodes 3,5; nothing was written" in (await heard(alice, "refused")).text
+        assert not here.machine.said
+        await alice.line("on 2 info")
+        here.rights.coming = []
+        await alice.line("info")
+        assert [text for _, text, _ in here.machine.said] == ["on 2 info", "info"]
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("echo \x1b[2J", "takes no control characters"), ("a\nb", "takes no control characters"),
     ("on 2,4 info", "con7 has no node 4; its nodes are 2-3,5"), ("on 0-7 info", "con7 has no node 0"),

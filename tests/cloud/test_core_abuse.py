@@ -40,6 +40,30 @@ def test_a_lease_that_is_transferred_gives_way_to_names_of_its_heir(cloud):
     assert moved.name is None and cloud.clean()
 
 
+def test_who_is_offered_a_lease_names_it_as_his_own(cloud):
+    alice, bob, carol = (cloud.person(name) for name in ("alice", "bob", "carol"))
+    core = cloud.core
+    cloud.rent(alice, name="web")
+    core.leases.transfer(alice, None, "web", "BOB")
+    assert core.leases.get(bob, "web").project == "alice"
+    refused(Kind.NOT_FOUND, "no lease web: khhw ctl list shows which there are", core.leases.get, carol, "web")
+    own = cloud.rent(bob, name="web")
+    assert core.leases.get(bob, "web").uuid == own.uuid, "what he has goes before what he is offered"
+    core.leases.accept(bob, None, "web")
+    cloud.settle()
+    assert [lease.project for lease in core.leases.all(bob)] == ["bob", "bob"], "only an offer can be accepted"
+    for who in (alice, carol):
+        core.leases.transfer(who, None, cloud.rent(who, name="db").uuid, "bob")
+    refused(Kind.CONFLICT, "2 leases with the name db are offered to bob; name one by its UUID",
+            core.leases.accept, bob, None, "db")
+    core.leases.decline(bob, None, next(one.uuid for one in core.leases.all(bob) if one.project == "carol"))
+    core.leases.decline(bob, None, "db")
+    assert [lease.transfer_to for lease in core.leases.all(bob)] == [None, None]
+    refused(Kind.NOT_FOUND, "no principal nobody; khhw ctl principal list shows", core.leases.transfer, alice, None,
+            "db", "nobody")
+    assert cloud.clean()
+
+
 def test_what_is_let_on_after_it_was_offered_is_not_accepted(cloud):
     alice, bob = cloud.person("alice"), cloud.person("bob")
     cloud.person("carol", alice)

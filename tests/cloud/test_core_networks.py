@@ -1,7 +1,7 @@
 """Networks: shared by consent of both sides, one way if so wished; and consoles."""
 
 from khhw.cloud.errors import Kind
-from khhw.cloud.models import Acquire, Connection
+from khhw.cloud.models import Acquire, Connection, LeaseChange
 from tests.cloud.clouds import refused
 
 
@@ -97,6 +97,31 @@ def test_what_a_guest_has_let_on_leaves_with_him(cloud):
     cloud.settle()
     assert cloud.machine.allowed == {0: [0], 1: [1], 2: [2]} and cloud.clean()
     refused(Kind.NOT_FOUND, "no network 3", cloud.core.networks.get, carol, 3)
+
+
+def test_a_console_says_which_nodes_are_still_handed_over(cloud):
+    alice = cloud.person("alice")
+    lease = cloud.core.leases.acquire(alice, None, Acquire(count=2)).lease_uuid
+    console = cloud.core.leases.get(alice, lease).console
+
+    def coming():
+        found = cloud.core.channels.get(alice, console)
+        assert found.nodes[:2] == [0, 1]
+        return found.coming
+
+    assert coming() == [0, 1]
+    cloud.settle()
+    assert coming() == []
+    cloud.core.leases.add(alice, None, lease, LeaseChange(count=1))
+    assert coming() == [2]
+    cloud.settle()
+    cloud.machine.switch_off()
+    cloud.machine.gone = 1
+    cloud.core.step()
+    assert coming() == [0, 1, 2], "the machine was switched on again, and holds nothing yet"
+    cloud.machine.gone = None
+    cloud.settle()
+    assert coming() == [] and cloud.clean()
 
 
 def test_consoles_are_the_lessee_s_and_nobody_else_s(cloud):

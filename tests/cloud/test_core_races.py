@@ -4,7 +4,7 @@ import threading
 from collections import Counter
 
 from khhw.cloud.errors import CloudError, Kind
-from khhw.cloud.models import Acquire
+from khhw.cloud.models import Acquire, Quota
 from tests.cloud.clouds import PLENTY
 
 
@@ -78,7 +78,8 @@ def test_a_lease_that_is_released_by_two_at_once_ends_once(cloud):
 
 def test_many_people_while_the_machine_follows(cloud):
     """Leases come and go, in threads, while another one carries them out."""
-    callers = [cloud.person(f"p{number}") for number in range(4)]
+    # More than the machine has: it is nodes that are lacking, and nobody's quota.
+    callers = [cloud.person(f"p{number}", quota=Quota(nodes=80, networks=80, leases=80)) for number in range(4)]
     stop = threading.Event()
 
     def follow():

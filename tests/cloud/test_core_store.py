@@ -1,6 +1,7 @@
 """State folders: what cannot be served, what cannot be written, and what is found damaged."""
 
 import dataclasses
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from khhw.cloud import audit
 from khhw.cloud.core import Core
 from khhw.cloud.errors import Kind, StoreError
+from khhw.cloud.machine_folder import MachineFolder
 from khhw.cloud.models import Acquire
 from khhw.cloud.store import Store
 from tests.cloud.clouds import refused
@@ -32,6 +34,33 @@ def test_a_folder_is_made_once_and_opened_once(cloud):
         Core.init(cloud.state / "cloud.db" / "under a file", cloud.machine.info)
 
 
+def test_nobody_comes_in_beside_a_service_whatever_is_removed_by_hand(cloud):
+    """A lock is of what cannot be removed but with the state itself."""
+    other = [sys.executable, "-c", "import sys; from pathlib import Path; from khhw.cloud.store import Store; "
+             "Store.open(Path(sys.argv[1]))", str(cloud.state)]
+    for name in ("lock", "cloud.db-shm", "cloud.db-wal"):
+        (cloud.state / name).unlink()
+        with pytest.raises(StoreError, match="is served already"):
+            Core.open(cloud.state, cloud.machine.info)
+        found = subprocess.run(other, capture_output=True, text=True)
+        assert found.returncode == 1 and "is served already" in found.stderr, name
+    cloud.core.close()
+    assert subprocess.run(other).returncode == 0
+
+
+def test_nobody_simulates_beside_a_simulator_whatever_is_removed_by_hand(tmp_path):
+    folder = MachineFolder(tmp_path)
+    folder.create()
+    held = folder.hold()
+    for file in folder.path.iterdir():
+        file.unlink()
+    assert held is not None and MachineFolder(tmp_path).hold() is None
+    os.close(held)
+    again = MachineFolder(tmp_path).hold()
+    assert again is not None
+    os.close(again)
+
+
 def test_another_machine_and_another_schema(cloud, tmp_path):
     cloud.core.close()
     other = dataclasses.replace(cloud.machine.info, shape=(4, 4, 4), digest="e" * 64)
@@ -40,7 +69,7 @@ def test_another_machine_and_another_schema(cloud, tmp_path):
     db = sqlite3.connect(cloud.state / "cloud.db")
     db.execute("PRAGMA user_version = 7")
     db.close()
-    with pytest.raises(StoreError, match="has schema 7, and this khhw reads schema 1"):
+    with pytest.raises(StoreError, match="has schema 7, and this khhw reads schema 2"):
         Core.open(cloud.state, cloud.machine.info)
     for data, words in ((b"not a database at all" * 400, "cannot be read: file is not a database"),
                         (b"", "is no store of khhw")):

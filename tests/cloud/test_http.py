@@ -8,6 +8,7 @@ import pytest
 from khhw.cloud.errors import CloudError
 from khhw.cloud.http.limits import LARGEST_BODY
 from khhw.cloud.models import Quota
+from khhw.cloud.words import IN_WORDS
 from tests.cloud.world import Facts, World
 
 
@@ -93,6 +94,10 @@ def test_quota(world: World, facts: Facts) -> None:
     ("POST", "/v1/nodes/7/restore", None, 403, "owner"),
     ("GET", "/v1/audit?limit=0", None, 400, "limit"),
     ("GET", "/v1/audit?after=-1", None, 400, "after"),
+    ("POST", "/v1/principals", b'{"name": "1st"}', 400,
+     "name: it is to be a letter, then up to 62 letters, digits, - and _, not '1st'"),
+    ("POST", "/v1/leases/own/transfer", b'{"to": "a b"}', 400, "to: it is to be a letter, then"),
+    ("DELETE", "/v1/images/xyz", None, 400, "sha256: it is to be 64 hexadecimal digits in lower case"),
     ("POST", "/v1/principals", b'{"name": "con7"}', 400, "name: con7 is the name of a console"),
     ("PUT", "/v1/principals/rita/credential", b'{"credential": "short"}', 400, "credential"),
 ])
@@ -119,6 +124,17 @@ def test_a_token_that_is_none(world: World, value: str) -> None:
 def test_a_key_that_is_none(world: World, key: str) -> None:
     answer = world.client.post("/v1/networks", json={}, headers={"Idempotency-Key": key})
     assert answer.status_code == 400 and "idempotency" in answer.json()["detail"].lower()
+
+
+def test_no_refusal_shows_a_regular_expression(world: World) -> None:
+    """Whoever adds a pattern says in words what it means."""
+    def patterns(part: object) -> Iterator[str]:
+        if isinstance(part, dict):
+            yield from (value for name, value in part.items() if name == "pattern" and isinstance(value, str))
+        for one in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            yield from patterns(one)
+
+    assert set(patterns(world.app.openapi())) == set(IN_WORDS)
 
 
 def test_bodies_are_small(world: World) -> None:

@@ -1,6 +1,7 @@
 """All consoles of a service, and how somebody comes to one."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,6 +18,8 @@ __all__ = ["Hub", "Visit"]
 
 _THREADS = 32
 """Calls of machine and store that block at a time."""
+_MOST_VISITS = 32
+"""Consoles that a principal is at, or one console so often: each is a connection that has no end of its own."""
 
 
 class Visit:
@@ -70,6 +73,7 @@ class Hub:
         self._pool = ThreadPoolExecutor(_THREADS, "console")
         self._rooms: dict[str, Room] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._visits: Counter[str] = Counter()
         self._closed = False
 
     @asynccontextmanager
@@ -95,17 +99,19 @@ class Hub:
         CloudError
             If they may not, or there is no room.
         """
-        self._check()
+        self._check(who)
         console = listened_to(await asyncio.get_running_loop().run_in_executor(self._pool, look))
-        self._check()
+        self._check(who)
         room = self._rooms.get(console.lease_uuid)
         if room is None:
             room = self._rooms[console.lease_uuid] = Room(self._machine, self._pool)
         person = Person(who, console, look, read_only=read_only, raw=raw)
+        self._visits[who] += 1
         try:
             await room.enter(person)
             yield Visit(room, person)
         finally:
+            self._visits[who] -= 1
             room.leave(person)
             if room.empty and self._rooms.get(console.lease_uuid) is room:
                 del self._rooms[console.lease_uuid]
@@ -114,9 +120,11 @@ class Hub:
                 self._leaving.add(leaving)
                 leaving.add_done_callback(self._leaving.discard)
 
-    def _check(self) -> None:
+    def _check(self, who: str) -> None:
         if self._closed:
             raise CloudError.unavailable("the service is ending")
+        if self._visits[who] >= _MOST_VISITS:
+            raise CloudError.conflict(f"{who} is at {_MOST_VISITS} consoles, and nobody is at more; leave one first")
 
     async def close(self) -> None:
         """Put everybody out: the service ends."""

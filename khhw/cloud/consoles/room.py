@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
@@ -27,12 +27,13 @@ from khhw.cloud.consoles.watch import Watch
 from khhw.cloud.errors import CloudError, Kind
 from khhw.cloud.machine import Clock, Heard, Listening, Machine, MachineError, RequestRefusedError
 from khhw.cloud.models import Console
+from khhw.cloud.words import nodes_in_words
 from khhw.control.console import CONTINUED, TEXT_LIMIT, Said
-from khhw.node.commands import EVERYBODY, LineError, WrongLine, list_ranks, parse_line, written
+from khhw.node.commands import EVERYBODY, LineError, Nodes, WrongLine, list_ranks, parse_line, written
 from khhw.node.lines import LineCutter, Piece
 from khhw.visible import visible
 
-__all__ = ["PEOPLE", "Room", "listened_to"]
+__all__ = ["PEOPLE", "Room", "check_there", "listened_to"]
 
 PEOPLE = 16
 """People at the consoles of one lease at a time."""
@@ -182,6 +183,7 @@ class Room:
         self._check_lock()
         async with self.turn:
             await self.may_write(person)
+            check_there(person.console, parse_line(text).nodes)
             typed = Typed(console=person.console.id, who=person.who, text=text)
             for other in self._people:
                 if other is not person and (other.console.id == person.console.id or other.console.node is None):
@@ -311,6 +313,14 @@ def listened_to(console: Console) -> Console:
     if not console.open:
         raise CloudError.conflict(f"con{console.id} is closed: its lease has ended, or its node is let on")
     return console
+
+
+def check_there(console: Console, ranks: Nodes | Sequence[int]) -> None:
+    """CONFLICT if the machine has still to hand over one of some nodes: what is written to it would be lost."""
+    coming = [rank for rank in console.coming if rank in ranks]
+    if coming:
+        raise CloudError.conflict(f"the machine has still to hand over {nodes_in_words(coming)}; nothing was written, "
+                                  "try again when that is done")
 
 
 def check_line(text: str, console: Console) -> None:

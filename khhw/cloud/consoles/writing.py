@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from khhw.cloud.consoles.messages import Lock, Ready, Write, Written
 from khhw.cloud.consoles.person import Person
-from khhw.cloud.consoles.room import Room
+from khhw.cloud.consoles.room import Room, check_there
 from khhw.cloud.consoles.watch import NodeFailedError, Watch
 from khhw.cloud.errors import CloudError
 from khhw.cloud.machine import RAW_LIMIT, Clock, MachineError
@@ -50,6 +50,7 @@ async def write_file(room: Room, person: Person, wanted: Write, chunks: AsyncIte
     address = room.machine.info.image_address if wanted.address is None else wanted.address
     ranks = _ranks(room, person, wanted, address)
     await room.may_write(person)
+    check_there(person.console, ranks)
     room.hold(Lock(who=person.who, name=visible(wanted.name), length=wanted.length))
     person.answer(Ready())
     problem = "it was given up"

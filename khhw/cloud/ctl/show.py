@@ -72,10 +72,12 @@ def checked(found: dict[str, Any], unasked: str) -> str:
     unasked : str
         Why the machine was not asked, if it was not.
     """
+    archived = (f", {found['archived_entries']} more in archives ({found['archives']} looked at)"
+                if found["archived_entries"] else "")
     asked = "the machine agrees" if found["clean"] else "the machine was asked, too"
     return "".join(f"{finding['what']}\n" for finding in found["findings"]) + (
         f"{'clean' if found['clean'] else 'not clean'}: {found['leases']} leases, revision {found['revision']}, "
-        f"{found['audit_entries']} entries of the audit log; {asked if found['machine'] else unasked}\n")
+        f"{found['audit_entries']} entries of the audit log{archived}; {asked if found['machine'] else unasked}\n")
 
 
 def listed(values: Iterable[object]) -> str:

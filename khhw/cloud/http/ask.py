@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from khhw.cloud.callers import Caller
 from khhw.cloud.core import Core
 from khhw.cloud.errors import CloudError
+from khhw.cloud.words import KEY
 
 __all__ = ["CALLER", "Asked", "Changing", "Reading"]
 
@@ -19,7 +20,6 @@ CALLER = "khhw.caller"
 
 _bearer = HTTPBearer(
     auto_error=False, description="A token, as `khhw cloud init` and `POST /v1/principals/{name}/tokens` give it.")
-_KEY_LENGTH = 255
 _FEW_NODES = 512
 """Nodes up to which all of them are told in some milliseconds."""
 Answer = TypeVar("Answer")
@@ -84,7 +84,7 @@ async def _reading(
 async def _changing(
     asked: Annotated[Asked, Depends(_reading)],
     idempotency_key: Annotated[str | None, Header(
-        max_length=_KEY_LENGTH, pattern=r"^[!-~]+$",
+        pattern=KEY,
         description="Chosen by the client, a UUID for example: asked again with the same key, by the same principal, a "
                     "change gives the same answer and is not made a second time.")] = None,
 ) -> Asked:

@@ -1,5 +1,6 @@
 """What goes wrong, as JSON: a sentence, with the status code that HTTP has for it (RFC 9457, problem details)."""
 
+import http
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -11,8 +12,9 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from khhw.cloud.errors import CloudError, Kind
+from khhw.cloud.words import IN_WORDS
 
-__all__ = ["RESPONSES", "Problem", "answer_problems", "problem", "sentence"]
+__all__ = ["RESPONSES", "Problem", "answer_problems", "problem", "raw_problem", "sentence"]
 
 _log = logging.getLogger(__name__)
 _MOST_SHOWN = 60
@@ -49,6 +51,14 @@ def problem(status: int, title: str, detail: str, *, quota: bool = False) -> JSO
     return JSONResponse(content, status, headers, media_type="application/problem+json")
 
 
+def raw_problem(status: int, title: str, detail: str) -> bytes:
+    """The same as bytes, for a connection that ends with it: where no application is asked."""
+    answer = problem(status, title, detail)
+    lines = [f"HTTP/1.1 {status} {http.HTTPStatus(status).phrase}".encode(), b"connection: close",
+             *(b": ".join(header) for header in answer.raw_headers)]
+    return b"\r\n".join([*lines, b"", bytes(answer.body)])
+
+
 def answer_problems(app: FastAPI) -> None:
     """Let whatever goes wrong in an application be answered so."""
 
@@ -83,13 +93,20 @@ def sentence(errors: Sequence[Any]) -> str:
     if first["type"] == "json_invalid":
         return "the body is no JSON"
     place = ".".join(str(step) for step in first["loc"] if step not in ("body", "query", "path", "header"))
-    said = str(first["msg"]).removeprefix("Value error, ")
-    said = said[:1].lower() + said[1:]
+    said = _said(first)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     given = first.get("input")
     secret = any(word in place for word in _SECRET)
     shown = f", not {shortened(repr(given))}" if isinstance(given, str | int | float) and not secret else ""
     return f"{shortened(place) or 'the body'}: {said}{shown}{more}"
+
+
+def _said(error: Any) -> str:
+    """What is wrong in one place: what may be there, and not the regular expression of it."""
+    if error["type"] == "string_pattern_mismatch":
+        return f"it is to be {IN_WORDS[error['ctx']['pattern']]}"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    return said[:1].lower() + said[1:]
 
 
 def shortened(text: str) -> str:

@@ -10,6 +10,7 @@ from khhw.cloud.models.networks import Connection, Consent, Console, ConsoleShar
 from khhw.cloud.models.principals import Principal, Quota, Token, Usage
 from khhw.cloud.models.service import (
     Approval,
+    Archive,
     AuditEntry,
     Check,
     Finding,
@@ -21,8 +22,8 @@ from khhw.cloud.models.service import (
 )
 
 __all__ = [
-    "Acquire", "Approval", "AuditEntry", "BootRecord", "Check", "Connection", "Consent", "Console", "ConsoleShare",
-    "Digest", "Direction", "Finding", "Intent", "IntentState", "Interface", "Lease", "LeaseChange", "LeaseStatus",
-    "MachineTime", "Name", "Network", "NetworkKind", "Node", "NodeState", "Principal", "Quota", "Reading", "Relay",
-    "Relays", "Seconds", "Token", "Usage",
+    "Acquire", "Approval", "Archive", "AuditEntry", "BootRecord", "Check", "Connection", "Consent", "Console",
+    "ConsoleShare", "Digest", "Direction", "Finding", "Intent", "IntentState", "Interface", "Lease", "LeaseChange",
+    "LeaseStatus", "MachineTime", "Name", "Network", "NetworkKind", "Node", "NodeState", "Principal", "Quota",
+    "Reading", "Relay", "Relays", "Seconds", "Token", "Usage",
 ]

@@ -81,6 +81,8 @@ class Console(Model):
     """Name of who rents them."""
     nodes: list[int]
     """Ranks of the nodes that hear it now: all of the lease that are not let on, or the one."""
+    coming: list[int] = []
+    """Those of them that the machine has still to hand over: nothing is written to them, as nobody would hear it."""
     node: int | None
     """The node, of a channel that only one hears."""
     open: bool

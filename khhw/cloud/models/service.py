@@ -7,7 +7,9 @@ from pydantic import Field
 
 from khhw.cloud.models.base import Digest, Model
 
-__all__ = ["Approval", "AuditEntry", "Check", "Finding", "Intent", "IntentState", "MachineTime", "Relay", "Relays"]
+__all__ = [
+    "Approval", "Archive", "AuditEntry", "Check", "Finding", "Intent", "IntentState", "MachineTime", "Relay", "Relays",
+]
 
 IntentState = Literal["queued", "running", "done"]
 
@@ -108,6 +110,21 @@ class AuditEntry(Model):
     """SHA-256 over all of the above and the hash before."""
 
 
+class Archive(Model):
+    """The first entries of the audit log, in a file."""
+
+    first: int
+    """Number of the first that is in it."""
+    last: int
+    """And of the last."""
+    hash: str
+    """Of the last one, which the next one holds."""
+    file: str
+    """Its name."""
+    sha256: str
+    """Of the file."""
+
+
 class Finding(Model):
     """Something that is not as it should be."""
 
@@ -127,6 +144,10 @@ class Check(Model):
     revision: int
     """The last one that the machine has acknowledged."""
     audit_entries: int
-    """Entries whose hashes were computed again."""
+    """Entries whose hashes were computed again, of those that are in the store."""
+    archived_entries: int = 0
+    """Entries that are in archives."""
+    archives: int = 0
+    """Archives that were looked at, too."""
     machine: bool
     """Whether the machine was asked too."""
