@@ -155,7 +155,8 @@ class _Reader:
         elif point.comment.startswith("cond_"):
             if (location := where["choices"].get(str(point.line))) is not None:
                 outcome = "true" if point.comment == "cond_then" else "false"
-                self._line(Line(*self._lines[location], outcome), point.hits)
+                module, number = self._lines[location]
+                self._line(Line(module, number, outcome), point.hits)
         elif point.lines:
             for location in where["branches"].get(str(point.lines[0]), ()):
                 self._line(Line(*self._lines[location]), point.hits)
