@@ -5,7 +5,7 @@
 
 Compared is all that results hold, the signature of every node among it: results of another schema are read as this
 version reads them. Not compared are wall times, version and provenance, and how the run was asked for. Few differences
-are listed with their places; many are counted by kind of place, each kind with its first one, and ``--all`` lists them
+are listed with their paths; many are counted by kind of path, each kind with its first one, and ``--all`` lists them
 all. The exit code is 1 if there are any. ``--keep`` makes the second file the kept one: for a change that means to
 change what the machine does. ``docs/same-machine.md`` says which changes have.
 """
@@ -29,33 +29,33 @@ _WIDTH = 160
 """Characters of a kind's first difference that are shown."""
 
 
-def differences(before: Any, after: Any, place: str = "results") -> Iterator[str]:
+def differences(before: Any, after: Any, path: str = "results") -> Iterator[str]:
     """Where two values of JSON differ, and how."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
             if key in EXCEPTIONS:
                 continue
             if key not in before or key not in after:
-                yield f"{place}.{key}: only in the {'first' if key in before else 'second'} run"
+                yield f"{path}.{key}: only in the {'first' if key in before else 'second'} run"
             else:
-                yield from differences(before[key], after[key], f"{place}.{key}")
+                yield from differences(before[key], after[key], f"{path}.{key}")
     elif isinstance(before, list) and isinstance(after, list):
         if len(before) != len(after):
-            yield f"{place}: {len(before)} entries, and {len(after)}"
+            yield f"{path}: {len(before)} entries, and {len(after)}"
         for index, pair in enumerate(zip(before, after, strict=False)):
-            yield from differences(*pair, f"{place}[{index}]")
+            yield from differences(*pair, f"{path}[{index}]")
     elif before != after:
-        yield f"{place}: {before!r}, and {after!r}"
+        yield f"{path}: {before!r}, and {after!r}"
 
 
 def kinds(found: Iterable[str]) -> list[str]:
-    """A line for each kind of place, that is for places that differ in indices only: how many, and the first."""
+    """A line for each kind of path, that is for paths that differ in indices only: how many, and the first."""
     grouped: dict[str, list[str]] = {}
     for each in found:
-        place, _, what = each.partition(": ")
-        grouped.setdefault(re.sub(r"\[\d+\]", "[]", place), []).append(what)
-    return [f"{len(each):5} {place}: {each[0] if len(each[0]) <= _WIDTH else f'{each[0][:_WIDTH]} ...'}"
-            for place, each in grouped.items()]
+        path, _, what = each.partition(": ")
+        grouped.setdefault(re.sub(r"\[\d+\]", "[]", path), []).append(what)
+    return [f"{len(each):5} {path}: {each[0] if len(each[0]) <= _WIDTH else f'{each[0][:_WIDTH]} ...'}"
+            for path, each in grouped.items()]
 
 
 def values(of: Any) -> int:

@@ -52,12 +52,12 @@ class ReferenceNode:
         self.active = None
         self.epoch, self.log, self.fault_unread = 0, [], False
         self.loaded, self.crc, self.vacant = b"", 0, False
-        sizes, place = self.shape.sizes, self.shape.coordinate(rank)
+        sizes, coordinate = self.shape.sizes, self.shape.coordinate(rank)
         p = machine.parameters
         self.fixed = {
             "MAGIC": MAGIC, "VERSION": VERSION, "RANK": rank, "NODE_ID": self.id,
             "SIZE": value_of("SIZE", **dict(zip("xyz", sizes, strict=True))),
-            "COORDINATE": value_of("COORDINATE", **dict(zip("xyz", place, strict=True))),
+            "COORDINATE": value_of("COORDINATE", **dict(zip("xyz", coordinate, strict=True))),
             "MEMORY_BYTES": p.memory_bytes,
             "RESOURCES": value_of("RESOURCES", **{name: getattr(p, name) for name in (
                 "counters", "lanes", "injection_rings", "reception_rings")}),
@@ -240,8 +240,8 @@ class ReferenceNode:
 
     # The guard.
 
-    def _id(self, place):
-        return self.shape.node_id(self.shape.rank(place))
+    def _id(self, coordinate):
+        return self.shape.node_id(self.shape.rank(coordinate))
 
     def allowed(self, table, node_id):
         return self.active[table, node_id // 32] >> node_id % 32 & 1 if (table, node_id // 32) in self.active else 0

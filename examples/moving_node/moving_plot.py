@@ -95,10 +95,10 @@ def _phases(axes: Axes, change: dict[str, Any], start: int) -> None:
 def _ends(axes: Any, results: dict[str, Any], window: int) -> None:
     """What belongs to the outermost axes."""
     axes[-1][0].set_xlim(0, results["cycles"])
-    for place in axes[-1]:
-        place.set_xlabel("cycles from the beginning of the load")
-        place.xaxis.set_major_locator(MaxNLocator(5))
-        plain_numbers(place.xaxis)
+    for panel in axes[-1]:
+        panel.set_xlabel("cycles from the beginning of the load")
+        panel.xaxis.set_major_locator(MaxNLocator(5))
+        plain_numbers(panel.xaxis)
     axes[0][1].set_title("the first change, operation by operation", fontsize=9, pad=3)
     for left, _ in axes:
         left.set_ylabel(f"GETs in\n{window:,} cycles")

@@ -73,7 +73,7 @@ class JitterReport(MeasurementReport):
     def changes(self, pair: Pair) -> list[Change]:
         first, second = pair.first.own(NAME, Jitter), pair.second.own(NAME, Jitter)
         return [Change(where=f"{phase}, {size} bytes", quantity="jitter, cycles", first=reading(cycles),
-                       second=reading(second[phase].cycles[size]), better="less", place=size, group=phase)
+                       second=reading(second[phase].cycles[size]), better="less", varied=size, group=phase)
                 for phase, found in first.items() for size, cycles in found.cycles.items()]
 
 

@@ -95,8 +95,8 @@ class _Campaign:
         await machine.outside.sleep(_LEAD)
         # To the node half-way round: far, and over cables the others use.
         half, targets = len(self._measured) // 2, list[int | None]([None] * nodes)
-        for place, rank in enumerate(self._measured):
-            targets[rank] = self._measured[(place + half + 1) % len(self._measured)]
+        for index, rank in enumerate(self._measured):
+            targets[rank] = self._measured[(index + half + 1) % len(self._measured)]
         await machine.send_traffic(targets, _PACKETS_A_CYCLE, _LENGTHS, self._packets)
         await machine.arrived(self._measured, self._packets * len(self._measured))
         found = await self._latency()

@@ -1,4 +1,4 @@
-"""What stands in a guard's place when its cost is measured: two parts of a node that permit everything.
+"""What stands instead of a guard when its cost is measured: two parts of a node that permit everything.
 
 They keep what a router needs of a guard: the source stamp, normal hints, the header CRC, packets that end, a hold that
 lasts. There are no tables, epochs, verdicts, counters, log and drains; a remote get is answered to whom it names.

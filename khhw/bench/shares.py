@@ -1,6 +1,6 @@
 """What the strongest neighbour leaves of what two domains share: a cable of the torus, the tree.
 
-A *victim* of one domain is measured twice in the same place: alone, and beside a neighbour of another domain who does
+A *victim* of one domain is measured twice on the same nodes: alone, and beside a neighbour of another domain who does
 what costs it most. Nothing here crosses between the domains; it is what they share that becomes less.
 """
 

@@ -1,7 +1,7 @@
 """What was converted to Verilog before: found again as long as the same imports come from the same files.
 
 A conversion does not depend on the folders that imports are looked for in, but on what is found there. So a folder
-that holds nothing that the conversion imported makes no difference: machines and working folders of all places share
+that holds nothing that the conversion imported makes no difference: machines and working folders anywhere share
 one conversion.
 """
 
@@ -118,7 +118,7 @@ def find(index: Path, made: Path, path: Sequence[Path]) -> str | None:
 
 
 def keep(index: Path, new: Conversion) -> None:
-    """Keep it instead of what was converted from the same places before."""
+    """Keep it instead of what was converted from the same folders before."""
     others = [each for each in load(index) if each.imports != new.imports]
     _write(index, [new, *others][:_KEPT])
 

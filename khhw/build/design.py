@@ -17,7 +17,7 @@ from khhw.errors import BuildError, RequestError
 
 __all__ = ["Design", "Port", "PublicSignal", "Request", "convert"]
 
-PLACES = "places.json"
+SOURCE_LOCATIONS = "places.json"
 """In a design that is traced: lines of the source, and what of each Verilog file comes from where."""
 
 
@@ -87,7 +87,7 @@ class Design:
         Scopes, with wildcards, that waves leave out.
     shared : mapping of str to tuple of str
         Modules whose instances share code in a Verilator build, and their inputs.
-    places : pathlib.Path or None
+    source_locations : pathlib.Path or None
         File that says where in the Amaranth source the Verilog comes from, of a design that was converted so.
     request : Request or None
         What it was converted for; None for Verilog from elsewhere.
@@ -99,16 +99,16 @@ class Design:
     public: tuple[PublicSignal, ...] = ()
     shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     untraced: tuple[str, ...] = ()
-    places: Path | None = None
+    source_locations: Path | None = None
     warnings: tuple[str, ...] = field(default=(), compare=False)
     request: Request | None = field(default=None, compare=False)
 
     @property
     def source_of_lines(self) -> dict[str, dict[str, Any]]:
-        """By name of a Verilog file, what :meth:`khhw.build.places.SourceMarks.read` found in it."""
-        if self.places is None:
+        """By name of a Verilog file, what :meth:`khhw.build.source_locations.SourceMarks.read` found in it."""
+        if self.source_locations is None:
             return {}
-        found: dict[str, dict[str, Any]] = json.loads(self.places.read_text(encoding="utf-8"))["files"]
+        found: dict[str, dict[str, Any]] = json.loads(self.source_locations.read_text(encoding="utf-8"))["files"]
         return found
 
     @classmethod
@@ -126,7 +126,7 @@ class Design:
             public=tuple(PublicSignal(**signal) for signal in facts["public"]),
             shared={module: tuple(inputs) for module, inputs in facts["shared"].items()},
             untraced=tuple(facts["untraced"]),
-            places=folder / PLACES if (folder / PLACES).is_file() else None,
+            source_locations=folder / SOURCE_LOCATIONS if (folder / SOURCE_LOCATIONS).is_file() else None,
             warnings=tuple(facts["warnings"]),
         )
 
@@ -200,7 +200,7 @@ def _run_conversion(request: Mapping[str, Any], folder: Path, index: Path, impor
             (target / name).write_text(text, encoding="utf-8")
         (target / DESCRIPTION).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
         if source is not None:
-            (target / PLACES).write_text(json.dumps(source) + "\n", encoding="utf-8")
+            (target / SOURCE_LOCATIONS).write_text(json.dumps(source) + "\n", encoding="utf-8")
 
     name = f"{facts['top']}-{digest([files, facts] if source is None else [files, facts, source])}"
     build_once(folder / name, {"target": request["target"], "values": request["values"]}, write)

@@ -23,7 +23,7 @@ from amaranth.lib import wiring
 
 from khhw.build.ahead import next_values_shown
 from khhw.build.memories import large_memories_uninitialised
-from khhw.build.places import PlaceTable, marked
+from khhw.build.source_locations import SourceLocations, marked
 from khhw.build.verilog_fixups import wake_constants
 from khhw.errors import RequestError
 from khhw.tracebacks import own_traceback
@@ -91,8 +91,8 @@ def describe(
     extra: Mapping[str, wiring.Component] = getattr(component, "extra_modules", {})
     parts = {module_name(component): component, **extra}
     ahead: Mapping[str, Sequence[str]] = getattr(component, "next_values", {})
-    places = PlaceTable() if traced else None
-    converted = {f"{name}.v": _verilog(name, part, ahead.get(name, ()), places) for name, part in parts.items()}
+    locations = SourceLocations() if traced else None
+    converted = {f"{name}.v": _verilog(name, part, ahead.get(name, ()), locations) for name, part in parts.items()}
     files = {name: text for name, (text, _) in converted.items()}
     ports = [
         {"name": port_name(component, path), "width": Shape.cast(member.shape).width,
@@ -110,7 +110,7 @@ def describe(
             raise RequestError(f"public_signals names {name!r} of module {module!r}, which the Verilog has not")
     observable = [signal for signal in getattr(component, "observable_signals", ()) if _has_signal(text, *signal)]
     where = {name: found for name, (_, found) in converted.items()}
-    source = None if places is None else {"places": places.rows, "files": where}
+    source = None if locations is None else {"places": locations.rows, "files": where}
     return files, {
         "top": module_name(component), "sources": list(files), "ports": ports,
         "public": [{"module": module, "name": name, "writable": writable}
@@ -122,12 +122,12 @@ def describe(
 
 
 def _verilog(
-    name: str, part: wiring.Component, ahead: Sequence[str], places: PlaceTable | None,
+    name: str, part: wiring.Component, ahead: Sequence[str], locations: SourceLocations | None,
 ) -> tuple[str, dict[str, Any]]:
-    with large_memories_uninitialised(), next_values_shown(ahead), marked(places) as marks:
+    with large_memories_uninitialised(), next_values_shown(ahead), marked(locations) as marks:
         text = wake_constants(verilog.convert(part, name=name, ports=_named_ports(part), emit_src=False,
                                               strip_internal_attrs=True))
-    return marks.read(text) if places is not None else (text, {})
+    return marks.read(text) if locations is not None else (text, {})
 
 
 def _named_ports(part: wiring.Component) -> dict[str, tuple[Value, PortDirection]]:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _CPUINFO = Path("/proc/cpuinfo")
 _CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
-_GIT_PLACES = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
+_GIT_PATHS = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
@@ -125,7 +125,7 @@ def _commit() -> tuple[str | None, bool | None]:
 
 def _git(root: Path, *arguments: str) -> str | None:
     # A hook of another repository says which one git is to speak of; only asking, git waits for nobody's lock.
-    environment = {name: value for name, value in os.environ.items() if name not in _GIT_PLACES}
+    environment = {name: value for name, value in os.environ.items() if name not in _GIT_PATHS}
     try:
         done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=False,
                               env={**environment, "GIT_OPTIONAL_LOCKS": "0"})

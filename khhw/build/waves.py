@@ -48,9 +48,9 @@ def write_table(target: Path, folder: Path, prefix: str, signals: Iterable[Publi
         If none of them was kept.
     """
     header = (folder / f"{prefix}___024root.h").read_text(encoding="utf-8")
-    places = {signal.name: signal for signal in offsets_in(header) if signal.rows == 1}
-    rows = [f'{{"{name}", offsetof(Root, {place.member}), {place.bits}}},'
-            for name in sorted(signal.name for signal in signals) if (place := places.get(name)) is not None]
+    kept = {signal.name: signal for signal in offsets_in(header) if signal.rows == 1}
+    rows = [f'{{"{name}", offsetof(Root, {signal.member}), {signal.bits}}},'
+            for name in sorted(signal.name for signal in signals) if (signal := kept.get(name)) is not None]
     if not rows:
         raise BuildError("the verilated node has no signals that waves could show")
     target.write_text("\n".join(rows) + "\n", encoding="utf-8")

@@ -115,21 +115,21 @@ def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]
                   build="fast")
 
 
-def _teller(name: str, place: tuple[int, int], packets: int | None = None) -> "Callable[[Findings], None]":
+def _teller(name: str, progress: tuple[int, int], packets: int | None = None) -> "Callable[[Findings], None]":
     """Something that tells of progress on standard error, now and then.
 
     Parameters
     ----------
     name : str
         Of what is attacked.
-    place : (int, int)
+    progress : (int, int)
         Which of how many it is.
     packets : int, optional
         That are tried in any case, so that it can be told how long these take: a planted bug ends with what is found.
     """
     from khhw.estimate import Remaining
 
-    number, count = place
+    number, count = progress
     # Each machine is built before it is attacked, and a build says nothing of itself.
     print(f"{number} of {count}, {name}: building, unless it is cached", file=sys.stderr, flush=True)
     last, remaining = time.monotonic(), Remaining()

@@ -59,9 +59,9 @@ def _read(path: Path) -> "Results":
         return Results.read(file)
     except ValidationError as error:
         reason = error.errors()[0]
-        place = ".".join(map(str, reason["loc"]))
-        raise RequestError(f"{file} holds no results of this khhw: {f'{place}: ' if place else ''}{reason['msg']}; "
-                           f"run the machine again") from error
+        key_path = ".".join(map(str, reason["loc"]))
+        what = f"{key_path}: {reason['msg']}" if key_path else reason["msg"]
+        raise RequestError(f"{file} holds no results of this khhw: {what}; run the machine again") from error
 
 
 def _one(results: "Results", arguments: argparse.Namespace) -> int:

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError(f"--limit must be 1 or more, not {arguments.limit}")
     traced = Run.load(arguments.folder)
     found = entries(traced)
-    _check_places(traced, found, arguments)
+    _check_ends(traced, found, arguments)
     if arguments.gets or arguments.get is not None:
         text, results = _gets(traced, found, arguments.get)
     elif arguments.packet is not None or arguments.at is not None:
@@ -62,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _check_places(traced: "Run", found: "list[Entry]", arguments: argparse.Namespace) -> None:
-    """Refuse places that this machine does not have; of what is no node, those that packets came from or went to."""
+def _check_ends(traced: "Run", found: "list[Entry]", arguments: argparse.Namespace) -> None:
+    """Refuse ends that this machine does not have; of what is no node, those that packets came from or went to."""
     from khhw.errors import RequestError
 
     ranks = set(map(str, range(traced.shape.nodes)))

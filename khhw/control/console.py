@@ -179,7 +179,7 @@ class Console:
 
     @property
     def _said(self) -> int:
-        """Lines said so far, kept or not: places in the transcript count from the first ever said."""
+        """Lines said so far, kept or not: indices in the transcript count from the first ever said."""
         return self._forgotten + len(self.transcript)
 
     def _keep(self, said: Said) -> None:

@@ -12,7 +12,7 @@ from rtl.formats import Direction
 
 __all__ = ["DomainError", "Domains", "wrong_groups", "wrong_matrix", "wrong_rules"]
 
-Place = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 _RULE = re.compile(r"^(?P<sources>.*?)(?P<arrow><->|->)(?P<destinations>.*)$")
 _PART = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
 
@@ -22,16 +22,16 @@ class DomainError(ValueError):
 
     Parameters
     ----------
-    place : tuple of str and int
+    key_path : tuple of str and int
         Where, below the form that was given: row and column, a group's name, a rule's number.
     message : str
         What is wrong and what would be right.
     """
 
-    def __init__(self, place: Place, message: str) -> None:
-        self.place = place
+    def __init__(self, key_path: KeyPath, message: str) -> None:
+        self.key_path = key_path
         self.message = message
-        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in place).removeprefix(".")
+        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in key_path).removeprefix(".")
         super().__init__(f"{where}: {message}" if where else message)
 
 

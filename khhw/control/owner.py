@@ -255,12 +255,12 @@ def named(ranks: Iterable[int]) -> str:
 
 def _below(silent: set[int], nodes: int) -> str:
     """Where to look in the tree, if these are silent of all nodes: what is below a node is heard only through it."""
-    places = []
+    suspects = []
     for rank in sorted(silent):
         parent = (rank - 1) // 2
         if rank and parent in silent:
             continue
         heard = any(child < nodes and child not in silent for child in (2 * rank + 1, 2 * rank + 2))
         above = f"node {parent}" if rank else "the outside"
-        places.append(f"node {rank}" + ("" if heard else f" or its cable to {above}"))
-    return f"; look in the tree at {', '.join(places)}"
+        suspects.append(f"node {rank}" + ("" if heard else f" or its cable to {above}"))
+    return f"; look in the tree at {', '.join(suspects)}"

@@ -245,10 +245,10 @@ def _hops(matrix: Mask) -> npt.NDArray[np.int32]:
         back = hops[direct[index], index]
         round_trip = int(back[back > 0].min()) + 1 if (back > 0).any() else 0
         hops[index, index] = 1 if inside[index] else round_trip
-    place = np.empty(len(matrix), dtype=np.intp)
+    group_of = np.empty(len(matrix), dtype=np.intp)
     for index, group in enumerate(groups):
-        place[group] = index
-    expanded: npt.NDArray[np.int32] = hops[np.ix_(place, place)]
+        group_of[group] = index
+    expanded: npt.NDArray[np.int32] = hops[np.ix_(group_of, group_of)]
     np.fill_diagonal(expanded, np.diag(matrix))
     return expanded
 

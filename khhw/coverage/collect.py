@@ -58,8 +58,10 @@ class Collection:
         passed = result is not None and result.passed
         self.runs.append({"block": bench.block, "variant": variant_id(values), "passed": passed})
         own = self.blocks.setdefault(bench.block, Coverage())
-        if result is not None and result.places is not None and (passed or (result.folder / COVERAGE).is_file()):
-            own.add(Coverage.of_run(result.folder / COVERAGE, result.places, result.folder / BINS))
+        if result is None or (locations := result.source_locations) is None:
+            return
+        if passed or (result.folder / COVERAGE).is_file():
+            own.add(Coverage.of_run(result.folder / COVERAGE, locations, result.folder / BINS))
 
     def report(self) -> dict[str, Any]:
         """See :func:`~khhw.coverage.summary.summary`; with ``runs``, and what made it in front."""

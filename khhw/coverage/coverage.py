@@ -86,7 +86,7 @@ class Coverage:
         Hits, by what it is.
     text : dict
         Of each line of a module the source text, as it was when it was built.
-    places : dict
+    declared_at : dict
         Of a component's signal the line it is declared in, or its component's.
     """
 
@@ -94,14 +94,14 @@ class Coverage:
     toggles: dict[Toggle, int] = field(default_factory=dict)
     bins: dict[Bin, int] = field(default_factory=dict)
     text: dict[tuple[str, int], str] = field(default_factory=dict)
-    places: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    declared_at: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
 
     def add(self, other: "Coverage") -> None:
         """Add the hits of another one."""
         for mine, theirs in ((self.lines, other.lines), (self.toggles, other.toggles), (self.bins, other.bins)):
             _add(mine, theirs)
         self.text |= other.text
-        self.places |= other.places
+        self.declared_at |= other.declared_at
 
     @property
     def modules(self) -> list[str]:
@@ -109,14 +109,14 @@ class Coverage:
         return sorted({each.module for each in self.lines} | {each.module for each in self.toggles})
 
     @classmethod
-    def of_run(cls, counts: Path, places: Path, bins: Path) -> "Coverage":
+    def of_run(cls, counts: Path, source_locations: Path, bins: Path) -> "Coverage":
         """What one run covered.
 
         Parameters
         ----------
         counts : pathlib.Path
             Verilator's file.
-        places : pathlib.Path
+        source_locations : pathlib.Path
             Of the design, see :class:`khhw.build.design.Design`.
         bins : pathlib.Path
             Functional bins, if there are any.
@@ -126,7 +126,7 @@ class Coverage:
         BuildError
             As :func:`~khhw.coverage.counts.read_counts`.
         """
-        source = json.loads(places.read_text(encoding="utf-8"))
+        source = json.loads(source_locations.read_text(encoding="utf-8"))
         reader = _Reader(source["places"], source["files"])
         for point in read_counts(counts):
             reader.take(point)
@@ -139,11 +139,11 @@ class Coverage:
 class _Reader:
     """Cover points of Verilog, as lines and signals of its source."""
 
-    def __init__(self, places: list[list[Any]], files: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, locations: list[list[Any]], files: Mapping[str, Mapping[str, Any]]) -> None:
         self.coverage = Coverage()
         self._files = files
-        self._places = [(_module(file), line) for file, line, _ in places]
-        self.coverage.text = {place: text for place, (_, _, text) in zip(self._places, places, strict=True)}
+        self._lines = [(_module(file), line) for file, line, _ in locations]
+        self.coverage.text = {line: text for line, (_, _, text) in zip(self._lines, locations, strict=True)}
         self._runs: dict[tuple[str, int], dict[int, tuple[str, int]]] = {}
 
     def take(self, point: Point) -> None:
@@ -153,13 +153,13 @@ class _Reader:
         if point.kind == "toggle":
             self._toggle(point, where["wires"].get(str(point.line)))
         elif point.comment.startswith("cond_"):
-            if (place := where["choices"].get(str(point.line))) is not None:
+            if (location := where["choices"].get(str(point.line))) is not None:
                 outcome = "true" if point.comment == "cond_then" else "false"
-                module, number = self._places[place]
+                module, number = self._lines[location]
                 self._line(Line(module, number, outcome), point.hits)
         elif point.lines:
-            for place in where["branches"].get(str(point.lines[0]), ()):
-                self._line(Line(*self._places[place]), point.hits)
+            for location in where["branches"].get(str(point.lines[0]), ()):
+                self._line(Line(*self._lines[location]), point.hits)
 
     def _line(self, line: Line, hits: int) -> None:
         # A line is several points: one for each signal, instance and lane that it is generated for.
@@ -169,7 +169,7 @@ class _Reader:
         edge = _EDGE.search(point.comment)
         if wire is None or edge is None:
             return
-        component, place, runs = wire
+        component, location, runs = wire
         key = point.file, point.line
         if key not in self._runs:
             self._runs[key] = {first + step: (_AGAIN.sub("", name), -1 if number is None else number + step)
@@ -179,8 +179,8 @@ class _Reader:
             return
         toggle = Toggle(component, *named, edge[2] == "0")
         self.coverage.toggles[toggle] = self.coverage.toggles.get(toggle, 0) + point.hits
-        if place is not None:
-            self.coverage.places[component, toggle.signal] = self._places[place]
+        if location is not None:
+            self.coverage.declared_at[component, toggle.signal] = self._lines[location]
 
 
 def _add(mine: dict[Any, int], theirs: Mapping[Any, int]) -> None:

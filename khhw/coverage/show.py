@@ -30,7 +30,7 @@ def _open(report: Mapping[str, Any]) -> list[str]:
     left = report["uncovered"]
     kinds = {
         "lines that were never executed": [
-            f"{line_place(each)}  {each['text']}{outcome(each)}" for each in left["lines"]],
+            f"{file_and_line(each)}  {each['text']}{outcome(each)}" for each in left["lines"]],
         "signals that did not toggle": [
             f"{each['component']}  {signal(each)} never {each['never']}" for each in left["toggles"]],
         "bins that were missed": [f"{each['group']}  {each['point']}: {each['bin']}" for each in left["bins"]],
@@ -43,7 +43,7 @@ def _open(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def line_place(entry: Mapping[str, Any]) -> str:
+def file_and_line(entry: Mapping[str, Any]) -> str:
     """``rtl/guard/egress.py:96``."""
     return f"{entry['module'].replace('.', '/')}.py:{entry['line']}"
 
@@ -116,9 +116,9 @@ def _items(left: Mapping[str, Sequence[Mapping[str, Any]]], *, reason: bool) -> 
                 for each in left[kind]]
 
     tables = [
-        (["line", "never executed"], rows("lines", line_place, lambda each: each["text"] + outcome(each))),
+        (["line", "never executed"], rows("lines", file_and_line, lambda each: each["text"] + outcome(each))),
         (["component", "signal", "never", "declared"], rows(
-            "toggles", lambda each: each["component"], signal, lambda each: each["never"], line_place)),
+            "toggles", lambda each: each["component"], signal, lambda each: each["never"], file_and_line)),
         (["covergroup", "point", "bin"], rows(
             "bins", lambda each: each["group"], lambda each: each["point"], lambda each: each["bin"])),
     ]

@@ -101,7 +101,7 @@ def _signals(toggles: Sequence[Toggle], coverage: Coverage, waived: Waived) -> l
         alike[component, signal, never, waived.get(edges[0], "")].append(bit)
     found = []
     for (component, signal, never, reason), bits in alike.items():
-        module, line = coverage.places.get((component, signal), (component.rpartition(".")[0], 0))
+        module, line = coverage.declared_at.get((component, signal), (component.rpartition(".")[0], 0))
         found.append({"component": component, "signal": signal, "bits": bit_ranges(bits), "never": never,
                       "module": module, "line": line, **({"reason": reason} if reason else {})})
     return found

@@ -47,7 +47,7 @@ class Service:
     def __post_init__(self) -> None:
         if wrong := list(wrong_serve(self.offer, self.machine.file, self.machine.folder)):
             raise ServeError("\n".join(
-                f"serve.{'.'.join(str(key) for key in place)}: {message}" for place, message in wrong))
+                f"serve.{'.'.join(str(key) for key in key_path)}: {message}" for key_path, message in wrong))
 
     @classmethod
     def of(cls, machine: Machine, **changes: Any) -> "Service":

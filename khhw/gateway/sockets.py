@@ -41,7 +41,7 @@ class Door:
     clients : int
         How many may be in at a time; more wait in front of the door until one leaves.
     telnet : bool
-        Whether urgent data keeps its place in the stream, and the wire is told that it is coming.
+        Whether urgent data keeps its position in the stream, and the wire is told that it is coming.
 
     Attributes
     ----------

@@ -44,8 +44,8 @@ class TaskError(Exception):
     """
 
     def __init__(self, name: str, rank: int, cycle: int, error: BaseException) -> None:
-        place = "the owner" if rank == ROOT else f"node {rank}"
-        super().__init__(f"task {name!r} of {place} failed in cycle {cycle}: {type(error).__name__}: {error}")
+        whose = "the owner" if rank == ROOT else f"node {rank}"
+        super().__init__(f"task {name!r} of {whose} failed in cycle {cycle}: {type(error).__name__}: {error}")
         self.name = name
         self.rank = rank
         self.cycle = cycle

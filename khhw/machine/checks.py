@@ -8,7 +8,7 @@ from khhw.machine.file import MOST_NODES, MachineFile, MemcachedStudy, Serve, wr
 from khhw.machine.kernel_checks import SEED, known_nodes, unknown_domains, wrong_arguments, wrong_kernel
 from khhw.machine.lookup import wrong_part
 from khhw.machine.phase_checks import wrong_phase
-from khhw.machine.repair import Faults, Place
+from khhw.machine.repair import Faults, KeyPath
 from khhw.machine.study import study_of
 from khhw.net import NetError
 from khhw.net.areas import Areas
@@ -62,9 +62,9 @@ def find_inconsistencies(machine: MachineFile, folder: Path, faults: Faults | No
         yield from _below(("serve",), wrong_serve(machine.serve, machine, folder, faults))
 
 
-def _below(place: Place, found: Iterable[Wrong]) -> Iterator[Wrong]:
-    """What was found in a table, with the place of the table in front."""
-    return (((*place, *inner), message) for inner, message in found)
+def _below(path: KeyPath, found: Iterable[Wrong]) -> Iterator[Wrong]:
+    """What was found in a table, with its path in front."""
+    return (((*path, *inner), message) for inner, message in found)
 
 
 def _wrong_resources(machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
@@ -116,8 +116,8 @@ def _wrong_domains(name: str, machine: MachineFile, faults: Faults) -> Iterator[
     nodes = known_nodes(machine, faults)
     for error in wrong_domains(section, nodes):
         # What entries were taken from has more than are seen.
-        if not faults.cut(*here, given[0], *error.place):
-            yield (given[0], *error.place), error.message
+        if not faults.cut(*here, given[0], *error.key_path):
+            yield (given[0], *error.key_path), error.message
 
 
 def wrong_serve(
@@ -164,7 +164,7 @@ def _wrong_clients(serve: Serve, machine: MachineFile, faults: Faults) -> Iterat
 def _wrong_study(study: MemcachedStudy, machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
     found = [*_wrong_nodes(study, machine, faults), *_wrong_points(study)]
     yield from found
-    wrong = {str(place[0]) for place, _ in found} | {
+    wrong = {str(path[0]) for path, _ in found} | {
         key for key in MemcachedStudy.model_fields if faults.touch("memcached", key)}
     if wrong & {"server", "clients"}:
         # What follows is about these nodes.

@@ -11,11 +11,11 @@ from pydantic_core import ErrorDetails
 from khhw.errors import RequestError
 from khhw.files import UnreadableError, parse_toml, read_text
 from khhw.machine.locate import lines_of
-from khhw.machine.repair import Faults, Place, StandIns, repaired
+from khhw.machine.repair import Faults, KeyPath, StandIns, repaired
 
 __all__ = ["DocumentError", "Wrong", "read_document"]
 
-Wrong = tuple[Place, str]
+Wrong = tuple[KeyPath, str]
 """Where in a document, and what is wrong there."""
 
 _MOST = 20
@@ -61,7 +61,7 @@ def read_document(
     source: Path | str, model: type[_Model], check: Callable[[_Model, Faults], Iterable[Wrong]], *, whole: str,
     error: type[DocumentError] = DocumentError, amend: Callable[[dict[str, Any]], None] | None = None,
     each: Callable[[dict[str, Any]], Iterable[Wrong]] | None = None, stand_ins: StandIns | None = None,
-    given: Mapping[Place, str] | None = None,
+    given: Mapping[KeyPath, str] | None = None,
 ) -> _Model:
     """Read a TOML file into a model and check it.
 
@@ -85,8 +85,8 @@ def read_document(
         Finds wrong values in what was read, for tables whose own model names only the first of several.
     stand_ins : mapping, optional
         What stands for values that must be there, while the rest is checked.
-    given : mapping of Place to str, optional
-        By place, who says what stands there if it is not the file.
+    given : mapping of KeyPath to str, optional
+        By path, who says what stands there if it is not the file.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def read_document(
         amend(document)
     value, wrong, faults = _read(document, model, list(each(document)) if each else [], stand_ins or {})
     if value is not None:
-        wrong = [*wrong, *((faults.in_file(place), message) for place, message in check(value, faults))]
+        wrong = [*wrong, *((faults.in_file(path), message) for path, message in check(value, faults))]
     if wrong or value is None:
         raise error(str(source), _problems(wrong, text, whole, given or {}))
     return value
@@ -112,11 +112,11 @@ def _read(
     document: dict[str, Any], model: type[_Model], wrong: list[Wrong], stand_ins: StandIns,
 ) -> tuple[_Model | None, list[Wrong], Faults]:
     """The model of a document without what is wrong in it; all that is wrong with its keys; what was left out."""
-    places, absent = {place for place, _ in wrong}, set[Place]()
+    removed, absent = {path for path, _ in wrong}, set[KeyPath]()
     left, faults = document, Faults()
     for repairs in range(_MOST_REPAIRS):
-        if places:
-            if (found := repaired(document, places, absent, stand_ins)) is None:
+        if removed:
+            if (found := repaired(document, removed, absent, stand_ins)) is None:
                 break
             left, faults = found
         try:
@@ -126,40 +126,40 @@ def _read(
         if not repairs:
             # Later ones are about what the repair has left.
             schema = model.model_json_schema()
-            absent = _misspelt([place for place, detail in details if detail["type"] in _UNKNOWN], left, schema)
-            wrong = [*wrong, *((faults.in_file(place), words)
-                               for place, words in _all_errors(details, absent, schema))]
-        places = places | {faults.in_file(place) for place, _ in details}
+            absent = _misspelt([path for path, detail in details if detail["type"] in _UNKNOWN], left, schema)
+            wrong = [*wrong, *((faults.in_file(path), words)
+                               for path, words in _all_errors(details, absent, schema))]
+        removed = removed | {faults.in_file(path) for path, _ in details}
     return None, wrong, faults
 
 
-def _problems(wrong: Sequence[Wrong], text: str, whole: str, given: Mapping[Place, str]) -> list[tuple[int, str]]:
+def _problems(wrong: Sequence[Wrong], text: str, whole: str, given: Mapping[KeyPath, str]) -> list[tuple[int, str]]:
     """Line and words, in the order of lines; first, with line 0, those that are about no line."""
     line_of = lines_of(text)
     # The order is that of importance where lines are equal; sorting is stable.
-    return sorted(((0, f"{given[place]}: {message}") if place in given else
-                   (line_of(place), f"{_dotted(place) or whole}: {message}")
-                   for place, message in dict.fromkeys(wrong)), key=lambda problem: problem[0])
+    return sorted(((0, f"{given[path]}: {message}") if path in given else
+                   (line_of(path), f"{_dotted(path) or whole}: {message}")
+                   for path, message in dict.fromkeys(wrong)), key=lambda problem: problem[0])
 
 
-def _misspelt(unknown: Sequence[Place], document: Any, schema: dict[str, Any]) -> set[Place]:
+def _misspelt(unknown: Sequence[KeyPath], document: Any, schema: dict[str, Any]) -> set[KeyPath]:
     """Keys that are not there, and that an unknown one may have been meant to be, by the kind of its value."""
     found = set()
-    for place in unknown:
+    for path in unknown:
         table = document
-        for step in place[:-1]:
+        for step in path[:-1]:
             table = table[step]
-        value = table[place[-1]]
+        value = table[path[-1]]
         kinds = next((kinds for kind, kinds in _KINDS if isinstance(value, kind)), {"string"})
-        for key, one in _properties_at(place[:-1], schema).items():
+        for key, one in _properties_at(path[:-1], schema).items():
             if key not in table and (not (wanted := _kinds(one, schema)) or wanted & kinds):
-                found.add((*place[:-1], key))
+                found.add((*path[:-1], key))
             elif isinstance(table.get(key), dict) and isinstance(value, dict) and "properties" not in one:
                 # A table of names that the user chooses.
-                found |= {(*place[:-1], key, name) for name in value if name not in table[key]}
+                found |= {(*path[:-1], key, name) for name in value if name not in table[key]}
             elif isinstance(table.get(key), list) and isinstance(value, list):
                 # Tables in a row: those that follow.
-                found.add((*place[:-1], key, len(table[key])))
+                found.add((*path[:-1], key, len(table[key])))
     return found
 
 
@@ -172,37 +172,37 @@ def _kinds(node: dict[str, Any], root: dict[str, Any]) -> set[str]:
 
 
 def _all_errors(
-    details: Sequence[tuple[Place, ErrorDetails]], misspelt: set[Place], schema: dict[str, Any],
+    details: Sequence[tuple[KeyPath, ErrorDetails]], misspelt: set[KeyPath], schema: dict[str, Any],
 ) -> list[Wrong]:
     """Paths and words of all that pydantic refused, but that keys are missing which are only misspelt."""
-    found: dict[Place, list[str]] = {}
-    for place, detail in details:
-        if detail["type"] == "missing" and place in misspelt:
+    found: dict[KeyPath, list[str]] = {}
+    for path, detail in details:
+        if detail["type"] == "missing" and path in misspelt:
             continue
-        words = found.setdefault(place, [])
-        if (said := _words(detail, place, schema)) not in words:
+        words = found.setdefault(path, [])
+        if (said := _words(detail, path, schema)) not in words:
             words.append(said)
-    return [(place, _joined(words)) for place, words in found.items()]
+    return [(path, _joined(words)) for path, words in found.items()]
 
 
-def _innermost(details: Sequence[tuple[Place, ErrorDetails]]) -> list[tuple[Place, ErrorDetails]]:
+def _innermost(details: Sequence[tuple[KeyPath, ErrorDetails]]) -> list[tuple[KeyPath, ErrorDetails]]:
     """Without errors of words that could stand for a list: it is one, and what is in it is wrong."""
-    return [(place, detail) for place, detail in details if detail["type"] != "literal_error" or not any(
-        other[:len(place)] == place and len(other) > len(place) for other, _ in details)]
+    return [(path, detail) for path, detail in details if detail["type"] != "literal_error" or not any(
+        other[:len(path)] == path and len(other) > len(path) for other, _ in details)]
 
 
-def _in_document(detail: ErrorDetails, document: Any) -> Place:
-    """The keys and positions of an error's place, without pydantic's names for the forms that a value may have."""
+def _in_document(detail: ErrorDetails, document: Any) -> KeyPath:
+    """The keys and positions of an error's path, without pydantic's names for the forms that a value may have."""
     if detail["type"] == "missing":
         return tuple(detail["loc"])
-    place: list[str | int] = []
+    path: list[str | int] = []
     for step in detail["loc"]:
         there = step in document if isinstance(document, dict) else (
             isinstance(document, list) and isinstance(step, int) and step < len(document))
         if there:
             document = document[step]
-            place.append(step)
-    return tuple(place)
+            path.append(step)
+    return tuple(path)
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -214,10 +214,10 @@ def _joined(words: Sequence[str]) -> str:
     return f"{', or '.join([heads[0], *(head[:1].lower() + head[1:] for head in heads[1:])])}, not {tail}"
 
 
-def _words(detail: ErrorDetails, place: Place, schema: dict[str, Any]) -> str:
+def _words(detail: ErrorDetails, path: KeyPath, schema: dict[str, Any]) -> str:
     kind, message = detail["type"], detail["msg"]
     if kind in _UNKNOWN:
-        return f"unknown key; keys here are {', '.join(sorted(_properties_at(place[:-1], schema)))}"
+        return f"unknown key; keys here are {', '.join(sorted(_properties_at(path[:-1], schema)))}"
     if kind == "too_short":
         return f"has {detail['ctx']['actual_length']} entries; it needs {detail['ctx']['min_length']} or more"
     if kind == "json_invalid":
@@ -228,7 +228,7 @@ def _words(detail: ErrorDetails, place: Place, schema: dict[str, Any]) -> str:
     return f"{message}, not {given if len(given) <= _LONGEST else f'{given[:_LONGEST]}...'}"
 
 
-def _properties_at(path: Place, root: dict[str, Any]) -> dict[str, Any]:
+def _properties_at(path: KeyPath, root: dict[str, Any]) -> dict[str, Any]:
     """Keys the schema allows in the table at `path`, and the schemas of their values."""
     node = root
     for step in path:

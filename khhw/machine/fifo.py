@@ -47,10 +47,10 @@ class Fifo:
 
     def packets(self) -> Iterator[Queued]:
         """Packets in the buffer, the first to leave first; nothing if the buffer cannot be read."""
-        front, level, place = (self._get(f"{self._path}.{name}") for name in ("r_data", "inner_level", "r_port__addr"))
-        if front is None or level is None or place is None or not self._get(f"{self._path}.r_rdy"):
+        front, level, row = (self._get(f"{self._path}.{name}") for name in ("r_data", "inner_level", "r_port__addr"))
+        if front is None or level is None or row is None or not self._get(f"{self._path}.r_rdy"):
             return
-        flits = [front, *(self._row(place + index) for index in range(level))]
+        flits = [front, *(self._row(row + index) for index in range(level))]
         current: Queued | None = None
         for flit in (unpack(Flit, flit) for flit in flits):
             if flit["first"] and current is not None:
@@ -58,7 +58,7 @@ class Fifo:
             if flit["first"]:
                 current = Queued(flit["data"], 1, begun=False)
             elif current is None:
-                current = Queued(self._past_header(level, place), 1, begun=True)
+                current = Queued(self._past_header(level, row), 1, begun=True)
             else:
                 current = replace(current, flits=current.flits + 1)
         if current is not None:
@@ -67,10 +67,10 @@ class Fifo:
     def _row(self, index: int) -> int:
         return self._get(f"{self._path}.storage[{index % self._rows}]") or 0
 
-    def _past_header(self, level: int, place: int) -> int | None:
+    def _past_header(self, level: int, row: int) -> int | None:
         """The header of the packet at the output, if the memory still has it: rows keep what has left."""
         for back in range(2, self._rows - level + 1):
-            flit = unpack(Flit, self._row(place - back))
+            flit = unpack(Flit, self._row(row - back))
             if flit["first"]:
                 return flit["data"]
             if flit["last"]:

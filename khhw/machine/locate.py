@@ -35,8 +35,8 @@ def lines_of(text: str) -> Callable[[Path], int]:
     positions = _positions(text)
 
     def line_of_path(path: Path) -> int:
-        places = (positions.get(tuple(path[:length])) for length in range(len(path), 0, -1))
-        return next((line for line in places if line is not None), 1)
+        known = (positions.get(tuple(path[:length])) for length in range(len(path), 0, -1))
+        return next((line for line in known if line is not None), 1)
 
     return line_of_path
 

@@ -98,9 +98,9 @@ def _find(path: str, folder: Path, kind: str, form: str) -> object:
     module_name, colon, name = path.partition(":")
     if not colon or not module_name or not name:
         raise LookupError(f"{path!r} does not name a {kind}; write \"module:{form}\"")
-    for place in (folder.resolve(), folder.resolve().parent):
-        if str(place) not in sys.path:
-            sys.path.append(str(place))
+    for base in (folder.resolve(), folder.resolve().parent):
+        if str(base) not in sys.path:
+            sys.path.append(str(base))
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:

@@ -29,8 +29,8 @@ def wrong_phase(index: int, machine: MachineFile, folder: Path, faults: Faults) 
     unusable = False
     for number, entry in enumerate(phase.kernels):
         wrong = list(_wrong_entry(entry, (*here, "kernels", number), booted, machine, folder, faults))
-        yield from ((("kernels", number, *place), message) for place, message in wrong)
-        unusable |= any(not place for place, _ in wrong)
+        yield from ((("kernels", number, *path), message) for path, message in wrong)
+        unusable |= any(not path for path, _ in wrong)
     kernels = not unusable and not faults.touch(*here, "kernels")
     if kernels:
         yield from _wrong_loads(phase, known_nodes(machine, faults) or MOST_NODES)

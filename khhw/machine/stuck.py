@@ -79,15 +79,15 @@ class _Node:
                 buffer = Fifo(
                     self._get, f"router.input_{port.name.lower()}.buffer_{name}",
                     self._parameters.slots * PACKET_FLITS)
-                place = f"in port {port.name} on {name}"
+                location = f"in port {port.name} on {name}"
                 for position, queued in enumerate(buffer.packets()):
-                    yield self._waiting(queued, position, place, port, channel)
+                    yield self._waiting(queued, position, location, port, channel)
 
-    def _waiting(self, queued: Queued, position: int, place: str, port: Direction, channel: VirtualChannel) -> str:
+    def _waiting(self, queued: Queued, position: int, location: str, port: Direction, channel: VirtualChannel) -> str:
         if queued.header is None:
-            return f"a packet, its header gone on, is in the middle of its way, {queued.flits} flits of it {place}"
+            return f"a packet, its header gone on, is in the middle of its way, {queued.flits} flits of it {location}"
         header = unpack(Header, queued.header)
-        words = f"{self._packet(header)} {place}"
+        words = f"{self._packet(header)} {location}"
         if queued.begun:
             return f"{words} is in the middle of its way to {_output_name(header, port, self._parameters)}, " \
                    f"{queued.flits} flits of it here"
@@ -174,13 +174,13 @@ class _Node:
                 flit = self._get(f"{path}.r_data")
                 if flit is None or not self._get(f"{path}.r_rdy"):
                     continue
-                place = f"in the tree, from the {'parent' if side == 'parent' else side + ' child'}, " \
+                location = f"in the tree, from the {'parent' if side == 'parent' else side + ' child'}, " \
                         f"on the {channel.name.lower()} channel"
                 fields = unpack(Flit, flit)
                 if fields["first"]:
-                    yield f"{self._tree_packet(unpack(TreeHeader, fields['data']))} {place} waits to go {way}"
+                    yield f"{self._tree_packet(unpack(TreeHeader, fields['data']))} {location} waits to go {way}"
                 else:
-                    yield f"a packet, its header gone on, is in the middle of its way {place}"
+                    yield f"a packet, its header gone on, is in the middle of its way {location}"
 
     def _tree_packet(self, header: dict[str, int]) -> str:
         source = "outside" if header["external"] else f"node {self._name(header['source'])}"
@@ -198,9 +198,9 @@ class _Node:
             return f"id {node_id}"
 
     def _destination(self, header: dict[str, int]) -> str:
-        place = header["x"], header["y"], header["z"]
-        inside = all(c < size for c, size in zip(place, self._shape.sizes, strict=True))
-        return str(self._shape.rank(place)) if inside else str(place)
+        coordinate = header["x"], header["y"], header["z"]
+        inside = all(c < size for c, size in zip(coordinate, self._shape.sizes, strict=True))
+        return str(self._shape.rank(coordinate)) if inside else str(coordinate)
 
 
 def _output(header: dict[str, int]) -> Direction | None:

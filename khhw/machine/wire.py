@@ -20,7 +20,8 @@ bytes take 27 cycles from the doorbell to the interrupt, of which 4 are flits an
 _HEADERS = 2 * FLIT_BYTES
 _CHUNK_FLITS = CHUNK_BYTES // FLIT_BYTES
 _EXPORT_DIGITS = 2 * EXPORT.size
-_PLACE_DIGITS = 12
+_OFFSET_AND_LENGTH = 12
+"""Digits, of an item that was stored."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def messages(path: str, op: str, key_bytes: float, value_bytes: float) -> Messag
         line = len("rset  0 0 \r\n") + key + digits
         return Messages((
             PREFIX_BYTES + line, PREFIX_BYTES + len("SLOT \r\n") + _EXPORT_DIGITS, value,
-            PREFIX_BYTES + len("STORED \r\n") + _PLACE_DIGITS), 4)
+            PREFIX_BYTES + len("STORED \r\n") + _OFFSET_AND_LENGTH), 4)
     if op == "get":
         return Messages((
             PREFIX_BYTES + len("get \r\n") + key, _segment(len("VALUE  0 \r\n\r\nEND\r\n") + key + digits + value)), 2)

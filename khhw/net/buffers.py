@@ -1,4 +1,4 @@
-"""Places in node memory: what the four calls read and write."""
+"""Buffers in node memory: what the four calls read and write."""
 
 from dataclasses import dataclass
 

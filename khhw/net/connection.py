@@ -54,7 +54,7 @@ class Connection(Endpoint):
         try:
             if isinstance(data, Buffer):
                 if data.length > _COPIED and data.address % ALIGN == 0:
-                    await self._send_in_place(data)
+                    await self._send_unstaged(data)
                     return
                 data = self._node.memory.read(data.address, data.length)
             await self._send_copied(memoryview(data))
@@ -76,7 +76,7 @@ class Connection(Endpoint):
             await self._send_chunk(Chunk(self.outgoing.next, size, address, kind, push=False, staged=True))
             at += size
 
-    async def _send_in_place(self, buffer: Buffer) -> None:
+    async def _send_unstaged(self, buffer: Buffer) -> None:
         """Segments straight out of the caller's memory; returns when they are acknowledged: he may change it then."""
         at = 0
         self._check_sending()

@@ -29,7 +29,7 @@ class Chunk:
     Parameters
     ----------
     sequence, length : int
-        Place in the stream; a FIN has length 1.
+        Where in the stream, in bytes; a FIN has length 1.
     address : int
         Its first byte in memory; a prefix stands before it.
     kind : Kind

@@ -18,7 +18,7 @@ class Transmitter:
     node : Node
     ring : InjectionRing
     control : Area
-        Payloads of control segments: place i belongs to descriptor i of the ring, so it is free when that is.
+        Payloads of control segments: buffer i belongs to descriptor i of the ring, so it is free when that is.
     reception_ring : int
         Where segments go at their destination.
 

@@ -17,7 +17,7 @@ EXPORT = struct.Struct(">BBBBI")
 bytes."""
 _READS, _WRITES = 1, 2
 _KEY = 2
-"""Place of the key beside what is open."""
+"""Offset of the key, in bits, beside what is open."""
 _SHORTEST_LOOK = 16
 _LONGEST_LOOK = 1024
 
@@ -29,7 +29,7 @@ class Anybody(enum.Enum):
 
 
 ANY = Anybody.ANY
-"""In the place of a rank: every node that may send here."""
+"""Instead of a rank: every node that may send here."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class RemoteBuffer:
     ring : int
         Its injection ring that answers reads.
     offset, length : int
-        Place in the window.
+        Where in the window, in bytes.
     key : int
         What puts to it carry.
     """

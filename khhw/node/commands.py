@@ -173,7 +173,7 @@ def written(command: str, ranks: Iterable[int] | None = None) -> str:
 
 
 def controls(text: str) -> list[int]:
-    """Places of characters that no line has: control characters, separators of lines, broken text."""
+    """Offsets of characters that no line has: control characters, separators of lines, broken text."""
     return [offset for offset, character in enumerate(text) if unicodedata.category(character) in _CONTROLS]
 
 

@@ -80,7 +80,7 @@ class InjectionRing:
 
     @property
     def slot(self) -> int:
-        """Place of the next descriptor in the ring."""
+        """Index of the next descriptor in the ring."""
         return self.pushed % self._slots
 
     async def open(self) -> None:

@@ -30,10 +30,10 @@ class Memory:
         if address < 0 or length < 0 or address + length > self._length:
             raise IndexError(f"{length} bytes at {address:#x} leave the memory of {self._length} bytes")
 
-    def __getitem__(self, place: slice) -> bytes:
-        if place.step is not None or place.start is None or place.stop is None:
+    def __getitem__(self, span: slice) -> bytes:
+        if span.step is not None or span.start is None or span.stop is None:
             raise IndexError("Memory is read as memory[start:stop]")
-        return self.read(place.start, place.stop - place.start)
+        return self.read(span.start, span.stop - span.start)
 
     def __setitem__(self, address: int, data: bytes) -> None:
         self._check(address, len(data))

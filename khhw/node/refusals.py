@@ -43,7 +43,7 @@ def _name(node: Node, node_id: int) -> str:
 
 
 def _said(refused: Counter[tuple[str, str]], lost: int) -> str:
-    numbers = [(f"{number} packet{'s' * (number > 1)}", place) for place, number in refused.items()]
+    numbers = [(f"{number} packet{'s' * (number > 1)}", refusal) for refusal, number in refused.items()]
     named = [f"{number} to {peer} ({reason})" for number, (peer, reason) in numbers[:_MOST_PEERS]]
     if len(refused) > _MOST_PEERS:
         named.append(f"{sum(list(refused.values())[_MOST_PEERS:])} to others")

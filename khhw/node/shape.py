@@ -1,4 +1,4 @@
-"""Places in a torus: dense rank, node id and coordinate of a node."""
+"""Where a node is in a torus: dense rank, node id and coordinate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

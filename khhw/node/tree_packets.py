@@ -46,7 +46,7 @@ class TreePacket:
     dst_key, src_key, conn_id : int
         As in :data:`rtl.formats.LinkHeader`.
     this_pkt, total_pkt : int
-        Place in a text of several packets, from 0, and how many it has; 0 of them: raw data, no text.
+        Index in a text of several packets, from 0, and how many it has; 0 of them: raw data, no text.
     source : int
         Stamped node id of the sender.
     external, owner : bool

@@ -30,7 +30,7 @@ class Change:
         In each run.
     better : str
         ``less`` or ``more``; empty where neither is.
-    place : float
+    varied : float
         Value size or distance, for texts.
     group : str
         Measurements that are told together.
@@ -41,7 +41,7 @@ class Change:
     first: Estimate
     second: Estimate
     better: str
-    place: float
+    varied: float
     group: str
 
     @property

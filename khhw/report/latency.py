@@ -121,7 +121,7 @@ def _by_size(axes: Axes, samples: _Samples) -> list[Line2D]:
         keys += axes.plot(*zip(*_medians(chosen, _SIZE), strict=True), color=colour, linewidth=1.2,
                           marker=MARKERS[index % len(MARKERS)], markersize=size,
                           label=f"{count(int(hops), 'hop')} (n = {span(numbers)})")
-        few = [place for place, number in zip(_medians(chosen, _SIZE), numbers, strict=True) if number < FEW]
+        few = [point for point, number in zip(_medians(chosen, _SIZE), numbers, strict=True) if number < FEW]
         axes.plot([x for x, _ in few], [y for _, y in few], color=colour, linestyle="none", markersize=size,
                   marker=MARKERS[index % len(MARKERS)], markerfacecolor="white")
     size_axis(axes, np.unique(samples[:, _SIZE]).tolist())

@@ -173,8 +173,8 @@ def _collect(results: Path, log: Path, waves: Path | None, problem: str, lost: s
     """What a process left; `lost` is the state of one that left nothing."""
     left = json.loads(results.read_text(encoding="utf-8")) if results.is_file() else {}
     outcome = left.get("outcome", {})
-    if problem and not left and log.is_file() and (place := aborted_in(log.read_text(encoding="utf-8"))):
-        problem = f"{problem}; it did not end by itself, and was killed where it ran\n{place}"
+    if problem and not left and log.is_file() and (traceback := aborted_in(log.read_text(encoding="utf-8"))):
+        problem = f"{problem}; it did not end by itself, and was killed where it ran\n{traceback}"
     return ProcessResult(
         state=outcome.get("state", lost),
         message=outcome.get("message") or left.get("error") or problem or "the simulator left no results",

@@ -8,7 +8,7 @@ from typing import Any
 
 from khhw.machine.document import Wrong
 from khhw.machine.lookup import wrong_part
-from khhw.machine.repair import Faults, Place
+from khhw.machine.repair import Faults, KeyPath
 from khhw.sweep.grid import node_values, parameters_of
 from khhw.sweep.spec import SweepSpec
 from khhw.traffic.capacity import packets_a_cycle
@@ -51,21 +51,21 @@ def find_inconsistencies(spec: SweepSpec, folder: Path, faults: Faults) -> Itera
 
 
 def _wrong_parameters(spec: SweepSpec, faults: Faults) -> Iterator[Wrong]:
-    given: dict[tuple[str, ...], list[tuple[Place, Any]]] = {
+    given: dict[tuple[str, ...], list[tuple[KeyPath, Any]]] = {
         **{("node", name): [(("node", name), value)] for name, value in spec.node.items()},
         **{("grid", "node", name): [(("grid", "node", name, index), value) for index, value in enumerate(values)]
            for name, values in spec.grid.node.items()}}
-    for place, values in given.items():
-        if unknown := _wrong_name(place[-1]):
-            yield place, unknown
-            faults.add(*place)
+    for path, values in given.items():
+        if unknown := _wrong_name(path[-1]):
+            yield path, unknown
+            faults.add(*path)
             # Which of them a misspelt one was meant to be is not known.
-            for absent in () if place[-1] == _OWN else set(Parameters.names()) - {*spec.node, *spec.grid.node}:
+            for absent in () if path[-1] == _OWN else set(Parameters.names()) - {*spec.node, *spec.grid.node}:
                 faults.add("node", absent)
             continue
         for here, value in values:
             try:
-                parameters_of({place[-1]: value})
+                parameters_of({path[-1]: value})
             except ParameterError as error:
                 yield here, str(error)
                 faults.add(*here)
@@ -115,11 +115,11 @@ def _wrong_shapes(spec: SweepSpec, faults: Faults) -> Iterator[Wrong]:
             try:
                 check_table(shape, parameters_of(values))
             except ParameterError as error:
-                yield _place_of_table(spec, index), str(error)
+                yield _path_of_table(spec, index), str(error)
 
 
-def _place_of_table(spec: SweepSpec, shape: int) -> tuple[str | int, ...]:
-    """Where the tables are chosen; the shape's place where they are not."""
+def _path_of_table(spec: SweepSpec, shape: int) -> tuple[str | int, ...]:
+    """Where the tables are chosen; the shape's path where they are not."""
     if "table_nodes" in spec.node:
         return ("node", "table_nodes")
     return ("grid", "node", "table_nodes") if "table_nodes" in spec.grid.node else ("grid", "shapes", shape)

@@ -69,11 +69,11 @@ def host_writes(waves: Waves, node: str, parameters: Parameters) -> Iterator[Wri
     names = _named(parameters)
     asked_at = asked.tolist()
     for step, address, value in zip(taken.tolist(), addresses, values, strict=True):
-        place = bisect_right(answers, step)
-        if address >= MEMORY_WINDOW or address not in names or place == len(answers) or errors.at(answers[place]):
+        after = bisect_right(answers, step)
+        if address >= MEMORY_WINDOW or address not in names or after == len(answers) or errors.at(answers[after]):
             continue
         name, index = names[address]
-        yield Write(asked_at[bisect_right(asked_at, step) - 1], answers[place], name, index, value)
+        yield Write(asked_at[bisect_right(asked_at, step) - 1], answers[after], name, index, value)
 
 
 def owner_writes(waves: Waves, node: str, parameters: Parameters) -> Iterator[Write]:

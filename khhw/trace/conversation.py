@@ -12,7 +12,7 @@ _READING = (b"get", b"gets", b"gat", b"gats")
 _LISTS = (*_READING, b"stats", b"rindex")
 """Commands whose answer goes on to a line ``END``."""
 _BYTES = 4
-"""Place of the length among the words of a command, one before that in a ``VALUE`` line."""
+"""Index of the length among the words of a command, one before that in a ``VALUE`` line."""
 
 
 @dataclass(frozen=True, slots=True)

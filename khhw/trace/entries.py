@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from khhw.trace.fields import Place, link_header, node_name, place_of, tree_fields
+from khhw.trace.fields import NodeName, destination_of, link_header, node_name, tree_fields
 from khhw.trace.policy import reason_name
 from khhw.trace.run import Run
 from khhw.trace.torus import Delivery, TorusPacket
@@ -37,8 +37,8 @@ class Entry:
 
     number: int
     kind: str
-    source: Place
-    destination: Place
+    source: NodeName
+    destination: NodeName
     cycle: int
     length: int
     packet: TorusPacket | TreePacket
@@ -84,7 +84,7 @@ def _torus(run: Run, number: int, packet: TorusPacket) -> Entry:
     if packet.message is not None:
         length = packet.message.length
     source = node_name(run.shape, header["source"]) if packet.stray else packet.source
-    return Entry(number, kind, source, place_of(run.shape, flits[0]),
+    return Entry(number, kind, source, destination_of(run.shape, flits[0]),
                  int(run.waves.cycles[packet.offered.begin]), length, packet)
 
 
@@ -92,7 +92,7 @@ def _tree(run: Run, number: int, packet: TreePacket) -> Entry:
     fields, link = tree_fields(run.shape, packet.entered.flits), link_header(packet.entered.flits)
     protocol = link["protocol"]
     kind = Protocol(protocol).name.lower() if protocol in list(Protocol) else "control"
-    source: Place = "outside" if packet.source is None else packet.source
+    source: NodeName = "outside" if packet.source is None else packet.source
     seen = packet.offered or packet.entered
     return Entry(number, kind, source, fields["destination"], int(run.waves.cycles[seen.begin]), link["opt"], packet)
 

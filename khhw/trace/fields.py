@@ -18,12 +18,12 @@ from rtl.formats import (
 from rtl.torus.hints import hint_bit
 
 __all__ = [
-    "Fields", "Place", "direction_name", "header_fields", "link_header", "node_name", "place_of", "second_fields",
-    "tree_fields",
+    "Fields", "NodeName", "destination_of", "direction_name", "header_fields", "link_header", "node_name",
+    "second_fields", "tree_fields",
 ]
 
 Fields = dict[str, int | str]
-Place = int | str
+NodeName = int | str
 """A rank, or words for what has none."""
 
 
@@ -32,7 +32,7 @@ def direction_name(direction: Direction) -> str:
     return direction.name[0] + ("+" if direction.name[1] == "P" else "-")
 
 
-def place_of(shape: Shape, header: int) -> Place:
+def destination_of(shape: Shape, header: int) -> NodeName:
     """Where a torus header goes: a rank, or the coordinate if that is outside the machine."""
     fields = unpack(Header, header)
     coordinate = fields["x"], fields["y"], fields["z"]
@@ -40,7 +40,7 @@ def place_of(shape: Shape, header: int) -> Place:
     return shape.rank(coordinate) if inside else str(coordinate)
 
 
-def node_name(shape: Shape, node_id: int) -> Place:
+def node_name(shape: Shape, node_id: int) -> NodeName:
     """The rank of a node id, or words if no node has it."""
     try:
         return shape.rank_of_id(node_id)
@@ -53,7 +53,7 @@ def header_fields(shape: Shape, header: int) -> Fields:
     fields = unpack(Header, header)
     hints = [direction_name(direction) for direction in Direction if fields["hint"] >> hint_bit(direction) & 1]
     return {
-        "source": node_name(shape, fields["source"]), "destination": place_of(shape, header),
+        "source": node_name(shape, fields["source"]), "destination": destination_of(shape, header),
         "bytes": (fields["size"] + 1) * CHUNK_BYTES, "vc": VirtualChannel(fields["vc"]).name,
         "hint": " ".join(hints) or "none", "dynamic": fields["dynamic"], "deposit": fields["deposit"],
         "dma": fields["dma"], "pid": ring_of(fields), "epoch": fields["epoch"],
@@ -75,7 +75,7 @@ def link_header(flits: tuple[int, ...]) -> dict[str, int]:
 def tree_fields(shape: Shape, flits: tuple[int, ...]) -> Fields:
     """Both headers of a tree packet."""
     header, link = unpack(TreeHeader, flits[0]), link_header(flits)
-    target: Place = "everybody"
+    target: NodeName = "everybody"
     if header["p2p"]:
         target = "outside" if header["vector"] == EXTERNAL else header["vector"]
     known = link["protocol"] in list(Protocol)

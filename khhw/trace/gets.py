@@ -17,7 +17,7 @@ __all__ = ["CAUSES", "Get", "Part", "find_gets"]
 CAUSES = ("software", "ni", "hops", "serialization", "wait")
 """What time goes to: processors, network interfaces, routers and guards, flits behind a header, other packets."""
 _KEY_BYTES = 6
-"""Place of the key's length in the header of an item."""
+"""Offset of the key's length in the header of an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +115,14 @@ def find_gets(run: Run, listed: Sequence[Entry], streams: Streams) -> list[Get]:
 
 
 def _streamed(stream: Stream) -> Iterator[Get]:
-    up, up_places = stream.up.bytes_sent()
-    down, down_places = stream.down.bytes_sent()
+    up, up_starts = stream.up.bytes_sent()
+    down, down_starts = stream.down.bytes_sent()
     asked = list(commands(up))
     for command, answer in zip(asked, answers(down, asked), strict=True):
         if command.reads and answer is not None:
             keys = b" ".join(command.keys).decode("ascii", "backslashreplace")
             yield Get(0, "tcp", keys, stream.up.source, stream.up.destination,
-                      list(entries_of(up_places, command.begin, command.end)), list(entries_of(down_places, *answer)))
+                      list(entries_of(up_starts, command.begin, command.end)), list(entries_of(down_starts, *answer)))
 
 
 def _remote(run: Run, listed: Sequence[Entry]) -> Iterator[Get]:

@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from khhw.trace.entries import Entry
-from khhw.trace.fields import Fields, Place, direction_name, header_fields, place_of, second_fields, tree_fields
+from khhw.trace.fields import (
+    Fields,
+    NodeName,
+    destination_of,
+    direction_name,
+    header_fields,
+    second_fields,
+    tree_fields,
+)
 from khhw.trace.policy import reason_name
 from khhw.trace.run import Run
 from khhw.trace.streams import Streams
@@ -46,7 +54,7 @@ class Line:
 
     step: int
     cycle: int
-    node: Place
+    node: NodeName
     block: str
     what: str
     fields: Fields = field(default_factory=dict)
@@ -77,7 +85,7 @@ class _Teller:
         self._run = run
         self._numbers = numbers
 
-    def line(self, step: int, node: Place, block: str, what: str, fields: Fields | None = None) -> Line:
+    def line(self, step: int, node: NodeName, block: str, what: str, fields: Fields | None = None) -> Line:
         step = min(step, self._run.waves.steps - 1)
         return Line(step, int(self._run.waves.cycles[step]), node, block, what, fields or {})
 
@@ -146,7 +154,7 @@ class _Teller:
         fields, last = fetch.fields, message.first + message.length
         yield self.line(fetch.answered, source, "memory", "gives the descriptor", {
             "counter": fields["counter"], "base_offset": fields["base_offset"], "length": fields["length"],
-            "destination": place_of(self._run.shape, fields["header"]),
+            "destination": destination_of(self._run.shape, fields["header"]),
             "packet": f"bytes {message.first} to {last} of {fields['length']}"})
 
     def _descriptors(self, packet: TorusPacket) -> Iterator[Line]:
@@ -155,16 +163,16 @@ class _Teller:
         if len(flits) < 2 or not unpack(Header, flits[0])["dma"] or not unpack(PutHeader, flits[1])["remote_get"]:
             return
         bodies = flits[_HEADER_FLITS:]
-        for place in range(len(bodies) // WORD_FLITS):
+        for index in range(len(bodies) // WORD_FLITS):
             word = 0
-            for flit in bodies[place * WORD_FLITS:(place + 1) * WORD_FLITS]:
+            for flit in bodies[index * WORD_FLITS:(index + 1) * WORD_FLITS]:
                 word = word << FLIT_BITS | flit
             fields = unpack(Descriptor, word)
             put = unpack(PutHeader, fields["software"])
             if fields["length"]:
-                yield self.line(packet.offered.begin, packet.source, "ni", f"descriptor {place} in it", {
+                yield self.line(packet.offered.begin, packet.source, "ni", f"descriptor {index} in it", {
                     "counter": fields["counter"], "base_offset": fields["base_offset"], "length": fields["length"],
-                    "to": place_of(self._run.shape, fields["header"]),
+                    "to": destination_of(self._run.shape, fields["header"]),
                     "to_counter": put["counter"], "put_offset": put["put_offset"]})
 
     def _hop(self, packet: TorusPacket, hop: Hop) -> Iterator[Line]:
@@ -202,8 +210,8 @@ class _Teller:
         received = self._run.reception(rank).received(delivery.lane, delivery.index, delivery.passed)
         if received.writes:
             first, last = received.writes[0][0], received.writes[-1][0]
-            place: Fields = {"address": f"{received.address:#x}", "bytes": received.length}
-            yield self.line(first, rank, "memory", "takes the first word", place)
+            written: Fields = {"address": f"{received.address:#x}", "bytes": received.length}
+            yield self.line(first, rank, "memory", "takes the first word", written)
             if len(received.writes) > 1:
                 yield self.line(last, rank, "memory", f"takes the last of {len(received.writes)} words")
         if received.retired is None:
@@ -233,7 +241,7 @@ class _Teller:
 
     def tree(self, packet: TreePacket) -> Iterator[Line]:
         """From the sender to all who took it."""
-        sender: Place = "outside" if packet.source is None else packet.source
+        sender: NodeName = "outside" if packet.source is None else packet.source
         fields = tree_fields(self._run.shape, packet.entered.flits)
         if packet.offered is not None:
             yield self.line(packet.offered.begin, sender, "ni", "first flit leaves by the console port")
@@ -242,7 +250,7 @@ class _Teller:
         words = {"up": "out to the parent", "left": "out to the left child", "right": "out to the right child",
                  "down": "out to the root", "here": "out to this node's endpoint", "outside": "out of the machine"}
         for seen in packet.seen:
-            node: Place = "outside" if seen.rank is None else seen.rank
+            node: NodeName = "outside" if seen.rank is None else seen.rank
             if seen.what == "ring":
                 yield self.line(seen.sighting.begin, node, "ni", "takes it for the console ring")
                 continue

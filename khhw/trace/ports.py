@@ -23,16 +23,16 @@ def members(signature: wiring.Signature) -> dict[str, int]:
 
 def _add(found: dict[str, int], prefix: str, signature: Any) -> None:
     for name, member in signature.members.items():
-        for place in _places(member.dimensions):
-            path = "__".join(filter(None, (prefix, name, *map(str, place))))
+        for indices in _indices(member.dimensions):
+            path = "__".join(filter(None, (prefix, name, *map(str, indices))))
             if member.is_port:
                 found[path] = Shape.cast(member.shape).width
             else:
                 _add(found, path, member.signature)
 
 
-def _places(dimensions: tuple[int, ...]) -> list[tuple[int, ...]]:
-    places: list[tuple[int, ...]] = [()]
+def _indices(dimensions: tuple[int, ...]) -> list[tuple[int, ...]]:
+    found: list[tuple[int, ...]] = [()]
     for size in dimensions:
-        places = [(*place, index) for place in places for index in range(size)]
-    return places
+        found = [(*indices, index) for indices in found for index in range(size)]
+    return found

@@ -113,21 +113,21 @@ class NodeReception:
             return result
         result.was_up = bool(self._irq.at(retired))
         if not result.was_up:
-            places = range(retired + 1, retired + 1 + _INTERRUPT_STEPS)
-            result.interrupt = next((step for step in places if self._irq.at(step)), None)
+            steps = range(retired + 1, retired + 1 + _INTERRUPT_STEPS)
+            result.interrupt = next((step for step in steps if self._irq.at(step)), None)
         return result
 
     def _pair(self, sightings: list[Sighting], pulses: list[int]) -> list[int | None]:
         """Retirements of packets: in order, and not across a hold."""
         found: list[int | None] = []
-        place = 0
+        index = 0
         for sighting in sightings:
             following = bisect_right(self._holds, sighting.begin)
             end = self._holds[following] if following < len(self._holds) else None
-            place = max(place, bisect_right(pulses, sighting.end))
-            good = sighting.whole and place < len(pulses) and (end is None or pulses[place] < end)
-            found.append(pulses[place] if good else None)
-            place += good
+            index = max(index, bisect_right(pulses, sighting.end))
+            good = sighting.whole and index < len(pulses) and (end is None or pulses[index] < end)
+            found.append(pulses[index] if good else None)
+            index += good
         return found
 
     def _found_writes(self, lane: int, index: int, sighting: Sighting, retired: int) -> Received:
@@ -148,18 +148,18 @@ class NodeReception:
         elif not result.writes and any(options):
             result.dropped = why
 
-    def _match(self, result: Received, words: _Words, place: int, end: int) -> None:
-        """Find the writes of these words among those from `place` to `end`."""
+    def _match(self, result: Received, words: _Words, index: int, end: int) -> None:
+        """Find the writes of these words among those from `index` to `end`."""
         for mask, content in words:
             bits = _spread(mask)
-            while place < end:
-                write = unpack(self._layout, self._stored[place])
-                place += 1
+            while index < end:
+                write = unpack(self._layout, self._stored[index])
+                index += 1
                 if write["mask"] == mask and not (write["data"] ^ content) & bits:
                     if not result.writes:
                         first = mask.bit_length()
                         result.address = write["address"] * WORD_BYTES + WORD_BYTES - first
-                    result.writes.append((self._steps[place - 1], write["address"]))
+                    result.writes.append((self._steps[index - 1], write["address"]))
                     result.length += mask.bit_count()
                     break
 
@@ -175,7 +175,7 @@ class NodeReception:
         payload = sighting.flits[2:]
         if put["remote_get"]:
             stamp, kept = _HEADER.pack(source=header["source"]), ~_HEADER.mask("source")
-            flits = [flit & kept | stamp if place % WORD_FLITS == 2 else flit for place, flit in enumerate(payload)]
+            flits = [flit & kept | stamp if index % WORD_FLITS == 2 else flit for index, flit in enumerate(payload)]
             return [_words(flits, 0, header["size"] * CHUNK_BYTES)], \
                 f"injection ring {put['ring']} takes no remote gets or is full"
         return self._wanted_put(sighting, header["source"], put, payload)
@@ -244,9 +244,9 @@ class _Settings:
         """Since when a register has been what software last made it, and that, if it is known; a hold clears all."""
         history = self._history.get((counter, name), [(0, 0)])
         since, value = history[bisect_right(history, (step, 1 << 32)) - 1]
-        place = bisect_right(self._holds, step) - 1
-        held = self._holds[place] if place >= 0 else 0
-        if not since and place < 0 and not self._whole:
+        index = bisect_right(self._holds, step) - 1
+        held = self._holds[index] if index >= 0 else 0
+        if not since and index < 0 and not self._whole:
             return 0, None
         return (since, value) if since >= held else (held, 0)
 
@@ -264,7 +264,7 @@ def _words(flits: Sequence[int], offset: int, length: int) -> _Words:
     image += bytes(-len(image) % WORD_BYTES)
     words = []
     for base in range(0, len(image), WORD_BYTES):
-        # Places of the first enabled byte and behind the last, in this word.
+        # Offsets of the first enabled byte and behind the last, in this word.
         begin, end = max(offset - base, 0), min(offset + len(content) - base, WORD_BYTES)
         mask = (1 << end - begin) - 1 << WORD_BYTES - end
         words.append((mask, int.from_bytes(image[base:base + WORD_BYTES], "big")))
@@ -274,4 +274,4 @@ def _words(flits: Sequence[int], offset: int, length: int) -> _Words:
 @cache
 def _spread(mask: int) -> int:
     """The bits of the bytes a mask enables."""
-    return sum(0xFF << 8 * place for place in range(WORD_BYTES) if mask >> place & 1)
+    return sum(0xFF << 8 * byte for byte in range(WORD_BYTES) if mask >> byte & 1)

@@ -41,14 +41,14 @@ class Direction:
 
     def bytes_sent(self) -> tuple[bytes, list[tuple[int, Entry]]]:
         """All bytes up to the first that is missing; and where each packet's new bytes begin."""
-        sent, places = bytearray(), []  # type: bytearray, list[tuple[int, Entry]]
+        sent, starts = bytearray(), []  # type: bytearray, list[tuple[int, Entry]]
         for offset, payload, entry in sorted(self.pieces, key=lambda piece: piece[0]):
             if offset > len(sent):
                 break
             if offset + len(payload) > len(sent):
-                places.append((len(sent), entry))
+                starts.append((len(sent), entry))
                 sent += payload[len(sent) - offset:]
-        return bytes(sent), places
+        return bytes(sent), starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +144,9 @@ class Streams:
         self._segments[entry.number] = stream, segment
 
 
-def entries_of(places: Sequence[tuple[int, Entry]], begin: int, end: int) -> Iterator[Entry]:
+def entries_of(starts: Sequence[tuple[int, Entry]], begin: int, end: int) -> Iterator[Entry]:
     """The packets that carry bytes `begin` to `end` of a direction."""
-    for index, (start, entry) in enumerate(places):
-        stop = places[index + 1][0] if index + 1 < len(places) else None
+    for index, (start, entry) in enumerate(starts):
+        stop = starts[index + 1][0] if index + 1 < len(starts) else None
         if start < end and (stop is None or stop > begin):
             yield entry

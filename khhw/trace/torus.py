@@ -28,7 +28,7 @@ _THROUGH, _IN = 3, 2
 _Key = tuple[int, tuple[int, ...]]
 _Link = tuple[Sighting, Direction]
 _Ejected = tuple[Sighting, int, int]
-_Place = TypeVar("_Place", _Link, _Ejected)
+_Departure = TypeVar("_Departure", _Link, _Ejected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +152,9 @@ def behind(before: Sequence[Sighting], after: Sequence[Sighting]) -> list[int | 
     begins = [sighting.begin for sighting in before]
     found: list[int | None] = [None] * len(before)
     for index, sighting in enumerate(after):
-        place = bisect_left(begins, sighting.begin) - 1
-        if place >= 0:
-            found[place] = index
+        front = bisect_left(begins, sighting.begin) - 1
+        if front >= 0:
+            found[front] = index
     return found
 
 
@@ -189,9 +189,9 @@ def _injected(
     for lane, offered in enumerate(lanes.from_ni):
         stamped = behind(offered, lanes.to_router[lane])
         for index, sighting in enumerate(offered):
-            place = stamped[index]
-            reason = policy.egress_reason(sighting.flits[0], sighting.begin) if place is None else Reason.NONE
-            yield TorusPacket(rank, lane, sighting, None if place is None else lanes.to_router[lane][place], reason,
+            after = stamped[index]
+            reason = policy.egress_reason(sighting.flits[0], sighting.begin) if after is None else Reason.NONE
+            yield TorusPacket(rank, lane, sighting, None if after is None else lanes.to_router[lane][after], reason,
                               messages.get((lane, index)))
 
 
@@ -222,10 +222,10 @@ class _Routers:
                     self._ejected[rank][_key(sighting)].append((sighting, lane, index))
         for links in self._links:
             for crossed in links.values():
-                crossed.sort(key=lambda place: place[0].begin)
+                crossed.sort(key=lambda seen: seen[0].begin)
         for ejections in self._ejected:
             for left in ejections.values():
-                left.sort(key=lambda place: place[0].begin)
+                left.sort(key=lambda seen: seen[0].begin)
 
     def follow(self, packet: TorusPacket) -> None:
         """Fill in the way of a packet that left its egress guard."""
@@ -235,20 +235,20 @@ class _Routers:
     def strays(self) -> Iterator[TorusPacket]:
         """Packets of which no part that was seen belongs to one that was followed, in the order they were seen."""
         links = [(link[0], rank, link) for rank, found in enumerate(self._links)
-                 for places in found.values() for link in places]
+                 for departures in found.values() for link in departures]
         ejected = [(left[0], rank, left) for rank, found in enumerate(self._ejected)
-                   for places in found.values() for left in places]
-        for sighting, rank, place in sorted([*links, *ejected], key=lambda seen: (seen[0].begin, seen[1])):
+                   for departures in found.values() for left in departures]
+        for sighting, rank, departure in sorted([*links, *ejected], key=lambda seen: (seen[0].begin, seen[1])):
             key = _key(sighting)
             packet = TorusPacket(self._source(sighting), -1, sighting, sighting, Reason.NONE, None, stray=True)
-            if len(place) == 3:
-                if place in self._ejected[rank][key]:
-                    self._ejected[rank][key].remove(place)
-                    packet.deliveries.append(self._deliver(rank, *place))
+            if len(departure) == 3:
+                if departure in self._ejected[rank][key]:
+                    self._ejected[rank][key].remove(departure)
+                    packet.deliveries.append(self._deliver(rank, *departure))
                     yield packet
-            elif place in self._links[rank][key]:
-                self._links[rank][key].remove(place)
-                direction = place[1]
+            elif departure in self._links[rank][key]:
+                self._links[rank][key].remove(departure)
+                direction = departure[1]
                 packet.hops.append(Hop(rank, None, sighting, direction, sighting))
                 self._go(packet, self._neighbour[rank, direction], Direction(direction ^ 1), sighting)
                 yield packet
@@ -281,9 +281,9 @@ class _Routers:
             rank, port, arrived = self._neighbour[rank, link[1]], Direction(link[1] ^ 1), link[0]
 
     def _deliver(self, rank: int, ejected: Sighting, lane: int, index: int) -> Delivery:
-        place = self._passed[rank][lane][index]
-        if place is not None:
-            return Delivery(rank, lane, ejected, self._lanes[rank].to_ni[lane][place], place, Reason.NONE, False)
+        passed = self._passed[rank][lane][index]
+        if passed is not None:
+            return Delivery(rank, lane, ejected, self._lanes[rank].to_ni[lane][passed], passed, Reason.NONE, False)
         policy = self._policies[rank]
         held = policy.at(ejected.begin).hold
         reason = Reason.NONE if held else policy.ingress_reason(ejected.flits[0], ejected.begin)
@@ -297,5 +297,5 @@ def _on_cable(waves: Waves, rank: int, direction: Direction, there: int) -> list
     return cable(waves, f"node_{there}.rx__{direction ^ 1}") if there in waves.ranks else []
 
 
-def _first(places: list[_Place], arrived: Sighting) -> _Place | None:
-    return next((place for place in places if place[0].begin > arrived.begin), None)
+def _first(departures: list[_Departure], arrived: Sighting) -> _Departure | None:
+    return next((departure for departure in departures if departure[0].begin > arrived.begin), None)

@@ -66,10 +66,10 @@ def follow_tree(waves: Waves, shape: Shape) -> list[TreePacket]:
     for node in sorted(waves.ranks):
         packets += _sent(waves, node)
     packets.sort(key=lambda packet: (packet.entered.begin, -1 if packet.source is None else packet.source))
-    places = list(_places(waves, shape))
+    observed = list(_observed(waves, shape))
     for packet in packets:
         key = _key(packet.entered)
-        for rank, what, sightings in places:
+        for rank, what, sightings in observed:
             waiting = sightings[key]
             found = next((s for s in waiting if s.begin > packet.entered.begin), None)
             if found is not None:
@@ -98,7 +98,7 @@ def _sent(waves: Waves, rank: int) -> Iterator[TreePacket]:
             yield TreePacket(rank, before, sighting)
 
 
-def _places(waves: Waves, shape: Shape) -> Iterator[tuple[int | None, str, dict[_Key, list[Sighting]]]]:
+def _observed(waves: Waves, shape: Shape) -> Iterator[tuple[int | None, str, dict[_Key, list[Sighting]]]]:
     for rank in sorted(waves.ranks):
         node = f"node_{rank}"
         cables = {"parent_tx": "up", "local_in": "here"}

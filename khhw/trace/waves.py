@@ -61,8 +61,8 @@ class Wave:
 
     def pick(self, steps: Steps) -> list[int]:
         """The values in some cycles."""
-        places = np.searchsorted(self.starts, steps, side="right") - 1
-        return [self.values[place] for place in places.tolist()]
+        indices = np.searchsorted(self.starts, steps, side="right") - 1
+        return [self.values[index] for index in indices.tolist()]
 
     def every(self, steps: int) -> npt.NDArray[np.int64]:
         """The value in each of the first `steps` cycles; for signals of up to 63 bits."""
@@ -155,10 +155,10 @@ class Waves:
 
     def _sample(self, history: Sequence[tuple[int, int]]) -> Wave:
         times = np.array([time for time, _ in history], dtype=np.int64)
-        places = np.maximum(np.searchsorted(self._edges, times, side="right") - 1, 0)
+        steps = np.maximum(np.searchsorted(self._edges, times, side="right") - 1, 0)
         # Of several changes in one cycle the last counts.
-        last = np.append(places[1:] != places[:-1], True)
+        last = np.append(steps[1:] != steps[:-1], True)
         kept = np.flatnonzero(last).tolist()
-        starts = places[last]
+        starts = steps[last]
         starts[0] = 0
-        return Wave(starts, [history[place][1] for place in kept])
+        return Wave(starts, [history[index][1] for index in kept])

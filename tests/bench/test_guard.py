@@ -22,7 +22,7 @@ from rtl.torus.header import seal
 from rtl.torus.hints import normalise
 
 PARAMETERS = Parameters(lanes=2, table_nodes=32, log_entries=4)
-SIZES, PLACE = (4, 3, 2), (1, 2, 1)
+SIZES, HERE = (4, 3, 2), (1, 2, 1)
 LANES = range(PARAMETERS.lanes)
 
 
@@ -34,20 +34,20 @@ def flits(head, rng):
 
 def outgoing(rng):
     """What software may send, hints, deposit and priority included; what is stamped it leaves to hardware."""
-    place = [rng.randrange(size) for size in SIZES]
+    there = [rng.randrange(size) for size in SIZES]
     deposit = rng.random() < 0.2
     if deposit:
-        place = [rng.randrange(SIZES[0]), *PLACE[1:]]
+        there = [rng.randrange(SIZES[0]), *HERE[1:]]
     vc = rng.choice((0, 1, 2, 3))
-    hint = normalise(SIZES, PLACE, place, 0).hint * rng.randrange(2)
+    hint = normalise(SIZES, HERE, there, 0).hint * rng.randrange(2)
     return flits(pack(
-        Header, x=place[0], y=place[1], z=place[2], vc=vc, hint=hint, dynamic=vc < 2, size=rng.randrange(8),
+        Header, x=there[0], y=there[1], z=there[2], vc=vc, hint=hint, dynamic=vc < 2, size=rng.randrange(8),
         deposit=deposit, source=rng.getrandbits(16), epoch=rng.getrandbits(1), crc=rng.getrandbits(7)), rng)
 
 
 def incoming(rng):
     """What a router hands over: no remote gets, which a guard rewrites."""
-    return flits(seal(pack(Header, x=PLACE[0], y=PLACE[1], z=PLACE[2], vc=2, size=rng.randrange(8),
+    return flits(seal(pack(Header, x=HERE[0], y=HERE[1], z=HERE[2], vc=2, size=rng.randrange(8),
                            source=rng.randrange(PARAMETERS.table_nodes))), rng)
 
 
@@ -105,7 +105,7 @@ async def access(ctx, guards, name, value, index=0):
 
 async def permit_everything(ctx, guards):
     """The same packets leave both only if the epochs' parity is 0, which is all a guard without epochs stamps."""
-    straps = pack(Straps, x=PLACE[0], y=PLACE[1], z=PLACE[2], size_x=SIZES[0], size_y=SIZES[1], size_z=SIZES[2])
+    straps = pack(Straps, x=HERE[0], y=HERE[1], z=HERE[2], size_x=SIZES[0], size_y=SIZES[1], size_z=SIZES[2])
     for guard in guards:
         ctx.set(guard.straps.as_value(), straps)
     for _ in range(2):
@@ -185,7 +185,7 @@ def test_permission_costs_no_cycle_and_changes_no_bit_of_what_is_permitted():
 def test_every_lane_takes_the_shortest_packets_without_a_pause(part):
     """Packets of 32 bytes on all lanes both ways: from the second cycle on a flit leaves each in every cycle."""
     guard, rng = part(PARAMETERS), random.Random(3)
-    shortest = pack(Header, x=PLACE[0], y=PLACE[1], z=PLACE[2], vc=2, source=1)
+    shortest = pack(Header, x=HERE[0], y=HERE[1], z=HERE[2], vc=2, source=1)
     left = {("to_router", lane): 0 for lane in LANES} | {("to_ni", lane): 0 for lane in LANES}
 
     async def testbench(ctx):

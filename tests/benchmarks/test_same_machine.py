@@ -31,7 +31,7 @@ def test_a_signature_that_differs_is_found_and_kept_if_it_is_meant(tmp_path: Pat
     assert main([str(kept), str(other)]) == 0
 
 
-def test_every_kind_of_difference_is_told_with_its_place() -> None:
+def test_every_kind_of_difference_is_told_with_its_path() -> None:
     before = {"a": [1, {"b": 2}], "c": 3, "version": "1"}
     after = {"a": [1, {"b": 4}, 5], "d": 3, "version": "2"}
     assert list(differences(before, after)) == [
@@ -56,7 +56,7 @@ def test_many_differences_are_all_counted_by_kind_and_listed_on_request(
     assert len(capsys.readouterr().out.splitlines()) == lines + 1
 
 
-def test_a_kind_is_a_place_whatever_its_indices() -> None:
+def test_a_kind_is_a_path_whatever_its_indices() -> None:
     assert kinds(["a[0].b[1]: 1, and 2", "c: 3, and 4", "a[2].b[0]: 5: 6"]) == [
         "    2 a[].b[]: 1, and 2", "    1 c: 3, and 4"]
 

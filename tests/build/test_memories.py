@@ -17,13 +17,13 @@ class Store(wiring.Component):
 
     def __init__(self, depth, init):
         self._depth, self._init = depth, init
-        super().__init__({"place": In(range(depth)), "word": Out(WIDTH)})
+        super().__init__({"address": In(range(depth)), "word": Out(WIDTH)})
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.ram = ram = Memory(shape=WIDTH, depth=self._depth, init=self._init)
         read = ram.read_port()
-        m.d.comb += [read.en.eq(1), read.addr.eq(self.place), self.word.eq(read.data)]
+        m.d.comb += [read.en.eq(1), read.addr.eq(self.address), self.word.eq(read.data)]
         return m
 
 

@@ -44,7 +44,7 @@ WRITE = {
     "test": ("test", "guard", "-o"), "test of coverage": ("test", "guard", "--coverage", "-o"),
     "cloud": ("cloud", "init", TALK, "--state"), "image": ("image", "probe", "-o"),
 }
-"""Commands that write to a place they are given."""
+"""Commands that write to a path they are given."""
 NEITHER = ("cache", "doctor")
 
 
@@ -88,8 +88,8 @@ def test_what_cannot_be_read(
     else:
         file.write_bytes(b"x = " + content if ending == "toml" and content == DEEP else content)
     (folder / "dump.vcd").touch()
-    places = {"FILE": file, "FOLDER": folder, "GOOD": good_run(tmp_path / "good")}
-    said = refused(capsys, *(places.get(word, word) for word in READ[command]))
+    paths = {"FILE": file, "FOLDER": folder, "GOOD": good_run(tmp_path / "good")}
+    said = refused(capsys, *(paths.get(word, word) for word in READ[command]))
     assert str(folder) in said, "it names the file"
     assert not words or any(word in said for word in words.split("|")), said
     assert "Error(" not in said, said
@@ -97,22 +97,22 @@ def test_what_cannot_be_read(
 
 
 @pytest.mark.parametrize("command", WRITE)
-@pytest.mark.parametrize("place", ["a file", "below a file", "/proc/khhw", "/dev/full"])
+@pytest.mark.parametrize("where", ["a file", "below a file", "/proc/khhw", "/dev/full"])
 def test_where_nothing_can_be_written(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, place: str,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str, where: str,
 ) -> None:
     # What every conversion begins with, found converted or not.
     monkeypatch.setattr("khhw.build.design.lock", no_build)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("kept")
-    target = Path({"a file": "file", "below a file": "file/below.png"}.get(place, place))
+    target = Path({"a file": "file", "below a file": "file/below.png"}.get(where, where))
     if command in ("a picture", "attack"):
         # These write a file: one that is there would be written anew.
-        target = {"a file": Path("folder.png"), "/dev/full": Path("full.png")}.get(place, target.with_suffix(".png"))
+        target = {"a file": Path("folder.png"), "/dev/full": Path("full.png")}.get(where, target.with_suffix(".png"))
         Path("folder.png").mkdir()
         Path("full.png").symlink_to("/dev/full")
-    places = {"GOOD": good_run(tmp_path / "good")}
-    said = refused(capsys, *(places.get(str(word), word) for word in WRITE[command]), target)
+    paths = {"GOOD": good_run(tmp_path / "good")}
+    said = refused(capsys, *(paths.get(str(word), word) for word in WRITE[command]), target)
     assert "-o" in said or "name a file" in said or "write" in said or "made there" in said
     assert (tmp_path / "file").read_text() == "kept"
     assert Path("/dev/full").is_char_device()

@@ -12,7 +12,7 @@ from rtl.torus.router import Router
 
 __all__ = ["FaultyRouter", "Loss"]
 
-PORT, PLACE = Direction.XM, 2
+PORT, X = Direction.XM, 2
 """The faulty cable comes in here, at the node with this x coordinate."""
 
 
@@ -52,7 +52,7 @@ class FaultyInput(wiring.Component):
         here, begins = Signal(), Signal()
         kept, loss = Signal(3), Signal(3)
         m.d.comb += [
-            here.eq((self.straps.x == PLACE) & (self.inner.port == PORT)),
+            here.eq((self.straps.x == X) & (self.inner.port == PORT)),
             begins.eq(here & rx.valid & rx.flit.first),
             loss.eq(Mux(rx.flit.first, header.size, kept)),
         ]

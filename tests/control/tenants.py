@@ -72,9 +72,9 @@ async def stream(machine, rank, target):
     await machine.write(rank, "TRAFFIC_CONTROL", _CONTROL.pack(pattern=Pattern.TARGET, enable=1))
 
 
-async def _send_to(machine, rank, place):
+async def _send_to(machine, rank, coordinate):
     """Have the traffic generator send to a coordinate."""
-    target = REGISTERS["TRAFFIC_TARGET"].pack(**dict(zip("xyz", place, strict=True)))
+    target = REGISTERS["TRAFFIC_TARGET"].pack(**dict(zip("xyz", coordinate, strict=True)))
     await machine.write(rank, "TRAFFIC_TARGET", target)
 
 
@@ -113,12 +113,12 @@ async def dirty(machine, rank, friend):
 
     `friend` is a node this one may send to and hear, and does the same.
     """
-    place, there = machine.shape.coordinate(rank), machine.shape.coordinate(friend)
+    here, there = machine.shape.coordinate(rank), machine.shape.coordinate(friend)
     port = machine.host.nodes[rank]
     port.poke(0, bytes(range(1, 256)) * (NODE.memory_bytes // 255) + b"z" * (NODE.memory_bytes % 255))
     await machine.write(rank, "TRAFFIC_SEED", 7)
     # Packets for the other node, more than it can send, and some for itself; then wrong ones.
-    for target, pattern in ((place, Pattern.TARGET), (there, Pattern.TARGET)):
+    for target, pattern in ((here, Pattern.TARGET), (there, Pattern.TARGET)):
         await _send_to(machine, rank, target)
         await machine.write(rank, "TRAFFIC_PROBABILITY", 0xFFFFFFFF)
         await machine.write(rank, "TRAFFIC_COUNT", 200)
@@ -140,15 +140,15 @@ async def dirty(machine, rank, friend):
     for ring in range(NODE.injection_rings):
         counters = range(NODE.counters)
         await _post(machine, rank, [
-            *(message_descriptor(place, 0, 16, counter=counter, ring=counter % NODE.reception_rings)
+            *(message_descriptor(here, 0, 16, counter=counter, ring=counter % NODE.reception_rings)
               for counter in counters),
-            *(message_descriptor(place, 0, 16, ring=0) for _ in range(8)),
-            *(message_descriptor(place, 0, 16, ring=1) for _ in range(8)),
-            message_descriptor(place, 0, 100, ring=_ERROR_RING), message_descriptor(there, 0, 100),
-            *(put_descriptor(place, counter, 0, 0, 16) for counter in counters),
-            put_descriptor(place, 0, 4096, 0, 16),
-            get_descriptor(place, NODE.injection_rings - 1, 0, 1),
-            message_descriptor(place, 4, 16),
+            *(message_descriptor(here, 0, 16, ring=0) for _ in range(8)),
+            *(message_descriptor(here, 0, 16, ring=1) for _ in range(8)),
+            message_descriptor(here, 0, 100, ring=_ERROR_RING), message_descriptor(there, 0, 100),
+            *(put_descriptor(here, counter, 0, 0, 16) for counter in counters),
+            put_descriptor(here, 0, 4096, 0, 16),
+            get_descriptor(here, NODE.injection_rings - 1, 0, 1),
+            message_descriptor(here, 4, 16),
         ], ring)
     # Text, of which the other node's fills the console ring.
     await machine.write(rank, "CONSOLE_TX_DEST", _BROADCAST)

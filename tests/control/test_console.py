@@ -41,11 +41,11 @@ class Line:
 
 def test_what_is_longer_than_a_line_comes_in_marked_pieces():
     line = Line()
-    for place in range(0, 10_000, 200):
-        line.says(3, f"{place:<200}".encode())
+    for number in range(0, 10_000, 200):
+        line.says(3, f"{number:<200}".encode())
     line.says(1, b"in between\n")
     line.says(3, b"the end\n")
-    text = "".join(f"{place:<200}" for place in range(0, 10_000, 200)) + "the end"
+    text = "".join(f"{number:<200}" for number in range(0, 10_000, 200)) + "the end"
     pieces = [said for rank, said in line.heard if rank == 3]
     assert [len(piece) for piece in pieces] == [TEXT_LIMIT, TEXT_LIMIT + len(CONTINUED), 10_007 - 2 * TEXT_LIMIT + 2]
     assert pieces[0] + "".join(piece.removeprefix(CONTINUED) for piece in pieces[1:]) == text

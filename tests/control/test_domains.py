@@ -22,7 +22,7 @@ def test_groups_allow_members_and_oneself():
     assert [domains.row(rank) for rank in range(4)] == [[0, 2], [1], [0, 2, 3], [2, 3]]
 
 
-@pytest.mark.parametrize(("make", "place", "message"), [
+@pytest.mark.parametrize(("make", "key_path", "message"), [
     (lambda: Domains.from_matrix([[1]], 2), (), "1 rows for 2 nodes; the matrix must be 2x2"),
     (lambda: Domains.from_matrix([[1, 0], [1]], 2), (1,), "1 columns for 2 nodes"),
     (lambda: Domains.from_matrix([[1, 0], [1, 2]], 2), (1, 1), "0 or 1, not 2"),
@@ -35,10 +35,10 @@ def test_groups_allow_members_and_oneself():
     (lambda: Domains.from_rules(["0 -> 1-9"], 2), (0,), "no node 9"),
     (lambda: Domains.from_rules(["0 -> 1-0"], 2), (0,), "counts down; write 0-1"),
 ])
-def test_what_is_wrong_is_found_at_its_place(make, place, message):
+def test_what_is_wrong_is_found_at_its_key_path(make, key_path, message):
     with pytest.raises(DomainError) as caught:
         make()
-    assert caught.value.place == place
+    assert caught.value.key_path == key_path
     assert message in caught.value.message
 
 

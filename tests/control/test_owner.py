@@ -63,15 +63,15 @@ def test_register_names():
     assert register_name(0x5FFC) == "0x5ffc"
 
 
-@pytest.mark.parametrize(("silent", "places"), [
+@pytest.mark.parametrize(("silent", "suspects"), [
     ([1, 3, 4, 5], "node 1 or its cable to node 0, node 5 or its cable to node 2"),
     ([1], "node 1"),
     (range(NODES), "node 0 or its cable to the outside"),
 ])
-def test_where_the_tree_ends_is_named(rig, silent, places):
+def test_where_the_tree_ends_is_named(rig, silent, suspects):
     for rank in silent:
         rig.machine.nodes[rank].tree = lambda _packet: None
-    with pytest.raises(OwnerError, match=rf"answer within {ANSWER_LIMIT} cycles; look in the tree at {places}$"):
+    with pytest.raises(OwnerError, match=rf"answer within {ANSWER_LIMIT} cycles; look in the tree at {suspects}$"):
         rig.run(rig.owner.read_all("HOLD"))
     with pytest.raises(OwnerError, match=rf"Node 1 did not answer within {ANSWER_LIMIT} cycles$"):
         rig.run(rig.owner.read(1, "HOLD"))

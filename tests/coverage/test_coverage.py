@@ -23,11 +23,11 @@ from amaranth.lib.wiring import In, Out
 class Part(wiring.Component):
     step: In(1)
     back: In(1)
-    place: Out(data.StructLayout({"low": 2, "high": 2}))
+    position: Out(data.StructLayout({"low": 2, "high": 2}))
 
     def elaborate(self, platform):
         m = Module()
-        value = self.place.as_value()
+        value = self.position.as_value()
         with m.If(self.step & self.back):
             m.d.sync += value.eq(value - 1)
         with m.Elif(self.step):
@@ -49,7 +49,7 @@ class Steps(wiring.Component):
         m.submodules.part = part = Part()
         m.d.comb += [part.step.eq(self.step), part.back.eq(self.back)]
         m.d.sync += self.wide.eq(self.wide + 1)
-        m.d.comb += self.odd.eq(Mux(self.back, part.place.as_value(), 3))
+        m.d.comb += self.odd.eq(Mux(self.back, part.position.as_value(), 3))
         with m.FSM():
             with m.State("FIRST"):
                 with m.If(self.step):
@@ -149,16 +149,16 @@ def test_each_bit_of_a_wide_signal_counts_for_itself(runs: tuple[Coverage, Cover
 def test_toggles_are_named_as_in_the_source_and_count_once(runs: tuple[Coverage, Coverage]) -> None:
     on, back = runs
     assert {(toggle.component, toggle.name) for toggle in on.toggles} == {
-        ("steps.Part", f"place.{field}[{bit}]") for field in ("low", "high") for bit in range(2)} | {
+        ("steps.Part", f"position.{field}[{bit}]") for field in ("low", "high") for bit in range(2)} | {
         ("steps.Steps", name) for name in ("step", "back", "odd[0]", "odd[1]", "odd[2]", "odd[3]", "state")} | {
         ("steps.Steps", f"wide[{bit}]") for bit in range(80)} | {
         ("steps.Steps", "fsm_state")} - {("steps.Steps", "state")}
     # Five steps from 0 on: bit 0 rises and falls, bit 2 rises; nothing is above.
     rising = {name: on.toggles[Toggle("steps.Part", *name, True)] for name in (("low", 0), ("high", 0), ("high", 1))
-              for name in [(f"place.{name[0]}", name[1])]}
-    assert rising == {("place.low", 0): 3, ("place.high", 0): 1, ("place.high", 1): 0}
-    assert back.toggles[Toggle("steps.Part", "place.high", 1, True)] == 1
-    assert on.places["steps.Part", "place.low"][0] == "steps"
+              for name in [(f"position.{name[0]}", name[1])]}
+    assert rising == {("position.low", 0): 3, ("position.high", 0): 1, ("position.high", 1): 0}
+    assert back.toggles[Toggle("steps.Part", "position.high", 1, True)] == 1
+    assert on.declared_at["steps.Part", "position.low"][0] == "steps"
 
 
 def test_runs_add_up(runs: tuple[Coverage, Coverage]) -> None:
@@ -228,7 +228,7 @@ def test_what_is_waived_is_not_open(bench: Path, tmp_path: Path) -> None:
         reason = "nobody takes one step"
         [[waivers]]
         module = "steps.Part"
-        toggles = ["place.high[1]"]
+        toggles = ["position.high[1]"]
         only = "fall"
         reason = "a component by its name"
         ''')
@@ -242,7 +242,7 @@ def test_what_is_waived_is_not_open(bench: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("entry", "fault"), [
     ('module = "steps"\nlines = ["m.d.sync += value.eq(value + 1)"]', "is for what is covered (line 18)"),
-    ('module = "steps"\ntoggles = ["place.low[1:0]"]', "is for what is covered (place.low[0]"),
+    ('module = "steps"\ntoggles = ["position.low[1:0]"]', "is for what is covered (position.low[0]"),
     ('module = "steps"\ntoggles = ["gone"]', "is for nothing that is there"),
     ('module = "steps.way"\nbins = ["*"]', "is for what is covered (way: on and "),
 ])
@@ -303,7 +303,7 @@ def test_what_does_not_go_together(words: list[str], message: str, capfd: pytest
 def test_what_is_measured_is_the_usual_verilog(bench: Path) -> None:
     path = read_testbench(bench).path
     usual, traced = (convert("steps:Steps", path=path, traced=traced) for traced in (False, True))
-    assert usual.places is None and traced.places is not None and usual.sources != traced.sources
+    assert usual.source_locations is None and traced.source_locations is not None and usual.sources != traced.sources
     assert [file.read_text() for file in usual.sources] == [file.read_text() for file in traced.sources]
 
 

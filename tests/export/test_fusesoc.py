@@ -26,8 +26,8 @@ def core(tmp_path):
 def fusesoc(core, target, *options):
     """Run a target of the core, with khhw's Verilator in the search path."""
     verilator = find_verilator()
-    places = {f"XDG_{name}_HOME": str(core.parent / name.lower()) for name in ("CONFIG", "CACHE", "DATA")}
-    environment = {**os.environ, **verilator.environment(), **places,
+    homes = {f"XDG_{name}_HOME": str(core.parent / name.lower()) for name in ("CONFIG", "CACHE", "DATA")}
+    environment = {**os.environ, **verilator.environment(), **homes,
                    "MAKEFLAGS": " ".join(verilator.make_variables())}
     command = [sys.executable, "-m", "fusesoc.main", "--cores-root", core, "run", "--work-root", core.parent / target,
                "--target", target, f"khhw:rtl:khhw_guard:{__version__}", *options]

@@ -239,7 +239,7 @@ def test_no_line_ends_a_node_or_its_kernel(tmp_path):
 def test_arguments_arrive_whole_up_to_the_limit(rig, tmp_path, length):
     path = tmp_path / "counts.py"
     path.write_text(ARGUMENTS)
-    text = ("".join(f"{place}=" for place in range(length)))[:length]
+    text = ("".join(f"{number}=" for number in range(length)))[:length]
 
     async def program():
         await rig.console.load(build_image(path), base(rig), [1])

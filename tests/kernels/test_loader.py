@@ -212,8 +212,8 @@ def test_another_nodes_image_passes_by(rig, image):
 def test_one_flipped_bit_refuses_to_boot(rig, image):
     async def program():
         await rig.console.load(image, base(rig), rig.ranks)
-        place = base(rig) + len(image) - 3
-        rig.machine.poke(1, place, bytes([rig.machine.peek(1, place, 1)[0] ^ 4]))
+        address = base(rig) + len(image) - 3
+        rig.machine.poke(1, address, bytes([rig.machine.peek(1, address, 1)[0] ^ 4]))
         mark = await rig.console.boot(base(rig), "", rig.ranks)
         await rig.console.wait([1], "error: Wrong checksum", since=mark, refuse=())
         await rig.console.done("hello", [0], since=mark)
@@ -316,7 +316,7 @@ def test_a_held_node_starts_again_from_its_loader(rig, chattering):
     assert not any("failed" in text for text in rig.said(0))
 
 
-def test_places_in_a_transcript_of_which_little_is_kept_stay_right(rig):
+def test_indices_in_a_transcript_of_which_little_is_kept_stay_right(rig):
     async def program():
         await rig.console.ask("echo first", rig.ranks, "> first")
         rig.console.keep = 4

@@ -79,8 +79,8 @@ class Trials:
     async def flipped(self) -> None:
         """One bit of each image wrong, of each node another one; node 0 has a whole image."""
         await self._console.load(self._image, self._base, self._ranks)
-        for rank, place in enumerate([4, 8, 12, 16, 32, 64, len(self._image) - 1], start=1):
-            self._poke(rank, place, bytes([self._peek(rank, place) ^ 1 << rank]))
+        for rank, offset in enumerate([4, 8, 12, 16, 32, 64, len(self._image) - 1], start=1):
+            self._poke(rank, offset, bytes([self._peek(rank, offset) ^ 1 << rank]))
         await self._console.boot(self._base, "friend", self._ranks)
 
     async def exchanged(self) -> None:
@@ -101,11 +101,11 @@ class Trials:
         await self._console.ask("reset", self._ranks, "ready")
         await self._console.boot(self._base, "friend", self._ranks)
 
-    def _peek(self, rank: int, place: int) -> int:
-        return self._host.memory.peek(rank, self._base + place, 1)[0]
+    def _peek(self, rank: int, offset: int) -> int:
+        return self._host.memory.peek(rank, self._base + offset, 1)[0]
 
-    def _poke(self, rank: int, place: int, data: bytes) -> None:
-        self._host.memory.poke(rank, self._base + place, data)
+    def _poke(self, rank: int, offset: int, data: bytes) -> None:
+        self._host.memory.poke(rank, self._base + offset, data)
 
     def results(self, _outcome: Outcome) -> dict[str, Any]:
         """What each node said, by trial."""

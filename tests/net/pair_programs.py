@@ -119,11 +119,11 @@ class Pair:
         await small.open()
         await tcp_send(connection, b"ready")
         got = 0
-        place = Buffer(net.heap.base + 4096, len(BYTES))
+        buffer = Buffer(net.heap.base + 4096, len(BYTES))
         while got < len(BYTES):
-            got += await tcp_rcv(connection, place.slice(got, len(BYTES) - got))
+            got += await tcp_rcv(connection, buffer.slice(got, len(BYTES) - got))
         self.found["overrun"] = {
-            "same": net.node.memory.read(place.address, len(BYTES)) == BYTES,
+            "same": net.node.memory.read(buffer.address, len(BYTES)) == BYTES,
             "drops": await net.node.read("RING_DROPS"),
         }
         net.reception = whole

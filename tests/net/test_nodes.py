@@ -32,13 +32,13 @@ async def client(net):
     await net.node.sleep(1000)
     connection = await net.connect(1, 1)
     remote = RemoteBuffer.parse(await connection.receive_exactly(8), 1)
-    place = Buffer(net.heap.base, len(DATA))
+    buffer = Buffer(net.heap.base, len(DATA))
     await tcp_send(connection, DATA)
     if remote.reads is not None:
-        await (await rdma_get(1, place, remote)).done()
-        assert net.node.memory.read(place.address, place.length) == DATA
-    net.node.memory[place.address] = b"end"
-    await (await rdma_put(remote, place.slice(0, 3))).done()
+        await (await rdma_get(1, buffer, remote)).done()
+        assert net.node.memory.read(buffer.address, buffer.length) == DATA
+    net.node.memory[buffer.address] = b"end"
+    await (await rdma_put(remote, buffer.slice(0, 3))).done()
     await connection.close()
     return remote.reads is not None
 

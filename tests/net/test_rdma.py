@@ -66,10 +66,10 @@ def run(client, server=None, *rules, **rights):
 
 async def get(net, remote, length=None, **options):
     length = remote.length if length is None else length
-    place = Buffer(net.heap.base, length)
-    transfer = await rdma_get(1, place, remote.slice(0, length))
+    buffer = Buffer(net.heap.base, length)
+    transfer = await rdma_get(1, buffer, remote.slice(0, length))
     await transfer.done(**options)
-    return net.node.memory.read(place.address, length)
+    return net.node.memory.read(buffer.address, length)
 
 
 @pytest.mark.parametrize(("offset", "length"), [(0, 1), (8, 8), (0, 240), (240, 241), (16, 4096), (0, LENGTH)])
@@ -94,24 +94,24 @@ def test_a_put_writes(offset, length):
 
 
 def test_several_sources_are_read_in_one_request():
-    places = [(0, 100), (4000, 8), (104, 240), (9000, 1000), (0, 8), (16, 24), (32, 1)]
+    spans = [(0, 100), (4000, 8), (104, 240), (9000, 1000), (0, 8), (16, 24), (32, 1)]
 
     async def client(net, remote):
         base = net.heap.base
-        sources = [remote.slice(offset, length) for offset, length in places]
-        starts = accumulate((-(-length // 8) * 8 for _, length in places), initial=base)
-        into = [Buffer(start, length) for start, (_, length) in zip(starts, places, strict=False)]
+        sources = [remote.slice(offset, length) for offset, length in spans]
+        starts = accumulate((-(-length // 8) * 8 for _, length in spans), initial=base)
+        into = [Buffer(start, length) for start, (_, length) in zip(starts, spans, strict=False)]
         await (await rdma_get(1, into, sources)).done()
-        return [net.node.memory.read(place.address, place.length) for place in into]
+        return [net.node.memory.read(buffer.address, buffer.length) for buffer in into]
 
-    assert run(client)[0] == [DATA[offset:offset + length] for offset, length in places]
+    assert run(client)[0] == [DATA[offset:offset + length] for offset, length in spans]
 
 
 def test_several_sources_into_one_buffer():
     async def client(net, remote):
-        place = Buffer(net.heap.base, 64)
-        await (await rdma_get(1, place, [remote.slice(800, 48), remote.slice(0, 16)])).done()
-        return net.node.memory.read(place.address, 64)
+        buffer = Buffer(net.heap.base, 64)
+        await (await rdma_get(1, buffer, [remote.slice(800, 48), remote.slice(0, 16)])).done()
+        return net.node.memory.read(buffer.address, 64)
 
     assert run(client)[0] == DATA[800:848] + DATA[:16]
 
@@ -121,10 +121,10 @@ def test_many_transfers_are_under_way_at_once():
         base, size = net.heap.base, 400
 
         async def one(number):
-            place = Buffer(base + number * size, size)
-            await (await rdma_get(1, place, remote.slice(number * size, size))).done()
-            net.node.memory[place.address] = net.node.memory.read(place.address, size)[::-1]
-            await (await rdma_put(remote.slice(number * size, size), place)).done()
+            buffer = Buffer(base + number * size, size)
+            await (await rdma_get(1, buffer, remote.slice(number * size, size))).done()
+            net.node.memory[buffer.address] = net.node.memory.read(buffer.address, size)[::-1]
+            await (await rdma_put(remote.slice(number * size, size), buffer)).done()
 
         await gather(*(one(number) for number in range(20)))
 

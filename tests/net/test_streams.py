@@ -49,11 +49,11 @@ def test_any_length_arrives(length, buffer):
         await connection.close()
 
     async def server(net):
-        connection, place, got = await accept(net), net.heap.base, 0
-        while count := await tcp_rcv(connection, Buffer(place + got, 2 * length + 1 - got)):
+        connection, base, got = await accept(net), net.heap.base, 0
+        while count := await tcp_rcv(connection, Buffer(base + got, 2 * length + 1 - got)):
             got += count
         await connection.close()
-        return net.node.memory.read(place, got)
+        return net.node.memory.read(base, got)
 
     assert Nets().run(client, server)[1] == data + data
 

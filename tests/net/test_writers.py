@@ -67,14 +67,14 @@ def test_a_get_under_way_takes_nothing_of_others():
 
     async def asks(net):
         remote = RemoteBuffer.parse(await six.hear("window"), SERVES)
-        place = Buffer(net.heap.base, LENGTH)
-        transfer = await rdma_get(SERVES, place, remote)
+        buffer = Buffer(net.heap.base, LENGTH)
+        transfer = await rdma_get(SERVES, buffer, remote)
         six.tell(target=(transfer._counter, transfer._key))
         await transfer.done()
-        found, early = net.node.memory.read(place.address, LENGTH), await net.node.read("COUNTER_DROPS")
+        found, early = net.node.memory.read(buffer.address, LENGTH), await net.node.read("COUNTER_DROPS")
         await six.hear("stranger ended")
         await net.node.sleep(500)
-        return found, early, net.node.memory.read(place.address, LENGTH), await net.node.read("COUNTER_DROPS")
+        return found, early, net.node.memory.read(buffer.address, LENGTH), await net.node.read("COUNTER_DROPS")
 
     async def serves(net):
         net.node.memory[net.heap.base] = DATA
@@ -85,8 +85,8 @@ def test_a_get_under_way_takes_nothing_of_others():
         node = net.node
         node.memory[net.heap.base] = SHOT
         counter, key = await six.hear("target")
-        place = node.shape.coordinate(ASKS)
-        await node.sender.post(*(put_descriptor(place, counter, offset, net.heap.base, len(SHOT), key=key)
+        target = node.shape.coordinate(ASKS)
+        await node.sender.post(*(put_descriptor(target, counter, offset, net.heap.base, len(SHOT), key=key)
                                  for offset in offsets))
         return await node.read("REFUSED", Reason.ROW)
 
@@ -104,20 +104,20 @@ def test_a_window_takes_puts_of_its_writer_with_its_key():
     async def asks(net):
         base, found = net.heap.base, {}
         net.node.memory.clear(base, 3 * 64)
-        for place, writer in enumerate((SERVES, STRANGER, ANY)):
-            window = await net.register(base + 64 * place, 64, write=writer)
-            six.tell(**{f"window {place}": window.export()})
+        for number, writer in enumerate((SERVES, STRANGER, ANY)):
+            window = await net.register(base + 64 * number, 64, write=writer)
+            six.tell(**{f"window {number}": window.export()})
         for name in ("serves", "stranger"):
             await six.hear(f"{name} ended")
         await net.node.sleep(500)
-        found = [net.node.memory.read(base + 64 * place, 32) for place in range(3)]
+        found = [net.node.memory.read(base + 64 * number, 32) for number in range(3)]
         return found, await net.node.read("COUNTER_DROPS")
 
     def writes(offset, content):
         async def program(net):
             net.node.memory[net.heap.base] = content
-            for place in range(3):
-                remote = RemoteBuffer.parse(await six.hear(f"window {place}"), ASKS)
+            for number in range(3):
+                remote = RemoteBuffer.parse(await six.hear(f"window {number}"), ASKS)
                 here, other = Buffer(net.heap.base, 8), replace(remote, key=remote.key ^ 32)
                 await (await rdma_put(remote.slice(offset, 8), here)).done()
                 await (await rdma_put(other.slice(offset + 16, 8), here)).done()

@@ -139,7 +139,7 @@ def test_a_line_of_many_packets_arrives_whole_up_to_the_limit():
 def test_a_line_of_which_a_part_is_lost_is_refused_whole(lost):
     torn, after = WrongLine("a part of a line was lost on its way; nothing of that line was obeyed"), Command("info")
     assert len(packets(LONG)) == 7
-    assert read(b"help\n", LONG, b"info\n", lost={place + 1 for place in lost}) == [Command("help"), torn, after]
+    assert read(b"help\n", LONG, b"info\n", lost={number + 1 for number in lost}) == [Command("help"), torn, after]
 
 
 def test_two_torn_lines_are_not_joined():
@@ -198,11 +198,11 @@ def test_other_nodes_are_not_obeyed():
        st.integers(4, 40))
 def test_pieces_of_a_line_make_the_line_and_cut_no_character(line, cuts, limit):
     text = line.replace("\n", "").encode()
-    cutter, pieces, place = LineCutter(limit), [], 0
-    while place < len(text):
+    cutter, pieces, begin = LineCutter(limit), [], 0
+    while begin < len(text):
         step = cuts[len(pieces) % len(cuts)]
-        pieces += cutter.feed(text[place:place + step])
-        place += step
+        pieces += cutter.feed(text[begin:begin + step])
+        begin += step
     pieces += cutter.feed(b"\n")
     assert b"".join(piece.data for piece in pieces) == text
     assert [piece.begins for piece in pieces] == [True] + [False] * (len(pieces) - 1)

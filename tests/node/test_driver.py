@@ -46,7 +46,7 @@ def test_a_message_arrives_with_its_stamp(pair):
     assert (packet.source, packet.function, packet.payload) == (1, 42, b"hello")
 
 
-def test_a_long_message_comes_in_packets_that_know_their_place(pair):
+def test_a_long_message_comes_in_packets_that_know_their_offset(pair):
     data = bytes(range(256)) * 3
 
     async def program(a, b):
@@ -161,8 +161,8 @@ def test_two_tasks_of_a_node_wait_for_different_causes(pair):
 
 def test_skipped_descriptors_do_not_hang_the_ring(pair):
     async def program(a):
-        place = a.shape.coordinate(6)
-        await a.sender.post(put_descriptor(place, 1, 0, 4, 8), put_descriptor(place, 1, 0, 0, 8, counter=255))
+        target = a.shape.coordinate(6)
+        await a.sender.post(put_descriptor(target, 1, 0, 4, 8), put_descriptor(target, 1, 0, 0, 8, counter=255))
         return await a.faults()
 
     assert pair.run(program, 1) == (2, Fault.COUNTER)
@@ -207,9 +207,9 @@ def test_staging_that_does_not_fit_is_refused(pair):
 
 def test_memory_ends_where_it_ends(pair):
     async def program(a):
-        for place in (slice(-8, 8), slice(65530, 65540)):
+        for span in (slice(-8, 8), slice(65530, 65540)):
             with pytest.raises(IndexError):
-                a.memory[place]
+                a.memory[span]
         with pytest.raises(IndexError):
             a.memory[65536] = b"x"
 

@@ -97,12 +97,12 @@ def test_a_message_costs_two_accesses(run):
 
 def test_a_batch_waits_for_room_in_the_ring(run):
     async def program(a, b):
-        place = a.shape.coordinate(1)
+        target = a.shape.coordinate(1)
         assert a.sender.capacity == 31
         with pytest.raises(ValueError, match="1 to 31 descriptors, not 32"):
-            await a.sender.post(*[put_descriptor(place, 1, 0, 0, 8)] * 32)
+            await a.sender.post(*[put_descriptor(target, 1, 0, 0, 8)] * 32)
         await b.reception_counter(1).arm(b.layout.heap.base, 64, 8 * 31 * 5, writer=a.node_id)
-        await gather(*(a.sender.start(*[put_descriptor(place, 1, 0, 0, 8)] * 31) for _ in range(5)))
+        await gather(*(a.sender.start(*[put_descriptor(target, 1, 0, 0, 8)] * 31) for _ in range(5)))
         assert await a.sender.drain()
         return await b.reception_counter(1).wait(5000)
 

@@ -45,7 +45,7 @@ def shown(picture):
     return [axes for axes in picture.figure.axes if axes.get_visible()]
 
 
-def places(line):
+def data_points(line):
     """Points of a line that are points of data, shape (n, 2)."""
     data = line.get_transform().contains_branch(line.axes.transData)
     return np.asarray(line.get_xydata(), dtype=float) if data else np.empty((0, 2))
@@ -56,7 +56,7 @@ def outside(picture):
     found = []
     for axes in shown(picture):
         (left, right), (bottom, top) = sorted(axes.get_xlim()), sorted(axes.get_ylim())
-        for x, y in [place for line in axes.lines for place in places(line)] + _segments(axes) + _bars(axes):
+        for x, y in [point for line in axes.lines for point in data_points(line)] + _segments(axes) + _bars(axes):
             wrong_x = not left - NEAR * abs(left) <= x <= right + NEAR * abs(right)
             wrong_y = not bottom - NEAR * abs(bottom) <= y <= top + NEAR * abs(top)
             if wrong_x or wrong_y:
@@ -65,8 +65,8 @@ def outside(picture):
 
 
 def _segments(axes):
-    return [tuple(place) for collection in axes.collections if hasattr(collection, "get_segments")
-            for segment in collection.get_segments() for place in segment]
+    return [tuple(point) for collection in axes.collections if hasattr(collection, "get_segments")
+            for segment in collection.get_segments() for point in segment]
 
 
 def _bars(axes):
@@ -78,8 +78,8 @@ def unknown(picture):
     """Points with a marker that no row of the picture's numbers has, nor a median of rows that are alike."""
     rows = [[value for value in row if isinstance(value, int | float)] for row in picture.rows]
     table = np.array(sorted({(float(x), float(y)) for row in rows for x in row for y in row}))
-    points = [(axes, *place) for axes in shown(picture) for line in axes.lines
-              if line.get_marker() not in ("", "None", None) and line not in _caps(axes) for place in places(line)]
+    points = [(axes, *point) for axes in shown(picture) for line in axes.lines
+              if line.get_marker() not in ("", "None", None) and line not in _caps(axes) for point in data_points(line)]
     missing = [point for point in points if not _known(table, *point)]
     if missing:
         table = np.array(sorted(_medians(picture)))
@@ -100,7 +100,7 @@ def _known(table, axes, x, y):
 
 
 def _medians(picture):
-    """(place, median of a column) of rows that are alike in up to three others, of which one is the place."""
+    """(x, median of a column) of rows that are alike in up to three others, of which one is x."""
     columns = list(zip(*picture.rows, strict=True))
     numeric = [column for column in columns if all(isinstance(value, int | float) for value in column)]
     found = set()

@@ -40,8 +40,8 @@ class Terminal:
                 screen.cursor.attrs, screen.charset, screen.margins, screen.g0_charset, screen.g1_charset)
 
     def cells(self, row: int) -> list[str]:
-        """What stands in each place of a row."""
-        return [self.screen.buffer[row][place].data for place in range(COLUMNS)]
+        """What stands in each column of a row."""
+        return [self.screen.buffer[row][column].data for column in range(COLUMNS)]
 
     def coloured(self, row: int) -> bool:
         """Whether any cell of a row is not as it is by default."""
@@ -71,4 +71,4 @@ def check(printed: str, harmless: str, stamp: str) -> None:
     assert found.cells(row)[:len(stamp)] == wanted.cells(row)[:len(stamp)]
     assert found.rows[row + 1 + more:] == [*wanted.rows[row + 1:], *[""] * more][:len(found.rows) - row - 1 - more]
     assert found.screen.cursor.y == wanted.screen.cursor.y + more
-    assert not any(found.coloured(place) for place in range(row, row + 1 + more))
+    assert not any(found.coloured(index) for index in range(row, row + 1 + more))

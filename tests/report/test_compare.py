@@ -84,10 +84,10 @@ class TestWhatMayDiffer:
     ])
     def test_parameters(self, path, value, line):
         other = run_of().model_copy(deep=True)
-        place = other.parameters
+        table = other.parameters
         for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = value
+            table = table[key]
+        table[path[-1]] = value
         assert differing(run_of(), other) == [line]
 
     def test_a_phase_less(self):
@@ -355,7 +355,7 @@ def test_numbers_of_too_few_samples_do_not_make_the_others_less_certain():
     enough, short, few = (median_of(np.arange(number)) for number in (400, 9, 5))
 
     def numbers(*estimates):
-        return confidence_of(Change(where="", quantity="", first=each, second=each, better="", place=0, group="")
+        return confidence_of(Change(where="", quantity="", first=each, second=each, better="", varied=0, group="")
                              for each in estimates)
 
     assert numbers(*3 * [enough]) == numbers(*3 * [enough], *60 * [few]) == 1 - RATE / (2 * 3)
@@ -377,6 +377,6 @@ def test_every_number_that_may_be_judged_counts_among_those_that_must_hold_toget
     interval = Estimate(value=5, interval=lambda _: (4, 6))
     numbers = [(interval, interval), (interval, counted(5)), (counted(5), counted(6)), (reading(5), reading(6)),
                (interval, reading(5))]
-    changes = [Change(where="", quantity="", first=first, second=second, better="", place=0, group="")
+    changes = [Change(where="", quantity="", first=first, second=second, better="", varied=0, group="")
                for first, second in numbers]
     assert confidence_of(changes) == 1 - RATE / (2 * 2)

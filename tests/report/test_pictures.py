@@ -22,7 +22,7 @@ from khhw.report.registry import reports
 from khhw.report.sweep.pictures import sweep_pictures
 from khhw.report.write import pictures
 from khhw.sweep.results import SweepResults
-from tests.report.figures import brightness, faults, places, shown, texts
+from tests.report.figures import brightness, data_points, faults, shown, texts
 from tests.report.synthetic import synthetic_results
 from tests.report.synthetic_memcached import FLOOD, QUIET, demo, point, study
 from tests.sweep.specs import SMALL
@@ -277,7 +277,7 @@ class TestParts:
                     for bar in container.patches:
                         bars.setdefault(round(bar.get_y() + bar.get_height() / 2, 6), []).append(
                             bar.get_x() + bar.get_width())
-                marks = {round(float(places(line)[:, 1].mean()), 6): places(line)[0, 0] for line in axes.lines}
+                marks = {round(float(points[:, 1].mean()), 6): points[0, 0] for points in map(data_points, axes.lines)}
                 assert bars.keys() == marks.keys()
                 # The second part ends where the wire's bound stands: hops, then serialization.
                 for at, ends in bars.items():
@@ -298,7 +298,7 @@ class TestFewSamples:
         words = [text.get_text() for text, _ in texts(picture)]
         assert {f"n = {n}" for n in counts if n < 6} <= set(words)
         assert not {f"n = {n}" for n in counts if n >= 6} & set(words)
-        hollow = sum(len(places(line)) for axes in shown(picture) for line in axes.lines
+        hollow = sum(len(data_points(line)) for axes in shown(picture) for line in axes.lines
                      if line.get_markerfacecolor() == "white")
         assert hollow == sum(int(row[4]) < 6 for row in picture.rows)
 
@@ -323,14 +323,14 @@ class TestFewSamples:
             for axes in shown(picture):
                 for line in axes.lines:
                     if line.get_marker() != "" and line.get_markerfacecolor() == "white":
-                        hollow[line.get_color()] += places(line).tolist()
+                        hollow[line.get_color()] += data_points(line).tolist()
             assert all(hollow.values()) and len({len(found) for found in hollow.values()}) == 1, picture.name
 
     def test_are_hollow_among_others_of_the_same_distance(self) -> None:
         results = few_of_some()
         picture, = (each for each in pictures(results) if each.name == "latency")
-        hollow = [place for line in shown(picture)[1].lines if line.get_markerfacecolor() == "white"
-                  for place in places(line).tolist()]
+        hollow = [point for line in shown(picture)[1].lines if line.get_markerfacecolor() == "white"
+                  for point in data_points(line).tolist()]
         assert hollow == [[8.0, 5.0]]
 
     def test_a_run_is_full_where_its_points_are_of_many(self) -> None:
@@ -345,13 +345,13 @@ class TestRepeats:
         picture = next(each for each in pictures(large()) if each.name == "console_load")
         for line in shown(picture)[0].lines:
             if line.get_linestyle() != "None":
-                x = places(line)[:, 0].tolist()
+                x = data_points(line)[:, 0].tolist()
                 assert x == sorted(set(x))
 
     def test_more_hops_are_not_drawn_faster(self) -> None:
         picture = next(each for each in pictures(kept("talk")) if each.name == "latency")
         right = shown(picture)[1]
-        lines = [places(line) for line in right.lines if line.get_linestyle() != "None"]
+        lines = [data_points(line) for line in right.lines if line.get_linestyle() != "None"]
         assert len(lines) == 3
         at = [np.interp(100.0, line[:, 0], line[:, 1]) for line in lines]
         assert at == sorted(at)

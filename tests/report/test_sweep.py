@@ -30,33 +30,33 @@ class TestLines:
         results = swept(tmp_path)
         line = by_label(results)["uniform"]
         rows = [row for row in results.results if row.pattern == "uniform"]
-        assert [place.load for place in line.places] == sorted(row.load for row in rows)
-        assert [place.latency.mean for place in line.places] == [row.latency_mean for row in rows]
-        assert [place.latency.half for place in line.places] == [row.latency_mean_ci95 for row in rows]
-        assert {place.saturated for place in line.places} == {False, True}
-        assert all(place.latency.half is None if place.saturated else place.latency.half > 0 for place in line.places)
+        assert [point.load for point in line.points] == sorted(row.load for row in rows)
+        assert [point.latency.mean for point in line.points] == [row.latency_mean for row in rows]
+        assert [point.latency.half for point in line.points] == [row.latency_mean_ci95 for row in rows]
+        assert {point.saturated for point in line.points} == {False, True}
+        assert all(point.latency.half is None if point.saturated else point.latency.half > 0 for point in line.points)
         assert line.searched == ()
         assert line.carried.half is None
 
     def test_several_seeds_have_intervals_over_seeds(self, tmp_path):
         results = swept(tmp_path, SEEDS)
         line = by_label(results)["tornado"]
-        place = next(place for place in line.places if place.load == 0.5)
+        point = next(point for point in line.points if point.load == 0.5)
         values = [row.accepted for row in results.results if (row.pattern, row.load) == ("tornado", 0.5)]
-        assert place.seeds == len(values) == 3
-        assert place.accepted.mean == pytest.approx(sum(values) / 3)
+        assert point.seeds == len(values) == 3
+        assert point.accepted.mean == pytest.approx(sum(values) / 3)
         # Student's t of two degrees of freedom, and the deviation of three values.
-        spread = (sum((value - place.accepted.mean) ** 2 for value in values) / 2) ** 0.5
-        assert place.accepted.half == pytest.approx(4.302653 * spread / 3**0.5)
+        spread = (sum((value - point.accepted.mean) ** 2 for value in values) / 2) ** 0.5
+        assert point.accepted.half == pytest.approx(4.302653 * spread / 3**0.5)
         found = [curve.carried for curve in results.saturation if curve.pattern == "tornado"]
         assert line.carried.mean == pytest.approx(sum(found) / 3)
 
-    def test_loads_of_one_seed_are_no_places(self, tmp_path):
+    def test_loads_of_one_seed_are_no_points(self, tmp_path):
         results = swept(tmp_path, SEEDS.replace("tolerance = 0.05", "tolerance = 0.002"))
         for line in by_label(results).values():
-            assert all(place.seeds == 3 for place in line.places)
+            assert all(point.seeds == 3 for point in line.points)
             assert line.searched
-            assert len(line.searched) + 3 * len(line.places) == sum(
+            assert len(line.searched) + 3 * len(line.points) == sum(
                 row.pattern == line.label for row in results.results)
 
     def test_many_lines_are_several_pictures(self, tmp_path):
@@ -71,7 +71,7 @@ class TestLines:
     def test_failed_points_leave_gaps(self, tmp_path):
         results = swept(tmp_path, fail={("uniform", 0.5)})
         line = by_label(results)["uniform"]
-        assert 0.5 not in {place.load for place in line.places}
+        assert 0.5 not in {point.load for point in line.points}
         assert line.carried is None
         assert "a point that the search needs failed" in print_of(results, tmp_path)
 
@@ -196,11 +196,11 @@ class TestIntervals:
 
     def test_latencies_above_saturation_have_none(self, tmp_path):
         (panel,) = panels(uncertain(swept(tmp_path), 0.1))
-        places = [place for line in panel.lines for place in line.places]
-        assert {place.saturated for place in places} == {False, True}
-        assert all((place.latency.half is None) == place.saturated for place in places)
-        assert all(place.accepted.half for place in places)
+        points = [point for line in panel.lines for point in line.points]
+        assert {point.saturated for point in points} == {False, True}
+        assert all((point.latency.half is None) == point.saturated for point in points)
+        assert all(point.accepted.half for point in points)
 
     def test_nor_do_they_over_seeds(self, tmp_path):
-        places = [place for line in by_label(swept(tmp_path, SEEDS)).values() for place in line.places]
-        assert all((place.latency.half is None) == place.saturated for place in places)
+        points = [point for line in by_label(swept(tmp_path, SEEDS)).values() for point in line.points]
+        assert all((point.latency.half is None) == point.saturated for point in points)

@@ -67,7 +67,7 @@ def test_numbers_of_numpy_pack_as_others():
 
 
 def test_a_field_of_an_array():
-    words = np.array([pack(Header, crc=127, x=place, source=0xFFFF) for place in (0, 3, 255)], np.uint64)
+    words = np.array([pack(Header, crc=127, x=x, source=0xFFFF) for x in (0, 3, 255)], np.uint64)
     assert Codec.of(Header).take(words, "x").tolist() == [0, 3, 255]
     assert Codec.of(Header).take(words, "crc").tolist() == [127] * 3
 

@@ -16,4 +16,4 @@ def test_every_signal_has_a_name():
             source = found[1]
         elif re.search(r"wire .*\\\$sig", line):
             unnamed.add(source)
-    assert not {place for place in unnamed if "/rtl/" in place}
+    assert not {location for location in unnamed if "/rtl/" in location}

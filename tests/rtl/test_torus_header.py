@@ -56,8 +56,8 @@ class TestCrc:
         assert not check_header(seal(header) ^ (1 << one | 1 << other))
 
     @given(HEADERS, st.integers(1, 0x7F), st.integers(0, 57 - 7) | st.just(57))
-    def test_bursts_up_to_seven_bits_are_seen_in_the_fields_or_in_the_crc(self, header, burst, place):
-        assert not check_header(seal(header) ^ burst << place)
+    def test_bursts_up_to_seven_bits_are_seen_in_the_fields_or_in_the_crc(self, header, burst, offset):
+        assert not check_header(seal(header) ^ burst << offset)
 
     def test_dead_links_are_seen(self):
         assert not check_header(0)
@@ -70,13 +70,13 @@ class TestHints:
         sizes, source, destination, hint = journey
         found = normalise(sizes, source, destination, hint)
         assume(not found.illegal)
-        place, steps = list(source), 0
+        at, steps = list(source), 0
         for direction in Direction:
             dimension = direction // 2
-            while found.hint >> hint_bit(direction) & 1 and place[dimension] != destination[dimension]:
-                place[dimension] = (place[dimension] + (-1 if direction % 2 else 1)) % sizes[dimension]
+            while found.hint >> hint_bit(direction) & 1 and at[dimension] != destination[dimension]:
+                at[dimension] = (at[dimension] + (-1 if direction % 2 else 1)) % sizes[dimension]
                 steps += 1
-        assert tuple(place) == destination
+        assert tuple(at) == destination
         assert steps == sum(min(ways) for ways in distances(sizes, source, destination))
 
     @given(journeys())
@@ -142,7 +142,7 @@ class TestIds:
 
     def test_ids_of_all_nodes_differ(self):
         sizes = (3, 5, 6)
-        assert len({node_id(sizes, place) for place in product(*map(range, sizes))}) == 90
+        assert len({node_id(sizes, coordinate) for coordinate in product(*map(range, sizes))}) == 90
 
 
 class Twins:
@@ -165,8 +165,8 @@ class Twins:
         for block in (self.hints, self.packer, self.unpacker):
             context.set(block.straps, straps)
         for block in (self.hints, self.packer):
-            for axis, place in zip("xyz", destination, strict=True):
-                context.set(getattr(block, axis), place)
+            for axis, value in zip("xyz", destination, strict=True):
+                context.set(getattr(block, axis), value)
         context.set(self.hints.hint_in, hint)
         context.set(self.unpacker.id, node_id(sizes, destination))
         context.set(self.header, Header.from_bits(header))
@@ -204,8 +204,8 @@ def test_hardware_sees_coordinates_outside(outside):
 
     async def bench(context):
         context.set(packer.straps, {"size_x": 6, "size_y": 5, "size_z": 1})
-        for axis, place in zip("xyz", outside, strict=True):
-            context.set(getattr(packer, axis), place)
+        for axis, value in zip("xyz", outside, strict=True):
+            context.set(getattr(packer, axis), value)
         await context.delay(1e-9)
         assert not context.get(packer.inside)
 

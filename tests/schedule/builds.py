@@ -47,10 +47,10 @@ def used(since: float, root: Path | None = None) -> list[dict[str, Any]]:
                 continue
             took = BuildTime.of(stamp.parent)
             what = json.loads(request.read_text())
-            place = what.get("design", what)
-            folders = [Path(folder) for folder in place["path"]]
+            design = what.get("design", what)
+            folders = [Path(folder) for folder in design["path"]]
             if all(folder.is_relative_to(ROOT) for folder in folders):
-                place["path"] = [str(folder.relative_to(ROOT)) for folder in folders]
+                design["path"] = [str(folder.relative_to(ROOT)) for folder in folders]
                 found.append({"kind": kind, "seconds": round(took.cpu_seconds) if took else 0, "what": what})
     return sorted(found, key=lambda each: (-each["seconds"], json.dumps(each)))
 

@@ -5,21 +5,21 @@ from collections.abc import Iterator
 
 from tests.structure.test_imports import modules, parsed
 
-BY_PLACES = {
+BY_OFFSETS = {
     "rtl.codec": "does it for all others",
     "khhw.net.segments": "for every packet of a stream",
     "khhw.fuzz.packing": "of whole arrays, in words of 64 bits",
     "khhw.sim.engine.opening": "of whole arrays",
     "rtl.torus.header": "a checksum and the bits below it",
 }
-"""Modules that may take layouts apart by their fields' places, and why; a comment there begins with "By places"."""
+"""Modules that may take layouts apart by their fields' offsets, and why; a comment there begins with "By places"."""
 SHIFTS = (ast.LShift, ast.RShift)
 
 
-def has_offset(node: ast.AST, places: set[str]) -> bool:
-    """Whether an expression is made of the place of a field, or of a constant that is."""
+def has_offset(node: ast.AST, offsets: set[str]) -> bool:
+    """Whether an expression is made of the offset of a field, or of a constant that is."""
     return any((isinstance(leaf, ast.Attribute) and leaf.attr == "offset" and isinstance(leaf.value, ast.Subscript))
-               or (isinstance(leaf, ast.Name) and leaf.id in places) for leaf in ast.walk(node))
+               or (isinstance(leaf, ast.Name) and leaf.id in offsets) for leaf in ast.walk(node))
 
 
 def is_word(node: ast.AST) -> bool:
@@ -30,27 +30,27 @@ def is_word(node: ast.AST) -> bool:
     return False
 
 
-def is_place(node: ast.AST) -> bool:
+def is_offset(node: ast.AST) -> bool:
     """Whether a shift goes by a number of bits that is not of whole words."""
     return isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value % 64 != 0
 
 
-def by_places(name: str, text: str) -> Iterator[str]:
-    """Lines of a module that shift by the place of a field, or take a header's word apart by numbers."""
+def by_offsets(name: str, text: str) -> Iterator[str]:
+    """Lines of a module that shift by the offset of a field, or take a header's word apart by numbers."""
     tree = parsed(text)
-    places = set[str]()
+    offsets = set[str]()
     for node in tree.body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=target)], value=value) if has_offset(value, places):
-                places.add(target)
+            case ast.Assign(targets=[ast.Name(id=target)], value=value) if has_offset(value, offsets):
+                offsets.add(target)
     yield from (f"{name}:{node.lineno}" for node in ast.walk(tree)
-                if isinstance(node, ast.BinOp) and takes_apart(node, places))
+                if isinstance(node, ast.BinOp) and takes_apart(node, offsets))
 
 
-def takes_apart(node: ast.BinOp, places: set[str]) -> bool:
-    """Whether an operator works on bits of a layout by their place."""
+def takes_apart(node: ast.BinOp, offsets: set[str]) -> bool:
+    """Whether an operator works on bits of a layout by their offset."""
     if isinstance(node.op, SHIFTS):
-        return has_offset(node.right, places) or (is_word(node.left) and is_place(node.right))
+        return has_offset(node.right, offsets) or (is_word(node.left) and is_offset(node.right))
     return isinstance(node.op, ast.BitAnd) and is_word(node.left)
 
 
@@ -71,13 +71,13 @@ FOLDERS = ("rtl", "khhw", "testbenches", "tests", "benchmarks", "examples")
 
 
 def test_layouts_are_taken_apart_by_codecs():
-    assert [line for name, text in modules(*FOLDERS) if name not in BY_PLACES for line in by_places(name, text)] == []
+    assert [line for name, text in modules(*FOLDERS) if name not in BY_OFFSETS for line in by_offsets(name, text)] == []
 
 
-def test_whoever_does_it_by_places_says_why():
+def test_whoever_does_it_by_offsets_says_why():
     sources = dict(modules("rtl", "khhw"))
-    assert [name for name in BY_PLACES if name != "rtl.codec" and "# By places" not in sources[name]] == []
-    assert [name for name in BY_PLACES if name != "rtl.codec" and not list(by_places(name, sources[name]))] in (
+    assert [name for name in BY_OFFSETS if name != "rtl.codec" and "# By places" not in sources[name]] == []
+    assert [name for name in BY_OFFSETS if name != "rtl.codec" and not list(by_offsets(name, sources[name]))] in (
         [], ["khhw.fuzz.packing"]), "an exception that nothing needs"
 
 
@@ -98,5 +98,5 @@ pair = {"pid0": ring >> 1, "pid1": ring & 1}
 one = pack(Header, pid0=ring >> 1, size=size - 1)
 fine = pack(Header, pid0=1, pid1=0)
 """
-    assert sorted(set(by_places("m", text))) == [f"m:{line}" for line in (3, 4, 5, 6)]
+    assert sorted(set(by_offsets("m", text))) == [f"m:{line}" for line in (3, 4, 5, 6)]
     assert sorted(set(ring_by_hand("m", text))) == [f"m:{line}" for line in (7, 8, 9)]

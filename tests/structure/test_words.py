@@ -1,6 +1,8 @@
 """One word for one thing: the verbs of the testbenches' models, and names that say what is meant."""
 
 import ast
+import re
+from collections.abc import Iterator
 
 from tests.structure.test_imports import modules, parsed
 
@@ -20,8 +22,21 @@ def other_verbs(name: str, text: str) -> list[str]:
 
 VAGUE = {"dice": "rng", "scene": "setup", "_Scene": "_Setup", "PLANTED": "MUTANTS"}
 """Names, with the field's own word for what they mean."""
-MEANINGS_OF_PLACE = {"khhw.kernels.memcached.client", "rtl.traffic.pattern"}
+WHERE_IT_IS_A_CLASS = {"khhw.kernels.memcached.client", "rtl.traffic.pattern"}
 """Where `Place` is a class or a layout: of an item, and of a node. Elsewhere a name says of what kind a place is."""
+SAYS_NOTHING = re.compile(r"(?:^|_)places?(?:_|$)", re.IGNORECASE)
+"""In a name: it is a coordinate, an index, an offset, an address, a buffer, a path of keys, a point of a sweep."""
+ELSEWHERE = ("khhw.cloud", "khhw.commands.cloud", "khhw.kernels", "tests.cloud")
+"""Packages that are not looked at: the cloud is yet to follow; an image holds the text of its kernel, so that other
+names are other cycles."""
+SAYING_NOTHING = {
+    "khhw.report.labels": "`Labels.place` is a verb",
+    "khhw.bench.open_guard": "hardware; its blocks are named as those of `rtl.guard.guard`, instead of which it stands",
+    "benchmarks.calls_kernel": "a kernel",
+    "examples.moving_node.moving_client": "a kernel",
+    "tests.machine.kernels.persistent": "a kernel",
+}
+"""Modules that may bind such a name, and why. Names of tests are sentences, in which things are in one place."""
 
 
 def vague_names(name: str, text: str) -> list[str]:
@@ -33,11 +48,19 @@ def vague_names(name: str, text: str) -> list[str]:
 def bound_by(node: ast.AST) -> str:
     """The name that a node binds, or nothing."""
     match node:
-        case ast.Name(id=name, ctx=ast.Store()) | ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+        case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()) | ast.arg(arg=name):
             return name
-        case ast.arg(arg=name):
+        case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return name
+        case ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)) | ast.alias(asname=str(name)):
             return name
     return ""
+
+
+def names_of_no_kind(name: str, text: str) -> Iterator[str]:
+    """Lines that bind a name of something that is a place, and do not say of what kind."""
+    return (f"{name}:{node.lineno}: {bound}" for node in ast.walk(parsed(text))
+            if SAYS_NOTHING.search(bound := bound_by(node)) and not bound.startswith("test_"))
 
 
 def test_names_say_what_is_meant():
@@ -47,8 +70,32 @@ def test_names_say_what_is_meant():
 
 def test_classes_of_places_say_of_what():
     assert [name for name, text in modules("rtl", "khhw", "testbenches", "formal", "tests", "benchmarks", "examples")
-            if name not in MEANINGS_OF_PLACE and any(
+            if name not in WHERE_IT_IS_A_CLASS and any(
                 isinstance(node, ast.ClassDef) and node.name == "Place" for node in ast.walk(parsed(text)))] == []
+
+
+def test_names_say_of_what_kind_a_place_is():
+    found = {name: lines for name, text in modules("khhw", "benchmarks", "docs", "examples", "tests")
+             if not name.startswith(ELSEWHERE) and (lines := list(names_of_no_kind(name, text)))}
+    assert {name: lines for name, lines in found.items() if name not in SAYING_NOTHING} == {}
+    assert SAYING_NOTHING.keys() <= found.keys(), "an exception that nothing needs"
+
+
+def test_a_name_that_says_nothing_is_found():
+    text = """
+from a import place_of, b as PLACES
+def f(place, placed):
+    self._places, replace, placement = place, 1, 2
+    match placed:
+        case [first, *in_place]:
+            return [each for place_of_it, each in first]
+async def _place():
+    pass
+def test_it_is_in_one_place():
+    pass
+"""
+    assert sorted(set(names_of_no_kind("m", text))) == [
+        "m:2: PLACES", "m:3: place", "m:4: _places", "m:6: in_place", "m:7: place_of_it", "m:8: _place"]
 
 
 def test_a_vague_name_is_found():

@@ -22,7 +22,7 @@ def test_a_command_that_is_not_whole_is_left_out() -> None:
 
 def test_answers_with_values_that_look_like_ends() -> None:
     found = answers(CAME, list(commands(SENT)))
-    assert [CAME[slice(*place)] if place else None for place in found] == [
+    assert [CAME[slice(*span)] if span else None for span in found] == [
         b"STORED\r\n", CAME[8:CAME.index(b"VALUE c")], None, b"VALUE c 0 1 7\r\nz\r\nEND\r\n",
         b"INDEX a 8 64\r\nEND\r\n", b"VERSION 1\r\n", None]
 
@@ -36,7 +36,7 @@ def test_an_answer_that_is_not_whole_ends_the_matter() -> None:
 def test_a_reserved_slot_is_answered_twice() -> None:
     asked = list(commands(b"rset k 0 0 64\r\nrset k 0 0 64\r\nget k\r\n"))
     came = b"SLOT 0011\r\nSTORED 0 64\r\nSERVER_ERROR no window\r\nEND\r\n"
-    assert [came[slice(*place)] for place in answers(came, asked) if place] == [
+    assert [came[slice(*span)] for span in answers(came, asked) if span] == [
         b"SLOT 0011\r\nSTORED 0 64\r\n", b"SERVER_ERROR no window\r\n", b"END\r\n"]
 
 

@@ -52,7 +52,7 @@ class TestDescriptors:
         """Fetches where the memory gave `words` (by step, of consecutive chunks from 64 on)."""
         values: dict[str, tuple[int, list[int]]] = {
             "memory__read__valid": (1, pulses(*words)), "memory__read__ready": (1, [1] * STEPS),
-            "memory__read__payload": (7, levels(*((step, 2 + place) for place, step in enumerate(words)))),
+            "memory__read__payload": (7, levels(*((step, 2 + index) for index, step in enumerate(words)))),
             "memory__data__valid": (1, pulses(*(step + 1 for step in words))), "memory__data__ready": (1, [1] * STEPS),
             "memory__data__payload": (256, levels(*((step + 1, word) for step, word in words.items()))),
             "hold": (1, hold or levels((0, 1), (2, 0))),
@@ -168,9 +168,9 @@ class TestReception:
 
     def stored(self) -> dict[str, tuple[int, list[int]]]:
         """The write of eight bytes at 72."""
-        place, mask, content = 2, 0xFF << 16, 0xABCD << 128
+        address, mask, content = 2, 0xFF << 16, 0xABCD << 128
         return {"memory__write__valid": (1, pulses(18)),
-                "memory__write__payload": (295, levels((18, place | content << 7 | mask << 263)))}
+                "memory__write__payload": (295, levels((18, address | content << 7 | mask << 263)))}
 
     def test_a_counter_that_reaches_zero_interrupts(self, tmp_path: Path) -> None:
         found = self.received(tmp_path, seen(10, *self.PUT, 0xABCD, 0), self.armed(), irq=(1, levels((22, 1))),

@@ -145,7 +145,7 @@ def test_one_node_and_a_window_tell_what_they_can(pair_folder: Path, tmp_path: P
     journey = trace(tmp_path, "--packet", stray["number"])["journey"]
     assert journey[0]["what"] == "is first seen; its way before is not in the waves"
     known = trace(pair_folder, "--packet", 48)["journey"]
-    at = next(place for place, line in enumerate(known) if line["what"].startswith("out by"))
+    at = next(index for index, line in enumerate(known) if line["what"].startswith("out by"))
 
     def told(lines: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
         return [(line["cycle"], line["node"], line["block"], line["what"].removesuffix(", a hit")) for line in lines]

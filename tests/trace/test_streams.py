@@ -10,8 +10,8 @@ def direction(*pieces: tuple[int, bytes, Any]) -> Direction:
 
 
 def test_bytes_are_in_order_and_sent_once() -> None:
-    sent, places = direction((3, b"def", "b"), (0, b"abc", "a"), (3, b"def", "again"), (5, b"fgh", "c")).bytes_sent()
-    assert (sent, places) == (b"abcdefgh", [(0, "a"), (3, "b"), (6, "c")])
+    sent, starts = direction((3, b"def", "b"), (0, b"abc", "a"), (3, b"def", "again"), (5, b"fgh", "c")).bytes_sent()
+    assert (sent, starts) == (b"abcdefgh", [(0, "a"), (3, "b"), (6, "c")])
 
 
 def test_what_follows_a_gap_is_not_known() -> None:
@@ -19,7 +19,7 @@ def test_what_follows_a_gap_is_not_known() -> None:
 
 
 def test_packets_of_a_range() -> None:
-    places: Any = [(0, "a"), (3, "b"), (6, "c")]
-    assert list(entries_of(places, 0, 3)) == ["a"]
-    assert list(entries_of(places, 2, 4)) == ["a", "b"]
-    assert list(entries_of(places, 6, 9)) == ["c"]
+    starts: Any = [(0, "a"), (3, "b"), (6, "c")]
+    assert list(entries_of(starts, 0, 3)) == ["a"]
+    assert list(entries_of(starts, 2, 4)) == ["a", "b"]
+    assert list(entries_of(starts, 6, 9)) == ["c"]

@@ -9,7 +9,7 @@ PERIOD = 2
 def write_vcd(file: Path, signals: Mapping[str, tuple[int, Sequence[int]]], cycles: Sequence[int]) -> Path:
     """A VCD file: of each signal of the fabric its width, and its value in every step; `cycles` are those of now."""
     every = {"now": (64, cycles), **signals}
-    names = {name: f"s{place}" for place, name in enumerate(every)}
+    names = {name: f"s{index}" for index, name in enumerate(every)}
     lines = ["$timescale 1ns $end", "$scope module khhw_fabric $end"]
     scope: list[str] = []
     for name in sorted(every, key=lambda name: name.rpartition(".")[0]):

@@ -23,9 +23,8 @@ def write_assembly(netlist: Netlist, schedule: Schedule, path: Path) -> int:
         Vectors there must be in array ``s``, whose pointer points behind the first :data:`SLOT_BIAS` of them.
     """
     text, slots = [".text"], 0
-    for name, function, places in (("show", schedule.show, schedule.places), ("early", schedule.early, schedule.places),
-                                   ("late", schedule.late, schedule.places)):
-        writer = _Writer(function, _order(function, netlist, schedule), places)
+    for name, function in (("show", schedule.show), ("early", schedule.early), ("late", schedule.late)):
+        writer = _Writer(function, _order(function, netlist, schedule), schedule.refs)
         writer.run()
         slots = max(slots, writer.registers.slots)
         text += [f".globl khhw_{name}", f".hidden khhw_{name}", f".type khhw_{name}, @function", f"khhw_{name}:",
@@ -63,11 +62,11 @@ def _order(function: Function, netlist: Netlist, schedule: Schedule) -> list[Ste
 
 
 class _Writer:
-    def __init__(self, function: Function, steps: list[Step], places: Mapping[int, VectorRef]) -> None:
+    def __init__(self, function: Function, steps: list[Step], refs: Mapping[int, VectorRef]) -> None:
         defined = {net for net, _ in function.operations}
         self.steps = steps
         self.registers = Registers(
-            steps, {net: operand(place) for net, place in places.items() if net not in defined})
+            steps, {net: operand(ref) for net, ref in refs.items() if net not in defined})
 
     def run(self) -> None:
         for now, step in enumerate(self.steps):
@@ -86,9 +85,9 @@ class _Writer:
         registers.used(step.net)
 
     def put(self, register: int, step: Step) -> None:
-        for place in step.places:
-            self.registers.text.append(f"vmovdqa64 %zmm{register}, {operand(place)}")
-            self.registers.home.setdefault(step.net, operand(place))
+        for ref in step.refs:
+            self.registers.text.append(f"vmovdqa64 %zmm{register}, {operand(ref)}")
+            self.registers.home.setdefault(step.net, operand(ref))
 
     def look_up(self, step: Step, lut: Lut) -> None:
         registers, inputs = self.registers, list(lut.inputs)
@@ -101,7 +100,7 @@ class _Writer:
         if not registers.wanted(step.net):
             registers.release(target)
 
-    def place(self, net: int) -> str:
+    def source(self, net: int) -> str:
         """Where a net is now: a register if it is in one."""
         registers = self.registers
         return f"%zmm{registers.register[net]}" if net in registers.register else registers.home[net]
@@ -121,7 +120,7 @@ class _Writer:
             registers.load(outside.pop(), keep)
         dying = self.dying(inputs)
         target = registers.register[dying[0]] if dying else registers.take(keep)
-        registers.text.append(_two(lut, [self.place(net) for net in inputs], target))
+        registers.text.append(_two(lut, [self.source(net) for net in inputs], target))
         return target
 
     def three(self, lut: Lut, inputs: list[int]) -> int:
@@ -132,7 +131,7 @@ class _Writer:
         order, table = [first, *rest], 0
         for row in range(8):
             table |= lut.value({net: row >> (2 - index) & 1 for index, net in enumerate(order)}) << row
-        upper, lower = (self.place(net) for net in rest)
+        upper, lower = (self.source(net) for net in rest)
         registers.text.append(f"vpternlogq $0x{table:02x}, {lower}, {upper}, %zmm{target}")
         return target
 
@@ -151,18 +150,18 @@ class _Writer:
         elif first in registers.register:
             return first, registers.register[first]
         target = registers.take(keep)
-        registers.text.append(f"vmovdqa64 {self.place(first)}, %zmm{target}")
+        registers.text.append(f"vmovdqa64 {self.source(first)}, %zmm{target}")
         return first, target
 
 
-def _two(lut: Lut, places: list[str], target: int) -> str:
+def _two(lut: Lut, operands: list[str], target: int) -> str:
     """The instruction for a look-up of one or two inputs; one of two may be in memory."""
     table = lut.table
-    if len(places) == 1:
+    if len(operands) == 1:
         copies = table == 0b10
-        return (f"vmovdqa64 {places[0]}, %zmm{target}" if copies else
-                f"vpternlogq $0x55, {places[0]}, %zmm{target}, %zmm{target}")
-    low, high = places
+        return (f"vmovdqa64 {operands[0]}, %zmm{target}" if copies else
+                f"vpternlogq $0x55, {operands[0]}, %zmm{target}, %zmm{target}")
+    low, high = operands
     if "(" in high:
         low, high = high, low
         table = table & 0b1001 | (table & 0b0010) << 1 | (table & 0b0100) >> 1

@@ -18,17 +18,17 @@ _BASES = {"c": "%rdi", "n": "%rsi", "f": "%rdx", "s": "%rcx"}
 
 @dataclass
 class Step:
-    """The look-up `lut` into net `net` and to `places`; without `lut`, a store of the net."""
+    """The look-up `lut` into net `net` and to `refs`; without `lut`, a store of the net."""
 
     net: int
     lut: Lut | None
-    places: list[VectorRef] = field(default_factory=list)
+    refs: list[VectorRef] = field(default_factory=list)
 
 
-def operand(place: VectorRef) -> str:
-    """A place as an operand."""
-    index = place.number - SLOT_BIAS if place.array == "s" else place.number
-    return f"{index * VECTOR_BYTES}({_BASES[place.array]})"
+def operand(ref: VectorRef) -> str:
+    """A reference as an operand of an instruction."""
+    index = ref.number - SLOT_BIAS if ref.array == "s" else ref.number
+    return f"{index * VECTOR_BYTES}({_BASES[ref.array]})"
 
 
 class Registers:

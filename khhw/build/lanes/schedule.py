@@ -50,16 +50,16 @@ class Function:
 
 @dataclass
 class Schedule:
-    """Code and places.
+    """Code, and where values lie.
 
     Parameters
     ----------
     show, early, late : Function
         See the module.
-    places : dict
-        Of nets that outlive a function. Those of `show` are in `shown`.
+    refs : dict
+        Where values of nets lie that outlive a function. Those of `show` are in `shown`.
     shown : dict
-        Places of the nets of visible outputs.
+        Of the nets of visible outputs.
     fixed : int
         Vectors in array ``f``.
     deferred : int
@@ -70,7 +70,7 @@ class Schedule:
     show: Function
     early: Function
     late: Function
-    places: dict[int, VectorRef]
+    refs: dict[int, VectorRef]
     shown: dict[int, VectorRef]
     fixed: int
     deferred: int
@@ -79,15 +79,15 @@ class Schedule:
 class _Builder:
     def __init__(self, netlist: Netlist) -> None:
         self.netlist = netlist
-        self.places = {ZERO: VectorRef("f", 0), ONE: VectorRef("f", 1)}
+        self.refs = {ZERO: VectorRef("f", 0), ONE: VectorRef("f", 1)}
         self.fixed = 2
         self.done: set[int] = set()
 
     def fix(self, nets: Iterable[int]) -> None:
-        """Give nets a place that have none."""
+        """Give nets a vector that have none."""
         for net in nets:
-            if net not in self.places:
-                self.places[net] = VectorRef("f", self.fixed)
+            if net not in self.refs:
+                self.refs[net] = VectorRef("f", self.fixed)
                 self.fixed += 1
 
     def visit(self, function: Function, root: int) -> None:
@@ -107,7 +107,7 @@ def make_schedule(netlist: Netlist, visible: frozenset[str]) -> Schedule:
     """Order the logic of a simplified netlist; outputs in `visible` are computed by ``show``.
 
     Flip-flops are sorted by name, so that those of one block lie together, and deferred ones come last. Other outputs
-    get a place of their own, which stays as it is until the next evaluation.
+    get a vector of their own, which stays as it is until the next evaluation.
     """
     outputs = [port for port in netlist.ports if not port.is_input]
     cables = [port for port in outputs if port.name not in visible]
@@ -115,7 +115,7 @@ def make_schedule(netlist: Netlist, visible: frozenset[str]) -> Schedule:
     deferred = _sort_flip_flops(netlist)
     builder = _Builder(netlist)
     for index, flip_flop in enumerate(netlist.flip_flops):
-        builder.places[flip_flop.q] = VectorRef("c", index)
+        builder.refs[flip_flop.q] = VectorRef("c", index)
     builder.fix(net for port in netlist.ports if port.is_input for net in port.nets)
     builder.fix(net for memory in netlist.memories for net in memory.read_data)
     show, shown = _show(builder, [net for port in outputs if port.name in visible for net in port.nets])
@@ -128,8 +128,8 @@ def make_schedule(netlist: Netlist, visible: frozenset[str]) -> Schedule:
             late.takes.append((net, flip_flop_number))
     _hand_over(builder, early, late)
     for function in (early, late):
-        function.stores = {net: builder.places[net] for net, _ in function.operations if net in builder.places}
-    return Schedule(show, early, late, builder.places, shown, builder.fixed, deferred)
+        function.stores = {net: builder.refs[net] for net, _ in function.operations if net in builder.refs}
+    return Schedule(show, early, late, builder.refs, shown, builder.fixed, deferred)
 
 
 def _buffer(netlist: Netlist, cables: Iterable[Port]) -> None:
@@ -171,9 +171,9 @@ def _show(builder: _Builder, nets: Iterable[int]) -> tuple[Function, dict[int, V
     for net in nets:
         builder.visit(function, net)
         if net not in shown:
-            shown[net] = builder.places.get(net) or VectorRef("f", builder.fixed)
-            builder.fixed += net not in builder.places
-    function.stores = {net: place for net, place in shown.items() if net not in builder.places}
+            shown[net] = builder.refs.get(net) or VectorRef("f", builder.fixed)
+            builder.fixed += net not in builder.refs
+    function.stores = {net: ref for net, ref in shown.items() if net not in builder.refs}
     # The other functions compute what they need of this themselves.
     builder.done.clear()
     return function, shown
@@ -202,6 +202,6 @@ def _sinks(netlist: Netlist, cables: Iterable[Port]) -> Iterable[tuple[str, int,
 
 
 def _hand_over(builder: _Builder, early: Function, late: Function) -> None:
-    """Give places to results of `early` that `late` uses."""
+    """Give vectors to results of `early` that `late` uses."""
     used = {source for _, lut in late.operations for source in lut.inputs} | {net for net, _ in late.takes}
     builder.fix(net for net, _ in early.operations if net in used)

@@ -58,8 +58,8 @@ def write_tables(netlist: Netlist, schedule: Schedule, slots: int, path: Path) -
         *_cables("Torus", _TORUS, ports, schedule), *_cables("Tree", _TREE, ports, schedule),
     ]
     for name in (*_INPUTS, *sorted(VISIBLE)):
-        places = schedule.shown if name in VISIBLE else schedule.places
-        text.append(f"constexpr uint32_t k{_camel(name)}[] = {_references(ports[name], places)};")
+        refs = schedule.shown if name in VISIBLE else schedule.refs
+        text.append(f"constexpr uint32_t k{_camel(name)}[] = {_references(ports[name], refs)};")
     for index, memory in enumerate(netlist.memories):
         text += _memory(index, memory, schedule)
     names = ", ".join(f"Memory{index}" for index in range(len(netlist.memories)))
@@ -75,8 +75,8 @@ def _cables(
     for sender, receiver, tag in cables:
         out = (f"{sender}__valid", f"{receiver}__credit", f"{sender}__{tag}", f"{sender}__flit")
         into = (f"{receiver}__valid", f"{sender}__credit", f"{receiver}__{tag}", f"{receiver}__flit")
-        sent.append(_references((net for name in out for net in ports[name + _NEXT]), schedule.places))
-        taken.append(_references((net for name in into for net in ports[name]), schedule.places))
+        sent.append(_references((net for name in out for net in ports[name + _NEXT]), schedule.refs))
+        taken.append(_references((net for name in into for net in ports[name]), schedule.refs))
     sender, receiver, tag = cables[0]
     credits, tags, flit = (len(ports[name + _NEXT]) for name in (
         f"{receiver}__credit", f"{sender}__{tag}", f"{sender}__flit"))
@@ -90,7 +90,7 @@ def _cables(
 
 def _memory(index: int, memory: Memory, schedule: Schedule) -> list[str]:
     def references(nets: Iterable[int]) -> str:
-        return _references(nets, schedule.places)
+        return _references(nets, schedule.refs)
 
     bits, ports = len(memory.write_address), memory.reads
     addresses, data = (_list(references(nets) for nets in each) for each in (
@@ -111,8 +111,8 @@ def _memory(index: int, memory: Memory, schedule: Schedule) -> list[str]:
     ]
 
 
-def _references(nets: Iterable[int], places: dict[int, VectorRef]) -> str:
-    return _list(places[net].number << 1 | (places[net].array == "f") for net in nets)
+def _references(nets: Iterable[int], refs: dict[int, VectorRef]) -> str:
+    return _list(refs[net].number << 1 | (refs[net].array == "f") for net in nets)
 
 
 def _list(values: Iterable[object]) -> str:

@@ -18,7 +18,7 @@ _MOST_NAMED = 6
 def attack_changes(pair: Pair) -> list[Change]:
     """What was counted of attacks that both runs tried. These are counts, no estimates: every difference is one."""
     return [Change(where=name, quantity=what, first=counted(getattr(first, what)),
-                   second=counted(getattr(second, what)), better=better, place=0, group=what)
+                   second=counted(getattr(second, what)), better=better, varied=0, group=what)
             for name, (first, second) in _both(pair).items() for what, better in _COUNTS]
 
 

@@ -29,11 +29,11 @@ def latency_changes(pair: Pair) -> list[Change]:
         medians = [median(s[(s[:, 2] == hops) & (s[:, 3] == smallest), 4]) for s in kept]
         found.append(Change(where=f"{count(smallest, 'byte')} over {count(hops, 'hop')}",
                             quantity="median, cycles", first=medians[0], second=medians[1], better="less",
-                            place=hops, group="distance"))
+                            varied=hops, group="distance"))
     for each in sorted({size for _, size in common}):
         medians = [median(s[s[:, 3] == each, 4]) for s in kept]
         found.append(Change(where=f"{count(each, 'byte')}, all distances", quantity="median, cycles",
-                            first=medians[0], second=medians[1], better="less", place=each, group="size"))
+                            first=medians[0], second=medians[1], better="less", varied=each, group="size"))
     return found
 
 
@@ -56,7 +56,7 @@ def _by_hop(found: Sequence[Judgement]) -> str:
     if len(known) < 2:
         return ""
     (near, (near_low, near_high)), (far, (far_low, far_high)) = known[0], known[-1]
-    hops = far.change.place - near.change.place
+    hops = far.change.varied - near.change.varied
     value = _moved(far) - _moved(near)
     low, high = (far_low - near_high) / hops, (far_high - near_low) / hops
     if low <= 0 <= high:

@@ -31,12 +31,12 @@ def draw_lines(axes: Axes, both: Sequence[Sequence[tuple[float, float]]], **chan
     ----------
     axes : matplotlib.axes.Axes
     both : sequence of sequence of (float, float)
-        Places and values, of the first run and of the second.
+        (x, y) of the points of the first run, and of the second.
     changes
         What matplotlib is told besides.
     """
-    for look, places in zip(RUNS, both, strict=True):
-        axes.plot([x for x, _ in places], [y for _, y in places], **{**look, "marker": "", **changes})
+    for look, points in zip(RUNS, both, strict=True):
+        axes.plot([x for x, _ in points], [y for _, y in points], **{**look, "marker": "", **changes})
 
 
 def draw_runs(axes: Axes, both: Sequence[Sequence[tuple[float, float, int]]], labels: Labels) -> bool:
@@ -46,7 +46,7 @@ def draw_runs(axes: Axes, both: Sequence[Sequence[tuple[float, float, int]]], la
     ----------
     axes : matplotlib.axes.Axes
     both : sequence of sequence of (float, float, int)
-        Place, value, and how many samples it is of; of the first run and of the second.
+        x, y, and how many samples it is of; of the points of the first run, and of the second.
     labels : Labels
 
     Returns
@@ -54,9 +54,9 @@ def draw_runs(axes: Axes, both: Sequence[Sequence[tuple[float, float, int]]], la
     bool
         Whether a point is hollow.
     """
-    few = [[place for place in places if place[2] < FEW] for places in both]
-    for look, places, hollow in zip(RUNS, both, few, strict=True):
-        axes.plot([x for x, *_ in places], [y for _, y, _ in places], **look)
+    few = [[point for point in points if point[2] < FEW] for points in both]
+    for look, points, hollow in zip(RUNS, both, few, strict=True):
+        axes.plot([x for x, *_ in points], [y for _, y, _ in points], **look)
         axes.plot([x for x, *_ in hollow], [y for _, y, _ in hollow],
                   **{**look, "linestyle": "none", "markerfacecolor": "white"})
     for colour, hollow, other in zip(_TEXT, few, ([], few[0]), strict=True):

@@ -67,7 +67,7 @@ def _numbers(first: MemcachedPoint, second: MemcachedPoint) -> list[Change]:
         one, other = estimate(first), estimate(second)
         if one is not None and other is not None:
             found.append(Change(where=where, quantity=quantity, first=one, second=other,
-                                better=better, place=first.value_bytes,
+                                better=better, varied=first.value_bytes,
                                 group=f"{NAMES[first.path]} {NAMES[first.op]}"))
     return found
 

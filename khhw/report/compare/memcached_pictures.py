@@ -68,7 +68,7 @@ def _size_picture(pair: Pair, model: str, found: Sequence[tuple[Half, tuple[Swee
                                     for line in points], labels)
             axes.plot([p.value_bytes for p in points[1]], [p.wire_bound_cycles for p in points[1]], color=WIRE,
                       linestyle=DOTS, linewidth=1.2)
-            size_axis(axes, {place for _, each in found for sweep in each for place in sweep.places})
+            size_axis(axes, {size for _, each in found for sweep in each for size in sweep.values})
             _finish(axes, half.titled(f"{NAMES[path]} {NAMES[op]}{_numbers(points)}"))
             rows += [(name, p.phase, path, op, round(p.value_bytes), p.samples, fastest(p), p.latency_cycles.p50,
                       p.latency_cycles.max, round(p.wire_bound_cycles, 1))

@@ -9,7 +9,7 @@ __all__ = ["tally", "told"]
 
 
 def told(judgement: Judgement) -> str:
-    """One number: its place, both values, how many samples each was made of, and the verdict."""
+    """One number: where it is from, both values, how many samples each was made of, and the verdict."""
     change = judgement.change
     values = f"{change.first.value:,g} and {change.second.value:,g}"
     samples = [each.samples for each in (change.first, change.second)]

@@ -50,10 +50,10 @@ def states_picture(states: Mapping[str, Reach], title: str = "domains") -> Pictu
     with styled():
         drawing, axes = _figure(nodes, columns, -(-len(states) // columns))
         wide = max(_LEAST / columns, side(nodes, columns))
-        for place, (name, reach) in zip(axes, states.items(), strict=False):
-            draw_cells(place, _state_cells(reach), heading(name, wide), _STATE_COLOURS)
-        for place in axes[len(states):]:
-            place.set_visible(False)
+        for panel, (name, reach) in zip(axes, states.items(), strict=False):
+            draw_cells(panel, _state_cells(reach), heading(name, wide), _STATE_COLOURS)
+        for panel in axes[len(states):]:
+            panel.set_visible(False)
         _legend(drawing, _STATE)
     rows = [(name, source, destination, int(reach.domains.matrix[source, destination]),
              int(reach.hops[source, destination]))
@@ -104,7 +104,7 @@ def _state_cells(reach: Reach) -> list[list[int]]:
 def _figure(nodes: int, columns: int, rows: int) -> tuple[Figure, Sequence[Axes]]:
     wide = side(nodes, columns)
     drawing, axes = grid(max(_LEAST, columns * wide + 0.3), wide + (0.75 if rows == 1 else 0.4), rows, columns)
-    return drawing, [place for row in axes for place in row]
+    return drawing, [panel for row in axes for panel in row]
 
 
 def _legend(drawing: Figure, colours: Mapping[str, str]) -> None:

@@ -178,8 +178,8 @@ def _way(axes: Axes, path: str, line: Sequence[Rate], labels: Labels) -> dict[st
     keys = {path: Line2D([], [], color=colour, marker=marker, markersize=4.5, linewidth=1.7, label=_KEYS[path])}
     bounds = {"server": [(rate.point.clients, rate.server_per_second) for rate in line if rate.server_per_second],
               "wire": [(rate.point.clients, rate.wire_per_second) for rate in line]}
-    for name, places in bounds.items():
-        if places:
-            axes.plot(*zip(*places, strict=True), color=colour, linestyle=_BOUNDS[name], linewidth=1.1)
+    for name, points in bounds.items():
+        if points:
+            axes.plot(*zip(*points, strict=True), color=colour, linestyle=_BOUNDS[name], linewidth=1.1)
             keys[name] = Line2D([], [], color=INK, linestyle=_BOUNDS[name], linewidth=1.1, label=_KEYS[name])
     return keys | ({"few": FEW_KEY} if few else {})

@@ -42,24 +42,24 @@ def crossings(ratios: Sequence[tuple[float, float]]) -> list[float]:
 
     Parameters
     ----------
-    ratios : sequence of (place, ratio)
-        Positive, places rising.
+    ratios : sequence of (cost, ratio)
+        Positive, costs rising.
 
     Returns
     -------
     list of float
-        Places, interpolated on logarithmic scales of both; a ratio that touches 1 and turns back passes nothing.
+        Costs, interpolated on logarithmic scales of both; a ratio that touches 1 and turns back passes nothing.
     """
     # A run of exact ones between two sides passes in its middle.
-    sided = [(math.log(place), math.log(ratio)) for place, ratio in ratios if ratio != 1]
-    even = [math.log(place) for place, ratio in ratios if ratio == 1]
+    sided = [(math.log(cost), math.log(ratio)) for cost, ratio in ratios if ratio != 1]
+    even = [math.log(cost) for cost, ratio in ratios if ratio == 1]
     found = []
     for (left, before), (right, after) in pairwise(sided):
         if before * after < 0:
-            between = [place for place in even if left < place < right]
+            between = [cost for cost in even if left < cost < right]
             found.append(sum(between) / len(between) if between
                          else left + (right - left) * before / (before - after))
-    return [math.exp(place) for place in found]
+    return [math.exp(cost) for cost in found]
 
 
 def verdict(sweep: Sweep, op: str) -> str:
@@ -68,7 +68,7 @@ def verdict(sweep: Sweep, op: str) -> str:
     changes = crossings(ratios)
     (first, start), (last, end) = ratios[0], ratios[-1]
     if changes:
-        return (f"the winner changes at {listing(f'{place:.3g}' for place in changes)} times the model's cost: "
+        return (f"the winner changes at {listing(f'{cost:.3g}' for cost in changes)} times the model's cost: "
                 f"{'RDMA' if start > 1 else 'TCP'} wins at {first:g}x, {'RDMA' if end > 1 else 'TCP'} at {last:g}x")
     if all(ratio == 1 for _, ratio in ratios):
         return "both take the same time throughout"
@@ -82,9 +82,9 @@ def verdict(sweep: Sweep, op: str) -> str:
 
 def cost_doubts(found: Sequence[Sweep], op: str) -> list[str]:
     """Where who wins is not certain, in sentences; see :func:`khhw.report.memcached.estimates.doubts`."""
-    return doubts([(f"at {place:g}x of {of_size(sweep.first.value_bytes)}", tcp, rdma)
-                   for sweep in found for place in sweep.places
-                   if (tcp := sweep.at("tcp", op, place)) and (rdma := sweep.at("rdma", op, place))])
+    return doubts([(f"at {cost:g}x of {of_size(sweep.first.value_bytes)}", tcp, rdma)
+                   for sweep in found for cost in sweep.values
+                   if (tcp := sweep.at("tcp", op, cost)) and (rdma := sweep.at("rdma", op, cost))])
 
 
 def cost_picture(found: Sequence[Half], clock_hz: int) -> Picture | None:
@@ -94,9 +94,9 @@ def cost_picture(found: Sequence[Half], clock_hz: int) -> Picture | None:
         return None
     with styled():
         drawing = _draw(charged, clock_hz)
-    rows = [(_phase(sweep, op, place), op, round(sweep.first.value_bytes), place, _samples(sweep, op, place),
-             *_medians(sweep, op, place), round(ratio, 4))
-            for _, varied in charged for sweep in varied for op in sweep.ops for place, ratio in _ratios(sweep, op)]
+    rows = [(_phase(sweep, op, cost), op, round(sweep.first.value_bytes), cost, _samples(sweep, op, cost),
+             *_medians(sweep, op, cost), round(ratio, 4))
+            for _, varied in charged for sweep in varied for op in sweep.ops for cost, ratio in _ratios(sweep, op)]
     texts = [half.titled(_caption(varied)) for half, varied in charged]
     return Picture(name="memcached_software_cost", title="RDMA against TCP over the cost of software",
                    caption="\n".join([*texts, *beside([half for half, _ in charged])]), figure=drawing, rows=rows,
@@ -104,17 +104,17 @@ def cost_picture(found: Sequence[Half], clock_hz: int) -> Picture | None:
                             "tcp_over_rdma"))
 
 
-def _phase(sweep: Sweep, op: str, place: float) -> str:
-    return " and ".join(dict.fromkeys(point.phase for point in _both(sweep, op, place)))
+def _phase(sweep: Sweep, op: str, cost: float) -> str:
+    return " and ".join(dict.fromkeys(point.phase for point in _both(sweep, op, cost)))
 
 
-def _samples(sweep: Sweep, op: str, place: float) -> int:
+def _samples(sweep: Sweep, op: str, cost: float) -> int:
     """Operations of the way that did fewer of them."""
-    return min(point.samples for point in _both(sweep, op, place))
+    return min(point.samples for point in _both(sweep, op, cost))
 
 
-def _both(sweep: Sweep, op: str, place: float) -> list[MemcachedPoint]:
-    return [point for path in ("tcp", "rdma") if (point := sweep.at(path, op, place))]
+def _both(sweep: Sweep, op: str, cost: float) -> list[MemcachedPoint]:
+    return [point for path in ("tcp", "rdma") if (point := sweep.at(path, op, cost))]
 
 
 def _kind(sweep: Sweep) -> tuple[object, ...]:
@@ -122,13 +122,13 @@ def _kind(sweep: Sweep) -> tuple[object, ...]:
     return first.cpu_model, first.clients, first.hops, first.distribution, first.values
 
 
-def _medians(sweep: Sweep, op: str, place: float) -> list[float]:
-    return [point.latency_cycles.p50 for point in _both(sweep, op, place)]
+def _medians(sweep: Sweep, op: str, cost: float) -> list[float]:
+    return [point.latency_cycles.p50 for point in _both(sweep, op, cost)]
 
 
 def _ratios(sweep: Sweep, op: str) -> list[tuple[float, float]]:
     """(cost, TCP's median over RDMA's), where both were measured."""
-    return [(place, found[0] / found[1]) for place in sweep.places if len(found := _medians(sweep, op, place)) == 2]
+    return [(cost, found[0] / found[1]) for cost in sweep.values if len(found := _medians(sweep, op, cost)) == 2]
 
 
 def _caption(found: list[Sweep]) -> str:
@@ -157,7 +157,7 @@ def _draw(charged: Sequence[tuple[Half, list[Sweep]]], clock_hz: int) -> Figure:
             axes.tick_params(labelbottom=True)
     axes = rows[0][0]
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sorted({place for _, found in charged for sweep in found for place in sweep.places}))
+    axes.set_xticks(sorted({cost for _, found in charged for sweep in found for cost in sweep.values}))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
     log_axis(axes, "y")
@@ -193,15 +193,15 @@ def _ratio_lines(axes: Axes, half: Half, found: list[Sweep], labels: Labels, key
     for index, (sweep, colour) in enumerate(zip(found, shades(len(found)), strict=True)):
         for op in (op for op in sweep.ops if len(_ratios(sweep, op)) > 1):
             ratios, marker = _ratios(sweep, op), SHAPES[index % len(SHAPES)]
-            few.append(draw_line(axes, [(place, ratio, _samples(sweep, op, place)) for place, ratio in ratios], labels,
+            few.append(draw_line(axes, [(cost, ratio, _samples(sweep, op, cost)) for cost, ratio in ratios], labels,
                                  colour=colour, marker=marker, style=DASHES[op], width=1.5))
             name = f"{NAMES[op]} {size_label(sweep.first.value_bytes)}"
             keys[name] = Line2D([], [], color=colour, marker=marker, markersize=4.5, linestyle=DASHES[op],
                                 linewidth=1.5, label=name)
-            for place in crossings(ratios):
-                low, high = _between(ratios)(place)
+            for cost in crossings(ratios):
+                low, high = _between(ratios)(cost)
                 axes.plot([low, high], [1, 1], color=colour, linewidth=6, alpha=0.35, solid_capstyle="butt", zorder=1)
-                labels.add(axes, f"changes at about {place:.3g}x", (math.sqrt(low * high), 1))
+                labels.add(axes, f"changes at about {cost:.3g}x", (math.sqrt(low * high), 1))
     axes.axhline(1, color=MUTED, linewidth=1)
     axes.set_title(half.headed("TCP's time over RDMA's; above 1 RDMA wins"), pad=10)
     axes.set_ylabel("times")
@@ -209,7 +209,7 @@ def _ratio_lines(axes: Axes, half: Half, found: list[Sweep], labels: Labels, key
 
 
 def _between(ratios: Sequence[tuple[float, float]]) -> Callable[[float], tuple[float, float]]:
-    """The measured costs below and above a place."""
-    places = [place for place, _ in ratios]
-    return lambda at: (max(place for place in places if place < at * (1 + _EQUAL)),
-                       min(place for place in places if place > at * (1 - _EQUAL)))
+    """The measured costs below and above a cost."""
+    costs = [cost for cost, _ in ratios]
+    return lambda at: (max(cost for cost in costs if cost < at * (1 + _EQUAL)),
+                       min(cost for cost in costs if cost > at * (1 - _EQUAL)))

@@ -67,7 +67,7 @@ def _quantile(point: MemcachedPoint, level: float, value: float, error: float | 
 def changed(pairs: Iterable[tuple[MemcachedPoint, MemcachedPoint]]) -> list[Judgement]:
     """The medians of pairs of points, judged together."""
     changes = [Change(where="", quantity="median, cycles", first=median(first), second=median(second), better="less",
-                      place=first.value_bytes, group="") for first, second in pairs]
+                      varied=first.value_bytes, group="") for first, second in pairs]
     return judge(changes, confidence_of(changes))
 
 
@@ -77,21 +77,21 @@ def doubts(pairs: Sequence[tuple[str, MemcachedPoint, MemcachedPoint]]) -> list[
     Parameters
     ----------
     pairs : sequence of (str, MemcachedPoint, MemcachedPoint)
-        Words for the place, ``at 64 bytes``, and what was measured there.
+        Words for the point, ``at 64 bytes``, and what was measured there.
 
     Returns
     -------
     list of str
-        A sentence on places where the difference is within its interval, and one on those for which no interval can be
+        A sentence on points where the difference is within its interval, and one on those for which no interval can be
         given; none where neither is.
     """
     found = changed((first, second) for _, first, second in pairs)
-    same = [place for (place, *_), each in zip(pairs, found, strict=True) if each.differs is False]
-    few = [(place, first, second) for (place, first, second), each in zip(pairs, found, strict=True)
+    same = [where for (where, *_), each in zip(pairs, found, strict=True) if each.differs is False]
+    few = [(where, first, second) for (where, first, second), each in zip(pairs, found, strict=True)
            if each.differs is None]
     texts = [f"No difference is seen {listing(same)}."] if same else []
     if few:
-        texts.append(f"No interval can be given {listing(place for place, *_ in few)} "
+        texts.append(f"No interval can be given {listing(where for where, *_ in few)} "
                      f"({samples_of(point for _, *both in few for point in both)}).")
     return texts
 

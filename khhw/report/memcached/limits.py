@@ -77,4 +77,4 @@ def limits(line: Iterable[MemcachedPoint], points: Sequence[MemcachedPoint], clo
     for point in line:
         if what := limit(point, points, clock_hz):
             found.setdefault(what.name, []).append(f"{what.detail} at {of_size(point.value_bytes)}")
-    return listing(f"{name} ({', '.join(places)})" for name, places in found.items()) if found else ""
+    return listing(f"{name} ({', '.join(details)})" for name, details in found.items()) if found else ""

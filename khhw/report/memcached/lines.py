@@ -38,13 +38,13 @@ def _table(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Table:
     for name in ("samples", "TCP p50", "RDMA p50", "wire", "TCP/RDMA"):
         table.add_column(name, justify="right")
     table.add_column("what limits it")
-    places = sorted({place for _, sweep in found for place in sweep.places})
-    if len(places) > _MOST_SIZES:
-        places = [places[round(index * (len(places) - 1) / (_MOST_SIZES - 1))] for index in range(_MOST_SIZES)]
+    sizes = sorted({value_bytes for _, sweep in found for value_bytes in sweep.values})
+    if len(sizes) > _MOST_SIZES:
+        sizes = [sizes[round(index * (len(sizes) - 1) / (_MOST_SIZES - 1))] for index in range(_MOST_SIZES)]
     for op in sorted({op for _, sweep in found for op in sweep.ops}):
-        for place in places:
+        for value_bytes in sizes:
             for half, sweep in found:
-                if both := {path: point for path in NAMES if (point := sweep.at(path, op, place))}:
+                if both := {path: point for path in NAMES if (point := sweep.at(path, op, value_bytes))}:
                     table.add_row(*_cells(op, half, both, clock_hz))
     return table
 

@@ -30,7 +30,7 @@ _STEPS: tuple[tuple[float, ...], ...] = ((1,), (1, 2, 5), (1, 1.5, 2, 3, 5, 7))
 
 
 def draw_line(
-    axes: Axes, places: Sequence[tuple[float, float, int]], labels: Labels, *, colour: str, marker: str,
+    axes: Axes, points: Sequence[tuple[float, float, int]], labels: Labels, *, colour: str, marker: str,
     style: Any = "-", size: float = 4.5, width: float = 1.7,
 ) -> bool:
     """A line through what was measured; points of few operations are hollow, with their number.
@@ -38,8 +38,8 @@ def draw_line(
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    places : sequence of (float, float, int)
-        Place, value, and how many operations it is of.
+    points : sequence of (float, float, int)
+        x, y, and how many operations it is of.
     labels : Labels
     colour, marker : str
     style
@@ -52,9 +52,9 @@ def draw_line(
     bool
         Whether a point is hollow.
     """
-    axes.plot([x for x, _, _ in places], [y for _, y, _ in places], color=colour, linestyle=style, linewidth=width,
+    axes.plot([x for x, _, _ in points], [y for _, y, _ in points], color=colour, linestyle=style, linewidth=width,
               marker=marker, markersize=size)
-    few = [place for place in places if place[2] < FEW]
+    few = [point for point in points if point[2] < FEW]
     axes.plot([x for x, _, _ in few], [y for _, y, _ in few], color=colour, linestyle="none", marker=marker,
               markersize=size, markerfacecolor="white")
     for x, y, samples in few:

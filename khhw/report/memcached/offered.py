@@ -56,7 +56,7 @@ class _Offer:
 
     @property
     def points(self) -> list[tuple[MemcachedPoint, float]]:
-        return [place for line in self.lines.values() for place in line]
+        return [pair for line in self.lines.values() for pair in line]
 
 
 def _offer(half: Half) -> _Offer | None:
@@ -121,8 +121,8 @@ def _draw(offers: Sequence[_Offer], clock_hz: int) -> Figure:
     for offer, (left, right) in zip(offers, rows, strict=True):
         for path, line in offer.lines.items():
             few |= _way(left, right, path, line, labels)
-        places = [point.offered_per_second or 0 for point, _ in offer.points]
-        right.plot([min(places), max(places)], [min(places), max(places)], color=MUTED, linewidth=1, zorder=0)
+        loads = [point.offered_per_second or 0 for point, _ in offer.points]
+        right.plot([min(loads), max(loads)], [min(loads), max(loads)], color=MUTED, linewidth=1, zorder=0)
         for axes, label in ((left, f"latency of a {NAMES[offer.op]} in cycles"), (right, "operations a second done")):
             quiet(axes)
             axes.set_xlabel("operations a second offered")
@@ -157,7 +157,7 @@ def _way(
     """Latency and operations done one way; whether a point is of few operations."""
     known = [(point.offered_per_second or 0, tail) for point, _ in line
              if (tail := point.latency_cycles.p99) is not None]
-    left.plot([place for place, _ in known], [tail for _, tail in known], color=PATHS[path], linestyle=_TAIL,
+    left.plot([load for load, _ in known], [tail for _, tail in known], color=PATHS[path], linestyle=_TAIL,
               marker="_", markersize=7, linewidth=1.2)
     right.plot([point.offered_per_second or 0 for point, _ in line], [done for _, done in line], color=PATHS[path],
                marker=MARKERS[path], markersize=4.5, linewidth=1.7)

@@ -59,15 +59,15 @@ def _total(point: MemcachedPoint) -> float:
 
 
 def _caption(half: Half, sweep: Sweep, clock_hz: int) -> str:
-    ends = dict.fromkeys([sweep.places[0], sweep.places[-1]])
-    texts = [half.titled(f"{_sentence(sweep, place, clock_hz)}.") for place in ends]
+    ends = dict.fromkeys([sweep.values[0], sweep.values[-1]])
+    texts = [half.titled(f"{_sentence(sweep, size, clock_hz)}.") for size in ends]
     return "\n".join([*texts, f"Measured with {circumstances(sweep.first, 'value_bytes')}."])
 
 
-def _sentence(sweep: Sweep, place: float, clock_hz: int) -> str:
-    found = [point for path in NAMES if (point := sweep.at(path, "get", place))]
+def _sentence(sweep: Sweep, size: float, clock_hz: int) -> str:
+    found = [point for path in NAMES if (point := sweep.at(path, "get", size))]
     wire = [per_cent((p.breakdown.hops + p.breakdown.serialization) / _total(p)) for p in found if p.breakdown]
-    return (f"The mean GET of {of_size(place)} takes {', '.join(_share(point, clock_hz) for point in found)}. Hops and "
+    return (f"The mean GET of {of_size(size)} takes {', '.join(_share(point, clock_hz) for point in found)}. Hops and "
             f"serialization, the wire's part, are {listing(wire)}")
 
 
@@ -84,17 +84,17 @@ def _share(point: MemcachedPoint, clock_hz: int) -> str:
 
 def _draw(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Figure:
     """Bars size by size, of one size by halves; what the wire takes comes first, so that its bound is where it ends."""
-    groups = [(place, half, [point for path in ("tcp", "rdma") if (point := sweep.at(path, "get", place))])
-              for place in _chosen(sorted({place for _, sweep in found for place in sweep.places}))
+    groups = [(size, half, [point for path in ("tcp", "rdma") if (point := sweep.at(path, "get", size))])
+              for size in _chosen(sorted({size for _, sweep in found for size in sweep.values}))
               for half, sweep in found]
     groups = [group for group in groups if group[2]]
     drawing, (axes,) = figure(9.6, 1.4 + 0.27 * sum(len(points) + _HEAD + _GAP for *_, points in groups), 1)
     colours = dict(zip(PARTS, shades(len(PARTS))[::-1], strict=True))
     ticks, names = [], []
     at = 0.0
-    for place, half, points in groups:
-        longest = max(_total(point) for of, _, others in groups if of == place for point in others)
-        axes.text(0, at, half.titled(size_label(place)), ha="left", va="center", fontweight="bold", fontsize=9.5)
+    for size, half, points in groups:
+        longest = max(_total(point) for of, _, others in groups if of == size for point in others)
+        axes.text(0, at, half.titled(size_label(size)), ha="left", va="center", fontweight="bold", fontsize=9.5)
         at += _HEAD
         for point in points:
             _bar(axes, point, at, longest, colours, clock_hz)

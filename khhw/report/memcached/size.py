@@ -99,7 +99,7 @@ def _draw(found: Sequence[tuple[Half, Sweep]], clock_hz: int) -> Figure:
             for path in PATHS:
                 few |= _line(axes, sweep.line(path, op), path, labels)
             _wire(axes, sweep, op)
-            size_axis(axes, {place for _, each in found for place in each.places})
+            size_axis(axes, {size for _, each in found for size in each.values})
             axes.set_title(half.titled(NAMES[op]), pad=10, fontweight="bold")
             axes.tick_params(labelbottom=True, labelleft=True)
             quiet(axes)
@@ -120,7 +120,7 @@ def _line(axes: Axes, points: Sequence[MemcachedPoint], path: str, labels: Label
                 linewidth=1.2, alpha=0.6)
     known = [(point.value_bytes, point.latency_cycles.p50, tail) for point in points
              if (tail := point.latency_cycles.p99) is not None]
-    axes.vlines([place for place, _, _ in known], [median for _, median, _ in known], [tail for _, _, tail in known],
+    axes.vlines([size for size, _, _ in known], [median for _, median, _ in known], [tail for _, _, tail in known],
                 color=colour, linewidth=3.6, alpha=0.6)
     return draw_line(axes, [(point.value_bytes, point.latency_cycles.p50, point.samples) for point in points], labels,
                      colour=colour, marker=MARKERS[path])
@@ -131,8 +131,8 @@ def _wire(axes: Axes, sweep: Sweep, op: str) -> None:
     lines = {path: [(point.value_bytes, point.wire_bound_cycles) for point in line]
              for path in PATHS if (line := sweep.line(path, op))}
     alike = len({tuple(line) for line in lines.values()}) == 1
-    for path, places in lines.items():
-        axes.plot(*zip(*places, strict=True), color=WIRE if alike else PATHS[path], linestyle=DOTS, linewidth=1.2)
+    for path, points in lines.items():
+        axes.plot(*zip(*points, strict=True), color=WIRE if alike else PATHS[path], linestyle=DOTS, linewidth=1.2)
 
 
 def _legend(drawing: Figure, found: Sequence[Sweep], few: bool) -> None:

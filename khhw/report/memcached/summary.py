@@ -62,8 +62,8 @@ def _medians(points: Sequence[MemcachedPoint], clock_hz: int) -> list[str]:
     sweep = typical(points)
     if sweep is None:
         return []
-    place = min(sweep.places, key=lambda value: abs(value - _MIDDLE))
-    return [text for op in sweep.ops if (text := _operation(sweep, op, place, clock_hz))]
+    value_bytes = min(sweep.values, key=lambda value: abs(value - _MIDDLE))
+    return [text for op in sweep.ops if (text := _operation(sweep, op, value_bytes, clock_hz))]
 
 
 def _rates(points: Sequence[MemcachedPoint], clock_hz: int) -> list[str]:
@@ -76,8 +76,8 @@ def _rates(points: Sequence[MemcachedPoint], clock_hz: int) -> list[str]:
     return texts
 
 
-def _operation(sweep: Sweep, op: str, place: float, clock_hz: int) -> str:
-    found = {path: point for path in NAMES if (point := sweep.at(path, op, place))}
+def _operation(sweep: Sweep, op: str, value_bytes: float, clock_hz: int) -> str:
+    found = {path: point for path in NAMES if (point := sweep.at(path, op, value_bytes))}
     medians = [f"{cycles(point.latency_cycles.p50, clock_hz)} by {NAMES[path]} ({samples_of([point])})"
                for path, point in found.items()]
     if not medians:
@@ -107,7 +107,7 @@ def _winners_of(points: Sequence[MemcachedPoint], op: Literal["get", "set"]) -> 
     name = op.upper()
     doubts = cost_doubts([sweep for sweep, _ in found], op)
     if all(text.startswith("RDMA wins throughout") for _, text in found):
-        low, high = (function(place for sweep, _ in found for place in sweep.places) for function in (min, max))
+        low, high = (function(cost for sweep, _ in found for cost in sweep.values) for function in (min, max))
         text = (f"RDMA wins throughout from {low:g} to {high:g} times the software cost, for {name}s of "
                 f"{listing(f'{round(sweep.first.value_bytes):,}' for sweep, _ in found)} bytes.")
         return [hedged(text, doubts), *doubts]

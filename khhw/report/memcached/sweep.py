@@ -18,7 +18,7 @@ class Sweep:
     Parameters
     ----------
     lines : dict
-        By (path, operation): points by what was varied, which rises; one point a place.
+        By (path, operation): points by what was varied, which rises; one point a value.
     vary : str
         What was varied, an attribute of :class:`MemcachedPoint`.
     """
@@ -37,7 +37,7 @@ class Sweep:
         return sorted({op for _, op in self.lines})
 
     @property
-    def places(self) -> list[float]:
+    def values(self) -> list[float]:
         """Every value of what was varied."""
         return sorted({float(getattr(point, self.vary)) for line in self.lines.values() for point in line})
 
@@ -45,9 +45,9 @@ class Sweep:
         """Points of one line; none if it was not measured."""
         return self.lines.get((path, op), [])
 
-    def at(self, path: str, op: str, place: float) -> MemcachedPoint | None:
+    def at(self, path: str, op: str, value: float) -> MemcachedPoint | None:
         """One point of a line."""
-        return next((point for point in self.line(path, op) if getattr(point, self.vary) == place), None)
+        return next((point for point in self.line(path, op) if getattr(point, self.vary) == value), None)
 
 
 def together(point: MemcachedPoint, points: Iterable[MemcachedPoint]) -> list[MemcachedPoint]:
@@ -81,13 +81,13 @@ def sweeps(points: Iterable[MemcachedPoint], vary: str, *also: str, least: int =
     also : str
         Attributes that change with it.
     least : int
-        Places the longest line of a group must have.
+        Points the longest line of a group must have.
     """
     groups: dict[tuple[object, ...], dict[tuple[str, str], dict[float, MemcachedPoint]]] = {}
     for point in points:
         lines = groups.setdefault(held(point, vary, *also), defaultdict(dict))
         lines[point.path, point.op].setdefault(float(getattr(point, vary)), point)
-    found = [Sweep({key: [line[place] for place in sorted(line)] for key, line in sorted(lines.items())}, vary)
+    found = [Sweep({key: [line[value] for value in sorted(line)] for key, line in sorted(lines.items())}, vary)
              for lines in groups.values()]
     return sorted((sweep for sweep in found if max(map(len, sweep.lines.values())) >= least), key=_rank)
 

@@ -65,7 +65,7 @@ class Line:
     ----------
     label : str
         What tells it from the others in its picture.
-    places : tuple of LoadPoint
+    points : tuple of LoadPoint
         Loads rising; those that all seeds have.
     searched : tuple of (load, latency, offered, accepted)
         Points of single seeds, from the search for saturation.
@@ -78,7 +78,7 @@ class Line:
     """
 
     label: str
-    places: tuple[LoadPoint, ...]
+    points: tuple[LoadPoint, ...]
     searched: tuple[tuple[float, float | None, float, float], ...]
     carried: Estimate | None
     zero_load_latency: float | None
@@ -172,21 +172,21 @@ def _line(label: str, rows: Sequence[Row], seeds: int, saturation: tuple[CurveSa
     for row in rows:
         by_load.setdefault(row.load, []).append(row)
     # A load that the search chose for one seed says nothing of the others.
-    places = tuple(_place(load, group) for load, group in sorted(by_load.items())
+    points = tuple(_point(load, group) for load, group in sorted(by_load.items())
                    if len(group) == seeds or any(row.role == "grid" for row in group))
-    shown = {place.load for place in places}
+    shown = {point.load for point in points}
     carried = [curve.carried for curve in saturation
                if curve.state in ("found", "unclear", "above") and curve.carried is not None]
     zero = [curve.zero_load_latency for curve in saturation if curve.zero_load_latency is not None]
     return Line(
-        label=label, places=places, saturation=saturation,
+        label=label, points=points, saturation=saturation,
         searched=tuple((row.load, row.latency_mean, row.offered or 0.0, row.accepted or 0.0)
                        for row in rows if row.load not in shown),
         carried=_estimate(carried) if carried and len(carried) == len(saturation) else None,
         zero_load_latency=fmean(zero) if zero else None)
 
 
-def _place(load: float, rows: Sequence[Row]) -> LoadPoint:
+def _point(load: float, rows: Sequence[Row]) -> LoadPoint:
     latencies = [row.latency_mean for row in rows if row.latency_mean is not None]
     accepted = [row.accepted or 0.0 for row in rows]
     if len(rows) == 1:

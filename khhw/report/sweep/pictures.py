@@ -46,11 +46,11 @@ def words_of_line(line: Line) -> str:
     if rest := words_of_states(line.saturation):
         text += f"{', ' if line.carried else ''}{rest}"
     elif line.carried is None:
-        full = next((place for place in line.places if place.saturated), None)
-        unclear = [f"{place.load:g}" for place in line.places if place.saturated is None]
+        full = next((point for point in line.points if point.saturated), None)
+        unclear = [f"{point.load:g}" for point in line.points if point.saturated is None]
         text += f"saturated at {full.load:g}" if full else "not saturated at any load measured"
         text += f", but {listing(unclear)} cannot be told" if unclear else ""
-    most = max((place.accepted for place in line.places), key=lambda taken: taken.mean, default=Estimate(0.0, None))
+    most = max((point.accepted for point in line.points), key=lambda taken: taken.mean, default=Estimate(0.0, None))
     return f"{text}; accepts {_with_interval(most)} at most."
 
 
@@ -59,7 +59,7 @@ def _with_interval(value: Estimate) -> str:
 
 
 def _picture(panel: Panel, results: SweepResults) -> Picture:
-    seeds = max((place.seeds for line in panel.lines for place in line.places), default=0)
+    seeds = max((point.seeds for line in panel.lines for point in line.points), default=0)
     interval = f"95 % intervals over {seeds} seeds" if seeds > 1 else "95 % intervals of batch means"
     bars = (f"Bars are {interval}; one that ends in an arrow goes down to 0. Latencies of saturated loads have none: "
             f"they are of no steady state. Dotted, the highest load that is carried. Dashed, all that is offered is "
@@ -75,11 +75,11 @@ _COLUMNS = ("line", "load", "seeds", "latency_mean", "latency_mean_half_ci95", "
 
 def _rows(panel: Panel) -> Iterator[tuple[object, ...]]:
     for line in panel.lines:
-        for place in line.places:
-            latency = place.latency or Estimate(float("nan"), None)
-            numbers = (latency.mean, latency.half, place.p50, place.p99, place.offered, place.accepted.mean,
-                       place.accepted.half)
-            yield (line.label, place.load, place.seeds, *map(_rounded, numbers), place.saturated)
+        for point in line.points:
+            latency = point.latency or Estimate(float("nan"), None)
+            numbers = (latency.mean, latency.half, point.p50, point.p99, point.offered, point.accepted.mean,
+                       point.accepted.half)
+            yield (line.label, point.load, point.seeds, *map(_rounded, numbers), point.saturated)
         for load, mean, offered, accepted in line.searched:
             yield (line.label, load, 1, *map(_rounded, (mean, None, None, None, offered, accepted, None)), "")
 
@@ -111,7 +111,7 @@ def _draw(panel: Panel, results: SweepResults) -> Figure:
     _mark_saturation(left, panel.lines)
     if any(line.carried for line in panel.lines):
         keys.append(Line2D([], [], color=INK, linewidth=1.1, linestyle=_DOTS, label="highest load carried"))
-    states = {place.saturated for line in panel.lines for place in line.places}
+    states = {point.saturated for line in panel.lines for point in line.points}
     keys += [Line2D([], [], color=INK, marker="o", markersize=4.5, linestyle="none", label=label,
                     **_fill(state, INK)) for state, label in _STATES.items() if state in states]
     if any(line.searched for line in panel.lines):
@@ -126,23 +126,23 @@ def _cycle(values: Sequence[str]) -> Iterator[str]:
 
 
 def _latency(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    known = [(place.load, place.latency, place.saturated) for place in line.places if place.latency]
+    known = [(point.load, point.latency, point.saturated) for point in line.points if point.latency]
     _bars(axes, [(load, latency) for load, latency, _ in known], colour, log=True)
-    _places(axes, [(load, latency.mean, full) for load, latency, full in known], colour, marker)
+    _marks(axes, [(load, latency.mean, full) for load, latency, full in known], colour, marker)
     single = [(load, latency) for load, latency, *_ in line.searched if latency is not None]
     axes.plot([load for load, _ in single], [latency for _, latency in single], ".", color=colour, markersize=5)
 
 
 def _accepted(axes: Axes, line: Line, colour: str, marker: str) -> None:
-    _bars(axes, [(place.offered, place.accepted) for place in line.places], colour, log=False)
-    _places(axes, [(place.offered, place.accepted.mean, place.saturated) for place in line.places], colour, marker)
+    _bars(axes, [(point.offered, point.accepted) for point in line.points], colour, log=False)
+    _marks(axes, [(point.offered, point.accepted.mean, point.saturated) for point in line.points], colour, marker)
     axes.plot([offered for _, _, offered, _ in line.searched], [accepted for *_, accepted in line.searched], ".",
               color=colour, markersize=5)
 
 
-def _bars(axes: Axes, places: Sequence[tuple[float, Estimate]], colour: str, *, log: bool) -> None:
+def _bars(axes: Axes, points: Sequence[tuple[float, Estimate]], colour: str, *, log: bool) -> None:
     """Intervals, as far down as 0; a logarithmic axis has none, so there is an arrow, as long as the bar goes up."""
-    known = [(x, value.mean, value.half) for x, value in places if value.half is not None]
+    known = [(x, value.mean, value.half) for x, value in points if value.half is not None]
     for endless in (False, True):
         bars = [(x, mean, half) for x, mean, half in known if (log and half >= mean) is endless]
         if not bars:
@@ -155,26 +155,26 @@ def _bars(axes: Axes, places: Sequence[tuple[float, Estimate]], colour: str, *, 
             made.lines[1][0].set(marker=CARETDOWN, markersize=5)
 
 
-def _places(axes: Axes, places: Sequence[tuple[float, float, bool | None]], colour: str, marker: str) -> None:
-    """A line through places; a saturated one is hollow, an unclear one half filled.
+def _marks(axes: Axes, points: Sequence[tuple[float, float, bool | None]], colour: str, marker: str) -> None:
+    """A line through points with markers; a saturated one is hollow, an unclear one half filled.
 
     Parameters
     ----------
     axes : matplotlib.axes.Axes
-    places : sequence of (float, float, bool or None)
-        Place, mean, whether it is saturated; None: that is not clear.
+    points : sequence of (float, float, bool or None)
+        x, y, whether it is saturated; None: that is not clear.
     colour, marker : str
     """
-    axes.plot([x for x, *_ in places], [y for _, y, _ in places], color=colour, linewidth=1.5, marker=marker,
+    axes.plot([x for x, *_ in points], [y for _, y, _ in points], color=colour, linewidth=1.5, marker=marker,
               markersize=4)
     for state in _STATES:
-        alike = [(x, y) for x, y, saturated in places if saturated is state]
+        alike = [(x, y) for x, y, saturated in points if saturated is state]
         axes.plot([x for x, _ in alike], [y for _, y in alike], color=colour, linestyle="none", marker=marker,
                   markersize=4, **_fill(state, colour))
 
 
 def _fill(state: bool | None, colour: str) -> dict[str, Any]:
-    """How a marker of a place that is saturated is filled, or of one of which that is not clear."""
+    """How a marker of a point that is saturated is filled, or of one of which that is not clear."""
     return {"markerfacecolor": "white"} if state else {"fillstyle": "left", "markerfacecolor": colour,
                                                        "markerfacecoloralt": "white"}
 
@@ -184,10 +184,10 @@ def _mark_saturation(axes: Axes, lines: Sequence[Line]) -> None:
     marks = sorted((line.carried.mean, colour) for line, colour in zip(lines, _cycle(_COLOURS), strict=False)
                    if line.carried is not None)
     last, row = -math.inf, 0
-    for place, colour in marks:
-        axes.axvline(place, color=colour, linewidth=1.1, linestyle=_DOTS, zorder=0)
+    for load, colour in marks:
+        axes.axvline(load, color=colour, linewidth=1.1, linestyle=_DOTS, zorder=0)
         # Numbers of lines that stand close together are at different heights.
-        row = (row + 1) % _ROWS if place - last < _NEAR * axes.get_xlim()[1] else 0
-        last = place
-        axes.annotate(f"{place:.3f}", (place, 1), xycoords=("data", "axes fraction"), xytext=(0, 3 + 11 * row),
+        row = (row + 1) % _ROWS if load - last < _NEAR * axes.get_xlim()[1] else 0
+        last = load
+        axes.annotate(f"{load:.3f}", (load, 1), xycoords=("data", "axes fraction"), xytext=(0, 3 + 11 * row),
                       textcoords="offset points", ha="center", va="bottom", fontsize=8.5, color=colour)

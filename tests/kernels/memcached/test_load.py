@@ -124,8 +124,8 @@ class TestValues:
     def test_every_byte_and_the_length_count(self):
         value = make_value(1, 3, 99, 200)
         assert right_value(1, 3, value)
-        for place in range(200):
-            assert not right_value(1, 3, value[:place] + bytes([value[place] ^ 1]) + value[place + 1:])
+        for index in range(200):
+            assert not right_value(1, 3, value[:index] + bytes([value[index] ^ 1]) + value[index + 1:])
         assert not right_value(1, 4, value) and not right_value(2, 3, value)
         assert not right_value(1, 3, value[:-1]) and not right_value(1, 3, value + b"x")
 

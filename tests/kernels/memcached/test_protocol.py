@@ -58,7 +58,7 @@ def test_hand_picked_sequences_do_not_depend_on_how_bytes_come(steps):
     here = Here()
 
     def ask(data):
-        return b"".join(here.ask(data[place:place + 1]) for place in range(len(data)))
+        return b"".join(here.ask(data[index:index + 1]) for index in range(len(data)))
 
     assert play(steps, ask) == play(steps, Here().ask)
 
@@ -73,8 +73,8 @@ def test_long_lines_and_the_end_do_not_depend_on_how_bytes_come(steps, cuts):
     text, choose = b"".join(steps.sends), random.Random(cuts)
     whole, pieces = Here(), Here()
     at_once = whole.feed(text)
-    places = sorted(choose.choices((2048, 2049, 2050, 16_383, 16_384, choose.randrange(len(text))), k=4))
-    in_pieces = b"".join(pieces.feed(text[begin:end]) for begin, end in pairwise([0, *places, len(text) + 16_384]))
+    ends = sorted(choose.choices((2048, 2049, 2050, 16_383, 16_384, choose.randrange(len(text))), k=4))
+    in_pieces = b"".join(pieces.feed(text[begin:end]) for begin, end in pairwise([0, *ends, len(text) + 16_384]))
     assert (in_pieces, pieces.session.closed) == (at_once, whole.session.closed)
     assert (whole.session.closed or whole.session.hurried) == steps.closes
 
@@ -83,7 +83,7 @@ def test_long_lines_and_the_end_do_not_depend_on_how_bytes_come(steps, cuts):
 def test_nothing_of_what_a_web_page_posts_is_obeyed(page):
     here = Here()
     posted = page + b"Host: localhost\r\n\r\nset a 0 0 1\r\nx\r\nquit\r\n"
-    assert b"".join(here.feed(posted[place:place + 1]) for place in range(len(posted))) == b""
+    assert b"".join(here.feed(posted[index:index + 1]) for index in range(len(posted))) == b""
     assert here.session.closed
     assert here.ask(b"get a\r\n") == b"END\r\n"
 

@@ -130,24 +130,24 @@ class TestRemoteReader:
     def test_bytes_of_a_value_where_an_item_was_are_stale_and_not_torn(self):
         store = store_of(4096)
         old = put(store, b"b", b"v" * 8)
-        place = old.address + 64
+        address = old.address + 64
         put(store, b"key", b"v" * 8)
         store.flush()
         put(store, b"large", b"\xff" * 1000)
-        data = store._memory.read(place, 64)
+        data = store._memory.read(address, 64)
         with pytest.raises(StaleError):
-            parse_item(data, data[:VERSION_BYTES], place - BASE, b"key")
+            parse_item(data, data[:VERSION_BYTES], address - BASE, b"key")
 
     def test_an_item_that_is_gone_stays_so_when_a_value_ends_in_its_version(self):
         store = store_of(4096)
         put(store, b"a", b"v" * 8)
-        place = put(store, b"key", b"v" * 8).address
+        address = put(store, b"key", b"v" * 8).address
         store.flush()
-        item = put(store, b"b", b"\2" * (place - BASE + 5 - 48))
-        assert item.value_address + item.value_bytes == place + 5
-        data = store._memory.read(place, 64)
+        item = put(store, b"b", b"\2" * (address - BASE + 5 - 48))
+        assert item.value_address + item.value_bytes == address + 5
+        data = store._memory.read(address, 64)
         with pytest.raises(StaleError):
-            parse_item(data, data[:VERSION_BYTES], place - BASE, b"key")
+            parse_item(data, data[:VERSION_BYTES], address - BASE, b"key")
 
     @pytest.mark.parametrize("end", ["remove", "flush", "replace", "evict"])
     def test_an_item_that_is_gone_is_stale(self, end):
@@ -195,14 +195,14 @@ class StoreMachine(RuleBasedStateMachine):
         self.store = store_of(64 * 40)
         self.model = {}
         self.versions = set()
-        self.places = {}
+        self.addresses = {}
 
     @rule(key=st.sampled_from([b"a", b"b", b"c", b"d"]), value=st.binary(max_size=700), learned=st.booleans())
     def put(self, key, value, learned):
         item = put(self.store, key, value)
         item.learned |= learned
         self.model[key] = value
-        self.places.setdefault(key, set()).add(item.address)
+        self.addresses.setdefault(key, set()).add(item.address)
         version = remote(self.store, item, key).version
         assert version % 2 == 0 and version not in self.versions
         self.versions.add(version)
@@ -231,12 +231,12 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_looks_like_an_item_but_items(self):
-        for key, places in self.places.items():
+        for key, addresses in self.addresses.items():
             item = self.store._items.get(key)
-            for place in places - ({item.address} if item else set()):
-                data = self.store._memory.read(place, 4096)
+            for address in addresses - ({item.address} if item else set()):
+                data = self.store._memory.read(address, 4096)
                 with pytest.raises((StaleError, TornError)):
-                    parse_item(data, data[:VERSION_BYTES], place - BASE, key)
+                    parse_item(data, data[:VERSION_BYTES], address - BASE, key)
 
     @invariant()
     def room_adds_up(self):

@@ -79,16 +79,16 @@ def first_difference(
         return None
     start = max(0, coarse - 1) * WINDOW
     fine = signatures(sign_every=1, sign_from=start, max_cycles=start + 2 * WINDOW)
-    place = _first(fine)
-    assert place is not None, "a difference that was there is gone: a run is not the same again"
-    nodes = [rank for rank, (a, b) in enumerate(zip(fine[0][place], fine[1][place], strict=True)) if a != b]
+    index = _first(fine)
+    assert index is not None, "a difference that was there is gone: a run is not the same again"
+    nodes = [rank for rank, (a, b) in enumerate(zip(fine[0][index], fine[1][index], strict=True)) if a != b]
     trace = folder / "difference.json"
-    shown = slice(max(0, place - 8), place + 2)
+    shown = slice(max(0, index - 8), index + 2)
     trace.write_text(json.dumps({
-        "first_cycle": start + place - 1, "nodes": nodes, "from_cycle": start + shown.start,
+        "first_cycle": start + index - 1, "nodes": nodes, "from_cycle": start + shown.start,
         "signatures": [[[f"{value:016x}" for value in row] for row in one[shown]] for one in fine],
     }, indent=1) + "\n")
-    return Difference(start + place - 1, nodes, trace)
+    return Difference(start + index - 1, nodes, trace)
 
 
 def _first(runs: Sequence[Sequence[Any]]) -> int | None:

@@ -56,9 +56,9 @@ def test_what_is_opened_is_what_the_owner_would_open(engine: Engine) -> None:
 
 def test_memories_are_copied_in_batches_and_big_endian(engine: Engine) -> None:
     data = np.random.default_rng(3).integers(0, 256, (4, 77), np.uint8)
-    places = np.array([0, 5, 1000, 65536 - 77])
-    engine.poke_all([0, 3, 5, 11], places, data)
-    assert (engine.peek_all([0, 3, 5, 11], places, 77) == data).all()
+    addresses = np.array([0, 5, 1000, 65536 - 77])
+    engine.poke_all([0, 3, 5, 11], addresses, data)
+    assert (engine.peek_all([0, 3, 5, 11], addresses, 77) == data).all()
     assert engine.peek(3, 5, 77) == data[1].tobytes()
     engine.poke(2, 64, bytes(range(1, 9)))
     # The host port reads the same memory, most significant byte first.

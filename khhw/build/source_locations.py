@@ -21,7 +21,7 @@ import amaranth
 from amaranth.back import rtlil
 from amaranth.hdl import Elaboratable, _dsl, _ir
 
-__all__ = ["PlaceTable", "SourceMarks", "marked"]
+__all__ = ["SourceLocations", "SourceMarks", "marked"]
 
 _MARK = re.compile(r'\(\* khhw = "(\d+)" \*\)\s*')
 _CASE = re.compile(r'\s*/\* khhw = "(\d+)\.(\d+)" \*/$')
@@ -31,7 +31,7 @@ _WIRE = re.compile(r"\s*(?:(?:input|output|inout|wire|reg|signed)\s+)+(?:\[\d+:\
 _Location = tuple[str, int] | None
 
 
-class PlaceTable:
+class SourceLocations:
     """Source lines, numbered: ``[file, line, text]`` each, files as they are imported from.
 
     Members
@@ -62,12 +62,12 @@ class SourceMarks:
 
     Parameters
     ----------
-    places : PlaceTable
+    locations : SourceLocations
         Gets the lines.
     """
 
-    def __init__(self, places: PlaceTable) -> None:
-        self.places = places
+    def __init__(self, locations: SourceLocations) -> None:
+        self.locations = locations
         self.switches: list[Any] = []
         """The switches of RTLIL and, for multiplexers, the location of each, by number."""
         self.components: dict[tuple[str, ...], str] = {}
@@ -80,8 +80,8 @@ class SourceMarks:
         Returns
         -------
         tuple
-            The text, and ``{"branches": {line: [place, ...]}, "choices": {line: place}, "wires": {line: wire},
-            "uncounted": [[first, last], ...]}``, lines as text. A wire is ``[component, place, runs]``, each run
+            The text, and ``{"branches": {line: [location, ...]}, "choices": {line: location}, "wires": {line: wire},
+            "uncounted": [[first, last], ...]}``, lines as text. A wire is ``[component, location, runs]``, each run
             ``[first bit, bits, name, number of the first or None]``; lines that declare other wires are uncounted.
         """
         lines: list[str] = []
@@ -100,8 +100,8 @@ class SourceMarks:
                     pending = int(mark[1])
                     continue
                 line = line[:mark.start()] + line[mark.end():]
-                if (place := self.places.number(self.switches[int(mark[1])])) is not None:
-                    found["choices"][here] = place
+                if (location := self.locations.number(self.switches[int(mark[1])])) is not None:
+                    found["choices"][here] = location
             lines.append(line)
             text = line.strip()
             if label is not None:
@@ -128,8 +128,8 @@ class SourceMarks:
         cases = self.switches[switch].cases
         assigned = [content for content in cases[case].contents if isinstance(content, rtlil.Assignment)] \
             if case < len(cases) else []
-        places = (self.places.number(getattr(each, "khhw_location", None)) for each in assigned)
-        if own := {place for place in places if place is not None}:
+        locations = (self.locations.number(getattr(each, "khhw_location", None)) for each in assigned)
+        if own := {location for location in locations if location is not None}:
             found["branches"][line] = sorted(own)
 
     @staticmethod
@@ -166,10 +166,10 @@ class SourceMarks:
             module, signal = netlist.modules[index], which[0][1]
             # A member whose shape is a layout says where its component was constructed.
             local = signal.src_loc and module.src_loc and signal.src_loc[0] == module.src_loc[0]
-            place = self.places.number(signal.src_loc if local else module.src_loc)
+            location = self.locations.number(signal.src_loc if local else module.src_loc)
             labels = _bit_names(name, netlist.signals[signal], netlist.signal_fields[signal])
             self.wires.setdefault(".".join(module.name), {})[name] = [
-                self._component(module.name), place, _runs(sorted((bit, labels[bit]) for bit, _ in which))]
+                self._component(module.name), location, _runs(sorted((bit, labels[bit]) for bit, _ in which))]
 
     def _component(self, module: tuple[str, ...]) -> str:
         while module and module not in self.components:
@@ -178,11 +178,11 @@ class SourceMarks:
 
 
 @contextmanager
-def marked(places: PlaceTable | None) -> Iterator[SourceMarks]:
-    """While entered, what Amaranth converts carries marks; without `places` it is converted as ever."""
-    marks = SourceMarks(places or PlaceTable())
+def marked(locations: SourceLocations | None) -> Iterator[SourceMarks]:
+    """While entered, what Amaranth converts carries marks; without `locations` it is converted as ever."""
+    marks = SourceMarks(locations or SourceLocations())
     with ExitStack() as stack:
-        for owner, name, replacement in _hooks(marks) if places is not None else ():
+        for owner, name, replacement in _hooks(marks) if locations is not None else ():
             stack.enter_context(_hooked(owner, name, replacement))
         yield marks
 
@@ -200,7 +200,7 @@ def _hooked(owner: Any, name: str, replacement: Callable[..., Any]) -> Iterator[
 
 
 def _hooks(marks: SourceMarks) -> list[tuple[Any, str, Callable[..., Any]]]:
-    """What of Amaranth's back end is changed: whose function, its name, and what is called in its place."""
+    """What of Amaranth's back end is changed: whose function, its name, and what is called instead of it."""
     assigned: deque[_Location] = deque()
 
     def numbered(switch: Any) -> int:
