@@ -120,6 +120,7 @@ def _by_size(axes: Axes, samples: _Samples) -> list[Line2D]:
         size = 8.5 - 4.5 * index / max(1, len(distances) - 1)
         keys += axes.plot(*zip(*_medians(chosen, _SIZE), strict=True), color=colour, linewidth=1.2,
                           marker=MARKERS[index % len(MARKERS)], markersize=size,
+                          markerfacecolor="white" if max(numbers) < FEW else colour,
                           label=f"{count(int(hops), 'hop')} (n = {span(numbers)})")
         few = [point for point, number in zip(_medians(chosen, _SIZE), numbers, strict=True) if number < FEW]
         axes.plot([x for x, _ in few], [y for _, y in few], color=colour, linestyle="none", markersize=size,

@@ -333,6 +333,11 @@ class TestFewSamples:
                   for point in data_points(line).tolist()]
         assert hollow == [[8.0, 5.0]]
 
+    def test_a_key_is_hollow_where_all_points_are(self) -> None:
+        picture = next(each for each in pictures(kept("talk")) if each.name == "latency")
+        keys = [line for line in shown(picture)[1].lines if line.get_linestyle() != "None"]
+        assert keys and {line.get_markerfacecolor() for line in keys} == {"white"}
+
     def test_a_run_is_full_where_its_points_are_of_many(self) -> None:
         for picture in compared(results_of(study())):
             lines = [line for axes in shown(picture) for line in axes.lines if len(line.get_xdata())]
