@@ -26,10 +26,10 @@ from khhw.cloud.machine import (
 
 __all__ = [
     "CALLS", "ERRORS", "HELLO", "VERSION", "Apply", "Approve", "Call", "CallError", "Channel", "Hello", "Nothing",
-    "Read", "Say", "plain",
+    "PassUntil", "Read", "Say", "plain",
 ]
 
-VERSION = 1
+VERSION = 2
 """Of all this; a service and a machine of different ones do not talk."""
 
 
@@ -102,6 +102,13 @@ class Say:
 
 
 @dataclass(frozen=True)
+class PassUntil:
+    """Arguments of ``pass_until``."""
+
+    cycle: int
+
+
+@dataclass(frozen=True)
 class Call:
     """A call: types of its arguments and of its result."""
 
@@ -121,6 +128,7 @@ CALLS: Mapping[str, Call] = {
     "clock": Call.of(Nothing, Clock),
     "listen": Call.of(Channel, Nothing),
     "nodes": Call.of(Nothing, list[NodeState]),
+    "pass_until": Call.of(PassUntil, Clock),
     "read": Call.of(Read, list[Reading]),
     "say": Call.of(Say, Clock),
     "switch_off": Call.of(Nothing, Nothing),

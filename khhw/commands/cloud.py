@@ -4,7 +4,7 @@ FILE is a machine file (docs/machine-file.md); of it the cloud takes shape, node
 domains: who may talk to whom follows from who has rented what. DIR keeps all that must last. init makes it, and writes
 the token of the machine's owner to a file. serve starts the machine, as a process of its own, or finds the one that
 runs, and serves until Ctrl-C; the machine runs on. check compares store and machine while nobody serves. off ends the
-machine. docs/cloud.md explains all of it.
+machine. run plays a scenario on a machine and a cloud of its own. docs/cloud.md explains all of it.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from khhw.commands.cloud_run import add_run, run_scenario
 
 if TYPE_CHECKING:
     from khhw.cloud.client import SimulatedMachine
@@ -51,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--key", metavar="FILE", type=Path, help="of the certificate, in PEM")
     add("check", "compare store and machine, while nobody serves; changes nothing")
     add("off", "end the machine, while nobody serves; its nodes lose what is in them")
+    add_run(commands)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,11 +64,15 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.cloud.machine import MachineError
     from khhw.errors import BuildError
 
-    act = {"init": _init, "serve": _serve, "check": _check, "off": _off}[arguments.act]
+    act = {"init": _init, "serve": _serve, "check": _check, "off": _off, "run": _run}[arguments.act]
     try:
         return act(arguments)
     except MachineError as error:
         raise BuildError(str(error)) from error
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    return run_scenario(arguments, _say_building)
 
 
 def _machine(arguments: argparse.Namespace) -> "SimulatedMachine":
