@@ -74,10 +74,10 @@ router = "my_router:MyRouter"
 
 _SCENARIO = """\
 `khhw cloud run SCENARIO.toml` plays a scenario on the nodes of a [machine file](machine-file.md). It is TOML: a
-machine, [principals](glossary.md#principal), and events in the order of their cycles. [cloud.md](cloud.md#scenarios) says
-how one is played and what comes of it; `examples/lease_scenario.toml` is one. It is checked as a whole before anything
-is built: an unknown key, a node that does not exist, or a lease that nobody has rented is an error with its line and
-what would be right.
+machine, [principals](glossary.md#principal), and events in the order of their cycles. [cloud.md](cloud.md#scenarios)
+says how one is played and what comes of it; `examples/lease_scenario.toml` is one. It is checked as a whole before
+anything is built: an unknown key, a node that does not exist, or a lease that nobody has rented is an error with its
+line and what would be right.
 
 An event says when, who, and what:
 

@@ -30,8 +30,8 @@ class _Section(BaseModel):
 class Tenant(_Section):
     """A principal, and what he and all below him may hold at once."""
 
-    nodes: _Limit
-    """Nodes."""
+    nodes: _Limit | None = None
+    """Nodes; without it there is no limit."""
     networks: _Limit = 4
     """Private networks."""
     leases: _Limit = 16

@@ -89,6 +89,7 @@ def play(
         # Before time is counted, the machine may have to be built.
         simulated.connect()
         began = time.monotonic()
+        core.connect(simulated)
         player = _Player(scenario, core, simulated, core.principals.authenticate(token), folder, on_happened)
         record = player.play()
     finally:

@@ -16,7 +16,12 @@ from khhw.node.commands import LineError, written
 
 __all__ = ["ScenarioError", "load"]
 
-_STAND_INS: StandIns = {("machine",): "", ("events", None, "cycle"): 0}
+_REQUIRED = {"lease": "unnamed", "of": "unnamed", "to": OWNER, "network": "unnamed", "guest": OWNER, "line": "",
+             "kernel": "probe", "seconds": 1.0, "nodes": [0]}
+_STAND_INS: StandIns = {
+    ("machine",): "", ("principals",): {"nobody": {}}, ("events", None, "cycle"): 0,
+    **{("events", None, name, key): value for name in OPERATIONS for key, value in _REQUIRED.items()},
+}
 
 
 class ScenarioError(DocumentError):
@@ -79,10 +84,12 @@ class _Check:
                         if not self.faults.unknown(*here, *place))
 
     def _principals(self) -> Iterator[Wrong]:
-        names = self.scenario.principals
+        names, taken = self.scenario.principals, {OWNER: "the owner of the machine"}
         for name, tenant in names.items():
-            if name.lower() == OWNER:
-                yield ("principals", name), "is there already: the owner of the machine; choose another name"
+            # The store tells no names apart that differ in case only.
+            if name.lower() in taken:
+                yield ("principals", name), f"is there already: {taken[name.lower()]}; choose another name"
+            taken[name.lower()] = name
             chain, above = {name}, tenant.below
             while above in names and above not in chain:
                 chain.add(above)

@@ -36,7 +36,7 @@ def _probe(name: str, record: Record) -> Iterator[str]:
     crossing = [(one, other, _heard(matrix, rented[one], rented[other])) for one, other in permutations(rented, 2)]
     found = [f"{one}'s nodes reached {other}'s: {_named(pairs)}" for one, other, pairs in crossing if pairs]
     if crossing and not found:
-        yield f"{name}: no node of {' or '.join(rented)} reached one of somebody else's."
+        yield f"{name}: none of {listing(rented)} reached nodes of another."
     yield from (f"{name}: {each}." for each in found)
 
 
