@@ -247,7 +247,7 @@ class Scenario(_Section):
     """Machine file, relative to the scenario. Its phases and domains mean nothing here."""
     seed: int = Field(default=1, ge=0, lt=1 << 32)
     """Seed of everything random; `--seed` overrides it."""
-    principals: dict[Name, Tenant] = Field(min_length=1)
+    principals: dict[str, Tenant] = Field(min_length=1)
     """Who rents, by name."""
     events: list[Event] = Field(min_length=1)
     """In the order of their cycles."""

@@ -5,7 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from khhw.cloud.errors import CloudError
 from khhw.cloud.scenario.file import OPERATIONS, OWNER, Event, Scenario
+from khhw.cloud.words import check_name
 from khhw.machine.document import DocumentError, Wrong, read_document
 from khhw.machine.file import MachineFile
 from khhw.machine.kernel_checks import wrong_arguments, wrong_kernel
@@ -90,6 +92,10 @@ class _Check:
             if name.lower() in taken:
                 yield ("principals", name), f"is there already: {taken[name.lower()]}; choose another name"
             taken[name.lower()] = name
+            try:
+                check_name(name)
+            except CloudError as error:
+                yield ("principals", name), error.sentence
             chain, above = {name}, tenant.below
             while above in names and above not in chain:
                 chain.add(above)
