@@ -36,8 +36,6 @@ def run_scenario(arguments: argparse.Namespace, say_building: Callable[[dict[str
     say_building : callable
         Told of the build, unless JSON is printed.
     """
-    from rich.console import Console
-
     from khhw.cloud.scenario.play import play
     from khhw.cloud.scenario.reading import load
     from khhw.commands.output import in_ascii, report
@@ -46,22 +44,23 @@ def run_scenario(arguments: argparse.Namespace, say_building: Callable[[dict[str
     from khhw.machine.machine import Machine
     from khhw.report.cloud.page import Played, write_page
     from khhw.report.cloud.terminal import print_event, print_summary
+    from khhw.report.terminal import summary_console
     from khhw.visible import shell_command
 
     if arguments.seed is not None and not 0 <= arguments.seed < 1 << 32:
         raise RequestError(f"--seed must be from 0 to {(1 << 32) - 1}, not {arguments.seed}")
     scenario, machine = load(arguments.file)
     seed = scenario.seed if arguments.seed is None else arguments.seed
-    scenario, machine = (one.model_copy(update={"seed": seed}) for one in (scenario, machine))
+    scenario, machine = scenario.model_copy(update={"seed": seed}), machine.model_copy(update={"seed": seed})
     source = Path(arguments.file)
     folder = writable_folder(arguments.folder or Path("out") / source.stem)
-    console = Console(highlight=False)
+    console = summary_console()
 
     def happened(event: "Happened") -> None:
         if not arguments.json:
             print_event(console, event)
 
-    with tempfile.TemporaryDirectory(prefix=".state-", dir=folder) as state:
+    with tempfile.TemporaryDirectory(prefix=".state-", dir=folder, ignore_cleanup_errors=True) as state:
         record = play(
             scenario, Machine(machine, (source.parent / scenario.machine).parent, arguments.engine), source.parent,
             Path(state) / "state", on_report=None if arguments.json else say_building, on_happened=happened)

@@ -8,14 +8,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from khhw.cloud.scenario import file as scenario
+from khhw.cloud.scenario.record import Record
 from khhw.export.reference import GENERATED, table
 from khhw.machine.results import Results
 from rtl.parameters import Bubble, Parameters
 
 __all__ = ["json_schemas", "machine_file_reference", "results_reference", "scenario_reference"]
 
-_RESULTS_SCHEMA, _MACHINE_FILE_SCHEMA, _SWEEP_SCHEMA, _SCENARIO_SCHEMA = (
-    f"schemas/{name}.json" for name in ("results", "machine-file", "sweep", "cloud-scenario"))
+_RESULTS_SCHEMA, _MACHINE_FILE_SCHEMA, _SWEEP_SCHEMA, _SCENARIO_SCHEMA, _RECORD_SCHEMA = (
+    f"schemas/{name}.json" for name in ("results", "machine-file", "sweep", "cloud-scenario", "cloud-record"))
 
 _RESULTS = """\
 A run leaves `results.json` in the folder it was given; `khhw.machine.results.Results` reads and writes it.
@@ -92,10 +93,19 @@ Leases and networks are called by the names that events give them. Whoever may s
 own, or else the latest."""
 
 
+_RECORD = f"""\
+`scenario.json` has the keys of all results of khhw: `version`, `provenance`, `seed`, `parameters` (the scenario and its
+machine with all defaults, and the engine), `build`, `cpu_model`; and in `results` what follows. But for `provenance`
+and `wall_seconds` it is the same whenever a scenario is played. JSON schema of `results`:
+[{_RECORD_SCHEMA}]({_RECORD_SCHEMA})."""
+
+
 def scenario_reference() -> str:
     """Text of ``docs/cloud-scenario.md``."""
-    return _reference("Scenarios of the cloud", "`khhw/cloud/scenario/file.py`", _SCENARIO, _SCENARIO_SCHEMA,
-                      scenario.schema())
+    page = _reference("Scenarios of the cloud", "`khhw/cloud/scenario/file.py` and `record.py`", _SCENARIO,
+                      _SCENARIO_SCHEMA, scenario.schema())
+    models = _reachable(Record.model_json_schema())
+    return "\n\n".join([f"{page}\n## Results", _RECORD, *(_model(*model) for model in models.items())]) + "\n"
 
 
 def results_reference() -> str:
@@ -118,7 +128,8 @@ def json_schemas() -> dict[str, str]:
     from khhw.sweep import spec as sweep_spec
 
     schemas = {_RESULTS_SCHEMA: Results.model_json_schema(), _MACHINE_FILE_SCHEMA: machine_file.schema(),
-               _SWEEP_SCHEMA: sweep_spec.schema(), _SCENARIO_SCHEMA: scenario.schema()}
+               _SWEEP_SCHEMA: sweep_spec.schema(), _SCENARIO_SCHEMA: scenario.schema(),
+               _RECORD_SCHEMA: Record.model_json_schema()}
     return {name: json.dumps(schema, indent=1) + "\n" for name, schema in schemas.items()}
 
 

@@ -200,7 +200,7 @@ def test_the_page_shows_it(example: tuple[Path, int]) -> None:
     folder, _ = example
     page = (folder / "report.html").read_text(encoding="utf-8")
     for text in ("Passed.", "apart: none of alice and bob reached nodes of another.",
-                 "nodes 0, 1, 2, 3 went from alice to bob", "What happened",
+                 "Nodes 0, 1, 2, 3 went from alice to bob.", "What happened",
                  "bob rents 2 nodes as more: refused, not enough nodes available"):
         assert text in page
     assert sorted(file.name for file in folder.iterdir()) == sorted([

@@ -92,13 +92,11 @@ def play(
         core.connect(simulated)
         player = _Player(scenario, core, simulated, core.principals.authenticate(token), folder, on_happened)
         record = player.play()
+        simulated.switch_off()
     finally:
+        # Left alone, a machine that waits ends when it has done what it is at, or its folder is gone.
+        simulated.close()
         core.close()
-        try:
-            if simulated.alive:
-                simulated.switch_off()
-        finally:
-            simulated.close()
     return record.model_copy(update={"wall_seconds": round(time.monotonic() - began, 3)})
 
 
@@ -151,7 +149,7 @@ class _Player:
             asked, before = self._machine.clock().cycle, len(self._machine.applied)
             if self._settle():
                 words = "leases end whose time is over"
-                self._happened(Happened(cycle=asked, finished=0, who=None, words=words), before)
+                self._happened(Happened(cycle=asked, finished=0, who=None, operation=None, words=words), before)
 
     def _settle(self) -> bool:
         """Have everything carried out that was asked for; whether the machine was changed."""
@@ -167,7 +165,8 @@ class _Player:
         return len(self._machine.applied) > before
 
     def _event(self, event: Event) -> None:
-        happened = Happened(cycle=self._machine.clock().cycle, finished=0, who=event.who, words=event_in_words(event))
+        happened = Happened(cycle=self._machine.clock().cycle, finished=0, who=event.who,
+                            operation=event.operation[0], words=event_in_words(event))
         before = len(self._machine.applied)
         try:
             self._do(event)

@@ -22,6 +22,8 @@ class Happened(_Model):
     """When all of it was done: the machine held it, nodes had answered."""
     who: str | None
     """Principal; null of a probe, and of what the service does by itself."""
+    operation: str | None
+    """Key of the event; null of what the service does by itself."""
     words: str
     """What was done."""
     refused: str | None = None

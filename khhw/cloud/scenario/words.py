@@ -22,7 +22,8 @@ __all__ = ["event_in_words"]
 
 _NAMED = {
     "release": "hands {} back", "accept": "accepts {}", "decline": "declines {}", "create": "makes network {}",
-    "consent": "accepts network {}", "cleared": "finds nothing of tenants before in {}", "probe": "probe {}",
+    "consent": "accepts network {}", "cleared": "finds nothing of tenants before in the memories of {}",
+    "probe": "probe {}",
 }
 
 

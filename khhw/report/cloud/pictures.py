@@ -98,7 +98,7 @@ def _label(axes: Axes, group: Sequence[Held], cycles: int, scale: float) -> None
 
 def _probes(axes: Axes, record: Record, scale: float) -> None:
     for event in record.events:
-        if event.words.startswith("probe ") and event.who is None:
+        if event.operation == "probe":
             axes.axvline(event.cycle * scale, color=MUTED, linewidth=1, linestyle=(0, (3, 2)), zorder=3)
             axes.annotate(shortened(event.words.removeprefix("probe "), 24), (event.cycle * scale, -0.5), (2, 3),
                           textcoords="offset points", fontsize=8.5, color=MUTED, annotation_clip=False)

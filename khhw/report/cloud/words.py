@@ -22,7 +22,8 @@ def event_line(event: Happened) -> str:
 
 def sentences(record: Record) -> list[str]:
     """What was found, a probe each, then what changes took."""
-    return [*(sentence for name in record.matrix for sentence in _probe(name, record)), *_changes(record)]
+    cleared = [f"{event.words}." for event in record.events if event.operation == "cleared"]
+    return [*(sentence for name in record.matrix for sentence in _probe(name, record)), *_changes(record), *cleared]
 
 
 def _probe(name: str, record: Record) -> Iterator[str]:
@@ -61,8 +62,9 @@ def _changes(record: Record) -> Iterator[str]:
     if rest:
         yield (f"{count(len(rest), 'change')} changed only who may send to whom, in "
                f"{span(change.finished - change.started for change in rest)} cycles.")
-    if moves := _moves(record):
-        yield f"{listing(moves)}."
+    if found := _moves(record):
+        text = listing(found)
+        yield f"{text[0].upper()}{text[1:]}."
 
 
 def _moves(record: Record) -> list[str]:
