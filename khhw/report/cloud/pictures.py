@@ -47,7 +47,7 @@ def _leases(record: Record, nodes: int, clock_hz: int) -> Picture:
             axes.axvspan(change.started * scale, change.finished * scale, color=RULE, linewidth=0, zorder=0)
         for held in record.held:
             _bar(axes, held, record.cycles, scale, looks[held.who])
-        for group in _groups(record.held):
+        for group in _groups(record.held, record.cycles // 100):
             _label(axes, group, record.cycles, scale)
         _probes(axes, record, scale)
         quiet(axes)
@@ -72,13 +72,14 @@ def _bar(axes: Axes, held: Held, cycles: int, scale: float, look: tuple[str, str
                              hatch=hatch, edgecolor=INK, linewidth=0.6))
 
 
-def _groups(held: Sequence[Held]) -> list[list[Held]]:
-    """Neighbouring nodes of a lease that came and went together."""
+def _groups(held: Sequence[Held], apart: int) -> list[list[Held]]:
+    """Neighbouring nodes of a lease that came and went together: nodes are read one after the other, some cycles
+    apart."""
     groups: list[list[Held]] = []
-    for one in sorted(held, key=lambda held: (held.lease, held.who, held.begin, held.rank)):
+    for one in sorted(held, key=lambda held: (held.lease, held.who, held.rank, held.begin)):
         last = groups[-1][-1] if groups else None
-        if last is not None and (last.lease, last.who, last.begin, last.end, last.rank + 1) == (
-                one.lease, one.who, one.begin, one.end, one.rank):
+        if last is not None and (last.lease, last.who, last.rank + 1) == (one.lease, one.who, one.rank) and (
+                abs(last.begin - one.begin) < apart and abs((last.end or 0) - (one.end or 0)) < apart):
             groups[-1].append(one)
         else:
             groups.append([one])
