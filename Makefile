@@ -8,7 +8,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 .PHONY: help demo test test-all durations lint prove attack mutants equality docs clean system
 
 help:
-	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks, memcached; report in out/demo"
+	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks, memcached, nodes for rent; report in out/demo"
 	@echo "make test    lint and the tests that are quick for what they cover"
 	@echo "make test-all  what make test leaves out: rare tests, proofs, mutants; hours"
 	@echo "make durations  record in tests/durations.json how long each test takes here; nothing else should run"
@@ -21,7 +21,8 @@ help:
 	@echo "make clean   remove everything generated, .venv included"
 
 demo: $(VENV)/ready
-	$(KHHW) run examples/talk.toml -o out/demo
+	$(KHHW) run examples/talk.toml -o out/demo --link cloud/report.html
+	$(KHHW) cloud run examples/lease_scenario.toml -o out/demo/cloud
 
 # Builds first, the longest first; then tests, in the order that tests/schedule makes of recorded durations; `lint` has
 # run those of the structure.

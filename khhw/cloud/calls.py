@@ -27,10 +27,10 @@ from khhw.cloud.machine import (
 
 __all__ = [
     "CALLS", "ERRORS", "HELLO", "REFUSED", "VERSION", "Apply", "Approve", "Call", "CallError", "Channel", "Hello",
-    "Nothing", "Read", "Say", "plain",
+    "Nothing", "PassUntil", "Read", "Say", "plain",
 ]
 
-VERSION = 1
+VERSION = 2
 """Of all this; a service and a machine of different ones do not talk."""
 REFUSED = "refused"
 """Field of what a connection begins with that the machine does not take."""
@@ -105,6 +105,13 @@ class Say:
 
 
 @dataclass(frozen=True)
+class PassUntil:
+    """Arguments of ``pass_until``."""
+
+    cycle: int
+
+
+@dataclass(frozen=True)
 class Call:
     """A call: types of its arguments and of its result."""
 
@@ -124,6 +131,7 @@ CALLS: Mapping[str, Call] = {
     "clock": Call.of(Nothing, Clock),
     "listen": Call.of(Channel, Nothing),
     "nodes": Call.of(Nothing, list[NodeState]),
+    "pass_until": Call.of(PassUntil, Clock),
     "read": Call.of(Read, list[Reading]),
     "say": Call.of(Say, Clock),
     "switch_off": Call.of(Nothing, Nothing),

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from khhw.cloud.calls import VERSION, Apply, Approve, Channel, Hello, Nothing, Read, Say
+from khhw.cloud.calls import VERSION, Apply, Approve, Channel, Hello, Nothing, PassUntil, Read, Say
 from khhw.cloud.client_connection import Connection
 from khhw.cloud.launch import Launcher
 from khhw.cloud.machine import (
@@ -59,12 +59,17 @@ class SimulatedMachine:
         starts, of ``starting`` (log).
     patience : float
         Seconds that a simulator has to come up.
+    waits : bool
+        Whether a simulator that is started here stands still between calls: then no cycle depends on the wall. It ends
+        with its connection.
     """
 
     def __init__(
         self, state: Path, machine: Machine, *, on_report: OnReport | None = None, patience: float = _PATIENCE,
+        waits: bool = False,
     ) -> None:
         self._machine = machine
+        self._waits = waits
         self._info = machine_info(machine)
         self._folder = MachineFolder(state)
         self._launcher = Launcher(self._folder, patience, self._heard)
@@ -136,7 +141,7 @@ class SimulatedMachine:
         if connection is None and start:
             # Whoever waits is told what takes so long, and what is wrong with tools.
             self._machine.build(on_report=self._on_report)
-            write_launch(self._folder, self._machine)
+            write_launch(self._folder, self._machine, waits=self._waits)
             connection = self._launcher.start(self._starting)
         return connection
 
@@ -171,6 +176,11 @@ class SimulatedMachine:
         """See :class:`~khhw.cloud.machine.Machine`."""
         found: Clock = self._call("clock", Nothing())
         return found
+
+    def pass_until(self, cycle: int) -> Clock:
+        """Let the machine run to a cycle of this boot; what nodes say meanwhile has been heard when this returns."""
+        clock: Clock = self._call("pass_until", PassUntil(cycle))
+        return clock
 
     def apply(self, revision: Revision) -> Applied:
         """See :class:`~khhw.cloud.machine.Machine`."""

@@ -21,6 +21,7 @@ from khhw.cloud.calls import (
     CallError,
     Channel,
     Nothing,
+    PassUntil,
     Read,
     Say,
     plain,
@@ -35,7 +36,7 @@ from khhw.control.outside import Outside
 from khhw.control.owner import Owner
 from khhw.host.inbox import Inbox
 from khhw.host.ports import Host
-from khhw.host.scheduler import ROOT
+from khhw.host.scheduler import ROOT, Task, sleep
 from khhw.host.sync import Event
 from khhw.kernels.approval import Approval
 from khhw.kernels.image import described
@@ -49,6 +50,8 @@ __all__ = ["CRASH", "CloudProgram", "program"]
 
 CRASH = "KHHW_CRASH_AT_PACKET"
 """``BOOT:N,BOOT:N``, for tests: in these boots the simulator kills itself, not to send the owner's n-th packet."""
+_LOOK_SECONDS = 1.0
+"""How long a machine that stands still looks away from signals."""
 _PREDECESSOR_SECONDS = 5
 """How long the simulator before may take to be gone."""
 
@@ -59,18 +62,18 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "CloudProgram":
     Parameters
     ----------
     host : Host
-        Not yet running; is given an inbox.
+        Not yet running; is given an inbox, unless it waits.
     arguments : mapping
-        ``state``, the state folder, and ``info``, a :class:`~khhw.cloud.machine.MachineInfo` as plain values.
+        ``state``, the state folder, ``info``, a :class:`~khhw.cloud.machine.MachineInfo` as plain values, and
+        ``waits``: whether it stands still between calls, so that its cycles do not depend on the wall.
 
     Raises
     ------
     FolderError
         If another simulator uses the state folder, or it is damaged.
     """
-    host.inbox = Inbox()
     folder = MachineFolder(Path(arguments["state"]))
-    run = CloudProgram(host, folder, arguments["info"])
+    run = CloudProgram(host, folder, arguments["info"], waits=arguments["waits"])
     host.scheduler.spawn(run.run(), rank=ROOT, name="owner")
     return run
 
@@ -78,10 +81,12 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "CloudProgram":
 class CloudProgram:
     """A machine that serves a cloud until it is switched off; a ``Program``."""
 
-    def __init__(self, host: Host, folder: MachineFolder, info: Mapping[str, Any]) -> None:
+    def __init__(self, host: Host, folder: MachineFolder, info: Mapping[str, Any], *, waits: bool) -> None:
         self.host = host
-        assert host.inbox is not None
-        self._inbox = host.inbox
+        self._waits = waits
+        self._inbox = Inbox()
+        if not waits:
+            host.inbox = self._inbox
         if folder.hold(seconds=_PREDECESSOR_SECONDS) is None:
             raise FolderError(f"another simulator runs in {folder.path}")
         self._boot = folder.next_boot()
@@ -97,6 +102,7 @@ class CloudProgram:
         self._channels = Channels(self._outside, shape, self._carrier.hearers, self._heard)
         self._off = Event("to be switched off")
         self._connections: list[Connection] = []
+        self._calls: list[Task[None]] = []
         for port in host.nodes:
             port.boot(self._load)
         self._link = Link(folder, Frame(HELLO.dump_python(hello, mode="json")), enter=self._enter, leave=self._leave,
@@ -106,7 +112,20 @@ class CloudProgram:
         """Serve until the machine is switched off."""
         await self._outside.start()
         self._link.start()
-        await self._off.wait()
+        if self._waits:
+            await self._call_by_call()
+        else:
+            await self._off.wait()
+
+    async def _call_by_call(self) -> None:
+        """Carry out one call after the other; in between the simulator's thread waits, and no cycle passes."""
+        while not self._off.is_set():
+            while not self._inbox.wait(_LOOK_SECONDS):
+                pass
+            self._inbox.deliver(self.host.scheduler, self.host.scheduler.now)
+            await sleep(0)
+            while self._calls:
+                await self._calls.pop(0)
 
     def results(self, _outcome: Outcome) -> dict[str, Any]:
         """How many packets the owner has sent, in all and up to each moment of each phase; closes the socket."""
@@ -126,16 +145,24 @@ class CloudProgram:
         self._inbox.post(ROOT, partial(self._connections.append, connection), "a service comes")
 
     def _leave(self, connection: Connection) -> None:
-        self._inbox.post(ROOT, partial(self._connections.remove, connection), "a service goes")
+        self._inbox.post(ROOT, partial(self._forget, connection), "a service goes")
 
     def _called(self, connection: Connection, frame: Frame) -> None:
         self._inbox.post(ROOT, partial(self._spawn, connection, frame), "a call")
 
     # In the simulation's.
 
+    def _forget(self, connection: Connection) -> None:
+        self._connections.remove(connection)
+        if self._waits:
+            # Nobody else lets its time pass.
+            self._off.set()
+
     def _spawn(self, connection: Connection, frame: Frame) -> None:
         name = f"call {frame.values.get('call')!r:.40}"
-        self.host.scheduler.spawn(self._answer(connection, frame), rank=ROOT, name=name, daemon=True)
+        call = self.host.scheduler.spawn(self._answer(connection, frame), rank=ROOT, name=name, daemon=True)
+        if self._waits:
+            self._calls.append(call)
 
     async def _answer(self, connection: Connection, frame: Frame) -> None:
         """One call, whatever goes wrong with it."""
@@ -175,6 +202,9 @@ class CloudProgram:
                 connection.channels.add(channel)
             case Channel(channel):
                 connection.channels.discard(channel)
+            case PassUntil(cycle):
+                await self._outside.sleep(max(0, cycle - self._outside.now))
+                return self._carrier.clock
             case Nothing() if name == "clock":
                 return self._carrier.clock
             case Nothing() if name == "nodes":

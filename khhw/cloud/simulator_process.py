@@ -43,19 +43,19 @@ def machine_info(machine: Machine) -> MachineInfo:
         digest=digest(facts))
 
 
-def write_launch(folder: MachineFolder, machine: Machine) -> None:
-    """Write down what :func:`main` shall simulate."""
+def write_launch(folder: MachineFolder, machine: Machine, *, waits: bool) -> None:
+    """Write down what :func:`main` shall simulate, and whether it stands still between calls."""
     values = {"machine": machine.file.model_dump(mode="json"), "folder": str(machine.folder.resolve()),
-              "engine": machine.engine}
+              "engine": machine.engine, "waits": waits}
     part = folder.launch.with_suffix(".part")
     part.write_text(json.dumps(values), encoding="utf-8")
     part.replace(folder.launch)
 
 
-def _read_launch(folder: MachineFolder) -> Machine:
+def _read_launch(folder: MachineFolder) -> tuple[Machine, bool]:
     values: dict[str, Any] = json.loads(folder.launch.read_text(encoding="utf-8"))
     engine: EngineName = values["engine"]
-    return Machine(MachineFile.model_validate(values["machine"]), Path(values["folder"]), engine)
+    return Machine(MachineFile.model_validate(values["machine"]), Path(values["folder"]), engine), values["waits"]
 
 
 def main(state: Path) -> int:
@@ -71,12 +71,12 @@ def main(state: Path) -> int:
     os.chdir(folder.state)
     if folder.hold("launch") is None:
         return HELD
-    machine = _read_launch(folder)
+    machine, waits = _read_launch(folder)
     file = machine.file
     info = machine_info(machine)
     request = Request(
         entry="khhw.cloud.simulator:program", nodes=file.nodes, memory_bytes=file.node.memory_bytes,
-        arguments={"state": str(folder.state), "info": _plain(info)}, cpu=file.host.cpu,
+        arguments={"state": str(folder.state), "info": _plain(info), "waits": waits}, cpu=file.host.cpu,
         cpu_scale=str(file.host.cpu_scale), clock_hz=file.host.clock_hz,
         options=Options(stall_cycles=_FOREVER, progress_seconds=_PROGRESS_SECONDS))
     result = run(machine.build(), request, folder.path / "run", seed=file.seed)

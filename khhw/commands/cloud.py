@@ -4,7 +4,8 @@ FILE is a machine file (docs/machine-file.md); of it the cloud takes shape, node
 domains: who may talk to whom follows from who has rented what. DIR keeps all that must last. init makes it, and writes
 the token of the machine's owner to a file. serve starts the machine, as a process of its own, or finds the one that
 runs, and serves until Ctrl-C; the machine runs on. check compares store and machine while nobody serves. audit moves
-the audit log to a file that check can follow. off ends the machine. docs/cloud.md explains all of it.
+the audit log to a file that check can follow. off ends the machine. run plays a scenario on a machine and a cloud of
+its own. docs/cloud.md explains all of it.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import json
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from khhw.commands.cloud_run import add_run, run_scenario
 
 if TYPE_CHECKING:
     from khhw.cloud.client import SimulatedMachine
@@ -58,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     one.add_argument("--archive", metavar="FILE", type=Path, required=True, help="file to write; nothing may be there")
     one.add_argument("--keep", metavar="N", type=int, default=1000, help="how many entries stay (%(default)s)")
     add("off", "end the machine, while nobody serves; its nodes lose what is in them")
+    add_run(commands)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,7 +72,8 @@ def run(arguments: argparse.Namespace) -> int:
     from khhw.cloud.machine import MachineError
     from khhw.errors import BuildError
 
-    act = {"init": _init, "serve": _serve, "check": _check, "audit": _audit, "off": _off}[arguments.act]
+    act = {"init": _init, "serve": _serve, "check": _check, "audit": _audit, "off": _off, "run": run_scenario}[
+        arguments.act]
     try:
         return act(arguments)
     except MachineError as error:

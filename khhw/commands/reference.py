@@ -1,4 +1,4 @@
-"""Write the reference pages: formats, registers, results, machine file, and the JSON schemas.
+"""Write the reference pages: formats, registers, results, machine file, scenario, and the JSON schemas.
 
 They are generated from the sources, so they say what the code does. With --check nothing is written, and the exit
 code is 1 if a file differs from what would be written.
@@ -23,10 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def pages() -> dict[str, str]:
     """Text of every page and schema by file name."""
     from khhw.export.reference import formats_reference, registers_reference
-    from khhw.report.schemas import json_schemas, machine_file_reference, results_reference
+    from khhw.report.schemas import (
+        json_schemas,
+        machine_file_reference,
+        results_reference,
+        scenario_reference,
+    )
 
     return {"formats.md": formats_reference(), "registers.md": registers_reference(),
-            "results.md": results_reference(), "machine-file.md": machine_file_reference(), **json_schemas()}
+            "results.md": results_reference(), "machine-file.md": machine_file_reference(),
+            "cloud-scenario.md": scenario_reference(), **json_schemas()}
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -41,6 +41,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="simulator build with assertions, random initial values")
     parser.add_argument("--engine", choices=("cocotb", "native"), default="cocotb",
                         help="what simulates the machine; the same cycles on both (default: %(default)s)")
+    parser.add_argument("--link", dest="links", metavar="PAGE", action="append", default=[],
+                        help="another page that the report links to, relative to DIR")
     parser.add_argument("--json", action="store_true", help="print the results as JSON and nothing else")
 
 
@@ -92,7 +94,7 @@ def run_machine(
     if arguments.json:
         print(in_ascii(results.model_dump_json(indent=1)))
     else:
-        _report(results, folder, arguments.file, machine.folder)
+        _report(results, folder, arguments.file, machine.folder, arguments.links)
     if lacking:
         raise RequestError(lacking[0])
     if results.state == "interrupted":
@@ -158,10 +160,10 @@ def _kind(machine: "Machine", arguments: argparse.Namespace) -> str:
     return f"run-{digest([what, machine.engine, arguments.debug, arguments.waves])}"
 
 
-def _report(results: "Results", folder: Path, source: str, modules: Path) -> None:
+def _report(results: "Results", folder: Path, source: str, modules: Path, links: list[str]) -> None:
     from khhw.report.terminal import print_summary
     from khhw.report.write import write_report
 
-    page = write_report(results, folder, source=source, modules=modules)
+    page = write_report(results, folder, source=source, modules=modules, links=links)
     print()
     print_summary(results, page, source=source, modules=modules)

@@ -5,11 +5,12 @@ import html
 from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
+from urllib.parse import quote
 
 from khhw.report.picture import Picture
 from khhw.visible import visible
 
-__all__ = ["document", "escape", "facts", "figure", "section", "table", "verdict"]
+__all__ = ["document", "escape", "facts", "figure", "links", "section", "table", "verdict"]
 
 
 def escape(text: str) -> str:
@@ -46,6 +47,12 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     """Named values side by side."""
     items = "\n".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in pairs)
     return f'<dl class="facts">\n{items}\n</dl>'
+
+
+def links(pages: Sequence[str]) -> str:
+    """Other pages, by their paths relative to this one; nothing if there are none."""
+    named = ", ".join(f'<a href="{html.escape(quote(page))}">{escape(page)}</a>' for page in pages)
+    return f"<p>See also: {named}.</p>\n" if named else ""
 
 
 def verdict(good: bool, text: str) -> str:

@@ -26,11 +26,11 @@ _WIDEST = 12.0
 """Of all matrices of a picture, in inches: wider ones are scaled down on a page until nobody can read them."""
 
 
-def matrix_caption(matrix: Matrix) -> str:
-    """What the two matrices say, in a sentence or two."""
+def matrix_caption(matrix: Matrix, where: str = "in the destinations' memories") -> str:
+    """What the two matrices say, in a sentence or two; `where` is where it was observed."""
     nodes, allowed = len(matrix.configured), sum(map(sum, matrix.configured))
     text = (f"{allowed} of {nodes * nodes} ordered pairs are allowed; "
-            f"{sum(map(sum, matrix.observed))} were observed in the destinations' memories. ")
+            f"{sum(map(sum, matrix.observed))} were observed {where}. ")
     wrong = matrix.differences()
     if not wrong:
         return text + "Every cell is as configured."
@@ -41,13 +41,13 @@ def matrix_caption(matrix: Matrix) -> str:
     return text + f"{count(len(wrong), 'cell differs', 'cells differ')}: {listing(parts)}."
 
 
-def matrix_picture(phase: str, matrix: Matrix) -> Picture:
-    """The picture of one phase."""
+def matrix_picture(phase: str, matrix: Matrix, where: str = "in the destinations' memories") -> Picture:
+    """The picture of one phase; see :func:`matrix_caption`."""
     with styled():
         drawing = draw_matrices((matrix.configured, matrix.observed), ("configured", "observed"), matrix.differences(),
                                 "not as configured")
     nodes = range(len(matrix.configured))
-    return Picture(name=f"matrix_{phase}", title=phase, caption=matrix_caption(matrix), figure=drawing,
+    return Picture(name=f"matrix_{phase}", title=phase, caption=matrix_caption(matrix, where), figure=drawing,
                    columns=("source", "destination", "configured", "observed"),
                    rows=[(source, destination, matrix.configured[source][destination],
                           matrix.observed[source][destination]) for source in nodes for destination in nodes])

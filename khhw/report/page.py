@@ -13,7 +13,7 @@ from khhw.report.picture import Picture
 from khhw.report.software import software_words
 from khhw.report.words import count, duration, listing, si
 
-__all__ = ["page", "shortcomings"]
+__all__ = ["page", "shortcomings", "transcript"]
 
 Drawn = Sequence[tuple[MeasurementReport, Sequence[tuple[Picture, Path]]]]
 """Reports of measurements, each with its pictures and their PNG files."""
@@ -34,7 +34,7 @@ def _ending(results: Results) -> str:
     return f"The run ended as {results.state.replace('_', ' ')}{f': {first}' if first else ''}.{newline}{rest}"
 
 
-def page(results: Results, drawn: Drawn, command: str) -> str:
+def page(results: Results, drawn: Drawn, command: str, links: Sequence[str] = ()) -> str:
     """Text of the page.
 
     Parameters
@@ -45,6 +45,8 @@ def page(results: Results, drawn: Drawn, command: str) -> str:
         In the order of their sections, with their pictures' PNG files.
     command : str
         What makes it again.
+    links : sequence of str
+        Pages to link to, relative to this one.
     """
     record = results.results
     sections = [
@@ -52,12 +54,12 @@ def page(results: Results, drawn: Drawn, command: str) -> str:
             html.figure(picture, png, narrow=each.narrow, heading=each.headed) for picture, png in pictures]))
           for each, pictures in drawn),
         html.section("Refusals", *_refusals(record.refusals)),
-        html.section("Console", *_transcript(record.console)),
+        html.section("Console", *transcript(record.console)),
         html.section("To make it again", *_again(results, command)),
     ]
     said = [each for each, _ in drawn]
     body = (f"<h1>{escape(results.name)}</h1>\n{_verdict(results, said)}\n{html.facts(_facts(results))}\n"
-            f"{''.join(sections)}")
+            f"{html.links(links)}{''.join(sections)}")
     return html.document(results.name, body, results.version)
 
 
@@ -102,7 +104,8 @@ def _refusals(refusals: Sequence[RefusalRecord]) -> list[str]:
                                                  total=total)]
 
 
-def _transcript(lines: Sequence[ConsoleLine]) -> list[str]:
+def transcript(lines: Sequence[ConsoleLine]) -> list[str]:
+    """What was said on consoles, as blocks of HTML."""
     if not lines:
         return []
     nodes = {line.node for line in lines if line.node is not None}

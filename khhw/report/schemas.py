@@ -1,4 +1,5 @@
-"""``docs/results.md``, ``docs/machine-file.md`` and ``docs/schemas``, from the models that check these files."""
+"""``docs/results.md``, ``docs/machine-file.md``, ``docs/cloud-scenario.md`` and ``docs/schemas``, from the models that
+check these files."""
 
 import inspect
 import json
@@ -6,14 +7,16 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from khhw.cloud.scenario import file as scenario
+from khhw.cloud.scenario.record import Record
 from khhw.export.reference import GENERATED, table
 from khhw.machine.results import Results
 from rtl.parameters import Bubble, Parameters
 
-__all__ = ["json_schemas", "machine_file_reference", "results_reference"]
+__all__ = ["json_schemas", "machine_file_reference", "results_reference", "scenario_reference"]
 
-_RESULTS_SCHEMA, _MACHINE_FILE_SCHEMA, _SWEEP_SCHEMA = (
-    f"schemas/{name}.json" for name in ("results", "machine-file", "sweep"))
+_RESULTS_SCHEMA, _MACHINE_FILE_SCHEMA, _SWEEP_SCHEMA, _SCENARIO_SCHEMA, _RECORD_SCHEMA = (
+    f"schemas/{name}.json" for name in ("results", "machine-file", "sweep", "cloud-scenario", "cloud-record"))
 
 _RESULTS = """\
 A run leaves `results.json` in the folder it was given; `khhw.machine.results.Results` reads and writes it.
@@ -70,6 +73,41 @@ router = "my_router:MyRouter"
 ```"""
 
 
+_SCENARIO = """\
+`khhw cloud run SCENARIO.toml` plays a scenario on the nodes of a [machine file](machine-file.md). It is TOML: a
+machine, [principals](glossary.md#principal), and events in the order of their cycles. [cloud.md](cloud.md#scenarios)
+says how one is played and what comes of it; `examples/lease_scenario.toml` is one. It is checked as a whole before
+anything is built: an unknown key, a node that does not exist, or a lease that nobody has rented is an error with its
+line and what would be right.
+
+An event says when, who, and what:
+
+```toml
+[[events]]
+cycle = 600_000
+who = "alice"
+share = { network = "shared", guest = "bob" }
+```
+
+Leases and networks are called by the names that events give them. Whoever may see several leases of one name means his
+own, or else the latest."""
+
+
+_RECORD = f"""\
+`scenario.json` has the keys of all results of khhw: `version`, `provenance`, `seed`, `parameters` (the scenario and its
+machine with all defaults, and the engine), `build`, `cpu_model`; and in `results` what follows. But for `provenance`
+and `wall_seconds` it is the same whenever a scenario is played. JSON schema of `results`:
+[{_RECORD_SCHEMA}]({_RECORD_SCHEMA})."""
+
+
+def scenario_reference() -> str:
+    """Text of ``docs/cloud-scenario.md``."""
+    page = _reference("Scenarios of the cloud", "`khhw/cloud/scenario/file.py` and `record.py`", _SCENARIO,
+                      _SCENARIO_SCHEMA, scenario.schema())
+    models = _reachable(Record.model_json_schema())
+    return "\n\n".join([f"{page}\n## Results", _RECORD, *(_model(*model) for model in models.items())]) + "\n"
+
+
 def results_reference() -> str:
     """Text of ``docs/results.md``."""
     return _reference("Results", "`khhw/machine/results.py`", _RESULTS, _RESULTS_SCHEMA, Results.model_json_schema())
@@ -90,7 +128,8 @@ def json_schemas() -> dict[str, str]:
     from khhw.sweep import spec as sweep_spec
 
     schemas = {_RESULTS_SCHEMA: Results.model_json_schema(), _MACHINE_FILE_SCHEMA: machine_file.schema(),
-               _SWEEP_SCHEMA: sweep_spec.schema()}
+               _SWEEP_SCHEMA: sweep_spec.schema(), _SCENARIO_SCHEMA: scenario.schema(),
+               _RECORD_SCHEMA: Record.model_json_schema()}
     return {name: json.dumps(schema, indent=1) + "\n" for name, schema in schemas.items()}
 
 

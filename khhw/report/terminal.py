@@ -16,7 +16,7 @@ from khhw.report.words import count, duration
 from khhw.report.write import run_command
 from khhw.visible import shell_command, visible
 
-__all__ = ["next_commands", "print_summary"]
+__all__ = ["next_commands", "print_summary", "summary_console"]
 
 _PLAIN_WIDTH = 118
 """Columns where there is no terminal to ask."""
@@ -57,7 +57,7 @@ def print_summary(
     modules : Path, optional
         Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
     """
-    console = console or _console()
+    console = console or summary_console()
     _print_verdict(console, results)
     for each in reports([results], modules).values():
         each.print(console, results)
@@ -69,7 +69,8 @@ def print_summary(
         show(console, line)
 
 
-def _console() -> Console:
+def summary_console() -> Console:
+    """Standard output; wide where there is no terminal."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
 

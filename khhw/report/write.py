@@ -1,5 +1,6 @@
 """The report of a run: pictures, their numbers, and a page."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from khhw.machine.results import Results
@@ -31,6 +32,7 @@ def run_command(results: Results, source: str, folder: Path | str, encoding: str
 
 def write_report(
     results: Results, folder: Path, *, source: str = "machine.toml", modules: Path | None = None,
+    links: Sequence[str] = (),
 ) -> Path:
     """Write ``report.html`` and, beside it, every picture as PNG with its numbers as CSV.
 
@@ -46,6 +48,8 @@ def write_report(
         The machine file as the user gave it, for the command that makes the run again.
     modules : Path, optional
         Where measurements of one's own are looked for, see :func:`khhw.report.registry.reports`.
+    links : sequence of str
+        Pages to link to, relative to `folder`.
 
     Returns
     -------
@@ -56,5 +60,5 @@ def write_report(
     drawn = [(each, [(picture, picture.save(folder)) for picture in each.pictures(results)])
              for each in reports([results], modules).values()]
     path = folder / "report.html"
-    path.write_text(page(results, drawn, run_command(results, source, folder, "utf-8")), encoding="utf-8")
+    path.write_text(page(results, drawn, run_command(results, source, folder, "utf-8"), links), encoding="utf-8")
     return path

@@ -18,7 +18,8 @@ PAGES = {str(page.relative_to(ROOT)): page for page in (*ROOT.glob("*.md"), *DOC
 
 TERMS = ("rank", "node id", "domain", "epoch", "lane", "hint", "deposit", "owner", "stamp", "slot", "phase")
 """What a reader who knows networks does not know yet, or knows as something else."""
-_LOOKED_UP = ("formats.md", "registers.md", "results.md", "machine-file.md", "CHANGELOG.md", "glossary.md")
+_LOOKED_UP = ("formats.md", "registers.md", "results.md", "machine-file.md", "cloud-scenario.md", "CHANGELOG.md",
+              "glossary.md")
 """Pages that are not read from the top: their heads lead to the glossary, or they are the glossary."""
 
 _LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")

@@ -81,6 +81,11 @@ class TestPage:
         text = write_report(synthetic_results(name="<script>alert(1)</script>"), tmp_path).read_text(encoding="utf-8")
         assert "<script" not in text
 
+    def test_another_page_is_linked(self, page, tmp_path):
+        text = write_report(synthetic_results(), tmp_path, links=["cloud/report.html", 'a"b<c>']).read_text("utf-8")
+        assert '<a href="cloud/report.html">cloud/report.html</a>, <a href="a%22b%3Cc%3E">a&quot;b&lt;c&gt;</a>' in text
+        assert "See also" not in page
+
     def test_refusals_add_up(self, page):
         refusals = synthetic_results().results.refusals
         total = re.search(r"<tfoot>(.*?)</tfoot>", page)[1]

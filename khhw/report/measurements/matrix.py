@@ -1,6 +1,6 @@
 """isAllowed as it was observed: on the terminal, on the page, and of two runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.columns import Columns
 from rich.console import Console
@@ -17,7 +17,7 @@ from khhw.report.picture import Picture
 from khhw.report.show import plain
 from khhw.report.words import count
 
-__all__ = ["MatrixReport"]
+__all__ = ["MatrixReport", "print_matrices"]
 
 _MOST_NODES = 16
 """Larger matrices are left to the page."""
@@ -53,11 +53,7 @@ class MatrixReport(MeasurementReport):
 
     def print(self, console: Console, results: Results) -> None:
         """Small matrices, configured and observed."""
-        shown = {phase: matrix for phase, matrix in results.results.matrix.items()
-                 if len(matrix.configured) <= _MOST_NODES}
-        if shown:
-            console.print()
-            console.print(Columns([_grid(phase, matrix) for phase, matrix in shown.items()], padding=(1, 6)))
+        print_matrices(console, results.results.matrix)
 
     def facts(self, pair: Pair) -> dict[str, list[tuple[int, int]]]:
         """(source, destination) of cells that only one run observed, by phase."""
@@ -70,6 +66,14 @@ class MatrixReport(MeasurementReport):
     def compared_pictures(self, pair: Pair) -> list[Picture]:
         """What both observed, one a phase."""
         return matrix_pictures(pair)
+
+
+def print_matrices(console: Console, matrices: Mapping[str, Matrix]) -> None:
+    """Print small matrices, configured and observed, with their names."""
+    shown = {name: matrix for name, matrix in matrices.items() if len(matrix.configured) <= _MOST_NODES}
+    if shown:
+        console.print()
+        console.print(Columns([_grid(name, matrix) for name, matrix in shown.items()], padding=(1, 6)))
 
 
 def _grid(phase: str, matrix: Matrix) -> Table:
