@@ -14,6 +14,7 @@ from khhw.control.domains import Domains
 from khhw.control.reach import DomainChange, Reach
 from khhw.machine.reading import load
 from khhw.machine.results import LatencySample, Load, OwnRecord, Results, RunRecord
+from khhw.report.cloud.pictures import pictures as cloud_pictures
 from khhw.report.compare.look import RUNS
 from khhw.report.compare.pair import Pair
 from khhw.report.domains.pictures import change_picture, states_picture
@@ -24,6 +25,7 @@ from khhw.report.write import pictures
 from khhw.sweep.results import SweepResults
 from tests.report.figures import brightness, data_points, faults, shown, texts
 from tests.report.synthetic import synthetic_results
+from tests.report.synthetic_cloud import rented
 from tests.report.synthetic_memcached import FLOOD, QUIET, demo, point, study
 from tests.sweep.specs import SMALL
 from tests.sweep.synthetic import SEEDS, swept
@@ -179,6 +181,8 @@ INPUTS = {
     "sweeps": lambda: [picture for each in sweeps() for picture in sweep_pictures(each)],
     "jitter": jitter,
     "moving_node": moving,
+    "cloud": lambda: cloud_pictures(rented(), 8, 53_125_000),
+    "large_cloud": lambda: cloud_pictures(rented(200), 200, 53_125_000),
 }
 """What pictures are made of."""
 
@@ -210,7 +214,7 @@ def test_every_picture_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Picture, "__init__", noted)
     for name in ("made_up", "made_up_study", "two_studies", "two_large_runs", "domains", "sweeps", "jitter",
-                 "moving_node", "two_runs"):
+                 "moving_node", "two_runs", "cloud"):
         INPUTS[name]()
     assert set(makers()) - used == set()
 

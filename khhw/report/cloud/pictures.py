@@ -17,8 +17,8 @@ _LOOKS = (("#8fb4d3", ""), ("#efc57f", "///"), ("#9dcdb4", "..."), ("#d6aac8", "
 """Colour and hatch of a principal: hatches tell them apart in grey."""
 _MOST_ROWS = 64
 """Nodes that have a row with a number each."""
-_ROW, _LETTER = 0.28, 0.085
-"""Height of a row, and width of a letter of a label, in inches."""
+_ROW, _LINE, _LETTER = 0.28, 0.2, 0.085
+"""Height of a row, height of a label, and width of one of its letters, in inches."""
 _WIDTH = 8.0
 
 
@@ -48,7 +48,8 @@ def _leases(record: Record, nodes: int, clock_hz: int) -> Picture:
         for held in record.held:
             _bar(axes, held, record.cycles, scale, looks[held.who])
         for group in _groups(record.held, record.cycles // 100):
-            _label(axes, group, record.cycles, scale)
+            if len(group) * _ROW * min(1, _MOST_ROWS / nodes) > _LINE:
+                _label(axes, group, record.cycles, scale)
         _probes(axes, record, scale)
         quiet(axes)
         axes.grid(visible=False)
@@ -87,7 +88,7 @@ def _groups(held: Sequence[Held], apart: int) -> list[list[Held]]:
 
 
 def _label(axes: Axes, group: Sequence[Held], cycles: int, scale: float) -> None:
-    """The name of a lease, where there is room for it."""
+    """The name of a lease, where it is wide enough for that."""
     end = cycles if group[0].end is None else group[0].end
     wide = (end - group[0].begin) / max(1, cycles) * _WIDTH
     text = shortened(group[0].lease, 24)
