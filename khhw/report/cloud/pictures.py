@@ -13,8 +13,9 @@ from khhw.report.words import count
 
 __all__ = ["pictures"]
 
-_LOOKS = (("#8fb4d3", ""), ("#efc57f", "///"), ("#9dcdb4", "..."), ("#d6aac8", "xxx"), ("#c4ccd3", "\\\\\\"))
-"""Colour and hatch of a principal: hatches tell them apart in grey."""
+_COLOURS = ("#8fb4d3", "#efc57f", "#9dcdb4", "#d6aac8", "#c4ccd3")
+_HATCHES = ("", "///", "...", "xxx", "\\\\\\")
+"""Of principals: hatches tell them apart in grey, and where there are more of them than colours."""
 _MOST_ROWS = 64
 """Nodes that have a row with a number each."""
 _ROW, _LINE, _LETTER = 0.28, 0.2, 0.085
@@ -39,7 +40,7 @@ def pictures(record: Record, nodes: int, clock_hz: int) -> list[Picture]:
 
 def _leases(record: Record, nodes: int, clock_hz: int) -> Picture:
     principals = list(dict.fromkeys(held.who for held in sorted(record.held, key=lambda held: held.begin)))
-    looks = {who: _LOOKS[index % len(_LOOKS)] for index, who in enumerate(principals)}
+    looks = {who: _look(index) for index, who in enumerate(principals)}
     scale = 1000 / clock_hz
     with styled():
         drawing, (axes,) = figure(_WIDTH, 1.3 + _ROW * min(nodes, _MOST_ROWS), 1)
@@ -64,6 +65,12 @@ def _leases(record: Record, nodes: int, clock_hz: int) -> Picture:
         columns=("node", "lease", "principal", "from_cycle", "to_cycle"),
         rows=[(held.rank, held.lease, held.who, held.begin, "" if held.end is None else held.end)
               for held in record.held])
+
+
+def _look(index: int) -> tuple[str, str]:
+    """Colour and hatch of a principal: each pair once among the first 25."""
+    turn, colour = divmod(index, len(_COLOURS))
+    return _COLOURS[colour], _HATCHES[(colour + turn) % len(_HATCHES)]
 
 
 def _bar(axes: Axes, held: Held, cycles: int, scale: float, look: tuple[str, str]) -> None:
