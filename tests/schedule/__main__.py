@@ -47,11 +47,11 @@ def run_items(words: Sequence[str], minutes: float | None, since: float, keep: b
     items, durations, passes = find_items(), Durations.load(), load_passes()
     chosen = [item for item in items if not words or any(word in item.name for word in words)]
     limit = None if minutes is None else minutes * 60
-    failed, never = [], []
+    failed, never, slower = [], [], durations.slower(_noted())
     for item in in_order(chosen, passes, commit()):
         expected, here = recorded(item, durations), history.known(f"item {item.name}")
         # What was found built here before may have to be built now; and this machine may be the slower one.
-        longest = max(filter(None, (expected, here.middle if here else None)), default=None)
+        longest = max(filter(None, (expected and expected * slower, here.middle if here else None)), default=None)
         took = "; ".join([
             "no time recorded" if expected is None else f"{expected:.0f} s recorded",
             *([f"took {in_words(here.low, here.high)} here"] if here else [])])
@@ -88,8 +88,7 @@ def record(words: Sequence[str], *, run: bool) -> int:
             # A fresh machine has to build as well what was found built here.
             durations.items[item.name] = time.time() - since + _built_before(since)
             durations.save()
-    noted = json.loads(CACHE.read_text()) if CACHE.is_file() else {}
-    durations.put({node: Took(*took) for node, took in noted.items()})
+    durations.put(_noted())
     there = {name for name in durations.tests if (ROOT / name).is_file()}
     durations.tests = {name: tests for name, tests in durations.tests.items() if name in there}
     durations.machine = {"recorded": date.today().isoformat(), "commit": commit()[:10], "processor": platform.machine(),
@@ -97,6 +96,12 @@ def record(words: Sequence[str], *, run: bool) -> int:
                          "load": round(os.getloadavg()[2], 1)}
     durations.save()
     return failed
+
+
+def _noted() -> dict[str, Took]:
+    """What pytest noted of the last run of each test."""
+    noted = json.loads(CACHE.read_text()) if CACHE.is_file() else {}
+    return {node: Took(*took) for node, took in noted.items()}
 
 
 def _built_before(since: float) -> float:

@@ -96,6 +96,13 @@ class Durations:
         """Seconds all of some tests take."""
         return sum(map(self.of, nodes))
 
+    def slower(self, took: Mapping[str, Took]) -> float:
+        """How many times as long tests took as is recorded of them, at least 1: a machine may be slow, or busy."""
+        known = [(each.wall, self.tests[name][test].wall) for name, tests in _by_file(took.items()).items()
+                 for test, each in tests if test in self.tests.get(name, {})]
+        now, recorded = (sum(side) for side in zip(*known, strict=True)) if known else (0, 0)
+        return max(1.0, now / recorded) if recorded else 1.0
+
 
 def _by_file(took: Iterable[tuple[str, Took]]) -> dict[str, list[tuple[str, Took]]]:
     files: dict[str, list[tuple[str, Took]]] = {}

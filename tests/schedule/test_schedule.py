@@ -45,6 +45,12 @@ class TestDurations:
     def test_a_file_never_seen_may_be_long(self):
         assert durations(a={}).of("b.py::test_x") >= 1
 
+    def test_a_slow_machine_is_told_from_the_tests_that_are_recorded(self):
+        kept = durations(a={"test_x": 5, "test_y": 15})
+        assert kept.slower({"a.py::test_x": Took(10, 9), "a.py::test_y": Took(30, 30), "a.py::test_new": Took(99, 9),
+                            "b.py::test_x": Took(99, 9)}) == 2
+        assert kept.slower({"a.py::test_x": Took(1, 1)}) == kept.slower({}) == 1
+
     def test_what_is_committed_can_be_read(self):
         assert FILE.is_file()
         assert Durations.load().tests
