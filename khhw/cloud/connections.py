@@ -75,24 +75,24 @@ class Admission:
         self.limits = limits
         self._open: Counter[str] = Counter()
 
-    def refusal(self, place: str) -> str | None:
-        """Why nobody more comes in from a place, in a sentence; None if somebody does."""
+    def refusal(self, origin: str) -> str | None:
+        """Why nobody more comes in from an address or network, in a sentence; None if somebody does."""
         if self._open.total() >= self.limits.connections:
             return f"the service has {self.limits.connections} connections, and takes no more; try again later"
-        if self._open[place] >= self.limits.of_an_address:
-            return (f"{place} has {self.limits.of_an_address} connections open, and no address has more; close some "
+        if self._open[origin] >= self.limits.of_an_address:
+            return (f"{origin} has {self.limits.of_an_address} connections open, and no address has more; close some "
                     "first")
         return None
 
-    def enter(self, place: str) -> None:
+    def enter(self, origin: str) -> None:
         """Somebody is there."""
-        self._open[place] += 1
+        self._open[origin] += 1
 
-    def leave(self, place: str) -> None:
+    def leave(self, origin: str) -> None:
         """Somebody has gone."""
-        self._open[place] -= 1
-        if not self._open[place]:
-            del self._open[place]
+        self._open[origin] -= 1
+        if not self._open[origin]:
+            del self._open[origin]
 
 
 class BoundedListener(socket.socket):
@@ -132,10 +132,10 @@ class BoundedListener(socket.socket):
         """
         for _ in range(_AT_ONCE):
             found, address = super().accept()
-            place = _place(str(address[0]))
-            why = self._admission.refusal(place)
+            origin = _origin(str(address[0]))
+            why = self._admission.refusal(origin)
             if why is None:
-                return _Admitted.over(found, place, self._admission), address
+                return _Admitted.over(found, origin, self._admission), address
             self._refuse(found, why)
         raise BlockingIOError
 
@@ -161,11 +161,11 @@ class _Admitted(socket.socket):
     _leave: Callable[[], None] | None = None
 
     @classmethod
-    def over(cls, found: socket.socket, place: str, admission: Admission) -> Self:
+    def over(cls, found: socket.socket, origin: str, admission: Admission) -> Self:
         """In place of a connection that was accepted."""
         one = cls(found.family, found.type, found.proto, fileno=found.detach())
-        admission.enter(place)
-        one._leave = lambda: admission.leave(place)
+        admission.enter(origin)
+        one._leave = lambda: admission.leave(origin)
         with suppress(OSError):
             # It has gone again; whoever reads from it learns so.
             one.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -183,7 +183,7 @@ class _Admitted(socket.socket):
         super().close()
 
 
-def _place(address: str) -> str:
+def _origin(address: str) -> str:
     """By what connections are told apart: whoever has one address of IPv6 has the others of its network, too."""
     found = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(found, ipaddress.IPv4Address):

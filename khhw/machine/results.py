@@ -67,12 +67,13 @@ class Load(_Model):
 
 
 class Matrix(_Model):
-    """isAllowed, as configured and as the destinations' memories show it; rows are sources, by rank."""
+    """isAllowed, as configured and as it was observed; rows are sources, by rank."""
 
     configured: list[list[int]]
-    """What the machine file says."""
+    """What the owner was told: by a machine file, or by the service of a cloud."""
     observed: list[list[int]]
-    """1 where the source's token was found in the destination's memory."""
+    """1 where a packet of the source arrived: its token was found in the destination's memory, or, in a cloud, the
+    destination has said whom it heard."""
 
     def differences(self) -> list[tuple[int, int]]:
         """(source, destination) of cells that are not as configured."""

@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from khhw.report.words import count, duration
 from khhw.report.write import run_command
 from khhw.visible import shell_command, visible
 
-__all__ = ["next_commands", "print_summary", "summary_console"]
+__all__ = ["next_commands", "print_summary", "print_verdict", "summary_console"]
 
 _PLAIN_WIDTH = 118
 """Columns where there is no terminal to ask."""
@@ -75,13 +76,19 @@ def summary_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=_PLAIN_WIDTH)
 
 
+def print_verdict(console: Console, text: str, *, passed: bool, below: Iterable[str]) -> None:
+    """Whether all was as it should be, of what, and sentences about it."""
+    line = Text()
+    line.append("passed" if passed else "FAILED", style="bold green" if passed else "bold red")
+    line.append(f"  {text}")
+    show(console, line)
+    for sentence in below:
+        show(console, textwrap.indent(sentence, "        "))
+
+
 def _print_verdict(console: Console, results: Results) -> None:
     wrong = shortcomings(results)
-    line = Text()
-    line.append("FAILED" if wrong else "passed", style="bold red" if wrong else "bold green")
-    line.append(f"  {visible(results.name)}: {count(results.cycles, 'cycle')} "
-                f"({duration(results.cycles, results.clock_hz)} at {results.clock_hz / 1e6:g} MHz) "
-                f"in {results.wall_seconds:.1f} s, {results.build} build, seed {results.seed}")
-    show(console, line)
-    for text in wrong:
-        show(console, textwrap.indent(text, "        "))
+    print_verdict(
+        console, f"{visible(results.name)}: {count(results.cycles, 'cycle')} "
+        f"({duration(results.cycles, results.clock_hz)} at {results.clock_hz / 1e6:g} MHz) "
+        f"in {results.wall_seconds:.1f} s, {results.build} build, seed {results.seed}", passed=not wrong, below=wrong)

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from khhw.cloud.connections import Admission, BoundedListener, Limits, _place
+from khhw.cloud.connections import Admission, BoundedListener, Limits, _origin
 from khhw.cloud.serve import Service
 from khhw.cloud.settings import Settings
 from tests.cloud.world import Facts, World, opened
@@ -284,7 +284,7 @@ def test_a_principal_is_at_so_many_consoles(
     ("fe80::1%eth0", "fe80::/64"),
 ])
 def test_places(address: str, place: str) -> None:
-    assert _place(address) == place
+    assert _origin(address) == place
 
 
 def test_bounds_leave_files_for_the_service_itself(monkeypatch: pytest.MonkeyPatch) -> None:

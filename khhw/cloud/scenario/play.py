@@ -245,11 +245,11 @@ class _Player:
         owner, found = self._callers[OWNER], dict[tuple[str, int, int], Held]()
         for lease in self._core.leases.all(owner, ended=True):
             for reading in self._core.leases.readings(owner, lease.uuid):
-                place = (lease.uuid, reading.rank)
+                node = (lease.uuid, reading.rank)
                 if reading.moment == "begin":
-                    found[*place, reading.tag] = Held(rank=reading.rank, lease=str(lease.name), who=lease.project,
+                    found[*node, reading.tag] = Held(rank=reading.rank, lease=str(lease.name), who=lease.project,
                                                       begin=reading.cycle, end=None)
                 else:
-                    last = max(tag for uuid, rank, tag in found if (uuid, rank) == place)
-                    found[*place, last] = found[*place, last].model_copy(update={"end": reading.cycle})
+                    last = max(tag for uuid, rank, tag in found if (uuid, rank) == node)
+                    found[*node, last] = found[*node, last].model_copy(update={"end": reading.cycle})
         return sorted(found.values(), key=lambda held: (held.rank, held.begin))

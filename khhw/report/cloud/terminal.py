@@ -1,16 +1,15 @@
 """A scenario on the terminal: its events as they happen, and what came of it."""
 
-import textwrap
 from pathlib import Path
 
 from rich.console import Console
-from rich.text import Text
 
 from khhw.cloud.scenario.record import Happened
 from khhw.report.cloud.page import Played
 from khhw.report.cloud.words import event_line, sentences
 from khhw.report.measurements.matrix import print_matrices
 from khhw.report.show import plain, show
+from khhw.report.terminal import print_verdict
 from khhw.report.words import count, duration
 from khhw.visible import visible
 
@@ -32,13 +31,9 @@ def print_summary(console: Console, played: Played, report: Path) -> None:
     print_matrices(console, record.matrix)
     console.print()
     wrong = record.judge()
-    line = Text()
-    line.append("FAILED" if wrong else "passed", style="bold red" if wrong else "bold green")
-    line.append(f"  {visible(played.scenario.name)}: {count(record.cycles, 'cycle')} "
-                f"({duration(record.cycles, clock_hz)} at {clock_hz / 1e6:g} MHz) in {record.wall_seconds:.1f} s, seed "
-                f"{played.seed}")
-    show(console, line)
-    for text in wrong or sentences(record):
-        show(console, textwrap.indent(text, "        "))
+    print_verdict(
+        console, f"{visible(played.scenario.name)}: {count(record.cycles, 'cycle')} "
+        f"({duration(record.cycles, clock_hz)} at {clock_hz / 1e6:g} MHz) in {record.wall_seconds:.1f} s, seed "
+        f"{played.seed}", passed=not wrong, below=wrong or sentences(record))
     console.print()
     show(console, f"report  {report}")
