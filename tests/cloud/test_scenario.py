@@ -146,6 +146,21 @@ def test_what_principals_do_happens(much: Record) -> None:
     assert much.matrix["two"].observed == [[1, 0, 0, 1], [0, 1, 0, 0], [0] * 4, [1, 0, 0, 1]]
 
 
+def test_one_way_is_one_way(tmp_path: Path) -> None:
+    """Rows are sources: bob's node 1 may send to alice's node 0, and not the other way round."""
+    record = played(tmp_path, PRINCIPALS + "".join([
+        event(0, "alice", 'acquire = { lease = "a", nodes = [0] }'),
+        event(0, "bob", 'acquire = { lease = "b", nodes = [1] }'),
+        event(0, "alice", 'create = "club"'),
+        event(0, "alice", 'share = { network = "club", guest = "bob", direction = "send" }'),
+        event(0, "bob", 'consent = "club"'),
+        event(0, "alice", 'join = { lease = "a", network = "club" }'),
+        event(0, "bob", 'join = { lease = "b", network = "club" }'),
+        probe(20_000, "way")]))
+    assert record.judge() == []
+    assert record.matrix["way"].observed == [[1, 0, 0, 0], [1, 1, 0, 0], [0] * 4, [0] * 4]
+
+
 def test_a_lease_ends_in_its_cycle(much: Record) -> None:
     (ended,) = [event for event in much.events if event.who is None and event.words.startswith("leases end")]
     ready = next(change.finished for change in much.changes if change.handed_over == [0, 1])
