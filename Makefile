@@ -9,7 +9,7 @@ PYTEST := $(VENV)/bin/python -m pytest
 
 help:
 	@echo "make demo    the talk's eight nodes in RTL: boot, isolation, attacks, memcached, nodes for rent; report in out/demo"
-	@echo "make test    lint and the tests that are quick for what they cover"
+	@echo "make test    lint and the quicker tests"
 	@echo "make test-all  what make test leaves out: rare tests, proofs, mutants; hours"
 	@echo "make durations  record in tests/durations.json how long each test takes here; nothing else should run"
 	@echo "make lint    ruff, mypy --strict, import rules"

@@ -154,12 +154,13 @@ def _cables(axes: Axes, first: int, second: int) -> None:
 def _refused(axes: Axes) -> None:
     """A packet to another domain, crossed out at the node whose guard refuses it."""
     (x0, y0), (x1, y1) = _position(REFUSED[0]), _position(REFUSED[1])
-    x, y = x0 + 0.42 * (x1 - x0), y0 + 0.42 * (y1 - y0)
+    x, y = x0 + 0.3 * (x1 - x0), y0 + 0.3 * (y1 - y0)
     axes.add_patch(Rectangle((x - 1.2, y - 0.8), 2.4, 1.6, facecolor=EMPTY, edgecolor=INK, linewidth=1, zorder=8))
     for slope in (-1, 1):
         axes.plot((x - 1.5, x + 1.5), (y - 1.4 * slope, y + 1.4 * slope), color=ALARM, linewidth=2.6,
                   solid_capstyle="round", zorder=9)
-    axes.text(x + 1.2, y + 2.4, "refused", fontsize=9.5, fontweight="bold", color=ALARM, ha="right", zorder=9)
+    axes.text(x - 0.2, y + 2.2, f"refused by\n{REFUSED[0]}'s guard", fontsize=9, fontweight="bold", color=ALARM,
+              ha="right", zorder=9, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
 
 
 def main() -> None:
