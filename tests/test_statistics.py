@@ -118,6 +118,7 @@ def test_tail_of_a_measurement():
     assert coverage(TRIALS, 0.95, 1000 * np.log(100), trial) >= 0.93
 
 
+@pytest.mark.rare
 def test_rate_of_a_measurement():
     """Operations that begin at random, and would be half as many or half as many again while something goes on."""
     def trial(random):

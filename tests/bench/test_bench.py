@@ -59,6 +59,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.rare
 def test_one_object_says_what_was_measured_on_what(measured: dict[str, Any]) -> None:
     assert {"version", "seed", "parameters", "build", "cpu_model", "results"} < measured.keys()
     assert (measured["seed"], measured["build"], measured["cpu_model"]) == (1, "fast", "ideal")
@@ -66,6 +67,7 @@ def test_one_object_says_what_was_measured_on_what(measured: dict[str, Any]) -> 
     assert (measured["parameters"]["repeat"], measured["parameters"]["seconds"]) == (2, 0.3)
 
 
+@pytest.mark.rare
 def test_every_load_runs_on_both_builds(measured: dict[str, Any]) -> None:
     rows = {(row["build"], row["load"]): row for row in measured["results"]}
     assert set(rows) == {(build, load) for build in ("stock", "lean") for load in ("idle", "probe", "latency")}
@@ -74,6 +76,7 @@ def test_every_load_runs_on_both_builds(measured: dict[str, Any]) -> None:
         assert rows["stock", load]["cycles"] == rows["lean", load]["cycles"] > 1500
 
 
+@pytest.mark.rare
 def test_idle_is_simulated_and_not_jumped(measured: dict[str, Any]) -> None:
     for row in measured["results"]:
         if row["load"] == "idle":
@@ -83,6 +86,7 @@ def test_idle_is_simulated_and_not_jumped(measured: dict[str, Any]) -> None:
             assert 0.3 * speed["min"] * 0.5 < row["cycles"]
 
 
+@pytest.mark.rare
 def test_one_distance_gives_no_cycles_per_hop(measured: dict[str, Any]) -> None:
     assert measured["cycles_per_hop"] is None
 
@@ -113,6 +117,7 @@ def test_one_build_alone_has_no_ratio(capsys: pytest.CaptureFixture[str]) -> Non
     assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [["idle", "500"]]
 
 
+@pytest.mark.rare
 def test_a_build_remembers_what_it_took(measured: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "pair.toml").write_text(MACHINE)
     build = Machine.load(tmp_path / "pair.toml").build()

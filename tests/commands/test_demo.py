@@ -56,6 +56,7 @@ def test_text_stays_in_its_domain(tmp_path: Path, capfd: pytest.CaptureFixture[s
     assert set(loads) == {1, 2, 4, 8} and len(set(loads.values())) == 1
 
 
+@pytest.mark.rare
 def test_a_flood_next_door_is_felt_and_harms_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     results = run("noisy", tmp_path / "noisy")
     points = {(point.phase, point.path): point for point in results.results.memcached}

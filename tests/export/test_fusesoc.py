@@ -34,6 +34,7 @@ def fusesoc(core, target, *options):
     return subprocess.run(command, cwd=core.parent, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.rare
 def test_lint(core):
     result = fusesoc(core, "lint")
     assert result.returncode == 0, result.stdout + result.stderr

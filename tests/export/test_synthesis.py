@@ -17,6 +17,8 @@ from khhw.export.package import Package
 from khhw.export.synthesis import synthesise
 
 PAGE = Path(__file__).parents[2] / "docs" / "traffic.md"
+families = pytest.mark.parametrize("family", [
+    pytest.param(family, marks=[pytest.mark.rare] * (family != "ecp5")) for family in FAMILIES])
 
 
 def design_of(folder, text):
@@ -62,7 +64,7 @@ endmodule
 """
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@families
 def test_counts(family, tmp_path):
     """A parity of four bits, a product of 16 by 16, and 18 kbit of memory."""
     found = synthesise(design_of(tmp_path, COUNTED), family)
@@ -73,7 +75,7 @@ def test_counts(family, tmp_path):
     assert sum(found.cells.values()) >= 4
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@families
 def test_lut_ram(family, tmp_path):
     found = synthesise(design_of(tmp_path, (
         "module top(input c, w, input [3:0] a, b, input [3:0] i, output [3:0] o);\n  reg [3:0] ram [15:0];\n"

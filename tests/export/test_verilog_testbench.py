@@ -14,9 +14,8 @@ from khhw.export.ports import declared
 
 # Icarus Verilog is optional on a user's machine; .ci/run installs it.
 needs_icarus = pytest.mark.skipif(not shutil.which("iverilog"), reason="needs Icarus Verilog")
-# What takes longest covers little more.
-tops = pytest.mark.parametrize("top", [
-    pytest.param(top, marks=[pytest.mark.rare] * (top in ("node", "fabric"))) for top in TOPS])
+# What takes longer covers little more.
+tops = pytest.mark.parametrize("top", [pytest.param(top, marks=[pytest.mark.rare] * (top != "router")) for top in TOPS])
 
 FAULTS = {
     "router": ("tx_0_valid", "1'b0"),
@@ -82,6 +81,7 @@ class TestTestbench:
         assert result.returncode != 0, result.stdout
         assert "passed" not in result.stdout
 
+    @pytest.mark.rare
     @needs_icarus
     @pytest.mark.parametrize(("top", "values"), [("router", {"lanes": 1, "slots": 8}), ("guard", {"lanes": 6})])
     def test_passes_with_other_parameters(self, top, values, tmp_path):

@@ -70,6 +70,7 @@ def test_nothing_is_changed_but_what_is_free(used):
             assert logic(proved[path]) == logic(block), path
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(("module", "harness"), sorted({(job.module, job.harness) for job in prove.PROOFS}))
 def test_harnesses_prove_the_classes_of_the_node(module, harness):
     with imported(module, None) as loaded:

@@ -268,6 +268,7 @@ def test_time_passes_as_on_the_wall_while_nobody_asks(served, client):
     assert 0.4 < passed / CLOCK_HZ / seconds < 1.1, "a timer far away must not make time jump, nor may it stand still"
 
 
+@pytest.mark.rare  # It simulates for seconds.
 def test_items_expire(client):
     assert client.set("short", b"lived", expire=1)
     assert client.get("short") == b"lived"

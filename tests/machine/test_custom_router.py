@@ -29,6 +29,7 @@ def test_the_example_fits_on_a_page() -> None:
     assert len(CODE.read_text().splitlines()) <= 150
 
 
+@pytest.mark.rare
 def test_a_node_is_made_with_it() -> None:
     design = convert("rtl.cell:NodeCell", {"lanes": 1, "parts": {"router": PART}}, path=[EXAMPLES])
     text = "".join(source.read_text() for source in design.sources)

@@ -180,8 +180,9 @@ KILLED = "interrupted; it did not end by itself, and was killed where it ran"
 
 
 @pytest.mark.parametrize(("engine", "code", "cycles", "message"), [
-    ("native", SPINS, True, r"stopped by SIGINT\nkernel endless failed on node 0:\nTraceback .*\n  File "
-     r'"FILE", line [23], in main\n.*\nkhhw.sim.pace.EndlessError: still running, without an await, .*'),
+    pytest.param("native", SPINS, True, r"stopped by SIGINT\nkernel endless failed on node 0:\nTraceback .*\n  File "
+     r'"FILE", line [23], in main\n.*\nkhhw.sim.pace.EndlessError: still running, without an await, .*',
+                 marks=pytest.mark.rare),
     pytest.param("cocotb", CLINGS, False, rf'{KILLED}\n  File "FILE", line \d, in main', marks=pytest.mark.rare),
     pytest.param("native", COUNTS, False, rf'{KILLED}\n  File "FILE", line 5, in main\n  File "FILE", line 2, in many',
                  marks=pytest.mark.rare),

@@ -185,9 +185,11 @@ INPUTS = {
     "large_cloud": lambda: cloud_pictures(rented(200), 200, 53_125_000),
 }
 """What pictures are made of."""
+LONG = {"two_large_runs", "two_noisy_runs", "two_unlike_runs", "large_domains"}
+"""Two seconds and more; each is of a kind with another one."""
 
 
-@pytest.mark.parametrize("name", INPUTS)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.rare] * (name in LONG)) for name in INPUTS])
 def test_a_picture_shows_its_numbers(name: str) -> None:
     found = INPUTS[name]()
     assert found
@@ -245,18 +247,22 @@ class TestTwoRuns:
 
 
 class TestNoisyNeighbour:
+    @pytest.fixture(scope="class")
+    def drawn(self) -> dict[str, Picture]:
+        return {picture.name: picture for picture in pictures(noisy())}
+
     @pytest.mark.parametrize("name", ["size_ppc450", "parts_ppc450", "cdf", "clients_ppc450", "offered",
                                       "software_cost"])
-    def test_both_halves_are_in_every_picture(self, name: str) -> None:
-        picture = next(each for each in pictures(noisy()) if each.name == f"memcached_{name}")
+    def test_both_halves_are_in_every_picture(self, drawn: dict[str, Picture], name: str) -> None:
+        picture = drawn[f"memcached_{name}"]
         words = [text.get_text() for text, _ in texts(picture)]
         for half in ("memcached", "flood"):
             assert any(word == half or word.startswith((f"{half}: ", f"{half}\n")) for word in words), words
         assert {row[0] for row in picture.rows} == {"memcached", "flood"}
         assert "flood: beside flood on nodes 0 and 3 (to=6)" in picture.caption
 
-    def test_halves_have_the_same_scales(self) -> None:
-        picture = next(each for each in pictures(noisy()) if each.name == "memcached_size_ppc450")
+    def test_halves_have_the_same_scales(self, drawn: dict[str, Picture]) -> None:
+        picture = drawn["memcached_size_ppc450"]
         assert len({axes.get_ylim() for axes in shown(picture)}) == 1
 
     def test_what_ran_alone_is_one_half(self) -> None:

@@ -2,12 +2,14 @@
 
 import re
 
+import pytest
 from amaranth.back import rtlil
 
 from rtl.node import Node
 from rtl.parameters import Parameters
 
 
+@pytest.mark.rare
 def test_every_signal_has_a_name():
     """Amaranth names a signal after the variable it is given to; what is one of several in a tuple gets none."""
     source, unnamed = "", set()

@@ -1,6 +1,6 @@
 """Every testbench: every variant of its block on Verilator, the first one on Icarus Verilog where that is installed.
 
-``make test`` runs one variant of each block, and on Icarus Verilog what takes a few seconds there; the rest is rare.
+``make test`` runs one variant of each block, and on Icarus Verilog what takes a second or two there; the rest is rare.
 """
 
 import re
@@ -28,9 +28,10 @@ USUAL = {
     "memory": {"default", "memory_bytes_4096"}, "tree_endpoint": {"default", "receive_ids_1"},
 }
 """Variants that run in ``make test``; of other blocks the first."""
-SLOW_ON_ICARUS = {"guard", "guard_account", "guard_registers", "ni", "ni_bounds", "ni_host", "ni_reception",
-                  "ni_remote", "router", "traffic", "traffic_checker", "tree"}
-"""Ten seconds and more."""
+SLOW_ON_ICARUS = {"deposit", "guard", "guard_account", "guard_registers", "host_gate", "memory_gate", "ni", "ni_apart",
+                  "ni_bounds", "ni_host", "ni_reception", "ni_remote", "router", "router_links", "traffic",
+                  "traffic_checker", "tree", "tree_endpoint"}
+"""Two seconds and more."""
 
 
 def marks(bench, values, simulator):
