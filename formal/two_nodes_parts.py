@@ -219,7 +219,8 @@ class Tenant:
         old, older = Signal(name="old"), Signal(name="older")
         m.d.sync += [old.eq(1), older.eq(old)]
         changes = [strobe.any() for kind in kinds for strobe in self.strobes.get(kind, [])]
-        for kind in set(kinds) & set(self.values):
+        # In an order of their own: a design that is written differently is proved again.
+        for kind in [kind for kind in dict.fromkeys(kinds) if kind in self.values]:
             now = Cat(*(Value.cast(value) for value in self.values[kind]))
             before = Signal(len(now), name=f"before_{kind}")
             m.d.sync += before.eq(now)
