@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", metavar="FILE", help="machine file or specification, for the command on the "
                         "page that makes it again (default: machine.toml, or the sweep's own); modules of "
                         "measurements of your own are looked for beside it")
+    parser.add_argument("--link", dest="links", metavar="PAGE", action="append", default=[],
+                        help="another page that the report of one run links to, relative to it, as with khhw run")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
 
 
@@ -36,7 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     if len(arguments.runs) > 2:
         raise RequestError(f"khhw report takes one folder, or two to compare; not {len(arguments.runs)}")
-    if any((path / "sweep.json").is_file() for path in arguments.runs):
+    sweep = any((path / "sweep.json").is_file() for path in arguments.runs)
+    if arguments.links and (sweep or len(arguments.runs) > 1):
+        raise RequestError("--link is for the report of one run; leave it out")
+    if sweep:
         return _sweep(arguments)
     runs = [_read(path) for path in arguments.runs]
     if len(runs) == 1:
@@ -74,7 +79,7 @@ def _one(results: "Results", arguments: argparse.Namespace) -> int:
     folder = writable_folder(arguments.folder or (given if given.is_dir() else given.parent))
     source = arguments.file or "machine.toml"
     modules = _modules(arguments)
-    page = write_report(results, folder, source=source, modules=modules)
+    page = write_report(results, folder, source=source, modules=modules, links=arguments.links)
     if not arguments.json:
         print_summary(results, page, source=source, modules=modules)
         return 0

@@ -289,9 +289,11 @@ class TestJudging:
 
 class TestCommand:
     def test_again(self, folders, capsys):
-        assert main(["report", str(folders / "base"), "--file", "examples/mine.toml"]) == 0
+        link = ["--link", "cloud/report.html"]
+        assert main(["report", str(folders / "base"), "--file", "examples/mine.toml", *link]) == 0
         assert {path.suffix for path in (folders / "base").iterdir()} == {".json", ".html", ".png", ".csv"}
-        assert "khhw run examples/mine.toml" in (folders / "base" / "report.html").read_text(encoding="utf-8")
+        page = (folders / "base" / "report.html").read_text(encoding="utf-8")
+        assert "khhw run examples/mine.toml" in page and '<a href="cloud/report.html">' in page
         assert "RDMA" in capsys.readouterr().out
 
     def test_two(self, folders, capsys):
@@ -348,6 +350,10 @@ class TestCommand:
     def test_three(self, folders, capsys):
         assert main(["report", *3 * [str(folders / "base")]]) == 2
         assert "one folder, or two" in capsys.readouterr().err
+
+    def test_two_have_no_link(self, folders, capsys):
+        assert main(["report", *2 * [str(folders / "base")], "--link", "other.html"]) == 2
+        assert "--link is for the report of one run" in capsys.readouterr().err
 
 
 def test_numbers_of_too_few_samples_do_not_make_the_others_less_certain():
