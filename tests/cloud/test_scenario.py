@@ -12,7 +12,7 @@ from khhw.cli import main
 from khhw.cloud.scenario.play import play
 from khhw.cloud.scenario.reading import ScenarioError, load
 from khhw.cloud.scenario.record import Record
-from khhw.machine.machine import Machine
+from khhw.machine.machine import EngineName, Machine
 from tests.cloud.simulated import SMALL
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lease_scenario.toml"
@@ -97,10 +97,12 @@ def test_what_is_wrong_is_said_with_its_line(tmp_path: Path, text: str, line: in
     assert message.startswith(words.format(folder=tmp_path))
 
 
-def played(folder: Path, text: str, machine: str = SMALL, *, pause: float = 0) -> Record:
+def played(
+    folder: Path, text: str, machine: str = SMALL, *, engine: EngineName = "native", pause: float = 0,
+) -> Record:
     """What came of a scenario; the service takes its time behind each event."""
     scenario, file = load(written(folder, text, machine))
-    return play(scenario, Machine(file, folder, "native"), folder, folder / "state",
+    return play(scenario, Machine(file, folder, engine), folder, folder / "state",
                 on_happened=lambda _: time.sleep(pause))
 
 
@@ -172,6 +174,30 @@ def test_the_wall_moves_no_cycle(much: Record, tmp_path: Path) -> None:
     again = played(tmp_path, MUCH, pause=0.1)
     assert again.wall_seconds > 0.1 * len(again.events)
     assert again.model_dump(exclude={"wall_seconds"}) == much.model_dump(exclude={"wall_seconds"})
+
+
+PASSED_ON = PRINCIPALS + "".join([
+    event(0, "alice", 'acquire = { lease = "a", nodes = [0, 1] }'),
+    event(0, "alice", 'boot = { lease = "a", kernel = "hello.py", arguments = "{seed}", nodes = [1] }'),
+    event(9_000, "alice", 'sublet = { lease = "c", of = "a", to = "carol", nodes = [1] }'),
+    probe(9_000, "apart"),
+    event(60_000, "alice", 'release = "a"'),
+    event(60_000, "bob", 'acquire = { lease = "b", count = 2, seconds = 0.002 }'),
+    event(60_000, "bob", 'type = { lease = "b", line = "echo hi", answer = "hi", nodes = [0] }'),
+    probe(60_000, "passed_on")])
+
+
+@pytest.mark.rare  # cocotb simulates it.
+def test_both_engines_play_the_same(tmp_path: Path) -> None:
+    """Rent, sub-let, hand back, rent again: every event, text and change in the same cycle, all memories equal."""
+    pair, records = SMALL.replace("[2, 2, 1]", "[2, 1, 1]"), []
+    for engine in ("native", "cocotb"):
+        (tmp_path / engine).mkdir()
+        (tmp_path / engine / "hello.py").write_text(HELLO, encoding="utf-8")
+        records.append(played(tmp_path / engine, PASSED_ON, pair, engine=engine))
+    assert records[0].judge() == [] and records[0].cycles > 60_000
+    first, second = (record.model_dump(exclude={"wall_seconds"}) for record in records)
+    assert first == second
 
 
 def test_what_is_not_as_it_should_be_is_told(much: Record) -> None:
