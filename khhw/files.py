@@ -73,7 +73,10 @@ def parse_toml(text: str, path: Path | str) -> dict[str, Any]:
         If it is no TOML.
     """
     try:
-        return tomllib.loads(text)
+        document = tomllib.loads(text)
+        # As a model takes it: numbers in hexadecimal, octal and binary, and dotted keys, are read without a limit.
+        json.dumps(document, default=str)
+        return document
     except tomllib.TOMLDecodeError as error:
         found = _TOML_LINE.search(str(error))
         line = int(found[1]) if found else max(1, len(text.splitlines()))

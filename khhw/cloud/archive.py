@@ -19,6 +19,7 @@ from khhw.cloud import audit
 from khhw.cloud.errors import CloudError, StoreError
 from khhw.cloud.ledger import Transaction
 from khhw.cloud.models import Archive
+from khhw.cloud.store import FILE
 from khhw.cloud.words import check_text
 
 __all__ = ["OPERATION", "archive", "archive_breaks", "untold"]
@@ -30,12 +31,14 @@ _NAME = 200
 _LONGEST_LINE = 16 << 20
 
 
-def archive(tx: Transaction, path: Path, keep: int, failed: ExitStack) -> Archive:
+def archive(tx: Transaction, folder: Path, path: Path, keep: int, failed: ExitStack) -> Archive:
     """Move all entries but the last ones to a file, which is on the disk before they are gone from the store.
 
     Parameters
     ----------
     tx : Transaction
+    folder : Path
+        State folder.
     path : Path
         Where nothing is yet.
     keep : int
@@ -51,6 +54,9 @@ def archive(tx: Transaction, path: Path, keep: int, failed: ExitStack) -> Archiv
         If the file cannot be written.
     """
     check_text(path.name, "the name of an archive", most=_NAME)
+    if path.name.startswith(FILE) and path.parent.resolve() == folder.resolve():
+        # SQLite takes files beside its own, of such names, for its own, and removes them.
+        raise CloudError.bad(f"{path} has a name that the store's own files have; choose another name or folder")
     if keep < 0:
         raise CloudError.bad(f"--keep takes a number from 0, not {keep}")
     number, before = audit.archived(tx.db)
@@ -142,7 +148,7 @@ def _breaks(db: sqlite3.Connection, file: BinaryIO) -> Iterator[str]:
     try:
         header, data = next(lines)
         digest.update(data)
-        links = audit.Links(int(header["first"]) - 1, str(header["before"]))
+        links = audit.Links(_number(header["first"]) - 1, str(header["before"]))
         machine, = db.execute("SELECT machine FROM meta").fetchone()
         if header["kind"] != _KIND or header["machine"] != machine:
             yield "no archive of this cloud"
@@ -153,8 +159,8 @@ def _breaks(db: sqlite3.Connection, file: BinaryIO) -> Iterator[str]:
             yield f"it does not begin behind the archive before it: entry {links.number} had another hash"
         for entry, data in lines:
             digest.update(data)
-            yield from links.breaks(tuple(entry[name] for name in _COLUMNS))
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+            yield from links.breaks((_number(entry["number"]), *(entry[name] for name in _COLUMNS[1:])))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError, StopIteration) as error:
         yield f"no archive of an audit log: {type(error).__name__} in line {lines.number}"
         return
     known = db.execute("SELECT * FROM archive WHERE last = ?", (links.number, )).fetchone()
@@ -164,6 +170,13 @@ def _breaks(db: sqlite3.Connection, file: BinaryIO) -> Iterator[str]:
         yield f"the store's chain goes on from another entry {links.number}"
     elif digest.hexdigest() != known["sha256"]:
         yield "it is not as it was written"
+
+
+def _number(value: object) -> int:
+    """The number of an entry, as the store has them; ValueError if it is none."""
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(value)
+    return value
 
 
 class _Lines(Iterator[tuple[dict[str, Any], bytes]]):

@@ -200,7 +200,7 @@ class Core:
         """Move all entries of the audit but the last `keep` to a file; see :func:`~khhw.cloud.archive.archive`."""
         with ExitStack() as failed:
             with self._ledger.transaction() as tx:
-                made = archive(tx, path, keep, failed)
+                made = archive(tx, self._store.folder, path, keep, failed)
             failed.pop_all()
         self._store.shrink()
         return made

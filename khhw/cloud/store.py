@@ -18,9 +18,10 @@ from khhw.cloud.crash import crash_point
 from khhw.cloud.errors import CloudError, StoreError
 from khhw.cloud.schema import APPLICATION, SCHEMA, VERSION
 
-__all__ = ["Store"]
+__all__ = ["FILE", "Store"]
 
-_FILE = "cloud.db"
+FILE = "cloud.db"
+"""Name of the database; SQLite has more files, whose names begin with it."""
 _HOLDER = "lock"
 _PATIENCE = 2.0
 """Seconds to wait for a lock that somebody else has on the database: nobody should."""
@@ -61,11 +62,11 @@ class Store:
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if (folder / _FILE).exists():
+            if (folder / FILE).exists():
                 raise StoreError(f"{folder} holds a cloud already; name another folder, or remove this one")
             folder.chmod(0o700)
             # The file appears whole or not at all.
-            new = folder / f"{_FILE}.new"
+            new = folder / f"{FILE}.new"
             new.unlink(missing_ok=True)
             with ExitStack() as made:
                 made.callback(new.unlink, missing_ok=True)
@@ -75,7 +76,7 @@ class Store:
                                      f"PRAGMA journal_mode = WAL; BEGIN; {SCHEMA}")
                     fill(db)
                     db.execute("COMMIT")
-                new.rename(folder / _FILE)
+                new.rename(folder / FILE)
         except (OSError, ValueError, sqlite3.Error) as error:
             raise StoreError(f"{folder}: no cloud can be made there: {_reason(error)}") from None
         return cls.open(folder)
@@ -89,7 +90,7 @@ class Store:
         StoreError
             If there is none, it is of another schema, it is damaged, or another process has it open.
         """
-        if not (folder / _FILE).is_file():
+        if not (folder / FILE).is_file():
             raise StoreError(f"{folder} holds no cloud; make one with khhw cloud init")
         with ExitStack() as failed:
             try:
@@ -108,7 +109,7 @@ class Store:
                 failed.callback(store._disconnect)
                 store._check_schema()
             except sqlite3.Error as error:
-                raise StoreError(f"{folder / _FILE} cannot be read: {_reason(error)}") from None
+                raise StoreError(f"{folder / FILE} cannot be read: {_reason(error)}") from None
             failed.pop_all()
         return store
 
@@ -128,16 +129,16 @@ class Store:
         application, = self._writer.execute("PRAGMA application_id").fetchone()
         version, = self._writer.execute("PRAGMA user_version").fetchone()
         if application != APPLICATION:
-            raise StoreError(f"{self.folder / _FILE} is no store of khhw")
+            raise StoreError(f"{self.folder / FILE} is no store of khhw")
         if version != VERSION:
-            raise StoreError(f"{self.folder / _FILE} has schema {version}, and this khhw reads schema {VERSION}; use "
+            raise StoreError(f"{self.folder / FILE} has schema {version}, and this khhw reads schema {VERSION}; use "
                              "the khhw that made it")
         found, = self._writer.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
-            raise StoreError(f"{self.folder / _FILE} is damaged: {found}")
+            raise StoreError(f"{self.folder / FILE} is damaged: {found}")
 
     def _connection(self) -> sqlite3.Connection:
-        db = _connected(self.folder / _FILE)
+        db = _connected(self.folder / FILE)
         self._all.append(db)
         return db
 

@@ -131,6 +131,29 @@ def test_what_cannot_be_archived_changes_nothing(busy, tmp_path):
     assert path.read_text() == "something of mine" and busy.clean()
 
 
+def test_an_archive_takes_no_name_of_the_store(busy, tmp_path):
+    """SQLite removes a file of such a name when the store is opened again, and the entries with it."""
+    state = busy.core._store.folder
+    for name in ("cloud.db-journal", "cloud.db.new"):
+        refused(Kind.BAD_REQUEST, "a name that the store's own files have", busy.core.archive_audit, state / name,
+                keep=0)
+        assert not (state / name).exists()
+    assert busy.clean()
+
+
+@pytest.mark.parametrize("text", [
+    "[" * 200_000, '{"first": Infinity}', '{"first": 1180591620717411303424, "before": "0"}', None])
+def test_what_is_no_archive_is_a_finding(busy, tmp_path, text):
+    path = tmp_path / "audit.jsonl"
+    busy.core.archive_audit(path, keep=0)
+    if text is None:
+        rewritten(path, lambda lines: lines[-1].update(number=[1]))
+    else:
+        path.write_text(text)
+    (found,) = findings(busy, path)
+    assert "no archive of an audit log: " in found
+
+
 def test_as_people_type_it(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     machine = tmp_path / "machine.toml"

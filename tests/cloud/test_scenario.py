@@ -247,3 +247,20 @@ def test_the_page_shows_it(example: tuple[Path, int]) -> None:
     assert sorted(file.name for file in folder.iterdir()) == sorted([
         "report.html", "scenario.json", *(f"{name}.{ending}" for ending in ("png", "csv") for name in (
             "leases", "matrix_apart", "matrix_shared", "matrix_handed_over"))])
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    (event(1, "bob", 'acquire = { lease = "a" }\nrefused = ""'), "events[0].refused: String should have at least 1"),
+    (event(1, "bob", 'acquire = { lease = "a" }') + event(1, "bob", 'type = { lease = "a", line = "x", answer = "" }'),
+     "events[1].type.answer: String should have at least 1 character"),
+    (event(1, "bob", f'acquire = {{ lease = "a", nodes = [{"0," * 65_537}] }}'), "events[0].acquire.nodes: List should"),
+    (event(1, "bob", f'acquire = {{ lease = "a", nodes = [{"0," * 60_000}] }}'), "events[0].acquire.nodes[1]: node 0 is"),
+    (event(1, "bob", f'acquire = {{ lease = "a", count = 0x{"f" * 6000} }}'), "has a number with too many digits"),
+    ("".join(f"[principals.p{each}]\n" for each in range(40)) + event(1, "eve", 'create = "a"'),
+     "events[0].who: no principal 'eve'; there are owner, alice, bob, carol, p0"),
+])
+def test_what_would_pass_or_take_without_end_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        load(written(tmp_path, PRINCIPALS + text))
+    message = caught.value.problems[0][1]
+    assert message.startswith(words) and len(message) < 500

@@ -16,10 +16,11 @@ OWNER = "owner"
 """The principal who is there from the beginning."""
 
 _Rank = Annotated[int, Field(ge=0, le=65_535)]
-_Ranks = Annotated[list[_Rank], Field(min_length=1)]
+_Ranks = Annotated[list[_Rank], Field(min_length=1, max_length=65_536)]
 _Count = Annotated[int, Field(ge=1, le=65_536)]
 _Limit = Annotated[int, Field(ge=0, le=65_536)]
 _Cycle = Annotated[int, Field(ge=0, lt=1 << 40)]
+_Said = Annotated[str, Field(min_length=1)]
 _Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 
 
@@ -158,7 +159,7 @@ class Type(_Section):
     """What is typed ([console.md](console.md))."""
     nodes: _Ranks | None = None
     """Ranks that obey; without it all of the lease."""
-    answer: str | None = None
+    answer: _Said | None = None
     """What each of these nodes must say next, or the beginning of it; without it nothing is waited for."""
 
 
@@ -183,7 +184,7 @@ class Event(_Section):
     """Of the machine's clock. What comes before it is waited for, so it may be later."""
     who: Name | None = None
     """Principal who does it; a probe is nobody's."""
-    refused: str | None = None
+    refused: _Said | None = None
     """A part of the sentence with which it must be refused; without it it must not be."""
     acquire: Acquire | None = None
     """Rent nodes."""

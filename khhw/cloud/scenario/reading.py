@@ -1,6 +1,6 @@
 """Reading a scenario: TOML in, a checked description out, every error with its line and its remedy."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from khhw.node.commands import LineError, written
 
 __all__ = ["ScenarioError", "load"]
 
+_MOST_NAMED = 30
+"""Names of a file that a message about another one lists."""
 _REQUIRED = {"lease": "unnamed", "of": "unnamed", "to": OWNER, "network": "unnamed", "guest": OWNER, "line": "",
              "kernel": "probe", "seconds": 1.0, "nodes": [0]}
 _STAND_INS: StandIns = {
@@ -67,9 +69,11 @@ class _Check:
     machine: MachineFile | None
     folder: Path
     faults: Faults
-    leases: set[str] = field(default_factory=set)
-    networks: set[str] = field(default_factory=set)
+    # In the order of the file; a set would have another one each time.
+    leases: dict[str, None] = field(default_factory=dict)
+    networks: dict[str, None] = field(default_factory=dict)
     probes: set[str] = field(default_factory=set)
+    hidden: dict[str, bool] = field(default_factory=dict)
 
     def all(self) -> Iterator[Wrong]:
         """Of the whole scenario."""
@@ -106,7 +110,7 @@ class _Check:
                 yield ("principals", name, "below"), self._nobody(tenant.below)
 
     def _nobody(self, name: str) -> str:
-        return f"no principal {name!r}; there are {', '.join((OWNER, *self.scenario.principals))}"
+        return f"no principal {name!r}; there are {_listed((OWNER, *self.scenario.principals))}"
 
     def _event(self, event: Event, index: int) -> Iterator[Wrong]:
         found = event.operations
@@ -129,7 +133,7 @@ class _Check:
                 if getattr(event, key) is not None:
                     yield (key,), "a probe is nobody's, and never refused; leave it out"
         elif event.who is None:
-            yield ("who",), f"is missing: who does {name}? There are {', '.join((OWNER, *self.scenario.principals))}"
+            yield ("who",), f"is missing: who does {name}? There are {_listed((OWNER, *self.scenario.principals))}"
         elif event.who != OWNER and event.who not in self.scenario.principals:
             yield ("who",), self._nobody(event.who)
 
@@ -142,20 +146,25 @@ class _Check:
         elif name == "create":
             if value in self.networks:
                 yield (name,), f"there is a network {value!r} above; choose another name"
-            self.networks.add(value)
+            self.networks[value] = None
         elif name == "consent":
             yield from self._known(name, value, "network", self.networks)
         else:
             yield from self._known(name, value, "lease", self.leases)
 
-    def _known(self, key: str, value: str, what: str, known: set[str]) -> Iterator[Wrong]:
+    def _known(self, key: str, value: str, what: str, known: Collection[str]) -> Iterator[Wrong]:
         if value not in known and not self._may_be_hidden(what):
             yield (key,), f"no {what} {value!r} above; " + (
-                f"there are {', '.join(sorted(known))}" if known else
+                f"there are {_listed(sorted(known) if len(known) <= _MOST_NAMED else known)}" if known else
                 f"{'create' if what == 'network' else 'acquire'} one first")
 
     def _may_be_hidden(self, what: str) -> bool:
         """Whether an event that is not what the file says could have made it."""
+        if what not in self.hidden:
+            self.hidden[what] = self._hides(what)
+        return self.hidden[what]
+
+    def _hides(self, what: str) -> bool:
         makes = ("create",) if what == "network" else ("acquire", "sublet")
         return self.faults.cut("events") or any(
             self.faults.touch("events", index, name) for index in range(len(self.scenario.events)) for name in makes)
@@ -163,7 +172,7 @@ class _Check:
     def _value(self, name: str, event: Any, key: str, value: Any) -> Iterator[Wrong]:
         """A key of an operation that is a table."""
         if key == "lease" and name in ("acquire", "sublet"):
-            self.leases.add(value)
+            self.leases[value] = None
         elif key in ("lease", "of"):
             yield from self._known(key, value, "lease", self.leases)
         elif key in ("to", "guest") and value is not None and value not in (OWNER, *self.scenario.principals):
@@ -182,12 +191,13 @@ class _Check:
             yield from self._software(event, key, value)
 
     def _ranks(self, ranks: list[int]) -> Iterator[Wrong]:
-        most = None if self.machine is None else self.machine.nodes
+        most, above = None if self.machine is None else self.machine.nodes, set[int]()
         for index, rank in enumerate(ranks):
             if most is not None and rank >= most:
                 yield ("nodes", index), f"no node {rank}; nodes are 0 to {most - 1}"
-            elif rank in ranks[:index]:
+            elif rank in above:
                 yield ("nodes", index), f"node {rank} is named twice"
+            above.add(rank)
 
     def _software(self, event: Any, key: str, value: Any) -> Iterator[Wrong]:
         assert self.machine is not None
@@ -202,3 +212,10 @@ class _Check:
         elif key == "arguments":
             if wrong := wrong_arguments(value, event.nodes, self.machine, Faults()):
                 yield (key,), wrong
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names, and how many more there are: a file can have very many."""
+    found = list(names)
+    more = len(found) - _MOST_NAMED
+    return ", ".join(found[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
