@@ -2,6 +2,7 @@
 
 import json
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,10 @@ def words(record: Record) -> list[str]:
 
 
 HELLO = 'async def main(node, arguments):\n    await node.console.print(f"node {node.rank}> it is {arguments}\\n")\n'
+_ZEROS = f"crc: {zlib.crc32(bytes(65_536 - 0x4100)):08x}"
+CRC = f"echo {_ZEROS}"
+LIAR = ("async def main(node, arguments):\n    while True:\n        await node.sleep(400)\n"
+        f'        await node.console.print(f"node {{node.rank}}> {_ZEROS}\\n")\n')
 MUCH = PRINCIPALS + "".join([
     event(0, "alice", 'acquire = { lease = "a", count = 2, seconds = 0.004 }'),
     event(0, "bob", 'acquire = { lease = "b", nodes = [3] }'),
@@ -264,3 +269,21 @@ def test_what_would_pass_or_take_without_end_is_refused(tmp_path: Path, text: st
         load(written(tmp_path, PRINCIPALS + text))
     message = caught.value.problems[0][1]
     assert message.startswith(words) and len(message) < 500
+
+
+def test_a_probe_of_nobody_and_stale_answers_prove_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("khhw.cloud.scenario.consoles._ANSWER_CYCLES", 20_000)
+    (tmp_path / "hello.py").write_text(HELLO, encoding="utf-8")
+    (tmp_path / "liar.py").write_text(LIAR, encoding="utf-8")
+    lines = [event(60_000, "alice", f'type = {{ lease = "a", line = "{line}" }}') for line in (CRC, *["help"] * 6)]
+    record = played(tmp_path, PRINCIPALS + "".join([
+        probe(0, "nobody"),
+        event(0, "alice", 'acquire = { lease = "a", nodes = [0] }'),
+        event(20_000, "alice", 'boot = { lease = "a", kernel = "hello.py" }'),
+        *lines, event(60_000, "alice", 'cleared = "a"'),
+        event(80_000, "alice", 'boot = { lease = "a", kernel = "liar.py" }'),
+        event(90_000, "alice", 'cleared = "a"')]))
+    nobody, stale, liar = (event.fault for event in record.events if event.fault)
+    assert nobody is not None and nobody.startswith("nobody rents a node")
+    assert stale is not None and stale.startswith("something is left in memory")
+    assert liar is not None and "did not say 'after line" in liar and len(record.judge()) == 3

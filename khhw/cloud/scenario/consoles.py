@@ -118,6 +118,9 @@ class Consoles:
         """Have the nodes tell that the memory that kernels use, from where images are loaded to its end, is 0."""
         first, end = self._machine.info.image_address, self._machine.info.memory_bytes
         told = Answer(f"crc: {zlib.crc32(bytes(end - first)):08x}", whole=True)
+        # Answers to lines before it are behind us then, and each node is at its loader's prompt.
+        mark = f"after line {len(self.said)} in cycle {self._machine.clock().cycle}"
+        self.type(console, f"echo {mark}", None, Answer(mark, whole=True))
         begin = len(self.said)
         self.type(console, f"crc {first:#x} {end - first}", None, Answer("crc: "))
         answers = [said for said in self.said[begin:] if Answer("crc: ").within(said)]

@@ -39,8 +39,10 @@ def probed(
     Raises
     ------
     SilentError
-        If a node does not end its probe.
+        If a node does not end its probe, or nobody rents one: what is not observed is as nobody has configured it.
     """
+    if not any(console.nodes for console in channels):
+        raise SilentError("nobody rents a node, so there is nobody to send and nothing to observe; acquire some first")
     for console in channels:
         consoles.load(console, image, None)
     begin = len(consoles.said)
