@@ -72,7 +72,7 @@ class SimulatedMachine:
         self._waits = waits
         self._info = machine_info(machine)
         self._folder = MachineFolder(state)
-        self._launcher = Launcher(self._folder, patience, self._heard)
+        self._launcher = Launcher(self._folder, patience, self._heard, stays=not waits)
         self._on_report = on_report
         self._connecting = threading.Lock()
         # While sinks and what the machine sends are made to agree.

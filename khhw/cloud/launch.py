@@ -1,6 +1,7 @@
 """Finding the simulator of a state folder, or starting one that outlives whoever starts it."""
 
 import os
+import signal
 import socket
 import sys
 import time
@@ -37,6 +38,12 @@ class _Process:
                 self._code = os.waitstatus_to_exitcode(status)
         return self._code
 
+    def kill(self) -> None:
+        """End it at once."""
+        if self.poll() is None:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+
 
 class Launcher:
     """Connects to the simulator of a state folder.
@@ -49,12 +56,17 @@ class Launcher:
         Seconds that a simulator has to come up.
     on_heard : callable
         See :class:`~khhw.cloud.client_connection.Connection`.
+    stays : bool
+        Whether a simulator that nobody waits for any longer goes on coming up: somebody else may want it.
     """
 
-    def __init__(self, folder: MachineFolder, patience: float, on_heard: Callable[[Heard], None]) -> None:
+    def __init__(
+        self, folder: MachineFolder, patience: float, on_heard: Callable[[Heard], None], *, stays: bool = True,
+    ) -> None:
         self._folder = folder
         self._patience = patience
         self._on_heard = on_heard
+        self._stays = stays
         self._process: _Process | None = None
 
     def find(self) -> Connection | None:
@@ -88,6 +100,14 @@ class Launcher:
         MachineError
             With the end of its log, if it does not come up.
         """
+        try:
+            return self._started(on_wait)
+        except BaseException:
+            if self._process is not None and not self._stays:
+                self._process.kill()
+            raise
+
+    def _started(self, on_wait: Callable[[], None]) -> Connection:
         end = time.monotonic() + self._patience
         # One of ours that nobody can connect to is about to end.
         before, self._process = self._process, None

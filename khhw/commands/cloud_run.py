@@ -2,7 +2,10 @@
 
 import argparse
 import json
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +61,10 @@ def run_scenario(arguments: argparse.Namespace) -> int:
         if not arguments.json:
             print_event(console, event)
 
-    with tempfile.TemporaryDirectory(prefix=".state-", dir=folder, ignore_cleanup_errors=True) as state:
+    with _state_in(folder) as state:
         record = play(
             scenario, Machine(machine, (source.parent / scenario.machine).parent, arguments.engine), source.parent,
-            Path(state) / "state", on_report=None if arguments.json else ComingUp(machine.nodes, console),
+            state / "state", on_report=None if arguments.json else ComingUp(machine.nodes, console),
             on_happened=happened)
     parameters = {"scenario": scenario.model_dump(mode="json"), "machine": machine.model_dump(mode="json"),
                   "engine": arguments.engine}
@@ -77,4 +80,20 @@ def run_scenario(arguments: argparse.Namespace) -> int:
         print(in_ascii(results))
     else:
         print_summary(console, played, page)
-    return 1 if record.judge() else 0
+    return 1 if record.shortcomings else 0
+
+
+@contextmanager
+def _state_in(folder: Path) -> Iterator[Path]:
+    """A folder for the state of the cloud, until the scenario is over; one whose machine failed stays, with its log."""
+    from khhw.cloud.machine import MachineError
+
+    state, stays = Path(tempfile.mkdtemp(prefix=".state-", dir=folder)), False
+    try:
+        yield state
+    except MachineError:
+        stays = True
+        raise
+    finally:
+        if not stays:
+            shutil.rmtree(state, ignore_errors=True)

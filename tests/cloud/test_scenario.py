@@ -258,8 +258,10 @@ def test_the_page_shows_it(example: tuple[Path, int]) -> None:
     (event(1, "bob", 'acquire = { lease = "a" }\nrefused = ""'), "events[0].refused: String should have at least 1"),
     (event(1, "bob", 'acquire = { lease = "a" }') + event(1, "bob", 'type = { lease = "a", line = "x", answer = "" }'),
      "events[1].type.answer: String should have at least 1 character"),
-    (event(1, "bob", f'acquire = {{ lease = "a", nodes = [{"0," * 65_537}] }}'), "events[0].acquire.nodes: List should"),
-    (event(1, "bob", f'acquire = {{ lease = "a", nodes = [{"0," * 60_000}] }}'), "events[0].acquire.nodes[1]: node 0 is"),
+    (event(1, "bob", f'acquire = {{ lease = "a", nodes = [{"0," * 65_537}] }}'),
+     "events[0].acquire.nodes: List should"),
+    (event(1, "bob", f'acquire = {{ lease = "a", nodes = [{"0," * 60_000}] }}'),
+     "events[0].acquire.nodes[1]: node 0 is"),
     (event(1, "bob", f'acquire = {{ lease = "a", count = 0x{"f" * 6000} }}'), "has a number with too many digits"),
     ("".join(f"[principals.p{each}]\n" for each in range(40)) + event(1, "eve", 'create = "a"'),
      "events[0].who: no principal 'eve'; there are owner, alice, bob, carol, p0"),
@@ -272,7 +274,7 @@ def test_what_would_pass_or_take_without_end_is_refused(tmp_path: Path, text: st
 
 
 def test_a_probe_of_nobody_and_stale_answers_prove_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("khhw.cloud.scenario.consoles._ANSWER_CYCLES", 20_000)
+    monkeypatch.setattr("khhw.cloud.scenario.consoles.ANSWER_CYCLES", 20_000)
     (tmp_path / "hello.py").write_text(HELLO, encoding="utf-8")
     (tmp_path / "liar.py").write_text(LIAR, encoding="utf-8")
     lines = [event(60_000, "alice", f'type = {{ lease = "a", line = "{line}" }}') for line in (CRC, *["help"] * 6)]
@@ -285,5 +287,31 @@ def test_a_probe_of_nobody_and_stale_answers_prove_nothing(tmp_path: Path, monke
         event(90_000, "alice", 'cleared = "a"')]))
     nobody, stale, liar = (event.fault for event in record.events if event.fault)
     assert nobody is not None and nobody.startswith("nobody rents a node")
-    assert stale is not None and stale.startswith("something is left in memory")
+    assert stale is not None and stale.startswith("something is in the memory of node 0")
     assert liar is not None and "did not say 'after line" in liar and len(record.judge()) == 3
+
+
+FAILS = 'async def main(node, arguments):\n    raise RuntimeError("it does not work")\n'
+
+
+def test_leases_end_and_nodes_fail_while_an_event_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("khhw.cloud.scenario.consoles.ANSWER_CYCLES", 40_000)
+    (tmp_path / "fails.py").write_text(FAILS, encoding="utf-8")
+    record = played(tmp_path, PRINCIPALS + "".join([
+        event(0, "alice", 'acquire = { lease = "a", nodes = [0], seconds = 0.0005 }'),
+        event(0, "bob", 'acquire = { lease = "b", nodes = [1] }'),
+        event(9_000, "bob", 'type = { lease = "b", line = "echo hi", answer = "never" }'),
+        event(60_000, "alice", 'acquire = { lease = "c", nodes = [0], seconds = 0.0005 }'),
+        event(60_000, "alice", 'type = { lease = "c", line = "echo hi", answer = "never" }'),
+        event(120_000, "bob", 'boot = { lease = "b", kernel = "fails.py" }'),
+        event(140_000, "bob", 'boot = { lease = "b", kernel = "fails.py", answer = "error: kernel fails failed" }')]))
+    long, gone = (event for event in record.events if event.fault)
+    assert long.fault == "node 1 did not say 'never' within 40,000 cycles; node 1 said 'node 1> hi' last"
+    assert gone.fault == "the lease was over before node 0 said 'never'" and long.revisions == gone.revisions == []
+    ended = [event for event in record.events if event.words.startswith("leases end")]
+    ready = [change.finished for change in record.changes if change.handed_over == [0]][::2]
+    assert [event.cycle for event in ended] == [cycle + round(0.0005 * 53_125_000) for cycle in ready]
+    assert [len(event.revisions) for event in ended] == [1, 1] and long.cycle < ended[0].cycle < long.finished
+    assert [said.node for said in record.errors] == [1] and record.errors[0].cycle < 140_000
+    assert record.shortcomings == record.judge() and len(record.judge()) == 3
+    assert record.judge()[2].endswith("and no event waits for that")

@@ -130,6 +130,15 @@ def test_a_simulator_that_does_not_come_up_says_why(machine):
         machine.connect()
 
 
+def test_a_simulator_of_nobody_else_is_not_left_coming_up(tmp_path):
+    """One that waits has a single user; who gives up, or is interrupted, takes it along."""
+    machine = SimulatedMachine(tmp_path, machine_of(tmp_path), patience=0.2, waits=True)
+    with pytest.raises(MachineError, match=r"has not come up within 0.2 s; .*machine.log says why"):
+        machine.connect()
+    commands = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.is_file()]
+    assert b"".join(commands) and not any(os.fsencode(machine.state) in command for command in commands)
+
+
 @pytest.mark.rare  # Each simulator costs seconds of a processor.
 def test_a_machine_that_dies_at_a_packet_of_its_owner_is_brought_to_where_it_was(machine, monkeypatch):
     brought_back(machine, [40], monkeypatch)

@@ -1,25 +1,25 @@
 """Consoles of a cloud whose machine waits: lines that its principals type, and what nodes say."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from khhw.cloud.callers import Caller
-from khhw.cloud.client import SimulatedMachine
 from khhw.cloud.core import Core
 from khhw.cloud.errors import CloudError
 from khhw.cloud.machine import Heard
 from khhw.cloud.models import Console, Lease
+from khhw.cloud.scenario.waiting import WaitingMachine
 from khhw.cloud.words import nodes_in_words
 from khhw.control.console import ERROR, Answer, Said
 from khhw.machine.results import ConsoleLine
 from khhw.node.commands import LINE_LIMIT, boot_command, written
 from khhw.node.lines import LineCutter
 
-__all__ = ["Consoles", "SilentError"]
+__all__ = ["ANSWER_CYCLES", "Consoles", "SilentError"]
 
 _STEP_CYCLES = 500
 """Between two looks for an answer."""
-_ANSWER_CYCLES = 1_000_000
+ANSWER_CYCLES = 1_000_000
 """After which a node that has said nothing will not."""
 
 
@@ -35,8 +35,9 @@ class Consoles:
     Parameters
     ----------
     core : Core
-    machine : SimulatedMachine
-        It waits.
+    machine : WaitingMachine
+    pass_until : callable
+        Lets the machine run to a cycle, and leases end meanwhile.
 
     Attributes
     ----------
@@ -46,8 +47,10 @@ class Consoles:
         Packets that were lost because nobody read them fast enough.
     """
 
-    def __init__(self, core: Core, machine: SimulatedMachine) -> None:
-        self._core, self._machine = core, machine
+    def __init__(self, core: Core, machine: WaitingMachine, pass_until: Callable[[int], None]) -> None:
+        self._core, self._machine, self._pass_until = core, machine, pass_until
+        self._told = set[int]()
+        """Places in `said` of what was waited for, or ended a wait."""
         self._heard: set[int] = set()
         self._cutters: dict[tuple[int, int], LineCutter] = {}
         self.said: list[Said] = []
@@ -63,6 +66,11 @@ class Consoles:
     def lines(self) -> list[ConsoleLine]:
         """All that was said, as results have it."""
         return [ConsoleLine(cycle=said.cycle, node=said.rank, text=said.text) for said in self.said]
+
+    def errors(self) -> list[ConsoleLine]:
+        """Errors that loaders and kernels have reported, and that nobody waited for."""
+        return [line for place, line in enumerate(self.lines())
+                if place not in self._told and ERROR.within(self.said[place])]
 
     def _take(self, heard: Heard) -> None:
         self.missed += heard.missed
@@ -110,9 +118,9 @@ class Consoles:
         self.type(console, f"mrw {address:#x} {length}", nodes, Answer(f"mrw: {length} bytes", whole=True), image)
         self.type(console, f"crc {address:#x} {length}", nodes, Answer(f"crc: {zlib.crc32(image):08x}", whole=True))
 
-    def boot(self, console: Console, arguments: str, nodes: Sequence[int] | None) -> None:
+    def boot(self, console: Console, arguments: str, nodes: Sequence[int] | None, answer: Answer | None = None) -> None:
         """Run what :meth:`load` has loaded."""
-        self.type(console, boot_command(self._machine.info.image_address, arguments), nodes, None)
+        self.type(console, boot_command(self._machine.info.image_address, arguments), nodes, answer)
 
     def check_cleared(self, console: Console) -> None:
         """Have the nodes tell that the memory that kernels use, from where images are loaded to its end, is 0."""
@@ -124,8 +132,10 @@ class Consoles:
         begin = len(self.said)
         self.type(console, f"crc {first:#x} {end - first}", None, Answer("crc: "))
         answers = [said for said in self.said[begin:] if Answer("crc: ").within(said)]
-        if others := [said.text for said in answers if not told.within(said)]:
-            raise SilentError(f"something is left in memory: {others[0]!r}, and of zeros it would be {str(told)!r}")
+        if others := [said for said in answers if not told.within(said)]:
+            where = nodes_in_words(sorted(said.rank for said in others))
+            raise SilentError(f"something is in the memory of {where}: {others[0].text!r}, and of zeros it would be "
+                              f"{str(told)!r}; it is this tenant's own, if something was loaded since it came")
 
     def wait(self, ranks: Sequence[int], answer: Answer, begin: int) -> dict[int, int]:
         """Let time pass until each of some nodes has answered.
@@ -142,7 +152,8 @@ class Consoles:
         dict of int to int
             By rank, the place in :attr:`said` of its answer.
         """
-        end, found = self._machine.clock().cycle + _ANSWER_CYCLES, dict[int, int]()
+        end, found = self._machine.clock().cycle + ANSWER_CYCLES, dict[int, int]()
+        before = len(self._machine.applied)
         while True:
             for place, said in enumerate(self.said[begin:], begin):
                 if said.rank not in ranks or said.rank in found:
@@ -150,12 +161,23 @@ class Consoles:
                 if answer.within(said):
                     found[said.rank] = place
                 elif ERROR.within(said):
+                    self._told.add(place)
                     raise SilentError(f"node {said.rank} said {said.text!r}, not {str(answer)!r}")
+            self._told.update(found.values())
             if len(found) == len(ranks):
                 return found
-            now = self._machine.clock().cycle
-            if now >= end:
-                missing = sorted(set(ranks) - set(found))
-                raise SilentError(f"{nodes_in_words(missing)} did not say {str(answer)!r} within "
-                                  f"{_ANSWER_CYCLES:,} cycles")
-            self._machine.pass_until(now + _STEP_CYCLES)
+            self._check_patience(sorted(set(ranks) - set(found)), answer, begin, before, end)
+            self._pass_until(self._machine.clock().cycle + _STEP_CYCLES)
+
+    def _check_patience(self, ranks: Sequence[int], answer: Answer, begin: int, before: int, end: int) -> None:
+        """SilentError if these have been taken away by a change from `before` on, or had until a cycle."""
+        gone = {rank for revision, _ in self._machine.applied[before:] for rank in revision.hand_over} & {*ranks}
+        if gone:
+            where = nodes_in_words(sorted(gone))
+            raise SilentError(f"the lease was over before {where} said {str(answer)!r}")
+        if self._machine.clock().cycle >= end:
+            lines = {said.rank: said.text for said in self.said[begin:]}
+            spoke = [rank for rank in ranks if rank in lines]
+            last = f"; node {spoke[0]} said {lines[spoke[0]]!r} last" if spoke else ", nor anything else"
+            raise SilentError(
+                f"{nodes_in_words(ranks)} did not say {str(answer)!r} within {ANSWER_CYCLES:,} cycles{last}")

@@ -160,7 +160,9 @@ class Type(_Section):
     nodes: _Ranks | None = None
     """Ranks that obey; without it all of the lease."""
     answer: _Said | None = None
-    """What each of these nodes must say next, or the beginning of it; without it nothing is waited for."""
+    """What each of these nodes must say within 1,000,000 cycles, behind its prompt, or the beginning of it. An error
+    that it says instead ends the wait. Lines that come late of what was typed before count too, so give that an answer
+    of its own. Without it nothing is waited for."""
 
 
 class Boot(_Section):
@@ -175,6 +177,8 @@ class Boot(_Section):
     """Text behind the address on the boot line; `{seed}` becomes the seed of the run."""
     nodes: _Ranks | None = None
     """Ranks; without it all of the lease."""
+    answer: _Said | None = None
+    """As of `type`; `kernel NAME done` when the kernel has ended."""
 
 
 class Event(_Section):

@@ -11,19 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from khhw.cloud.callers import Caller
-from khhw.cloud.client import SimulatedMachine
 from khhw.cloud.core import Core
 from khhw.cloud.errors import CloudError
-from khhw.cloud.machine import Applied, MachineError, Revision
+from khhw.cloud.machine import MachineError
 from khhw.cloud.models import Console, Quota
 from khhw.cloud.scenario.asking import Asking
 from khhw.cloud.scenario.consoles import Consoles, SilentError
 from khhw.cloud.scenario.file import OWNER, Event, Scenario
 from khhw.cloud.scenario.probing import probed
 from khhw.cloud.scenario.record import Change, Happened, Held, Record
+from khhw.cloud.scenario.waiting import WaitingMachine
 from khhw.cloud.scenario.words import event_in_words
 from khhw.control.console import Answer
-from khhw.control.domains import Domains
 from khhw.kernels.approval import image_digest
 from khhw.kernels.image import build_image
 from khhw.machine.lookup import find_kernel
@@ -34,25 +33,6 @@ __all__ = ["play"]
 _WALL = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
 """What the wall says, for as long as a scenario is played."""
 OnHappened = Callable[[Happened], None]
-
-
-class _WaitingMachine(SimulatedMachine):
-    """A machine that waits, and remembers what was made of it."""
-
-    def __init__(self, state: Path, machine: Machine, on_report: OnReport | None) -> None:
-        super().__init__(state, machine, on_report=on_report, waits=True)
-        self.applied: list[tuple[Revision, Applied]] = []
-
-    def apply(self, revision: Revision) -> Applied:
-        """As its base has it."""
-        done = super().apply(revision)
-        self.applied.append((revision, done))
-        return done
-
-    @property
-    def domains(self) -> Domains:
-        """What it was told last of who may send to whom."""
-        return self.applied[-1][0].domains(self.info.nodes) if self.applied else Domains.nothing(self.info.nodes)
 
 
 def play(
@@ -81,7 +61,7 @@ def play(
     Record
         Also where it came to no end: look at ``state``.
     """
-    simulated = _WaitingMachine(state, machine, on_report)
+    simulated = WaitingMachine(state, machine, on_report)
     token = Core.init(state, simulated.info, owner=OWNER, wall=lambda: _WALL)
     core = Core.open(state, simulated.info, wall=lambda: _WALL)
     began = time.monotonic()
@@ -97,21 +77,24 @@ def play(
         # Left alone, a machine that waits ends when it has done what it is at, or its folder is gone.
         simulated.close()
         core.close()
-    return record.model_copy(update={"wall_seconds": round(time.monotonic() - began, 3)})
+    return record.model_copy(update={"wall_seconds": round(time.monotonic() - began, 3),
+                                     "shortcomings": record.judge()})
 
 
 class _Player:
     """One run."""
 
-    def __init__(self, scenario: Scenario, core: Core, machine: _WaitingMachine, owner: Caller, folder: Path,
+    def __init__(self, scenario: Scenario, core: Core, machine: WaitingMachine, owner: Caller, folder: Path,
                  on_happened: OnHappened) -> None:
         self._scenario, self._core, self._machine = scenario, core, machine
         self._on_happened = on_happened
         self._callers = {OWNER: owner}
         self._images = {name: build_image(find_kernel(name, folder)) for name in dict.fromkeys(scenario.kernels())}
-        self._consoles = Consoles(core, machine)
+        self._consoles = Consoles(core, machine, self._pass_until)
         self._asking = Asking(core)
         self._record = Record(state="done")
+        self._written = 0
+        """Changes of the machine that are in the record, or from before the first event."""
 
     def play(self) -> Record:
         """All of it."""
@@ -138,18 +121,22 @@ class _Player:
         for name, image in self._images.items():
             self._core.approvals.approve(self._callers[OWNER], None, image_digest(image), name)
         self._settle()
+        self._written = len(self._machine.applied)
 
     def _pass_until(self, cycle: int) -> None:
-        """Let time pass; leases whose time is over end in the cycle in which it is."""
+        """Let time pass; leases whose time is over end in the cycle in which it is, or when a change before is done."""
         hz = self._machine.info.clock_hz
-        while (now := self._machine.clock().cycle) < cycle:
+        while True:
+            now = self._machine.clock().cycle
+            if self._settle():
+                words = "leases end whose time is over"
+                self._happened(Happened(cycle=now, finished=0, who=None, operation=None, words=words))
+                continue
+            if now >= cycle:
+                return
             ends = [round(lease.end_time * hz) for lease in self._core.leases.all(self._callers[OWNER])
                     if lease.end_time is not None]
             self._machine.pass_until(min([cycle, *(end for end in ends if end > now)]))
-            asked, before = self._machine.clock().cycle, len(self._machine.applied)
-            if self._settle():
-                words = "leases end whose time is over"
-                self._happened(Happened(cycle=asked, finished=0, who=None, operation=None, words=words), before)
 
     def _settle(self) -> bool:
         """Have everything carried out that was asked for; whether the machine was changed."""
@@ -167,7 +154,6 @@ class _Player:
     def _event(self, event: Event) -> None:
         happened = Happened(cycle=self._machine.clock().cycle, finished=0, who=event.who,
                             operation=event.operation[0], words=event_in_words(event))
-        before = len(self._machine.applied)
         try:
             self._do(event)
             self._settle()
@@ -180,12 +166,13 @@ class _Player:
         elif event.refused is not None and event.refused not in (happened.refused or ""):
             happened.fault = f"was to be refused with {event.refused!r}, " + (
                 "and was not" if happened.refused is None else f"not {happened.refused!r}")
-        self._happened(happened, before)
+        self._happened(happened)
 
-    def _happened(self, happened: Happened, before: int) -> None:
+    def _happened(self, happened: Happened) -> None:
         """Write down what is over."""
         happened.finished = self._machine.clock().cycle
-        for revision, done in self._machine.applied[before:]:
+        changes, self._written = self._machine.applied[self._written:], len(self._machine.applied)
+        for revision, done in changes:
             happened.revisions.append(done.number)
             self._record.changes.append(Change(
                 revision=done.number, started=done.started.cycle, revoked=done.revoked.cycle,
@@ -206,7 +193,8 @@ class _Player:
             case "boot":
                 console, image = self._console(caller, value.lease), self._images[value.kernel]
                 self._consoles.load(console, image, value.nodes)
-                self._consoles.boot(console, value.arguments.replace("{seed}", str(self._scenario.seed)), value.nodes)
+                self._consoles.boot(console, value.arguments.replace("{seed}", str(self._scenario.seed)), value.nodes,
+                                    None if value.answer is None else Answer(value.answer))
             case "cleared":
                 self._consoles.check_cleared(self._console(caller, value))
             case _:
@@ -238,6 +226,7 @@ class _Player:
         else:
             self._record.cycles = self._core.time().cycle
         self._record.console = self._consoles.lines()
+        self._record.errors = self._consoles.errors()
         self._record.held = self._held()
         return self._record
 

@@ -84,17 +84,23 @@ class Record(_Model):
     """By probe and principal, ranks of the nodes that took part."""
     console: list[ConsoleLine] = []
     """All that nodes said to those who rent them."""
+    errors: list[ConsoleLine] = []
+    """Of that, errors that loaders and kernels reported, and that no event waited for."""
     findings: list[str] = []
     """What `khhw cloud check` finds at the end: where store and machine do not agree."""
     cycles: int = 0
     """Length of the run."""
     wall_seconds: float = 0.0
     """Wall time of the run."""
+    shortcomings: list[str] = []
+    """What is not as it must be, a sentence each, the most important first. Empty: passed."""
 
     def judge(self) -> list[str]:
-        """What is not as it must be, a sentence each, the most important first; empty if all is."""
+        """What `shortcomings` is to be."""
         found = [self.message] if self.state == "failed" else []
         for name, matrix in self.matrix.items():
             found += matrix.judge(f"probe {name}")
         found += [f"cycle {event.cycle:,}: {event.words}: {event.fault}" for event in self.events if event.fault]
+        found += [f"cycle {said.cycle:,}: node {said.node} said {said.text!r}, and no event waits for that"
+                  for said in self.errors]
         return found + [f"store and machine do not agree: {finding}" for finding in self.findings]

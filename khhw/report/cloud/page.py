@@ -73,12 +73,11 @@ def _page(played: Played, drawn: Sequence[tuple[Picture, Path]]) -> str:
 
 
 def _verdict(record: Record) -> str:
-    wrong = record.judge()
-    if wrong:
-        return (f'<p class="verdict">{html.verdict(False, "Failed.")} {escape(wrong[0])}</p>'
-                + "".join(f"\n<p>{escape(line)}</p>" for line in wrong[1:]))
-    return (f'<p class="verdict">{html.verdict(True, "Passed.")} All was as the scenario says.</p>\n<ul>'
-            + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(record)) + "</ul>")
+    wrong = record.shortcomings
+    verdict = (html.verdict(False, "Failed.") + f" {escape(wrong[0])}" if wrong else
+               html.verdict(True, "Passed.") + " All was as the scenario says.")
+    return (f'<p class="verdict">{verdict}</p>' + "".join(f"\n<p>{escape(line)}</p>" for line in wrong[1:])
+            + "\n<ul>" + "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences(record)) + "</ul>")
 
 
 def _facts(played: Played) -> list[tuple[str, str]]:

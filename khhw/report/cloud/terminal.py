@@ -30,10 +30,10 @@ def print_summary(console: Console, played: Played, report: Path) -> None:
     record, clock_hz = played.record, played.machine.host.clock_hz
     print_matrices(console, record.matrix)
     console.print()
-    wrong = record.judge()
+    wrong = record.shortcomings
     print_verdict(
         console, f"{visible(played.scenario.name)}: {count(record.cycles, 'cycle')} "
         f"({duration(record.cycles, clock_hz)} at {clock_hz / 1e6:g} MHz) in {record.wall_seconds:.1f} s, seed "
-        f"{played.seed}", passed=not wrong, below=wrong or sentences(record))
+        f"{played.seed}", passed=not wrong, below=[*wrong, *sentences(record)])
     console.print()
     show(console, f"report  {report}")

@@ -13,8 +13,8 @@ _MOST_NAMED = 6
 
 
 def event_line(event: Happened) -> str:
-    """What happened, how long it took, and whether it was refused."""
-    if event.refused is not None:
+    """What happened, how long it took, and whether it was refused, as it was to be."""
+    if event.refused is not None and not event.fault:
         return f"{event.words}: refused, {event.refused}"
     took = event.finished - event.cycle
     return f"{event.words} ({count(took, 'cycle')})" if took else event.words
@@ -22,7 +22,8 @@ def event_line(event: Happened) -> str:
 
 def sentences(record: Record) -> list[str]:
     """What was found, a probe each, then what changes took."""
-    cleared = [f"{event.words}." for event in record.events if event.operation == "cleared"]
+    cleared = [f"{event.words}." for event in record.events
+               if event.operation == "cleared" and not event.fault]
     return [*(sentence for name in record.matrix for sentence in _probe(name, record)), *_changes(record), *cleared]
 
 
