@@ -246,11 +246,13 @@ class TestTwoRuns:
         assert first["linewidth"] > 2 * second["linewidth"] and first["markersize"] > 2 * second["markersize"]
 
 
-class TestNoisyNeighbour:
-    @pytest.fixture(scope="class")
-    def drawn(self) -> dict[str, Picture]:
-        return {picture.name: picture for picture in pictures(noisy())}
+@pytest.fixture(scope="module")
+def drawn() -> dict[str, Picture]:
+    """Pictures of a study beside a flood."""
+    return {picture.name: picture for picture in pictures(noisy())}
 
+
+class TestNoisyNeighbour:
     @pytest.mark.parametrize("name", ["size_ppc450", "parts_ppc450", "cdf", "clients_ppc450", "offered",
                                       "software_cost"])
     def test_both_halves_are_in_every_picture(self, drawn: dict[str, Picture], name: str) -> None:
