@@ -274,7 +274,7 @@ def test_what_would_pass_or_take_without_end_is_refused(tmp_path: Path, text: st
 
 
 def test_a_probe_of_nobody_and_stale_answers_prove_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("khhw.cloud.scenario.consoles.ANSWER_CYCLES", 20_000)
+    monkeypatch.setattr("khhw.cloud.scenario.consoles._ANSWER_CYCLES", 20_000)
     (tmp_path / "hello.py").write_text(HELLO, encoding="utf-8")
     (tmp_path / "liar.py").write_text(LIAR, encoding="utf-8")
     lines = [event(60_000, "alice", f'type = {{ lease = "a", line = "{line}" }}') for line in (CRC, *["help"] * 6)]
@@ -295,7 +295,7 @@ FAILS = 'async def main(node, arguments):\n    raise RuntimeError("it does not w
 
 
 def test_leases_end_and_nodes_fail_while_an_event_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("khhw.cloud.scenario.consoles.ANSWER_CYCLES", 40_000)
+    monkeypatch.setattr("khhw.cloud.scenario.consoles._ANSWER_CYCLES", 40_000)
     (tmp_path / "fails.py").write_text(FAILS, encoding="utf-8")
     record = played(tmp_path, PRINCIPALS + "".join([
         event(0, "alice", 'acquire = { lease = "a", nodes = [0], seconds = 0.0005 }'),

@@ -15,11 +15,11 @@ from khhw.machine.results import ConsoleLine
 from khhw.node.commands import LINE_LIMIT, boot_command, written
 from khhw.node.lines import LineCutter
 
-__all__ = ["ANSWER_CYCLES", "Consoles", "SilentError"]
+__all__ = ["Consoles", "SilentError"]
 
 _STEP_CYCLES = 500
 """Between two looks for an answer."""
-ANSWER_CYCLES = 1_000_000
+_ANSWER_CYCLES = 1_000_000
 """After which a node that has said nothing will not."""
 
 
@@ -152,7 +152,7 @@ class Consoles:
         dict of int to int
             By rank, the place in :attr:`said` of its answer.
         """
-        end, found = self._machine.clock().cycle + ANSWER_CYCLES, dict[int, int]()
+        end, found = self._machine.clock().cycle + _ANSWER_CYCLES, dict[int, int]()
         before = len(self._machine.applied)
         while True:
             for place, said in enumerate(self.said[begin:], begin):
@@ -180,4 +180,4 @@ class Consoles:
             spoke = [rank for rank in ranks if rank in lines]
             last = f"; node {spoke[0]} said {lines[spoke[0]]!r} last" if spoke else ", nor anything else"
             raise SilentError(
-                f"{nodes_in_words(ranks)} did not say {str(answer)!r} within {ANSWER_CYCLES:,} cycles{last}")
+                f"{nodes_in_words(ranks)} did not say {str(answer)!r} within {_ANSWER_CYCLES:,} cycles{last}")

@@ -155,7 +155,7 @@ class _Check:
     def _known(self, key: str, value: str, what: str, known: Collection[str]) -> Iterator[Wrong]:
         if value not in known and not self._may_be_hidden(what):
             yield (key,), f"no {what} {value!r} above; " + (
-                f"there are {_listed(sorted(known) if len(known) <= _MOST_NAMED else known)}" if known else
+                f"there are {_listed(known)}" if known else
                 f"{'create' if what == 'network' else 'acquire'} one first")
 
     def _may_be_hidden(self, what: str) -> bool:
