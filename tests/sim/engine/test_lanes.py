@@ -1,4 +1,7 @@
-"""Nodes in lanes against verilated nodes: the same machine twice, compared at every step."""
+"""Nodes in lanes against verilated nodes: the same machine twice, compared at every step.
+
+Rare: lanes of such a node take minutes to compile.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -89,12 +92,13 @@ def both(builds: list[EngineBuild], request: pytest.FixtureRequest) -> Iterator[
         engine.close()
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize(("both", "cycles", "packets"), [
-    pytest.param(((4, 4, 2), 1), 1000, 0, marks=pytest.mark.rare),
-    pytest.param(((3, 3, 3), 1), 600, 0, marks=pytest.mark.rare),
+    (((4, 4, 2), 1), 1000, 0),
+    (((3, 3, 3), 1), 600, 0),
     (((2, 1, 5), 1), 400, 0),
     # More than one set of lanes, and a few packets of each node.
-    pytest.param(((9, 8, 8), 2), 80, 3, marks=pytest.mark.rare),
+    (((9, 8, 8), 2), 80, 3),
 ], indirect=["both"])
 def test_traffic_is_the_same_in_every_cycle(both: Both, cycles: int, packets: int) -> None:
     both(open_up)
@@ -108,6 +112,7 @@ def test_traffic_is_the_same_in_every_cycle(both: Both, cycles: int, packets: in
     assert both.read("TRAFFIC_RECEIVED").any()
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("both", [((4, 4, 2), 1)], indirect=True)
 def test_held_nodes_and_refused_packets_are_the_same(both: Both) -> None:
     both.steps(5, 1)
@@ -128,6 +133,7 @@ def test_held_nodes_and_refused_packets_are_the_same(both: Both) -> None:
     both.steps(20, 30)
 
 
+@pytest.mark.rare
 @pytest.mark.parametrize("both", [((3, 3, 3), 1)], indirect=True)
 def test_memories_and_time_are_the_same_after_sleep(both: Both) -> None:
     both(open_up)
@@ -153,14 +159,19 @@ def test_memories_and_time_are_the_same_after_sleep(both: Both) -> None:
     assert (both.read("TRAFFIC_RECEIVED").sum()) == 3 * 27 - both.read("TRAFFIC_SELF").sum()
 
 
+@pytest.mark.rare
 def test_registers_by_name_are_for_verilated_nodes(builds: list[EngineBuild]) -> None:
     with Engine(builds[1], (2, 1, 1)) as engine, pytest.raises(LookupError, match=r"memory.ram\[0\] to be seen"):
         engine.read_name(0, "memory.ram")
 
 
-def test_lanes_are_chosen_where_they_pay_and_can_be(builds: list[EngineBuild], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.rare
+def test_lanes_say_that_they_are(builds: list[EngineBuild]) -> None:
     with Engine(builds[1], (2, 1, 1)) as engine:
         assert engine.evaluator == "lanes"
+
+
+def test_lanes_are_chosen_where_they_pay_and_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("khhw.sim.engine.engine.missing_for_lanes", lambda: ())
     assert evaluator_for(ENOUGH_FOR_LANES) == "lanes"
     assert evaluator_for(ENOUGH_FOR_LANES - 1) == "verilated"
