@@ -62,6 +62,9 @@ ASSUMPTIONS = {
     "tree-receivers": Assumption(
         "a receiver gives a tree router only headers with a source and stamps that have come by its cable",
         properties=("tree-receiver", )),
+    "tree-combiner": Assumption(
+        "what joins answers gives a tree router only headers with a source and stamps that go into it in that cycle",
+        properties=("tree-combiner", )),
     "whole-packets": Assumption(
         "a packet in a torus router ends with its 32nd flit at the latest",
         properties=("egress-length", ),

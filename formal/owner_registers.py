@@ -18,7 +18,7 @@ SCALED = Parameters(table_nodes=64, log_entries=4, receive_ids=2)
 """Two words a table and two receive ids: so that which one of them is changed counts."""
 
 _SUM = {"valid": 1, "start": 1, "data": 48, "crc": 32}
-"""Ports of the generator of the checksum, and their widths."""
+"""Ports of the generator of a bank's checksum, and their widths."""
 
 FARTHEST = 63
 """Hops a reach can say; what is more is as much."""
@@ -28,17 +28,17 @@ class OwnerRegisters(Harness):
     """The guard's registers under any accesses of owner and host, beside what the register map says."""
 
     ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1), "unfinished": In(1),
-             "peek_lasting": In(1), "peek_active": In(32),
-             **{f"peek_sum_{name}": In(width) for name, width in _SUM.items()}}
-    peeks = {"peek_lasting": "dut.lasting", "peek_active": "dut.checksum.active",
-             **{f"peek_sum_{name}": f"dut.checksum.shadow.{name}" for name in _SUM}}
+             "peek_lasting": In(1),
+             **{f"peek_sum_{bank}_{name}": In(width) for bank in range(2) for name, width in _SUM.items()}}
+    peeks = {"peek_lasting": "dut.lasting",
+             **{f"peek_sum_{bank}_{name}": f"dut.checksum.bank_{bank}.{name}" for bank in range(2) for name in _SUM}}
     properties = {
         "owner-registers": "a write of the owner changes the register that its address names, to what its data says, "
                            "and no other, but that a clear takes grants and console keys; reaches, revision and tables "
                            "in the shadow bank; what the register map does not allow is an error and changes nothing",
-        "owner-sum": "REVISION is read as the active one, TABLE_CRC as what the CRC generator had at the last commit, "
-                     "which is given every write of the tables and nothing else, and begins anew with a write of "
-                     "REVISION and with a commit",
+        "owner-sum": "REVISION is read as the active one, TABLE_CRC as what the CRC generator of the active bank has; "
+                     "that of the shadow is given every write of the tables and nothing else, and begins anew with a "
+                     "write of TABLE_CRC and with nothing else; that of the active bank is given nothing",
         "owner-count": "the count of commits is their number since the reset, modulo 256; each flips the epoch, and "
                        "the active reaches are those of its bank",
     }
@@ -129,20 +129,20 @@ class OwnerRegisters(Harness):
                 dut.policy.reach.as_value() == reaches.as_value()))
 
     def _sum(self, m: Module) -> None:
-        """What the checksum is taken of, when it is kept, and what the owner reads."""
-        owner, loads, active = self.owner, Signal(), Signal(32)
+        """What the checksums are taken of, when they begin anew, and what the owner reads."""
+        owner, epoch, loads = self.owner, self.dut.policy.epoch, Signal()
         m.d.comb += loads.eq(any_of(self._wrote(name) for name in ("ROW", "COLUMN", "REACH", "REVISION")))
-        self.claim(m, "owner-sum", self.peek_sum_valid == loads)
-        self.claim(m, "owner-sum", ~loads | (self.peek_sum_data == Cat(owner.address, owner.data)))
-        self.claim(m, "owner-sum", self.peek_sum_start == (self._wrote("REVISION") | self._wrote("COMMIT")))
-        with m.If(self._wrote("COMMIT")):
-            m.d.sync += active.eq(self.peek_sum_crc)
+        sums = [{name: getattr(self, f"peek_sum_{bank}_{name}") for name in _SUM} for bank in range(2)]
+        for bank, generator in enumerate(sums):
+            shadow = epoch != bank
+            self.claim(m, "owner-sum", generator["valid"] == (loads & shadow))
+            self.claim(m, "owner-sum", generator["start"] == (self._wrote("TABLE_CRC") & shadow))
+            self.claim(m, "owner-sum", ~generator["valid"] | (generator["data"] == Cat(owner.address, owner.data)))
         reads = owner.valid & ~owner.write & owner.done & ~owner.error
-        revision = Mux(self.dut.policy.epoch, self.dut.revisions[1], self.dut.revisions[0])
-        for name, value in (("TABLE_CRC", active), ("REVISION", revision)):
+        for name, (even, odd) in (("TABLE_CRC", [generator["crc"] for generator in sums]),
+                                  ("REVISION", self.dut.revisions)):
             asked = reads & (owner.address == REGISTERS[name].address)
-            self.claim(m, "owner-sum", ~asked | (owner.value == value))
-        self.help(m, self.peek_active == active)
+            self.claim(m, "owner-sum", ~asked | (owner.value == Mux(epoch, odd, even)))
 
     def _hold(self, m: Module) -> None:
         """Hold lasts as long as it is asked for, and then until what it cut is over."""

@@ -176,6 +176,7 @@ PROOFS = (
     Job("formal.sources", "TorusReceiver", ("torus-receiver",)),
     Job("formal.sources", "TorusSource", ("torus-source",)),
     Job("formal.sources", "TreeReceiver", ("tree-receiver",)),
+    Job("formal.sources", "TreeCombiner", ("tree-combiner",)),
     Job("formal.sources", "TreeSource", ("tree-source",)),
     Job("formal.two_nodes", "TwoNodes", ("two-nodes-cover",), 13),
     Job("formal.two_nodes", "TwoNodesTree", ("two-nodes-tree-cover",), 23),

@@ -11,7 +11,7 @@ from amaranth.hdl._ast import AnyConst, AnySeq  # have no public names in Amaran
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, connect, flipped
 
-from formal.harness import PARAMETERS, Harness
+from formal.harness import PARAMETERS, Harness, any_of
 from formal.opened import Opened
 from formal.two_nodes_parts import SCALED, anything
 from rtl.formats import Flit, Header, TreeChannel, TreeHeader
@@ -19,6 +19,7 @@ from rtl.signatures import DIRECTIONS, FlitStream
 from rtl.torus.buffers import LinkInput
 from rtl.torus.router import Router
 from rtl.torus.routing import Routed
+from rtl.tree.combiner import Combiner
 from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.link import LinkReceiver
 from rtl.tree.router import TreeRouter
@@ -217,17 +218,17 @@ class RouterHarness(SourceHarness):
 
     trusts: str
 
-    def free(self, receiver: type[wiring.Component]) -> type[wiring.Component]:
-        """In the place of a receiver: every output is anything in every cycle. Those made are in `self.receivers`."""
-        self.receivers = receivers = []
+    def free(self, component: type[wiring.Component]) -> tuple[type[wiring.Component], list[wiring.Component]]:
+        """In the place of a component: every output is anything in every cycle. Returns: what to make, those made."""
+        made = []
 
-        class AnyReceiver(receiver):
+        class Anything(component):
             def elaborate(self, platform):
                 m = Module()
                 anything(m, self)
-                receivers.append(self)
+                made.append(self)
                 return m
-        return AnyReceiver
+        return Anything, made
 
     def trust(self, m: Module, outputs: Iterable[tuple[Value, data.View]]) -> None:
         """What is claimed of receivers."""
@@ -251,7 +252,7 @@ class TorusSource(RouterHarness):
 
     def elaborate(self, platform):
         m = Module()
-        receiver = self.free(LinkInput)
+        receiver, receivers = self.free(LinkInput)
 
         class Bare(Router):
             def link_input(self, port):
@@ -269,7 +270,7 @@ class TorusSource(RouterHarness):
         self.expect(m, [self.bears(m, lane.valid & lane.ready, lane.payload),
                         *(self.bears(m, rx.valid, rx.flit) for rx in router.rx)])
         m.submodules.dut = dut = Opened(router, ("ejection_0.buffer",))
-        self.trust(m, [(path.valid, path.flit) for unit in self.receivers for path in unit.o])
+        self.trust(m, [(path.valid, path.flit) for unit in receivers for path in unit.o])
         held = data.View(Flit, dut.signal("injection_0.held", width=None)[:Flit.size])
         self.help(m, ~self.bears(m, Const(1), held) | self.entered)
         ejected = (dut.signal("switch.move", width=DIRECTIONS + 1)[DIRECTIONS],
@@ -280,6 +281,36 @@ class TorusSource(RouterHarness):
         for path, register in dut.registers():
             if path.endswith(".allocator.owner"):
                 self.one_at_most(m, register)
+        return m
+
+
+def passed_on(harness: SourceHarness, m: Module, combiner: Combiner) -> tuple[Value, Value]:
+    """Whether a header that bears the mark goes into a combiner in this cycle, and whether one comes out."""
+    ends = [any_of(harness.bears(m, end.valid & end.ready, end.payload) for end in side)
+            for side in (combiner.i, combiner.o)]
+    return ends[0], ends[1]
+
+
+class TreeCombiner(SourceHarness):
+    """What joins answers, in any state, with any packets at its inputs."""
+
+    layout, marks = TreeHeader, ("source", "owner", "external")
+    properties = {
+        "tree-combiner": "what joins answers lets out a header only in a cycle in which one with this source and these "
+                         "stamps goes into it",
+    }
+
+    def elaborate(self, platform):
+        m = Module()
+        combiner = Combiner()
+        self.choose(m)
+        m.d.comb += [combiner.children.eq(AnySeq(len(combiner.children))), *(o.ready.eq(AnySeq(1)) for o in combiner.o)]
+        for i in combiner.i:
+            m.d.comb += [i.valid.eq(AnySeq(1)), Value.cast(i.payload).eq(AnySeq(Flit.size))]
+        # Whatever becomes of the words of answers.
+        m.submodules.dut = Opened(combiner, ("words",))
+        goes_in, comes_out = passed_on(self, m, combiner)
+        self.claim(m, "tree-combiner", ~comes_out | goes_in)
         return m
 
 
@@ -296,11 +327,15 @@ class TreeSource(RouterHarness):
 
     def elaborate(self, platform):
         m = Module()
-        receiver = self.free(LinkReceiver)
+        receiver, receivers = self.free(LinkReceiver)
+        combiner, combiners = self.free(Combiner)
 
         class Bare(TreeRouter):
             def receiver(self):
                 return receiver()
+
+            def combiner(self):
+                return combiner()
 
         router = Bare(SCALED)
         parent, lanes = router.parent_rx, (router.local_in.owner, router.local_in.tenant)
@@ -324,8 +359,11 @@ class TreeSource(RouterHarness):
         ])
         # Wherever packets go.
         m.submodules.dut = dut = Opened(router, ("up_route", "down_route"))
-        self.trust(m, [(o.valid, o.payload) for unit in self.receivers for o in unit.o])
-        for unit in self.receivers:
+        self.trust(m, [(o.valid, o.payload) for unit in receivers for o in unit.o])
+        for unit in combiners:
+            goes_in, comes_out = passed_on(self, m, unit)
+            self.assume(m, "tree-combiner", ~comes_out | goes_in)
+        for unit in receivers:
             self.claim(m, "tree-source", ~self.bears(m, unit.rx.valid, unit.rx.flit) | self.enters)
         for port in outputs:
             self.claim(m, "tree-source", ~self.bears(m, port.valid, port.flit) | self.entered)

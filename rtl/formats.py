@@ -121,7 +121,11 @@ class ControlOp(enum.IntEnum):
     WRITE = 1
     """`data` to the register at `address`."""
     READ = 2
-    """`data` from the register at `address`."""
+    """`data` from the register at `address`; in a combined answer the bitwise OR over the nodes."""
+    ALL = 3
+    """As READ; in a combined answer the bitwise AND."""
+    SUM = 4
+    """As READ; in a combined answer the sum modulo 2^32."""
     FAILED = 0x80
     """Bit set in an answer: the access was refused and changed nothing."""
 
@@ -216,12 +220,13 @@ Flit = layout_of({"first": 1, "last": 1, "bad": 1, "data": FLIT_BITS})
 """What moves in a cycle. `bad` counts only with `last`: the packet must be discarded where it is ejected."""
 
 TreeHeader = layout_of({
-    "tree_class": 4, "p2p": 1, "irq": 1, "vector": 24, "csum_mode": 2,
+    "tree_class": 4, "p2p": 1, "combine": 1, "vector": 24, "csum_mode": 2,
     "owner": 1, "external": 1, "epoch": 8, "words": 6, "source": 16,
 })
 """First flit of a tree packet. `owner` and `external` are set only at the port above the root and
 cleared at every node's inject port; `source` is the stamped node id, `epoch` the stamped number of commits, modulo
-256; `words` flits follow."""
+256; `words` flits follow. `combine`, in the place of the original's interrupt request, counts on the owner's channel:
+with it in a question to all nodes, their answers are joined on the way up to one, of the subtree's root."""
 
 LinkHeader = layout_of({
     "dst_key": 32, "src_key": 32,
@@ -305,12 +310,14 @@ FIELDS: dict[str, dict[str, str]] = {
     "TreeHeader": {
         "tree_class": "Class; 15 is the broadcast to every node and to the outside.",
         "p2p": "1: to `vector` only. 0: by class.",
-        "irq": "Kept from the original; hardware ignores it.",
+        "combine": "1 in a question of the owner to all nodes: answer as one. 1 in an answer: for all nodes below "
+                   "`source`, and for it.",
         "vector": "Dense rank of the destination; 0xffffff is the outside, above the root.",
         "csum_mode": "Kept from the original; hardware ignores it.",
         "owner": "1: entered at the port above the root on the owner's channel.",
         "external": "1: entered at the port above the root.",
-        "epoch": "Commits of the sender when it sent this, modulo 256; 0 from the outside. Written by hardware.",
+        "epoch": "Commits of the sender when it sent this, modulo 256. Written by hardware, but in what the owner asks "
+                 "and in answers to it: there the number of the question, for `combine`.",
         "words": "Flits that follow this one.",
         "source": "Node id of the sender, 0 for the outside. Written by hardware.",
     },

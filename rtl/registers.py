@@ -208,12 +208,13 @@ _ALL = [
     Register(name="REACH", address=0x4010, owner=WO, count=6,
              doc="Shadow: hops a deposit packet may travel in each `Direction`; part of the epoch."),
     Register(name="REVISION", address=0x4028, owner=RW,
-             doc="A number the owner gives to what it loads; hardware makes nothing of it. A write goes to the shadow, "
-                 "and begins the sum of TABLE_CRC anew; a read finds the active one."),
-    Register(name="TABLE_CRC", address=0x402C, owner=RO,
+             doc="A number the owner gives to what it loads; hardware makes nothing of it. A write goes to the shadow; "
+                 "a read finds the active one."),
+    Register(name="TABLE_CRC", address=0x402C, owner=RW,
              doc="CRC-32 (zlib's) over the writes of REVISION, ROW, COLUMN and REACH by which the active tables were "
-                 "loaded: those from the last one of REVISION on, or from the commit before. A write counts as six "
-                 "bytes: address (2) and value (4), least significant byte first. 0 if nothing was written."),
+                 "made what they are, in all loads of this bank. A write counts as six bytes: address (2) and value "
+                 "(4), least significant byte first. 0 if nothing was written. Any write of TABLE_CRC sets the sum of "
+                 "the shadow to 0: before a load of all words, if it is not known what the shadow holds."),
     Register(name="CONSOLE_SEND_ID", address=0x4030, owner=RW, host=RO,
              doc="Channel id stamped on what this node sends."),
     Register(name="CONSOLE_LISTEN", address=0x4034, owner=RW, host=RO, doc="Bit i: receive id i is in use."),

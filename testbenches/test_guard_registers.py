@@ -289,44 +289,59 @@ async def a_hold_without_clear_keeps_what_the_tenant_has(dut):
 
 @cocotb.test()
 async def the_owner_finds_what_it_loaded(dut):
-    """REVISION goes with the tables; TABLE_CRC is zlib's over the writes, from the revision on."""
+    """REVISION goes with the tables; TABLE_CRC is zlib's over all writes to the bank since it was begun anew."""
     bench = Bench(dut)
     await bench.start()
     words = bench.parameters.table_words
+    banks, epoch = [(0, 0), (0, 0)], 0
 
-    async def load(writes):
-        total = b""
+    async def load(writes, *, anew=False):
+        """To the shadow."""
+        revision, total = banks[1 - epoch]
+        if anew:
+            await bench.set("TABLE_CRC", bench.random.getrandbits(32))
+            total = 0
         for name, index, value in writes:
             await bench.set(name, value, index)
-            total += struct.pack("<HI", REGISTERS[name].at(index), value)
-        return zlib.crc32(total)
+            total = zlib.crc32(struct.pack("<HI", REGISTERS[name].at(index), value), total)
+            revision = value if name == "REVISION" else revision
+        banks[1 - epoch] = revision, total
+
+    async def commit():
+        nonlocal epoch
+        await bench.set("COMMIT", 1)
+        await bench.cycles(2)
+        epoch = 1 - epoch
+
+    async def read():
+        return await bench.get("REVISION"), await bench.get("TABLE_CRC")
 
     def some(revision):
         return [("REVISION", 0, revision),
                 *((name, index, bench.random.getrandbits(32)) for name, count in (
                     ("ROW", words), ("COLUMN", words), ("REACH", 6)) for index in range(count))]
 
-    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (0, 0)
+    assert await read() == (0, 0)
     # Each bank gets a number, its complement, and the number again.
     two = [bench.random.getrandbits(32) for _ in range(2)]
     revisions = [*two, *(revision ^ 0xFFFFFFFF for revision in two), *two]
-    active = (0, 0)
     for round_, revision in enumerate(revisions):
         # What an owner before loaded by half does not count.
         await load(some(0xBAD)[:round_ * 2])
-        crc = await load(some(revision))
-        await load([("GRANTS", 0, 0), ("CONSOLE_SEND_ID", 0, round_)])
-        assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == active
-        await bench.set("COMMIT", 1)
-        await bench.cycles(2)
-        active = revision, crc
-        assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == active
-    # A commit of nothing brings back the tables before, and their revision, and the checksum says what was loaded.
-    await bench.set("COMMIT", 1)
-    await bench.cycles(2)
-    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (revisions[-2], 0)
-    # Without a revision the writes since the commit count.
-    crc = await load(some(0)[1:])
-    await bench.set("COMMIT", 1)
-    await bench.cycles(2)
-    assert (await bench.get("REVISION"), await bench.get("TABLE_CRC")) == (revisions[-1], crc)
+        await load(some(revision), anew=True)
+        await bench.set("GRANTS", 0)
+        await bench.set("CONSOLE_SEND_ID", round_)
+        assert await read() == banks[epoch]
+        await commit()
+        assert await read() == banks[epoch]
+    # A commit of nothing brings back the tables before, their revision and their sum; what is loaded then goes on.
+    await commit()
+    assert await read() == banks[epoch] == (revisions[-2], banks[epoch][1])
+    for round_ in range(4):
+        await load(bench.random.sample(some(round_), 3))
+        await commit()
+        assert await read() == banks[epoch]
+    # Without any write the sum that begins anew is 0.
+    await load([], anew=True)
+    await commit()
+    assert await read() == (banks[epoch][0], 0)

@@ -168,12 +168,13 @@ async def owner_reads_writes_and_hears_of_errors(dut: Any, pauses: str) -> None:
         (ControlOp.WRITE, 0x4000, 0xAABB_CCDD), (ControlOp.READ, 0x4000, 0), (ControlOp.READ, 0x4010, 5),
         (ControlOp.NOP, 0x123456, 77), (ControlOp.READ, REFUSING, 1), (ControlOp.WRITE, REFUSING, 2),
         (ControlOp.WRITE, 0x14000, 3), (ControlOp.WRITE, 0x4002, 4), (0x55, 0x4000, 6), (ControlOp.WRITE, 0x4000, 8),
+        (ControlOp.ALL, 0x4010, 5), (ControlOp.SUM, 0x4010, 5), (ControlOp.SUM, REFUSING, 1),
     ]
     bench.tree.send(control_packet(operations, conn_id=0x4242, src_key=0xFFFF_0001))
     answer = await bench.answers.recv()
     await bench.settle()
     header, link = tree_header(answer), link_header(answer)
-    assert (header["p2p"], header["vector"], header["source"], header["words"]) == (1, EXTERNAL, NODE_ID, 12)
+    assert (header["p2p"], header["vector"], header["source"], header["words"]) == (1, EXTERNAL, NODE_ID, 15)
     assert (header["owner"], header["external"]) == (0, 0)
     assert (link["src_key"], link["dst_key"], link["conn_id"]) == (RANK, 0xFFFF_0001, 0x4242)
     assert link["protocol"] == Protocol.CONTROL
@@ -184,11 +185,23 @@ async def owner_reads_writes_and_hears_of_errors(dut: Any, pauses: str) -> None:
         (ControlOp.READ, 0x4010, 0x1234_5678),
         (ControlOp.NOP, 0x123456, 77), (ControlOp.READ | failed, REFUSING, 1), (ControlOp.WRITE | failed, REFUSING, 2),
         (ControlOp.WRITE | failed, 0x14000, 3), (ControlOp.WRITE | failed, 0x4002, 4), (0x55 | failed, 0x4000, 6),
-        (ControlOp.WRITE, 0x4000, 8),
+        (ControlOp.WRITE, 0x4000, 8), (ControlOp.ALL, 0x4010, 0x1234_5678), (ControlOp.SUM, 0x4010, 0x1234_5678),
+        (ControlOp.SUM | failed, REFUSING, 1),
     ]
-    reached = [(ControlOp.WRITE if write else ControlOp.READ, address) for write, address, _ in bench.bus.accesses]
-    assert reached == [operations[i][:2] for i in (0, 1, 2, 4, 5, 9)]
+    reached = [(write, address) for write, address, _ in bench.bus.accesses]
+    assert reached == [(operations[i][0] == ControlOp.WRITE, operations[i][1]) for i in (0, 1, 2, 4, 5, 9, 10, 11, 12)]
     assert bench.registers == {0x4000: 8, 0x4010: 0x1234_5678}
+
+
+@cocotb.test()
+async def answers_to_all_nodes_say_whether_they_are_combined(dut: Any) -> None:
+    bench = await Bench.start(dut)
+    asked = [(None, 0, 7), (None, 1, 255), (RANK, 1, 0), (RANK, 0, 9), (None, 1, 0)]
+    for vector, combine, number in asked:
+        bench.tree.send(control_packet([(ControlOp.NOP, 0, 0)], vector=vector, combine=combine, epoch=number))
+    answers = [tree_header(await bench.answers.recv()) for _ in asked]
+    assert [(header["combine"], header["epoch"]) for header in answers] == [(0, 7), (1, 255), (0, 0), (0, 9), (1, 0)]
+    assert all((header["p2p"], header["vector"]) == (1, EXTERNAL) for header in answers)
 
 
 @cocotb.test()
@@ -227,7 +240,7 @@ async def stamps_override_what_software_wrote(dut: Any, pauses: str) -> None:
     for number in range(8):
         forged = tree_packet((None, EXTERNAL, 3)[number % 3], payload=tuple(range(number % 4 * 10)),
                              protocol=Protocol.CONTROL, dst_key=0xBAD, src_key=0xBAD, conn_id=number, owner=1,
-                             external=1, source=0xFFFF, epoch=0xFF, irq=1)
+                             external=1, source=0xFFFF, epoch=0xFF, combine=1)
         bench.ni.send(forged)
         sent = await bench.texts.recv()
         header, link = tree_header(sent), link_header(sent)

@@ -8,12 +8,22 @@ from rtl.clone import clone
 from rtl.formats import Flit, Straps
 from rtl.parameters import Parameters
 from rtl.signatures import TreeStream
+from rtl.tree.combiner import Combiner
 from rtl.tree.port import RootPort
 from rtl.tree.router import TreeRouter
 
-__all__ = ["Tree", "tree"]
+__all__ = ["PATIENCE", "Tree", "tree"]
 
 _MODULE = "tree_router"
+PATIENCE = 1024
+"""Cycles for which answers wait to be combined here."""
+
+
+class ImpatientRouter(TreeRouter):
+    """Does not wait so long that a test would."""
+
+    def combiner(self) -> Combiner:
+        return Combiner(PATIENCE)
 
 
 class Tree(wiring.Component):
@@ -41,7 +51,7 @@ class Tree(wiring.Component):
     def __init__(self, parameters: Parameters, nodes: int) -> None:
         self.parameters = parameters
         self.nodes = nodes
-        self.extra_modules = {_MODULE: TreeRouter(parameters)}
+        self.extra_modules = {_MODULE: ImpatientRouter(parameters)}
         super().__init__({
             "inject_valid": In(2 * nodes), "inject_ready": Out(2 * nodes), "inject_payload": In(2 * nodes * Flit.size),
             "local_valid": Out(nodes), "local_channel": Out(nodes), "local_flit": Out(nodes * Flit.size),

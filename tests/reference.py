@@ -7,6 +7,9 @@ where it and the RTL differ, the RTL is right.
 import heapq
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
+from operator import and_, or_
 
 from khhw.control.console import Console
 from khhw.control.outside import Outside
@@ -16,14 +19,27 @@ from khhw.host.scheduler import ROOT
 from khhw.kernels.loader import run_loader
 from khhw.node import Shape
 from khhw.node.layout import Layout
-from khhw.node.tree_packets import TreePacket
-from rtl.formats import EXTERNAL, TreeChannel, TreeHeader, pack, unpack
+from khhw.node.tree_packets import Control, TreePacket
+from rtl.formats import EXTERNAL, ControlOp, ControlWord, TreeChannel, TreeHeader, pack, unpack
 from rtl.parameters import Parameters
 from tests.reference_node import ReferenceNode, RefusedError
 
 ACCESS_CYCLES = 4
 TREE_CYCLES = 30
 HOP_CYCLES = 10
+PATIENCE = 1 << 16
+
+
+def joined(packets):
+    """The answers of all nodes as that of the first."""
+    first = min(packets, key=lambda packet: packet.src_key)
+    words = []
+    for each in zip(*(Control.parse_all(packet.payload) for packet in packets), strict=True):
+        op, values = reduce(or_, (word.op for word in each)), [word.data for word in each]
+        together = {ControlOp.ALL: lambda v: reduce(and_, v), ControlOp.SUM: sum}.get(
+            op & ~ControlOp.FAILED, lambda v: reduce(or_, v))
+        words.append(pack(ControlWord, op=op, address=each[0].address, data=together(values) & 0xFFFFFFFF))
+    return replace(first, payload=b"".join(word.to_bytes(8, "big") for word in words))
 
 
 class ReferenceMachine:
@@ -39,6 +55,7 @@ class ReferenceMachine:
         self.lose: Callable[[TreePacket], bool] = lambda _packet: False
         self._events = []
         self._held = -1
+        self._combining = {}
         self._order = itertools.count()
 
     # What the host may do.
@@ -116,11 +133,24 @@ class ReferenceMachine:
             self.spread(packet, channel)
 
     def climb(self, packet, channel):
-        """A packet of a node goes up to the root and is turned there."""
+        """A packet of a node goes up to the root and is turned there; an answer of all nodes when all have answered."""
+        if packet.combine:
+            waiting = self._combining.setdefault(packet.conn_id, [])
+            waiting.append(packet)
+            if len(waiting) < self.shape.nodes:
+                if len(waiting) == 1:
+                    self.at(PATIENCE, self._go_apart, packet.conn_id)
+                return
+            packet = joined(self._combining.pop(packet.conn_id))
         if packet.vector in (None, EXTERNAL):
             self.at(TREE_CYCLES, self._leave, packet, channel)
         if packet.vector != EXTERNAL:
             self.at(TREE_CYCLES, self.spread, packet, channel)
+
+    def _go_apart(self, conn_id):
+        """Answers that wait for one that does not come."""
+        for packet in self._combining.pop(conn_id, ()):
+            self.climb(replace(packet, combine=False), TreeChannel.OWNER)
 
     def _leave(self, packet, channel):
         self.host.root.arrived(self.now, packet.flits(), channel)

@@ -49,9 +49,9 @@ class ReferenceNode:
         self.map = {address: (r, i) for r, i, address in registers_of(machine.parameters)}
         self.values = Counter({("HOLD", 0): 1})
         self.counts = Counter()
-        self.active = None
+        self.active, self.banks = None, [{}, {}]
         self.epoch, self.log, self.fault_unread = 0, [], False
-        self.loaded, self.crc, self.vacant = b"", 0, False
+        self.loaded, self.vacant = [b"", b""], False
         sizes, coordinate = self.shape.sizes, self.shape.coordinate(rank)
         p = machine.parameters
         self.fixed = {
@@ -100,7 +100,7 @@ class ReferenceNode:
         if name == "REVISION":
             return (self.active or {}).get(("REVISION", 0), 0)
         if name == "TABLE_CRC":
-            return self.crc
+            return zlib.crc32(self.loaded[self.epoch])
         if name == "LOG_COUNT":
             return len(self.log)
         if name in ("LOG_NODES", "LOG_REASON", "LOG_TIME_HIGH", "LOG_TIME_LOW"):
@@ -131,17 +131,17 @@ class ReferenceNode:
             value = value_of("HOLD", hold=asked["hold"])
             self.vacant &= asked["hold"]
         if name in TABLES:
-            self.loaded = b"" if name == "REVISION" else self.loaded
-            self.loaded += struct.pack("<HI", REGISTERS[name].at(index), value)
-        self.values[name, index] = value
+            self.loaded[1 - self.epoch] += struct.pack("<HI", REGISTERS[name].at(index), value)
+        if name == "TABLE_CRC":
+            self.loaded[1 - self.epoch] = b""
+        (self.banks[1 - self.epoch] if name in TABLES else self.values)[name, index] = value
         if name == "INJECTION_TAIL":
             self.machine.at(8, self.inject, index)
         elif name == "CONSOLE_TX_LENGTH":
             self.machine.at(40, self.speak)
         elif name == "COMMIT":
-            self.active = {key: v for key, v in self.values.items() if key[0] in TABLES}
-            self.crc, self.loaded = zlib.crc32(self.loaded), b""
             self.epoch ^= 1
+            self.active = self.banks[self.epoch]
         elif name == "LOG_CLEAR":
             self.log.clear()
         return 0
@@ -330,7 +330,8 @@ class ReferenceNode:
         if packet.protocol == Protocol.CONTROL and packet.owner and packet.external:
             self.machine.climb(TreePacket(
                 protocol=Protocol.CONTROL, payload=self.control(packet), vector=EXTERNAL, src_key=self.rank,
-                dst_key=packet.src_key, conn_id=packet.conn_id, source=self.id), TreeChannel.OWNER)
+                dst_key=packet.src_key, conn_id=packet.conn_id, source=self.id, combine=packet.combine,
+                epoch=packet.epoch), TreeChannel.OWNER)
         elif packet.protocol == Protocol.CONSOLE and not self.values["HOLD", 0]:
             self.listen(packet)
 
@@ -341,7 +342,7 @@ class ReferenceNode:
             try:
                 if op != ControlOp.NOP:
                     value = self.access(word.address, data if op == ControlOp.WRITE else None, owner=True)
-                    data = value if op == ControlOp.READ else data
+                    data = data if op == ControlOp.WRITE else value
             except RefusedError:
                 op |= ControlOp.FAILED
             answer += (op << 56 | word.address << 32 | data).to_bytes(8, "big")

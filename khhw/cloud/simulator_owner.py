@@ -19,6 +19,7 @@ from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl, Moment
 from khhw.control.owner import ConsoleKeys as OwnerKeys
 from khhw.control.owner import Owner, OwnerError
+from khhw.control.tables import table_crc, table_writes
 from khhw.host.sync import Queue
 from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp
@@ -161,7 +162,7 @@ class Carrier:
         words = [Control(ControlOp.READ, REGISTERS[name].at()) for name in _STATE]
         words += [Control(ControlOp.READ, REGISTERS["CONSOLE_RECEIVE_ID"].at(i)) for i in range(self._receive_ids)]
         answers = await self._owner.execute(None, words)
-        return [_state(rank, [word.data for word in answers[rank]]) for rank in range(self._nodes)]
+        return [self._state(rank, [word.data for word in answers[rank]]) for rank in range(self._nodes)]
 
     async def _read(self, kept: _Readings, tag: int, ranks: Iterable[int]) -> list[Reading]:
         """The last reading of a node is kept, so that a question whose answer was lost has the same one."""
@@ -174,10 +175,13 @@ class Carrier:
                      if target in (None, rank)}
         return [kept[rank] for rank in ranks]
 
-
-def _state(rank: int, answer: list[int]) -> NodeState:
-    revision, crc, status, hold, send, listen, *receive = answer
-    return NodeState(
-        rank=rank, committed=bool(REGISTERS["GUARD_STATUS"].unpack(status)["valid"]), revision=revision, table_crc=crc,
-        held=bool(REGISTERS["HOLD"].unpack(hold)["hold"]),
-        keys=ConsoleKeys(send, tuple(key for index, key in enumerate(receive) if listen >> index & 1)))
+    def _state(self, rank: int, answer: list[int]) -> NodeState:
+        revision, crc, status, hold, send, listen, *receive = answer
+        # Of tables that are what the owner has made of them, in however many loads, the sum as of one load.
+        current, sums = self._epochs.current, self._epochs.sums
+        if current is not None and sums is not None and crc == sums[rank]:
+            crc = table_crc(table_writes(current, self._owner.shape, rank, self._epochs.revision))
+        return NodeState(
+            rank=rank, committed=bool(REGISTERS["GUARD_STATUS"].unpack(status)["valid"]), revision=revision,
+            table_crc=crc, held=bool(REGISTERS["HOLD"].unpack(hold)["hold"]),
+            keys=ConsoleKeys(send, tuple(key for index, key in enumerate(receive) if listen >> index & 1)))

@@ -1,13 +1,13 @@
 """Changing communication domains on a running machine, in two phases, and giving nodes to other tenants."""
 
 import enum
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from khhw.control.domains import DomainError, Domains
 from khhw.control.links import CableState, CableWatch
 from khhw.control.owner import ConsoleKeys, Owner, OwnerError, RefusedError, Write, named
-from khhw.control.tables import REVISIONS, table_crc, table_writes
+from khhw.control.tables import REVISIONS, TableBanks, table_crc, table_writes
 from khhw.node.tree_packets import Control
 from rtl.formats import STALE_COMMITS, ControlOp
 from rtl.registers import LARGEST, REGISTERS
@@ -94,13 +94,20 @@ class EpochControl:
     def __init__(self, owner: Owner, *, limit: int = _LIMIT) -> None:
         self._owner = owner
         self._limit = limit
+        self._banks = TableBanks(owner.shape)
         self._settled = False
+        self._epoch = 0
         self.current: Domains | None = None
         """What all nodes have committed; None while that is not known."""
         self.revision = 0
         """The revision of `current`; 0 between two, and of domains that were given none."""
         self.faulty: list[CableState] = []
         """Torus cables that have lost packets of an epoch that ended, as last found; see :mod:`khhw.control.links`."""
+
+    @property
+    def sums(self) -> list[int] | None:
+        """TABLE_CRC of every node, by rank, from which :meth:`adopt` knows `current`; None while that is not known."""
+        return None if self.current is None else self._banks.sums(self._epoch)
 
     async def change(self, new: Domains, *, revision: int = 0, watch: Watch | None = None) -> Change:
         """Make `new` the domains of the machine.
@@ -109,7 +116,7 @@ class EpochControl:
         epoch before is left, all commit `new`. So what the new domains refuse is never delivered after the
         first phase, and what both allow is never lost (but for gets that wait over two changes). While the old
         domains are not known, the first phase allows nothing; before the first commit nothing was allowed, and there
-        is no such phase.
+        is no such phase. Only words that differ from what a bank held before are written.
 
         Parameters
         ----------
@@ -192,7 +199,7 @@ class EpochControl:
         await self._end_hold(taken, vacant)
         return Change(started, loaded, refused, self._owner.outside.now, STALE_COMMITS)
 
-    async def adopt(self, domains: Domains, revision: int) -> list[int]:
+    async def adopt(self, domains: Domains, revision: int, sums: Sequence[int] | None = None) -> list[int]:
         """Take charge of a machine that runs with `domains`, as an owner does that was started again.
 
         Parameters
@@ -201,6 +208,8 @@ class EpochControl:
             What the machine should have. Between two revisions that is what both allow.
         revision : int
             With which it was committed; 0 between two.
+        sums : sequence of int, optional
+            What :attr:`sums` was then; only tables that were loaded whole are known without.
 
         Returns
         -------
@@ -217,12 +226,13 @@ class EpochControl:
         self._check(domains, revision)
         shape = self._owner.shape
         self.current, self.revision, self._settled = None, 0, False
+        self._banks.forget()
         answers = await self._owner.execute(None, [Control(ControlOp.READ, REGISTERS[name].at()) for name in _FOUND])
         differ: dict[int, str] = {}
         held = []
         for rank in range(shape.nodes):
             found, crc, status, hold = (word.data for word in answers[rank])
-            wanted = table_crc(table_writes(domains, shape, rank, revision))
+            wanted = sums[rank] if sums else table_crc(table_writes(domains, shape, rank, revision))
             if not REGISTERS["GUARD_STATUS"].unpack(status)["valid"]:
                 differ[rank] = "no tables were committed"
             elif found != revision:
@@ -264,13 +274,14 @@ class EpochControl:
 
     async def _check_room(self, keys: Mapping[int, ConsoleKeys]) -> None:
         """Ask nodes, before anything is done, whether they can hear so many channels."""
-        for rank, given in keys.items():
-            if not given.receive:
-                continue
-            try:
-                await self._owner.read(rank, "CONSOLE_RECEIVE_ID", [len(given.receive) - 1])
-            except RefusedError:
-                raise DomainError(("keys", rank), f"{len(given.receive)} channels; node {rank} hears less") from None
+        last = {rank: [Control(ControlOp.READ, REGISTERS["CONSOLE_RECEIVE_ID"].at(len(given.receive) - 1))]
+                for rank, given in keys.items() if given.receive}
+        try:
+            await self._owner.read_each(last)
+        except RefusedError as error:
+            rank = error.rank
+            assert rank is not None
+            raise DomainError(("keys", rank), f"{len(keys[rank].receive)} channels; node {rank} hears less") from None
 
     def _known(self) -> Domains:
         """What is surely allowed now."""
@@ -290,24 +301,26 @@ class EpochControl:
 
     async def _commit(self, domains: Domains, revision: int) -> tuple[int, int]:
         """Commit, until all have drained; the cycle in which the tables were loaded, the parity that ends."""
-        owner, shape = self._owner, self._owner.shape
-        await owner.write_each({rank: table_writes(domains, shape, rank, revision) for rank in range(shape.nodes)})
-        _, parity = await self._drained()
+        owner, ending = self._owner, self._epoch
+        load = self._banks.load(1 - ending, domains, revision)
+        await owner.write_each(load.each, load.first)
+        self._banks.loaded(load)
+        await self._drained()
         loaded = owner.outside.now
         # Whoever is stopped in these lines does not know what the machine has.
         self.current, self.revision, self._settled = None, 0, False
         await owner.write(None, Write("COMMIT", 1))
-        self.current, self.revision = domains, revision
+        self.current, self.revision, self._epoch = domains, revision, 1 - ending
         await self._drained()
-        return loaded, parity
+        return loaded, ending
 
     async def _settle(self) -> bool:
         """Wait until the commit before has ended, whoever made it; whether there was one."""
         if self._settled:
             return True
-        committed, parity = await self._drained()
+        committed, self._epoch = await self._drained()
         if committed:
-            await self._balanced(1 - parity)
+            await self._balanced(1 - self._epoch)
         self._settled = committed
         return committed
 
@@ -318,22 +331,26 @@ class EpochControl:
         """Wait until all nodes have drained; whether they have committed anything, and the parity of their epoch."""
         start = self._owner.outside.now
         cables = self._watch_cables()
+        status = REGISTERS["GUARD_STATUS"]
         while True:
-            states = await self._owner.read_all_fields("GUARD_STATUS")
-            waiting = [rank for rank, state in enumerate(states) if not state["drained"]]
-            if not waiting:
+            every, some = (status.unpack(word.data) for word in await self._owner.combined(
+                [Control(op, status.at()) for op in (ControlOp.ALL, ControlOp.READ)]))
+            if every["drained"]:
                 break
             # What a guard has let in, and is not finished, lacks its end.
             endless = await cables.look() and any(state.endless for state in cables.states)
             took = self._owner.outside.now - start
             if endless or took > self._limit:
-                raise EpochError(f"{named(waiting)}: not drained after {took} cycles; {cables.words}")
+                states = await self._owner.read_all_fields("GUARD_STATUS")
+                if waiting := [rank for rank, state in enumerate(states) if not state["drained"]]:
+                    raise EpochError(f"{named(waiting)}: not drained after {took} cycles; {cables.words}")
             await self._owner.outside.sleep(_POLL)
-        commits = [(bool(state["valid"]), state["epoch"]) for state in states]
-        if len(set(commits)) > 1:
+        if any(every[field] != some[field] for field in ("valid", "epoch")):
+            states = await self._owner.read_all_fields("GUARD_STATUS")
+            commits = [(state["valid"], state["epoch"]) for state in states]
             odd = [rank for rank, commit in enumerate(commits) if commit != commits[0]]
             raise EpochError(f"{named(odd)} and node 0 have not made the same commits; a fabric reset is needed")
-        return commits[0]
+        return bool(every["valid"]), every["epoch"]
 
     async def _balanced(self, parity: int) -> None:
         """Wait until no packet of the epoch with this parity is left in the machine.
@@ -359,18 +376,19 @@ class EpochControl:
 
     async def _left(self, parity: int) -> int:
         """Packets of an epoch parity that have been sent, and ended nowhere."""
-        words = [Control(ControlOp.READ, REGISTERS[name].at(parity)) for name in _COUNTERS]
-        answers = await self._owner.execute(None, words)
-        injected, *ended = [sum(answer[i].data for answer in answers.values()) for i in range(len(words))]
-        return (injected - sum(ended)) % _MODULUS
+        injected, *ended = await self._owner.combined(
+            [Control(ControlOp.SUM, REGISTERS[name].at(parity)) for name in _COUNTERS])
+        return (injected.data - sum(word.data for word in ended)) % _MODULUS
 
     async def _end_hold(self, ranks: list[int], vacant: Collection[int]) -> None:
         """Let nodes out of hold but for vacant ones, and wait until it has ended, or nothing keeps it from ending."""
         await self._owner.write_each({rank: [Write("HOLD", 0)] for rank in ranks if rank not in vacant})
         end = self._owner.outside.now + self._limit
+        hold = REGISTERS["HOLD"]
         while True:
-            holds = await self._owner.read_all_fields("HOLD")
-            waiting = [rank for rank in ranks if holds[rank]["clear" if rank in vacant else "hold"]]
+            answers = await self._owner.read_each({rank: [Control(ControlOp.READ, hold.at())] for rank in ranks})
+            waiting = [rank for rank, (value, ) in answers.items()
+                       if hold.unpack(value)["clear" if rank in vacant else "hold"]]
             if not waiting:
                 return
             if self._owner.outside.now > end:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from khhw.control.outside import Outside
 from khhw.node.shape import Shape
@@ -15,6 +15,8 @@ __all__ = ["ANSWER_LIMIT", "ConsoleKeys", "Owner", "OwnerError", "RefusedError",
 ANSWER_LIMIT = 100_000
 """Cycles within which every node must have answered."""
 _KEY = (1 << 32) - 1
+ROOT = 0
+"""Rank of the tree's root, which answers for all nodes as one."""
 
 
 class OwnerError(RuntimeError):
@@ -22,7 +24,18 @@ class OwnerError(RuntimeError):
 
 
 class RefusedError(OwnerError):
-    """A node has no such register, or not for this."""
+    """A node has no such register, or not for this.
+
+    Parameters
+    ----------
+    message : str
+    rank : int or None
+        The node; None if it is not known which one of all.
+    """
+
+    def __init__(self, message: str, rank: int | None = None) -> None:
+        super().__init__(message)
+        self.rank = rank
 
 
 @dataclass(frozen=True)
@@ -75,6 +88,23 @@ class ConsoleKeys(NamedTuple):
         return [Write("CONSOLE_SEND_ID", self.send), *ids, Write("CONSOLE_LISTEN", (1 << len(self.receive)) - 1)]
 
 
+class _Question(NamedTuple):
+    """A control packet to be sent.
+
+    Parameters
+    ----------
+    rank : int or None
+        To one node, or to all.
+    words : sequence of Control
+    combine : bool
+        All nodes answer as one.
+    """
+
+    rank: int | None
+    words: Sequence[Control]
+    combine: bool = False
+
+
 _NAMES = {
     address: register.name if register.count == 1 else f"{register.name}[{index}]"
     for register, index, address in registers_of(LARGEST)
@@ -115,7 +145,7 @@ class Owner:
         Parameters
         ----------
         rank : int or None
-            One node, or all of them.
+            One node, or all of them, of which each answers.
         words : sequence of Control
 
         Returns
@@ -130,18 +160,41 @@ class Owner:
         """
         answers: dict[int, list[Control]] = {r: [] for r in self._ranks(rank)}
         for at in range(0, len(words), CONTROL_WORDS):
-            block = words[at:at + CONTROL_WORDS]
-            for node, answer in (await self._exchange([(rank, block)])).items():
+            for (_, node), answer in (await self._exchange([_Question(rank, words[at:at + CONTROL_WORDS])])).items():
                 answers[node] += answer
         return answers
 
-    async def write_each(self, writes: Mapping[int, Sequence[Write]]) -> None:
+    async def combined(self, words: Sequence[Control]) -> list[Control]:
+        """Have control words executed by all nodes, in order, with one answer that the tree makes of theirs.
+
+        So it takes no longer the more nodes there are, but for the depth of the tree.
+
+        Parameters
+        ----------
+        words : sequence of Control
+            What was read comes back as the bitwise OR over all nodes; as the bitwise AND by `ControlOp.ALL`, as the
+            sum modulo 2^32 by `ControlOp.SUM`.
+
+        Raises
+        ------
+        OwnerError
+            As :meth:`execute`; it is not known then which node it was that refused a word.
+        """
+        answers: list[Control] = []
+        for at in range(0, len(words), CONTROL_WORDS):
+            question = _Question(None, words[at:at + CONTROL_WORDS], combine=True)
+            answers += next(iter((await self._exchange([question])).values()))
+        return answers
+
+    async def write_each(self, writes: Mapping[int, Sequence[Write]], first: Sequence[Write] = ()) -> None:
         """Write registers of many nodes, to each its own, in order at every node but without waiting from node to node.
 
         Parameters
         ----------
         writes : mapping of int to sequence of Write
             By rank.
+        first : sequence of Write
+            Of all nodes, before those.
 
         Raises
         ------
@@ -149,55 +202,86 @@ class Owner:
             As :meth:`execute`; other nodes may have done what they were asked.
         """
         words = {rank: [write.word for write in given] for rank, given in writes.items()}
+        common = [write.word for write in first]
+        questions = [_Question(None, common[at:at + CONTROL_WORDS], combine=True)
+                     for at in range(0, len(common), CONTROL_WORDS)]
         for at in range(0, max(map(len, words.values()), default=0), CONTROL_WORDS):
-            await self._exchange([(rank, given[at:at + CONTROL_WORDS]) for rank, given in words.items() if given[at:]])
+            questions += [_Question(rank, given[at:at + CONTROL_WORDS]) for rank, given in words.items() if given[at:]]
+            await self._exchange(questions)
+            questions = []
+        if questions:
+            await self._exchange(questions)
+
+    async def read_each(self, words: Mapping[int, Sequence[Control]]) -> dict[int, list[int]]:
+        """What many nodes answer, each to its own words, without waiting from node to node.
+
+        Parameters
+        ----------
+        words : mapping of int to sequence of Control
+            By rank; a packet's at most.
+
+        Raises
+        ------
+        OwnerError
+            As :meth:`execute`.
+        """
+        answers = await self._exchange([_Question(rank, asked) for rank, asked in words.items()])
+        return {rank: [word.data for word in answer] for (_, rank), answer in answers.items()}
 
     def _ranks(self, rank: int | None) -> Iterable[int]:
         return range(self.shape.nodes) if rank is None else (rank,)
 
-    async def _exchange(self, packets: Sequence[tuple[int | None, Sequence[Control]]]) -> dict[int, list[Control]]:
-        """Send packets, each to a node or to all, and collect the answers: one a node and packet."""
+    async def _exchange(self, questions: Sequence[_Question]) -> dict[tuple[int, int], list[Control]]:
+        """Send packets and collect the answers, by number of the packet and rank of who answers: one a node and packet.
+
+        For all nodes as one the root answers.
+        """
         if self._key is None:
             self._key = self.outside.now & _KEY
         missing: dict[tuple[int, int], Sequence[Control]] = {}
-        for rank, words in packets:
+        joint = set()
+        for question in questions:
             self._sequence = (self._sequence + 1) & 0xFFFF
-            missing |= {(self._sequence, node): words for node in self._ranks(rank)}
-            packet = control_packet(words, vector=rank, conn_id=self._sequence, key=self._key)
-            await self.outside.send(packet, TreeChannel.OWNER)
+            if question.combine:
+                joint.add(self._sequence)
+            answering = (ROOT, ) if question.combine else self._ranks(question.rank)
+            missing |= {(self._sequence, node): question.words for node in answering}
+            await self.outside.send(control_packet(
+                question.words, vector=question.rank, conn_id=self._sequence, key=self._key, combine=question.combine,
+            ), TreeChannel.OWNER)
         asked = {sequence for sequence, _ in missing}
-        answers: dict[int, list[Control]] = {}
+        answers: dict[tuple[int, int], list[Control]] = {}
         while missing:
             try:
                 answer = await self.outside.answer(self._answer_limit)
             except TimeoutError:
-                late = {node for _, node in missing}
-                everybody = len({*answers, *late}) == self.shape.nodes
+                late = {node for sequence, node in missing if sequence not in joint}
+                if not late:
+                    await self._apart()
+                everybody = len({node for _, node in answers} | late) == self.shape.nodes
                 where = _below(late, self.shape.nodes) if everybody else ""
                 raise OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles{where}") from None
             if answer.dst_key != self._key or answer.conn_id not in asked:
                 continue
+            if answer.conn_id in joint and not answer.combine:
+                await self._apart()
             node = self.shape.rank_of_id(answer.source)
             if (answer.conn_id, node) not in missing:
                 raise OwnerError(f"Node {node} answered without being asked")
             words = missing.pop((answer.conn_id, node))
-            answers[node] = self._checked(node, words, Control.parse_all(answer.payload))
+            who = None if answer.conn_id in joint else node
+            answers[answer.conn_id, node] = _checked(who, words, Control.parse_all(answer.payload))
         return answers
 
-    def _checked(self, node: int, words: Sequence[Control], answer: list[Control]) -> list[Control]:
-        if len(answer) < len(words):
-            raise OwnerError(f"Node {node} answered {len(answer)} of {len(words)} control words")
-        for asked, got in zip(words, answer, strict=False):
-            if got.failed:
-                what = f"write of {asked.data:#x} to" if asked.op == ControlOp.WRITE else "read of"
-                raise RefusedError(f"Node {node} refused the {what} {register_name(asked.address)}")
-            if got.address != asked.address or got.op != asked.op:
-                raise OwnerError(f"Node {node} answered for {got.address:#x}, not for {register_name(asked.address)}")
-        return answer[:len(words)]
+    async def _apart(self) -> NoReturn:
+        """Say which nodes are silent, when the tree could not make one answer of all."""
+        await self._exchange([_Question(None, [Control(ControlOp.NOP, 0)])])
+        raise OwnerError("The answers of all nodes have not come together, though each node answers when it is asked")
 
     async def write(self, rank: int | None, *writes: Write) -> None:
-        """Write registers of one node, or of all of them; see :meth:`execute`."""
-        await self.execute(rank, [write.word for write in writes])
+        """Write registers of one node (see :meth:`execute`), or of all of them (see :meth:`combined`)."""
+        words = [write.word for write in writes]
+        await (self.combined(words) if rank is None else self.execute(rank, words))
 
     async def read(self, rank: int, register: str, indices: Iterable[int] = (0,)) -> list[int]:
         """Read elements of a register of a node."""
@@ -245,6 +329,20 @@ class Owner:
             Channel ids it hears.
         """
         await self.write(rank, *ConsoleKeys(send, receive).writes)
+
+
+def _checked(node: int | None, words: Sequence[Control], answer: list[Control]) -> list[Control]:
+    """The words that a node has answered, or all nodes as one if it is None."""
+    who = "A node" if node is None else f"Node {node}"
+    if len(answer) < len(words):
+        raise OwnerError(f"{who} answered {len(answer)} of {len(words)} control words")
+    for asked, got in zip(words, answer, strict=False):
+        if got.failed:
+            what = f"write of {asked.data:#x} to" if asked.op == ControlOp.WRITE else "read of"
+            raise RefusedError(f"{who} refused the {what} {register_name(asked.address)}", node)
+        if got.address != asked.address or got.op != asked.op:
+            raise OwnerError(f"{who} answered for {got.address:#x}, not for {register_name(asked.address)}")
+    return answer[:len(words)]
 
 
 def named(ranks: Iterable[int]) -> str:

@@ -1,26 +1,29 @@
-"""What the owner loads into a node for a change of domains, and how it knows it again."""
+"""What the owner loads into nodes for a change of domains, and how it knows it again."""
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
 
 from khhw.control.domains import Domains
 from khhw.control.owner import Write
 from khhw.node.shape import Shape
 from rtl.registers import REGISTERS
 
-__all__ = ["REVISIONS", "table_crc", "table_writes"]
+__all__ = ["REVISIONS", "Load", "TableBanks", "table_crc", "table_writes"]
 
 REVISIONS = 1 << 32
 """Revisions are below this."""
 _WORD_BITS = 32
-_WORD = (1 << _WORD_BITS) - 1
+_Words = npt.NDArray[np.uint32]
 
 
 def table_writes(domains: Domains, shape: Shape, rank: int, revision: int = 0) -> list[Write]:
     """Revision, row, column and reach values of one node, for its shadow: absolute, and all there are.
-
-    So whatever was loaded there before and not committed makes no difference.
 
     Parameters
     ----------
@@ -32,19 +35,117 @@ def table_writes(domains: Domains, shape: Shape, rank: int, revision: int = 0) -
     revision : int
         32 bits.
     """
-    words = shape.node_id(shape.nodes - 1) // _WORD_BITS + 1
-
-    def table(register: str, ranks: list[int]) -> list[Write]:
-        bits = sum(1 << shape.node_id(r) for r in ranks)
-        return [Write(register, bits >> _WORD_BITS * word & _WORD, word) for word in range(words)]
-
-    reach = [Write("REACH", hops, direction) for direction, hops in enumerate(domains.reach(shape, rank))]
-    row, column = table("ROW", domains.row(rank)), table("COLUMN", domains.column(rank))
-    # First the revision: with it TABLE_CRC begins anew.
-    return [Write("REVISION", revision), *row, *column, *reach]
+    words = _table_words(domains, shape, [rank])[0]
+    return [Write("REVISION", revision), *(
+        Write(name, int(word), index) for (name, index), word in zip(_registers(shape), words, strict=True))]
 
 
-def table_crc(writes: Iterable[Write]) -> int:
-    """What TABLE_CRC reads when these writes have been loaded and committed."""
+def table_crc(writes: Iterable[Write], before: int = 0) -> int:
+    """What TABLE_CRC reads when these writes have been loaded and committed, if the bank had `before`."""
     return zlib.crc32(b"".join(
-        struct.pack("<HI", REGISTERS[write.register].at(write.index), write.value) for write in writes))
+        struct.pack("<HI", REGISTERS[write.register].at(write.index), write.value) for write in writes), before)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What makes the shadow of every node hold certain domains.
+
+    Parameters
+    ----------
+    bank : int
+        Which of the two banks is the shadow.
+    first : list of Write
+        For all nodes.
+    each : dict of int to list of Write
+        Then for one, by rank.
+    words : numpy array of uint32, shape (nodes, words)
+        What the nodes hold afterwards.
+    sums : list of int
+        What TABLE_CRC reads of them then, by rank.
+    """
+
+    bank: int
+    first: list[Write]
+    each: dict[int, list[Write]]
+    words: _Words
+    sums: list[int]
+
+
+class TableBanks:
+    """What both banks of the tables of all nodes hold, as far as their owner knows it: so it loads only what differs.
+
+    Parameters
+    ----------
+    shape : Shape
+        Of the machine.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._registers = _registers(shape)
+        self._banks: list[Load | None] = [None, None]
+
+    def forget(self) -> None:
+        """Nothing is known of either bank."""
+        self._banks = [None, None]
+
+    def load(self, bank: int, domains: Domains, revision: int) -> Load:
+        """What is to be written for `domains`: if the bank is not known, all there is. It is not known from now on.
+
+        Parameters
+        ----------
+        bank : int
+            The one that is the shadow.
+        domains : Domains
+        revision : int
+            32 bits.
+        """
+        before, self._banks[bank] = self._banks[bank], None
+        nodes = self._shape.nodes
+        words = _table_words(domains, self._shape, range(nodes))
+        differs = np.ones_like(words, dtype=bool) if before is None else before.words != words
+        first = [Write("REVISION", revision)]
+        each = {int(rank): [Write(name, int(word), index) for (name, index), word, other in zip(
+            self._registers, words[rank], differs[rank], strict=True) if other]
+            for rank in np.flatnonzero(differs.any(axis=1))}
+        sums = [table_crc([*first, *each.get(rank, ())], before.sums[rank] if before else 0) for rank in range(nodes)]
+        if before is None:
+            # The sum begins anew with what is known.
+            first.insert(0, Write("TABLE_CRC", 0))
+        return Load(bank, first, each, words, sums)
+
+    def loaded(self, load: Load) -> None:
+        """All nodes have acknowledged a load."""
+        self._banks[load.bank] = load
+
+    def sums(self, bank: int) -> list[int] | None:
+        """What TABLE_CRC reads of every node while this bank is the active one, by rank; None if it is not known."""
+        load = self._banks[bank]
+        return None if load is None else load.sums
+
+
+def _registers(shape: Shape) -> list[tuple[str, int]]:
+    """The words of a node's tables: register and index, in the order in which they are written."""
+    words = shape.node_id(shape.nodes - 1) // _WORD_BITS + 1
+    counts = {"ROW": words, "COLUMN": words, "REACH": REGISTERS["REACH"].count}
+    return [(name, index) for name, count in counts.items() for index in range(int(count))]
+
+
+@cache
+def _node_ids(shape: Shape) -> list[int]:
+    return [shape.node_id(rank) for rank in range(shape.nodes)]
+
+
+def _table_words(domains: Domains, shape: Shape, ranks: Sequence[int]) -> _Words:
+    """The words of the tables of some nodes, shape (ranks, words)."""
+    ids = _node_ids(shape)
+    reaches = np.array([domains.reach(shape, rank) for rank in ranks], np.uint32)
+    rows, columns = (_packed(allowed, ids) for allowed in (domains.matrix[ranks], domains.matrix.T[ranks]))
+    return np.hstack([rows, columns, reaches])
+
+
+def _packed(allowed: npt.NDArray[np.bool_], ids: Sequence[int]) -> _Words:
+    """Bits by rank as words of bits by node id, shape (nodes, words)."""
+    bits = np.zeros((len(allowed), -(-(ids[-1] + 1) // _WORD_BITS) * _WORD_BITS), bool)
+    bits[:, ids] = allowed
+    return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)

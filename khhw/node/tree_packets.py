@@ -23,6 +23,8 @@ __all__ = ["CONTROL_WORDS", "Control", "TreePacket", "TreePacketError", "console
 CONTROL_WORDS = TREE_PAYLOAD_BYTES // FLIT_BYTES
 """Control words one packet can carry."""
 HEADER_BYTES = 3 * FLIT_BYTES
+_NUMBERS = (1 << 8) - 1
+"""A question has a number of 8 bits in its header."""
 _MOST_PACKETS = (1 << 8) - 1
 """Packets of a text: `total_pkt` has 8 bits."""
 
@@ -51,6 +53,11 @@ class TreePacket:
         Stamped node id of the sender.
     external, owner : bool
         Stamps of the port above the root.
+    combine : bool
+        Of a question to all nodes: they answer as one. Of an answer: it is one of several nodes, for which `source`
+        speaks.
+    epoch : int
+        Commits of the sender modulo 256; in a question of the owner, and in its answers, the number of the question.
     """
 
     protocol: int
@@ -64,6 +71,8 @@ class TreePacket:
     source: int = 0
     external: bool = False
     owner: bool = False
+    combine: bool = False
+    epoch: int = 0
 
     @property
     def raw(self) -> bool:
@@ -77,7 +86,8 @@ class TreePacket:
         words = -(-len(self.payload) // FLIT_BYTES)
         header = pack(
             TreeHeader, tree_class=TreeClass.BROADCAST, p2p=int(self.vector is not None), vector=self.vector or 0,
-            words=2 + words, source=self.source, external=int(self.external), owner=int(self.owner))
+            words=2 + words, source=self.source, external=int(self.external), owner=int(self.owner),
+            combine=int(self.combine), epoch=self.epoch)
         link = pack(
             LinkHeader, dst_key=self.dst_key, src_key=self.src_key, conn_id=self.conn_id, this_pkt=self.this_pkt,
             total_pkt=self.total_pkt, protocol=self.protocol, opt=len(self.payload))
@@ -106,7 +116,7 @@ class TreePacket:
             protocol=link["protocol"], payload=payload, vector=header["vector"] if header["p2p"] else None,
             dst_key=link["dst_key"], src_key=link["src_key"], conn_id=link["conn_id"], this_pkt=link["this_pkt"],
             total_pkt=link["total_pkt"], source=header["source"], external=bool(header["external"]),
-            owner=bool(header["owner"]))
+            owner=bool(header["owner"]), combine=bool(header["combine"]), epoch=header["epoch"])
 
     @staticmethod
     def record_bytes(header: int) -> int:
@@ -134,14 +144,17 @@ class Control:
         return [cls(**unpack(ControlWord, word)) for word in words]
 
 
-def control_packet(words: Sequence[Control], *, vector: int | None, conn_id: int, key: int = 0) -> TreePacket:
+def control_packet(
+    words: Sequence[Control], *, vector: int | None, conn_id: int, key: int = 0, combine: bool = False,
+) -> TreePacket:
     """Owner control packet of up to 30 words to a rank, or to all nodes if `vector` is None.
 
-    An answer brings `conn_id` back, and `key` (32 bits) as its `dst_key`.
+    An answer brings `conn_id` back, and `key` (32 bits) as its `dst_key`. With `combine` all nodes answer as one.
     """
     payload = b"".join(
         pack(ControlWord, op=w.op, address=w.address, data=w.data).to_bytes(FLIT_BYTES, "big") for w in words)
-    return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id, src_key=key)
+    return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id, src_key=key,
+                      combine=combine, epoch=conn_id & _NUMBERS)
 
 
 def console_packets(

@@ -226,8 +226,8 @@ class GuardControl(wiring.Component):
         m.submodules.checksum = checksum = TableChecksum()
         m.d.comb += [
             checksum.write.eq(writes & Cat(hits[name] for name in ("ROW", "COLUMN", "REACH", "REVISION")).any()),
-            checksum.restart.eq(writes & hits["REVISION"]),
-            checksum.commit.eq(self.commit),
+            checksum.restart.eq(writes & hits["TABLE_CRC"]),
+            checksum.epoch.eq(self.policy.epoch),
             checksum.address.eq(request.address),
             checksum.data.eq(request.data),
         ]

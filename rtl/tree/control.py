@@ -17,8 +17,9 @@ class ControlExecutor(wiring.Component):
     """Executes the words of control packets in order and answers each packet with one of the same length.
 
     The answer goes to the outside: `source` is the node id, `src_key` the rank and `dst_key` the
-    `src_key` of the request; connection and packet numbers are copied. A word is repeated with the value in
-    `data` if it was read, and with :attr:`~rtl.formats.ControlOp.FAILED` set in `op` if the register
+    `src_key` of the request; connection and packet numbers, and what says whether answers are combined
+    (:class:`~rtl.tree.combiner.Combiner`), are copied. A word is repeated with the value in `data` if it was
+    read, and with :attr:`~rtl.formats.ControlOp.FAILED` set in `op` if the register
     refused it, the operation is unknown, or the address is unaligned or outside the register map.
     Combinational: a flit leaves in the cycle in which it is taken, a word when its access is done.
 
@@ -50,6 +51,8 @@ class ControlExecutor(wiring.Component):
             header.vector.eq(EXTERNAL),
             header.words.eq(request.words),
             header.source.eq(self.node_id),
+            header.combine.eq(request.combine & ~request.p2p),
+            header.epoch.eq(request.epoch),
             keys.dst_key.eq(link_flit(self.i.payload, 0).src_key),
             keys.src_key.eq(self.rank),
             answer.eq(self.i.payload.data),
@@ -78,7 +81,7 @@ class ControlExecutor(wiring.Component):
         failed = Signal()
         reachable = ~Cat(word.address[:2], word.address[_BUS_ADDRESS_BITS:]).any()
         m.d.comb += [
-            read.eq(word.op == ControlOp.READ),
+            read.eq(word.op.matches(ControlOp.READ, ControlOp.ALL, ControlOp.SUM)),
             access.eq((read | (word.op == ControlOp.WRITE)) & reachable),
             self.owner.valid.eq(self.i.valid & self.o.ready & access),
             self.owner.write.eq(~read),

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from rtl.formats import EXTERNAL, Flit, Straps, TreeChannel, TreeHeader
 from rtl.parameters import Parameters
 from rtl.signatures import TreeLink
+from rtl.tree.combiner import Combiner
 from rtl.tree.link import CHANNELS, Credits, Injection, LinkReceiver
 from rtl.tree.path import Path
 from rtl.tree.routing import HeapRoute, Target
@@ -26,6 +27,8 @@ class TreeRouter(wiring.Component):
     takes its way or all ways; one for a rank that does not exist is forgotten where the way ends.
     What enters the root by its parent's port is stamped: external, no source, and owner if it came on
     the owner's channel.
+
+    Answers of all nodes to one question of the owner go up as one packet (:class:`~rtl.tree.combiner.Combiner`).
 
     A packet starts when there is room for all of it at all its targets, so a started packet never waits and
     cables never block. The owner's channel has buffers and credits of its own and goes first; the way up
@@ -77,6 +80,10 @@ class TreeRouter(wiring.Component):
         """The receiving end of a cable; a subclass may return any other with the ports of a `LinkReceiver`."""
         return LinkReceiver()
 
+    def combiner(self) -> Combiner:
+        """What joins answers on the way up; a subclass may return one with another patience."""
+        return Combiner()
+
     def elaborate(self, _platform: object) -> Module:
         m = Module()
         root = Signal()
@@ -116,9 +123,14 @@ class TreeRouter(wiring.Component):
             self.parent_rx.credit.eq(parent.rx.credit),
         ]
         local = wiring.flipped(self.local_in)
+        m.submodules.combiner = combiner = self.combiner()
+        m.d.comb += combiner.children.eq(self.straps.children)
         for channel, ours in ((TreeChannel.OWNER, local.owner), (TreeChannel.TENANT, local.tenant)):
             wiring.connect(m, parent.o[channel], down.i[channel])
             for index, source in enumerate((left.o[channel], right.o[channel], ours)):
+                if channel is TreeChannel.OWNER:
+                    wiring.connect(m, source, combiner.i[index])
+                    source = combiner.o[index]
                 wiring.connect(m, source, up.i[channel * up.inputs + index])
         empty = Signal()
         m.d.comb += empty.eq(parent.empty & left.empty & right.empty)

@@ -196,6 +196,42 @@ def test_the_checksum_is_that_of_the_writes(rig):
     assert len(set(wanted)) > 1
 
 
+def test_only_what_differs_is_written_and_the_sum_goes_on(rig):
+    epochs, writes = EpochControl(rig.owner), []
+    for revision, domains in enumerate((OLD, NEW, OLD), 1):
+        rig.run(epochs.change(domains, revision=revision))
+    node = rig.machine.nodes[5]
+    write = node.write
+    node.write = lambda name, index, value: (writes.append(name), write(name, index, value))[1]
+    # Node 5 is nobody's, so it hears of revisions and commits alone.
+    rig.run(epochs.change(NEW, revision=4))
+    assert writes == ["REVISION", "COMMIT"] * 2
+    sums = [rig.run(rig.owner.read_all("TABLE_CRC"))]
+    assert sums == [epochs.sums]
+    with pytest.raises(AdoptError, match="other tables of revision 4") as wrong:
+        rig.run(again(rig).adopt(NEW, 4))
+    assert set(wrong.value.nodes) == set(range(NODES))
+    assert rig.run(again(rig).adopt(NEW, 4, epochs.sums)) == []
+    with pytest.raises(AdoptError, match="Node 3: other tables of revision 4"):
+        rig.run(again(rig).adopt(NEW, 4, [value ^ (rank == 3) for rank, value in enumerate(epochs.sums)]))
+
+
+def test_a_load_that_was_stopped_is_not_taken_for_granted(rig):
+    epochs = EpochControl(rig.owner)
+    for revision, domains in enumerate((OLD, NEW, OLD), 1):
+        rig.run(epochs.change(domains, revision=revision))
+    immortal = stop_after(rig.outside, 1)
+    with pytest.raises(StoppedError):
+        rig.run(epochs.change(NEW, revision=4))
+    immortal()
+    rig.run(epochs.change(NEW, revision=5))
+    assert rig.run(rig.owner.read_all("TABLE_CRC")) == epochs.sums
+    wanted = [rig.machine.nodes[rank].active["ROW", 0] for rank in range(NODES)]
+    fresh = Rig((3, 2, 1))
+    fresh.run(EpochControl(fresh.owner).change(NEW))
+    assert wanted == [fresh.machine.nodes[rank].active["ROW", 0] for rank in range(NODES)]
+
+
 @pytest.mark.parametrize("revision", [-1, 1 << 32])
 def test_there_is_no_such_revision(rig, revision):
     with pytest.raises(DomainError, match=f"revision: a revision is a number from 0 to 4294967295, not {revision}"):

@@ -119,7 +119,7 @@ def test_the_next_tenant_sees_a_fresh_machine(fresh, known):
         while len(after) < len(TAKEN):
             await machine.outside.sleep(500)
         # And the machine goes on under load: the owner starts again, and ten changes end.
-        assert await again(machine).adopt(DOMAINS, 2) == []
+        assert await again(machine).adopt(DOMAINS, 2, epochs.sums) == []
         await stream(machine, PARTNER, TAKEN[0])
         for domains in [EVERYBODY, DOMAINS] * 5:
             await machine.change(domains)
@@ -188,11 +188,11 @@ def test_an_owner_who_is_stopped_at_any_step_begins_again(known):
         await machine.owner.grant_priority(0)
         await dirty_guard(machine, 0)
 
-    async def attempt(revision):
+    async def attempt(revision, sums):
         """Hand node 0 over; whether the owner was stopped in between."""
         epochs = again(machine)
         if known:
-            await epochs.adopt(both, revision - 1)
+            await epochs.adopt(both, revision - 1, sums)
         immortal = stop_after(machine.outside, revision - 2)
         try:
             await epochs.hand_over([0], both, keys, revision)
@@ -204,20 +204,21 @@ def test_an_owner_who_is_stopped_at_any_step_begins_again(known):
     async def main():
         await machine.owner.set_console(0, *keys[0])
         await machine.epochs.change(both, revision=1)
-        wanted = await look(machine, 0)
+        wanted, sums = await look(machine, 0), machine.epochs.sums
         for revision in count(2):
             await use()
             if revision == 2:
                 used = differences(await look(machine, 0), wanted)
                 assert used.keys() >= {"memory", "REFUSED", "LOG_COUNT", "LOG_LOST", "GUARD_STATUS"}
-            stopped = await attempt(revision)
+            stopped = await attempt(revision, sums)
             if stopped:
                 epochs = again(machine)
                 with suppress(AdoptError):
-                    await epochs.adopt(both, revision - known)
+                    await epochs.adopt(both, revision - known, sums)
                 await epochs.hand_over([0], both, keys, revision)
             assert differences(await look(machine, 0), wanted) == {}
-            assert await again(machine).adopt(both, revision) == []
+            sums = machine.epochs.sums
+            assert await again(machine).adopt(both, revision, sums) == []
             if not stopped:
                 return revision - 2
 
@@ -237,8 +238,9 @@ def test_a_change_that_was_stopped_at_any_step_is_made_again():
             try:
                 await machine.epochs.change(new, revision=revision)
             except StoppedError:
-                await again(machine).change(new, revision=revision)
-                assert await again(machine).adopt(new, revision) == []
+                epochs = again(machine)
+                await epochs.change(new, revision=revision)
+                assert await again(machine).adopt(new, revision, epochs.sums) == []
             else:
                 immortal()
                 return revision - 2

@@ -5,12 +5,14 @@ import pytest
 from khhw.control.domains import DomainError, Domains
 from khhw.control.epochs import EpochControl, EpochError
 from khhw.control.log import clear_logs, read_logs
-from khhw.control.owner import ANSWER_LIMIT, ConsoleKeys, OwnerError, Write, register_name
+from khhw.control.owner import ANSWER_LIMIT, ConsoleKeys, OwnerError, RefusedError, Write, register_name
 from khhw.kernels import probe
 from khhw.kernels.image import build_image
 from khhw.kernels.results import observed_matrix
-from rtl.formats import Reason
-from tests.reference import Rig
+from khhw.node.tree_packets import Control
+from rtl.formats import ControlOp, Reason
+from rtl.registers import REGISTERS
+from tests.reference import PATIENCE, Rig
 
 SIZES = (3, 2, 1)
 NODES = 6
@@ -54,6 +56,47 @@ def test_a_silent_node_is_named(rig):
     # The late answer to this question must not be taken for one to the next.
     rig.run(rig.outside.sleep(ANSWER_LIMIT))
     assert rig.run(rig.owner.read(1, "HOLD")) == [0]
+
+
+def test_all_nodes_answer_as_one(rig):
+    status, counts = REGISTERS["GUARD_STATUS"], REGISTERS["INJECTED"]
+    rig.run(EpochControl(rig.owner).change(Domains.nothing(NODES)))
+    for rank, node in enumerate(rig.machine.nodes):
+        node.counts["INJECTED", 0] = (1 << 32) - 1 if rank == 5 else 10 * rank
+    rig.machine.nodes[4].epoch ^= 1
+    words = [Control(op, register.at()) for op, register in (
+        (ControlOp.ALL, status), (ControlOp.READ, status), (ControlOp.SUM, counts))]
+    before = rig.machine.now
+    every, some, total = (word.data for word in rig.run(rig.owner.combined(words)))
+    assert (status.unpack(every)["epoch"], status.unpack(some)["epoch"]) == (0, 1)
+    assert status.unpack(every)["valid"] == status.unpack(some)["valid"] == 1
+    assert total == 10 * (0 + 1 + 2 + 3 + 4) - 1
+    # One packet has come, not six.
+    assert rig.machine.now - before < 100
+
+
+def test_of_all_nodes_one_refuses(rig):
+    read = rig.machine.nodes[3].access
+    rig.machine.nodes[3].access = lambda address, value, owner=False: read(
+        address + 0x10000 * (address == REGISTERS["GRANTS"].at()), value, owner)
+    with pytest.raises(RefusedError, match="A node refused the write of 0x1 to GRANTS"):
+        rig.run(rig.owner.write(None, Write("GRANTS", 1)))
+    assert [node.values["GRANTS", 0] for node in rig.machine.nodes] == [1, 1, 1, 0, 1, 1]
+
+
+def test_a_silent_node_is_named_when_all_shall_answer_as_one(rig):
+    rig.machine.nodes[2].tree = lambda _packet: None
+    with pytest.raises(OwnerError, match="Node 2 did not answer within"):
+        rig.run(rig.owner.write(None, Write("GRANTS", 1)))
+
+
+def test_a_slow_node_keeps_all_from_answering_as_one(rig):
+    prompt = rig.machine.nodes[2].tree
+    rig.machine.nodes[2].tree = lambda packet: rig.machine.at(2 * PATIENCE * packet.combine, prompt, packet)
+    with pytest.raises(OwnerError, match="The answers of all nodes have not come together, though each node answers"):
+        rig.run(rig.owner.write(None, Write("GRANTS", 1)))
+    rig.run(rig.outside.sleep(2 * PATIENCE))
+    assert rig.run(rig.owner.read(2, "GRANTS")) == [1]
 
 
 def test_register_names():
