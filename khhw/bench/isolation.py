@@ -1,10 +1,12 @@
-"""``khhw bench isolation``: how fast a right is revoked, and what misbehaviour costs other domains."""
+"""``khhw bench isolation``: how fast a right is revoked, nodes are rented, and what misbehaviour costs others."""
 
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from khhw.bench.neighbours import CASES, neighbours
+from khhw.bench.rent import CASES as RENTED
+from khhw.bench.rent import rent
 from khhw.bench.revoke import LOADS, revoke
 from khhw.bench.shares import CASES as SHARED
 from khhw.bench.shares import share
@@ -16,6 +18,8 @@ __all__ = ["NEIGHBOURS_SHAPE", "SHAPES", "measure", "node_parameters"]
 
 SHAPES: tuple[Shape, ...] = ((2, 2, 2), (4, 4, 4), (8, 8, 8))
 NEIGHBOURS_SHAPE: Shape = (4, 4, 4)
+_LEAST_RENTED = 64
+"""Nodes from which on eight of a machine are rented: scattered ones are then apart."""
 _FLOODED_NODES = 64
 """Nodes up to which a console flood is measured by default: its software is simulated text by text."""
 
@@ -29,7 +33,7 @@ def node_parameters(shape: Shape) -> Parameters:
 def measure(
     shapes: Sequence[Shape], *, packets: int, flood_all: bool, tell: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Measure revocation on these machines, neighbours on one of :data:`NEIGHBOURS_SHAPE`, and the strongest ones.
+    """Measure revocation and renting on these machines, and neighbours, the strongest too, on :data:`NEIGHBOURS_SHAPE`.
 
     Parameters
     ----------
@@ -46,7 +50,8 @@ def measure(
     -------
     dict
         ``results``: one object a machine and load, see :func:`~khhw.bench.revoke.revoke`, and one a case, see
-        :func:`~khhw.bench.neighbours.neighbours` or :func:`~khhw.bench.shares.share`; ``kind`` says which.
+        :func:`~khhw.bench.rent.rent`, :func:`~khhw.bench.neighbours.neighbours` or
+        :func:`~khhw.bench.shares.share`; ``kind`` says which.
     """
     results: list[dict[str, Any]] = []
     for shape in shapes:
@@ -55,6 +60,9 @@ def measure(
                 continue
             tell(f"{'x'.join(map(str, shape))}: revoking, {load}")
             results.append({"kind": "revoke", "samples": 1, **revoke(shape, node_parameters(shape), load)})
+        for case in RENTED if math.prod(shape) >= _LEAST_RENTED else ():
+            tell(f"{'x'.join(map(str, shape))}: renting, {case}")
+            results.append({"kind": "rent", "samples": 1, **rent(shape, node_parameters(shape), case)})
     for case in CASES if packets else ():
         tell(f"{'x'.join(map(str, NEIGHBOURS_SHAPE))}: neighbours, {case}")
         parameters = node_parameters(NEIGHBOURS_SHAPE)

@@ -11,7 +11,7 @@ __all__ = ["add_isolation", "isolation"]
 def add_isolation(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Options of ``khhw bench isolation``."""
     one = benchmarks.add_parser(
-        "isolation", help="cycles to revoke a right under load, and what misbehaviour costs other domains")
+        "isolation", help="cycles to revoke rights under load and to rent nodes; what misbehaviour costs other domains")
     one.add_argument("--nodes", metavar="XxYxZ", action="append",
                      help="machine to revoke rights on, x even; may be given again (default: 2x2x2, 4x4x4, 8x8x8)")
     one.add_argument("--packets", type=int, default=500,
@@ -59,6 +59,12 @@ def _print(results: list[dict[str, Any]]) -> None:
         print(f"{'x'.join(map(str, row['shape'])):<9} {row['load']:<10} {row['revoke_cycles']:>16,} "
               f"{row['commit_cycles']:>11,} {row['change_cycles']:>10,} {row['revoked_before']:>14,} "
               f"{row['revoked_late']:>5} {row['kept_received']:>9,} {row['kept_sent'] - row['kept_received']:>5}")
+    rented = [row for row in results if row["kind"] == "rent"]
+    if rented:
+        print(f"\n{'machine':<9} {'rented':<18} {'cycles to revoke':>16} {'to the end':>10}")
+    for row in rented:
+        print(f"{'x'.join(map(str, row['shape'])):<9} {len(row['ranks'])} {row['case']:<16} "
+              f"{row['revoke_cycles']:>16,} {row['change_cycles']:>10,}")
     others = [row for row in results if row["kind"] == "neighbours"]
     if others:
         print(f"\n{'the other domain':<16} {'packets':>9} {'mean':>8} {'p99':>8} {'max':>6}   latency in cycles")

@@ -5,9 +5,7 @@ a key again, from the table headers and the keys at the beginnings of lines.
 """
 
 import re
-import tomllib
 from collections.abc import Callable, Sequence
-from typing import Any
 
 __all__ = ["line_of", "lines_of"]
 
@@ -15,6 +13,10 @@ Path = Sequence[str | int]
 
 _HEADER = re.compile(r"^\s*(\[\[?)([^\[\]]+)\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_TOKEN = re.compile(r"""
+    \"{3}(?:\\.|[^\\])*?\"{3,5} | '{3}.*?'{3,5} | "(?:\\.|[^"\\\n])*" | '[^'\n]*' | \#[^\n]* | [\[\]{},\n]
+    | [^\s\[\]{},"'\#]+""", re.VERBOSE | re.DOTALL)
+"""Strings, comments, what a list or an inline table is made of, ends of lines, and all else."""
 
 
 def line_of(text: str, path: Path) -> int:
@@ -42,25 +44,49 @@ def lines_of(text: str) -> Callable[[Path], int]:
 
 
 def _positions(text: str) -> dict[tuple[str | int, ...], int]:
-    """Line of every table header, key, and item of a list written over several lines."""
+    """Line of every table header, key, and item of a list."""
     found: dict[tuple[str | int, ...], int] = {}
     table: tuple[str | int, ...] = ()
     entries: dict[tuple[str | int, ...], int] = {}
-    lines = text.splitlines()
-    number = 0
-    while number < len(lines):
-        line = lines[number]
+    start, number = 0, 1
+    while start < len(text):
+        end = text.find("\n", start) + 1 or len(text)
+        line = text[start:end]
         if header := _HEADER.match(line):
             table = _enter(_split(header[2]), header[1] == "[[", entries)
-            _define(found, table, number + 1)
+            _define(found, table, number)
         elif key := _KEY.match(line):
             path = (*table, *_split(key[1]))
-            _define(found, path, number + 1)
-            last = _last_line(lines, number)
-            found.update(_items(lines, number, last, path))
-            number = last
-        number += 1
+            _define(found, path, number)
+            end, items = _value(text, start + key.end())
+            found.update({(*path, index): number + further for index, further in enumerate(items)})
+        number += text.count("\n", start, end)
+        start = end
     return found
+
+
+def _value(text: str, start: int) -> tuple[int, list[int]]:
+    """Where the line ends on which a value ends, and how many lines below its first each item of a list is complete."""
+    items: list[int] = []
+    is_list: bool | None = None
+    complete: int | None = None
+    depth = below = 0
+    for token in _TOKEN.finditer(text, start):
+        word = token[0]
+        if word == "\n":
+            if depth == 0:
+                return token.end(), items
+        elif not word.startswith("#"):
+            is_list = word == "[" if is_list is None else is_list
+            depth -= word in ("]", "}")
+            if is_list and (word, depth) in ((",", 1), ("]", 0)):
+                items += [] if complete is None else [complete]
+                complete = None
+            elif depth:
+                complete = below + word.count("\n")
+            depth += word in ("[", "{")
+        below += word.count("\n")
+    return len(text), items
 
 
 def _define(found: dict[tuple[str | int, ...], int], path: tuple[str | int, ...], line: int) -> None:
@@ -84,39 +110,3 @@ def _enter(keys: list[str], array: bool, entries: dict[tuple[str | int, ...], in
         if path in entries:
             path = (*path, entries[path])
     return path
-
-
-def _last_line(lines: list[str], first: int) -> int:
-    """Index of the line a ``key = value`` that begins on line `first` ends on."""
-    for last in range(first, len(lines)):
-        try:
-            tomllib.loads("\n".join(lines[first:last + 1]))
-        except tomllib.TOMLDecodeError:
-            continue
-        return last
-    return first
-
-
-def _items(lines: list[str], first: int, last: int, path: tuple[str | int, ...]) -> dict[tuple[str | int, ...], int]:
-    """Lines of the items of a list written over several lines: an item is on the line it is complete on."""
-    found: dict[tuple[str | int, ...], int] = {}
-    done = 0
-    for number in range(first, last + 1):
-        piece = "\n".join(lines[first:number + 1]) + ("\n]" if number < last else "")
-        try:
-            value = _innermost(tomllib.loads(piece))
-        except tomllib.TOMLDecodeError:
-            continue
-        if not isinstance(value, list):
-            return {}
-        found.update({(*path, index): number + 1 for index in range(done, len(value))})
-        done = len(value)
-    return found
-
-
-def _innermost(document: dict[str, Any]) -> Any:
-    """The value of the one key, dotted or not, of a document."""
-    value: Any = document
-    while isinstance(value, dict) and len(value) == 1:
-        (value,) = value.values()
-    return value

@@ -7,6 +7,7 @@ import pytest
 
 from khhw.bench.isolation import node_parameters
 from khhw.bench.neighbours import neighbours
+from khhw.bench.rent import CASES, rent
 from khhw.bench.revoke import revoke, targets_of
 from khhw.bench.shares import share
 from khhw.cli import main
@@ -31,6 +32,17 @@ def test_a_first_phase_that_holds_too_much_is_seen(monkeypatch: pytest.MonkeyPat
     """With the union of old and new in the first phase, packets arrive that the new domains refuse."""
     monkeypatch.setattr(Domains, "__and__", lambda one, other: Domains(one.matrix | other.matrix))
     assert revoke(SHAPE, node_parameters(SHAPE), "saturated")["revoked_late"] > 10
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_renting_costs_what_it_changes(case: str) -> None:
+    """Of a machine of twice the nodes no more but for a level of the tree and more words of a table."""
+    small, large = (rent(shape, node_parameters((4, 4, 2)), case, 8) for shape in ((4, 2, 2), (4, 4, 2)))
+    for found in (small, large):
+        assert 0 < found["revoke_cycles"] < 1000
+        # The memory is cleared at 32 bytes a cycle, beside the change.
+        assert found["memory_bytes"] // 32 < found["change_cycles"] < 4000
+    assert large["revoke_cycles"] - small["revoke_cycles"] < 100
 
 
 def test_targets_are_a_permutation_and_half_of_them_across() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from khhw.machine.locate import line_of
+from khhw.machine.locate import line_of, lines_of
 
 TEXT = """\
 name = "x"
@@ -43,3 +43,16 @@ name="b"
 ])
 def test_line_of_a_path(path: tuple[str | int, ...], line: int) -> None:
     assert line_of(TEXT, path) == line
+
+
+def test_strings_of_many_lines_and_brackets_in_strings() -> None:
+    text = '''a = [\n "]", # [\n """\n]"\n",""", [1,\n2], {x = 1, y = "}"}\n]\nb = 1 # ]\nc = [[1], []]\n'''
+    assert [line_of(text, ("a", index)) for index in range(4)] == [2, 5, 6, 6]
+    assert [line_of(text, path) for path in (("b",), ("c",), ("c", 1))] == [8, 9, 9]
+
+
+def test_a_file_is_read_once_however_long_it_is() -> None:
+    """It took more than 40 s of one with 8,000 lines: every further line was parsed with all before."""
+    text = "a = [\n" + "[1, 2],\n" * 20_000 + "]\n" + "".join(f"k{n} = {n}\n" for n in range(20_000))
+    lines = lines_of(text)
+    assert [lines(("a", 19_999)), lines(("k19999",))] == [20_001, 40_002]
