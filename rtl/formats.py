@@ -317,7 +317,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "owner": "1: entered at the port above the root on the owner's channel.",
         "external": "1: entered at the port above the root.",
         "epoch": "Commits of the sender when it sent this, modulo 256. Written by hardware, but in what the owner asks "
-                 "and in answers to it: there the number of the question, for `combine`.",
+                 "and in answers to it: there, with `combine`, a number that the owner counts up.",
         "words": "Flits that follow this one.",
         "source": "Node id of the sender, 0 for the outside. Written by hardware.",
     },

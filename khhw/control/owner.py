@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from khhw.control.outside import Outside
 from khhw.node.shape import Shape
@@ -137,6 +137,7 @@ class Owner:
         self.shape = shape
         self._answer_limit = answer_limit
         self._sequence = 0
+        self._joint = 0
         self._key: int | None = None
 
     async def execute(self, rank: int | None, words: Sequence[Control]) -> dict[int, list[Control]]:
@@ -236,47 +237,51 @@ class Owner:
 
         For all nodes as one the root answers.
         """
-        if self._key is None:
-            self._key = self.outside.now & _KEY
-        missing: dict[tuple[int, int], Sequence[Control]] = {}
-        joint = set()
-        for question in questions:
-            self._sequence = (self._sequence + 1) & 0xFFFF
-            if question.combine:
-                joint.add(self._sequence)
-            answering = (ROOT, ) if question.combine else self._ranks(question.rank)
-            missing |= {(self._sequence, node): question.words for node in answering}
-            await self.outside.send(control_packet(
-                question.words, vector=question.rank, conn_id=self._sequence, key=self._key, combine=question.combine,
-            ), TreeChannel.OWNER)
-        asked = {sequence for sequence, _ in missing}
+        asked = [(await self._ask(question), question) for question in questions]
+        missing = {(sequence, node): question for sequence, question in asked
+                   for node in ((ROOT, ) if question.combine else self._ranks(question.rank))}
+        known = dict(asked)
         answers: dict[tuple[int, int], list[Control]] = {}
         while missing:
             try:
                 answer = await self.outside.answer(self._answer_limit)
             except TimeoutError:
-                late = {node for sequence, node in missing if sequence not in joint}
-                if not late:
-                    await self._apart()
-                everybody = len({node for _, node in answers} | late) == self.shape.nodes
-                where = _below(late, self.shape.nodes) if everybody else ""
-                raise OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles{where}") from None
-            if answer.dst_key != self._key or answer.conn_id not in asked:
+                raise await self._silence(missing, answers) from None
+            if answer.dst_key != self._key or answer.conn_id not in known:
                 continue
-            if answer.conn_id in joint and not answer.combine:
-                await self._apart()
+            combined = known[answer.conn_id].combine
+            if combined and not answer.combine:
+                raise await self._silence({}, {})
             node = self.shape.rank_of_id(answer.source)
             if (answer.conn_id, node) not in missing:
                 raise OwnerError(f"Node {node} answered without being asked")
-            words = missing.pop((answer.conn_id, node))
-            who = None if answer.conn_id in joint else node
-            answers[answer.conn_id, node] = _checked(who, words, Control.parse_all(answer.payload))
+            words = missing.pop((answer.conn_id, node)).words
+            answers[answer.conn_id, node] = _checked(
+                None if combined else node, words, Control.parse_all(answer.payload))
         return answers
 
-    async def _apart(self) -> NoReturn:
-        """Say which nodes are silent, when the tree could not make one answer of all."""
-        await self._exchange([_Question(None, [Control(ControlOp.NOP, 0)])])
-        raise OwnerError("The answers of all nodes have not come together, though each node answers when it is asked")
+    async def _ask(self, question: _Question) -> int:
+        """Send a packet; its number."""
+        if self._key is None:
+            self._key = self.outside.now & _KEY
+        self._sequence = (self._sequence + 1) & 0xFFFF
+        self._joint += question.combine
+        await self.outside.send(control_packet(
+            question.words, vector=question.rank, conn_id=self._sequence, key=self._key,
+            combine=self._joint if question.combine else None), TreeChannel.OWNER)
+        return self._sequence
+
+    async def _silence(
+        self, missing: Mapping[tuple[int, int], _Question], answers: Iterable[tuple[int, int]],
+    ) -> OwnerError:
+        """Which nodes do not answer. If only the answer of all as one is missing, each is asked for itself first."""
+        late = {node for (_, node), question in missing.items() if not question.combine}
+        if not late:
+            await self._exchange([_Question(None, [Control(ControlOp.NOP, 0)])])
+            return OwnerError("The answers of all nodes have not come together, though each answers when it is asked")
+        everybody = len({node for _, node in answers} | late) == self.shape.nodes
+        where = _below(late, self.shape.nodes) if everybody else ""
+        return OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles{where}")
 
     async def write(self, rank: int | None, *writes: Write) -> None:
         """Write registers of one node (see :meth:`execute`), or of all of them (see :meth:`combined`)."""

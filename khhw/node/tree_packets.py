@@ -24,7 +24,7 @@ CONTROL_WORDS = TREE_PAYLOAD_BYTES // FLIT_BYTES
 """Control words one packet can carry."""
 HEADER_BYTES = 3 * FLIT_BYTES
 _NUMBERS = (1 << 8) - 1
-"""A question has a number of 8 bits in its header."""
+"""A number of a question, in its header, has 8 bits."""
 _MOST_PACKETS = (1 << 8) - 1
 """Packets of a text: `total_pkt` has 8 bits."""
 
@@ -57,7 +57,7 @@ class TreePacket:
         Of a question to all nodes: they answer as one. Of an answer: it is one of several nodes, for which `source`
         speaks.
     epoch : int
-        Commits of the sender modulo 256; in a question of the owner, and in its answers, the number of the question.
+        Commits of the sender modulo 256; in a question that all nodes answer as one, and in its answers, its number.
     """
 
     protocol: int
@@ -145,16 +145,17 @@ class Control:
 
 
 def control_packet(
-    words: Sequence[Control], *, vector: int | None, conn_id: int, key: int = 0, combine: bool = False,
+    words: Sequence[Control], *, vector: int | None, conn_id: int, key: int = 0, combine: int | None = None,
 ) -> TreePacket:
     """Owner control packet of up to 30 words to a rank, or to all nodes if `vector` is None.
 
-    An answer brings `conn_id` back, and `key` (32 bits) as its `dst_key`. With `combine` all nodes answer as one.
+    An answer brings `conn_id` back, and `key` (32 bits) as its `dst_key`. With `combine` all nodes answer as one: it is
+    a number that such questions count up, modulo 256.
     """
     payload = b"".join(
         pack(ControlWord, op=w.op, address=w.address, data=w.data).to_bytes(FLIT_BYTES, "big") for w in words)
     return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id, src_key=key,
-                      combine=combine, epoch=conn_id & _NUMBERS)
+                      combine=combine is not None, epoch=(combine or 0) & _NUMBERS)
 
 
 def console_packets(
