@@ -5,23 +5,9 @@ from collections.abc import Sequence
 
 from khhw.cloud.errors import CloudError
 from khhw.node.commands import list_ranks
+from khhw.patterns import DIGEST, IN_WORDS, KEY, NAME
 
-__all__ = [
-    "DIGEST", "IN_WORDS", "KEY", "NAME", "check_digest", "check_key", "check_name", "check_text", "nodes_in_words",
-]
-
-NAME = "^[A-Za-z][A-Za-z0-9_-]{0,62}$"
-"""Of a principal, or a lease."""
-DIGEST = "^[0-9a-f]{64}$"
-"""A SHA-256."""
-KEY = "^[!-~]{1,200}$"
-"""By which a change is known again that was asked for before."""
-IN_WORDS = {
-    NAME: "a letter, then up to 62 letters, digits, - and _",
-    DIGEST: "64 hexadecimal digits in lower case",
-    KEY: "1 to 200 printable ASCII characters without spaces",
-}
-"""The same for people, by the regular expression."""
+__all__ = ["check_digest", "check_key", "check_name", "check_text", "nodes_in_words"]
 
 
 def check_name(name: str) -> None:

@@ -12,6 +12,7 @@ from khhw.errors import RequestError
 from khhw.files import UnreadableError, parse_toml, read_text
 from khhw.machine.locate import lines_of
 from khhw.machine.repair import Faults, KeyPath, StandIns, repaired
+from khhw.patterns import IN_WORDS
 
 __all__ = ["DocumentError", "Wrong", "read_document"]
 
@@ -225,6 +226,8 @@ def _words(detail: ErrorDetails, path: KeyPath, schema: dict[str, Any]) -> str:
     if kind in ("missing", "value_error"):
         return message.removeprefix("Value error, ")
     given = repr(detail["input"])
+    if kind == "string_pattern_mismatch":
+        message = f"should be {IN_WORDS[detail['ctx']['pattern']]}"
     return f"{message}, not {given if len(given) <= _LONGEST else f'{given[:_LONGEST]}...'}"
 
 

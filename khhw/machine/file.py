@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from khhw.control.domains import DomainError, Domains, wrong_groups, wrong_matrix, wrong_rules
 from khhw.errors import named
+from khhw.patterns import PHASE
 from rtl.parameters import Parameters
 from rtl.torus.coordinates import ID_BITS
 
@@ -81,7 +82,7 @@ class KernelEntry(_Section):
 class Phase(_Section):
     """One experiment on the running machine: domains, then kernels, until all of them have ended."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=PHASE)
     """Names its part of the results."""
     domains: str | None = None
     """Domains to change to before the kernels boot; without it those in force stay."""

@@ -75,6 +75,7 @@ def test_the_talks_machine_loads() -> None:
     ("[domains.a]\ngroups.web = [0, 8]", 2, "no node 8; nodes are 0 to 7"),
     ("[domains.a]\n", 1, "exactly one of matrix, groups and rules"),
     ("[[phases]]\nname='a'\ndomains='b'", 3, "unknown domains 'b'"),
+    ("[[phases]]\nname='A 1'", 2, "a lower-case letter, then lower-case letters, digits and _, not 'A 1'"),
     ("[[phases]]\nname='a'\nkernels=[{kernel='probe'},\n{nodes=[1], kernel='victim'}]", 4,
      "node 1 boots 'probe' already"),
     ("[[phases]]\nname='a'\nkernels=[{kernel='nonsense'}]", 3, "no kernel 'nonsense'"),

@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from khhw.cloud.callers import Caller
 from khhw.cloud.core import Core
 from khhw.cloud.errors import CloudError
-from khhw.cloud.words import KEY
+from khhw.patterns import KEY
 
 __all__ = ["CALLER", "Asked", "Changing", "Reading"]
 

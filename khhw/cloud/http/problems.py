@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from khhw.cloud.errors import CloudError, Kind
-from khhw.cloud.words import IN_WORDS
+from khhw.patterns import IN_WORDS
 
 __all__ = ["RESPONSES", "Problem", "answer_problems", "problem", "raw_problem", "sentence"]
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from khhw.cloud.words import DIGEST, NAME
+from khhw.patterns import DIGEST, NAME
 
 __all__ = ["Count", "Digest", "Direction", "Model", "Name", "Seconds"]
 

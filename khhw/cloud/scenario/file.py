@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from khhw.cloud.models import Direction, Name, Seconds
+from khhw.patterns import LABEL
 
 __all__ = [
     "OPERATIONS", "OWNER", "Acquire", "Add", "Boot", "Event", "Extend", "Join", "Leave", "Remove", "Scenario", "Share",
@@ -21,7 +22,7 @@ _Count = Annotated[int, Field(ge=1, le=65_536)]
 _Limit = Annotated[int, Field(ge=0, le=65_536)]
 _Cycle = Annotated[int, Field(ge=0, lt=1 << 40)]
 _Said = Annotated[str, Field(min_length=1)]
-_Label = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+_Label = Annotated[str, Field(pattern=LABEL)]
 
 
 class _Section(BaseModel):
