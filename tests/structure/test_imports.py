@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = (
-    "rtl", "khhw._version", "khhw.errors", "khhw.estimate", "khhw.statistics", "khhw.visible", "khhw.files",
+    "rtl", "khhw._version", "khhw.errors", "khhw.patterns", "khhw.estimate", "khhw.statistics", "khhw.visible", "khhw.files",
     "khhw.tracebacks", "khhw.debugger", "khhw.host", "khhw.node", "khhw.net", "khhw.kernels", "khhw.control",
     "khhw.build", "khhw.export", "khhw.sim", "khhw.machine", "khhw.gateway", "khhw.cloud", "khhw.trace", "khhw.traffic",
     "khhw.sweep", "khhw.mutants", "khhw.fuzz", "khhw.report", "khhw.coverage", "khhw.bench", "khhw.templates",
