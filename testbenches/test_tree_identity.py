@@ -100,7 +100,8 @@ async def a_text_says_whose_it_is(dut: Any) -> None:
 async def an_access_is_made_as_it_is_written(dut: Any) -> None:
     """Operation, address and data of an owner's access reach the bus whole, and its answer the outside."""
     bench = await Bench.start(dut)
-    known = [ControlOp.NOP, ControlOp.READ, ControlOp.WRITE]
+    reads = [ControlOp.READ, ControlOp.ALL, ControlOp.SUM]
+    known = [ControlOp.NOP, ControlOp.WRITE, *reads]
     for _ in range(12):
         me = Identity(bench)
         await ClockCycles(dut.clk, 2)
@@ -112,7 +113,7 @@ async def an_access_is_made_as_it_is_written(dut: Any) -> None:
             if operation in known[1:] and address < 1 << 16 and address % 4 == 0 and not good:
                 answer = bench._access(operation == ControlOp.WRITE, address, value)
                 good = not answer.error
-                value = answer.value if operation == ControlOp.READ and good else value
+                value = answer.value if operation in reads and good else value
             expected.append((operation if good else operation | ControlOp.FAILED, address, value))
         bench.registers.clear()
         key, conn = getrandbits(32), getrandbits(16)
