@@ -9,9 +9,9 @@ import cocotb
 from cocotb.triggers import ClockCycles
 
 from rtl.formats import EXTERNAL, ControlOp, ControlWord, Protocol, TreeHeader, pack, unpack
-from testbenches.kit.stream import PAUSES, Packet
+from testbenches.kit.stream import PAUSES, Packet, never
 from testbenches.kit.tree import link_header, tree_header, tree_packet
-from testbenches.tree_bench import OUTSIDE, OWNER, Bench
+from testbenches.tree_bench import OUTSIDE, OWNER, Bench, always
 from testbenches.tree_designs import PATIENCE
 
 DUT = "testbenches.tree_designs:tree"
@@ -100,6 +100,26 @@ async def answers_of_single_nodes_pass(dut: Any, seed: int) -> None:
     for rank, wanted in enumerate(single):
         assert [packet for packet in got if not tree_header(packet)["combine"]
                 and link_header(packet)["src_key"] == rank] == wanted
+
+
+@cocotb.test()
+async def who_waits_for_the_outside_is_not_silent(dut: Any) -> None:
+    """What is before them cannot leave, for longer than a silent node is waited for: no answer goes alone for that."""
+    bench = await Bench.start(dut)
+    bench.sink.pauses = always()
+    single = [answer(rank, rank, [(ControlOp.READ, 0, rank)] * 30, combine=0)
+              for rank in range(1, bench.nodes) for _ in range(6)]
+    for packet in single:
+        bench.send(link_header(packet)["src_key"], packet)
+    answers = questions(random.Random(0), bench.nodes, 1)
+    for rank, packet in enumerate(answers):
+        bench.send(rank, packet)
+    await ClockCycles(dut.clk, 4 * PATIENCE)
+    bench.sink.pauses = never()
+    await bench.settle()
+    got = bench.packets(OUTSIDE)
+    assert [packet for packet in got if tree_header(packet)["combine"]] == [joined(answers)]
+    assert len(got) == len(single) + 1
 
 
 def apart(packet: Packet) -> Packet:

@@ -30,8 +30,8 @@ class Combiner(wiring.Component):
     sets :attr:`~rtl.formats.ControlOp.FAILED` for all. All other packets pass. Combinational.
 
     Nodes answer in the order in which they were asked, so what waits is answers to one question, as long as all nodes
-    answer. One that does not must not keep the owner from hearing the others: when nothing has moved for `patience`
-    cycles, or a later number is seen beside it, what waits leaves by its own output, and is no `combine` any more.
+    answer. One that does not must not keep the owner from hearing the others: when there was nothing but what waits for
+    `patience` cycles, or a later number is seen beside it, it leaves by its own output, and is no `combine` any more.
 
     Parameters
     ----------
@@ -73,10 +73,11 @@ class Combiner(wiring.Component):
             together.eq((waiting == present) & ~late.any()),
             joins.eq(joining | together),
         ]
-        moves = Cat(i.valid & i.ready for i in self.i)
+        valid, moves = Cat(i.valid for i in self.i), Cat(i.valid & i.ready for i in self.i)
         patience = Signal(range(self.patience))
         m.d.sync += [
-            patience.eq(Mux(waiting.any() & ~together & ~moves.any(), patience + 1, 0)),
+            # A packet that passes, or would if the way up were free, is a sign of life.
+            patience.eq(Mux(waiting.any() & (waiting == valid) & ~together, patience + 1, 0)),
             alone.eq((alone | late | Mux(patience == self.patience - 1, waiting, 0)) & ~moves),
         ]
 
@@ -89,7 +90,7 @@ class Combiner(wiring.Component):
         own = self.o[_OWN]
         with m.If(joins):
             m.d.comb += [
-                own.valid.eq((Cat(i.valid for i in self.i) | ~present).all()),
+                own.valid.eq((valid | ~present).all()),
                 own.payload.eq(self._join(m, present)),
                 *(i.ready.eq(here & own.valid & own.ready) for i, here in zip(self.i, present, strict=True)),
             ]
