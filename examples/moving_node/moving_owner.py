@@ -10,9 +10,10 @@ from typing import Any
 
 from moving_client import HEADER, MAGIC, RECORD
 
+from khhw.control.changes import Change
 from khhw.control.console import Console
 from khhw.control.domains import Domains
-from khhw.control.epochs import Change, EpochControl
+from khhw.control.epochs import EpochControl
 from khhw.control.log import read_logs
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner

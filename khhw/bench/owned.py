@@ -3,8 +3,9 @@
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
+from khhw.control.changes import Change
 from khhw.control.domains import Domains
-from khhw.control.epochs import Change, EpochControl
+from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner
 from khhw.errors import BuildError

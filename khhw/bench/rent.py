@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from khhw.bench.owned import OwnedMachine
+from khhw.control.changes import Change
 from khhw.control.domains import Domains
-from khhw.control.epochs import Change
 from khhw.control.owner import ConsoleKeys
 from rtl.parameters import Parameters
 
@@ -37,7 +37,7 @@ def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: 
     Returns
     -------
     dict
-        ``change``: the cycles of :class:`~khhw.control.epochs.Change`. ``revoke_cycles``: from the first control
+        ``change``: the cycles of :class:`~khhw.control.changes.Change`. ``revoke_cycles``: from the first control
         packet until nothing more is delivered to or from these nodes; ``change_cycles``: until the tenant has them.
         ``ranks``: which they were.
     """

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from khhw.bench.owned import OwnedMachine
+from khhw.control.changes import Change, Moment
 from khhw.control.domains import Domains
-from khhw.control.epochs import Change, Moment
 from khhw.host.scheduler import Task
 from khhw.host.sync import spawn
 from khhw.node import Shape
@@ -68,7 +68,7 @@ def revoke(shape: tuple[int, int, int], parameters: Parameters, load: str) -> di
     Returns
     -------
     dict
-        ``change``: the cycles of :class:`~khhw.control.epochs.Change`. ``revoke_cycles``: from the first control
+        ``change``: the cycles of :class:`~khhw.control.changes.Change`. ``revoke_cycles``: from the first control
         packet to the acknowledgement of all nodes; ``commit_cycles`` of it: after the tables were loaded;
         ``change_cycles``: to the end of the second phase. ``revoked_before``, ``revoked_late``: packets that arrived
         from the other half until then, and after it. ``kept_sent``, ``kept_received``: packets inside the halves.

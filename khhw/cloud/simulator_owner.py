@@ -15,8 +15,9 @@ from khhw.cloud.machine import (
     RequestRefusedError,
     Revision,
 )
+from khhw.control.changes import Moment
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl, Moment
+from khhw.control.epochs import EpochControl
 from khhw.control.owner import ConsoleKeys as OwnerKeys
 from khhw.control.owner import Owner, OwnerError
 from khhw.control.tables import table_crc, table_writes

@@ -1,18 +1,17 @@
 """Changing communication domains on a running machine, in two phases, and giving nodes to other tenants."""
 
-import enum
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from khhw.control.changes import AdoptError, Change, EpochError, Keep, Moment, Watch
 from khhw.control.domains import DomainError, Domains
 from khhw.control.links import CableState, CableWatch
-from khhw.control.owner import ConsoleKeys, Owner, OwnerError, RefusedError, Write, named
+from khhw.control.owner import ConsoleKeys, Owner, RefusedError, Write, named
 from khhw.control.tables import REVISIONS, TableBanks, table_crc, table_writes
 from khhw.node.tree_packets import Control
 from rtl.formats import STALE_COMMITS, ControlOp
 from rtl.registers import LARGEST, REGISTERS
 
-__all__ = ["AdoptError", "Change", "EpochControl", "EpochError", "Moment", "Watch"]
+__all__ = ["EpochControl"]
 
 _POLL = 200
 """Cycles between looks at the machine while a phase ends."""
@@ -22,59 +21,6 @@ _STILL = 10_000
 _MODULUS = 1 << 32
 _COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
 _FOUND = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD")
-
-
-class EpochError(OwnerError):
-    """A phase of a change did not end, or a machine is not as it was given."""
-
-
-class AdoptError(EpochError):
-    """Nodes that do not hold what their owner believes.
-
-    Parameters
-    ----------
-    nodes : dict of int to str
-        What is wrong, by rank.
-    """
-
-    def __init__(self, nodes: Mapping[int, str]) -> None:
-        self.nodes = dict(nodes)
-        alike: dict[str, list[int]] = {}
-        for rank, what in nodes.items():
-            alike.setdefault(what, []).append(rank)
-        super().__init__("; ".join(f"{named(ranks)}: {what}" for what, ranks in alike.items()))
-
-
-class Moment(enum.Enum):
-    """When, in a phase of a change, more is known of the packets in the machine."""
-
-    ACKNOWLEDGED = "all nodes have committed: nothing that the phase refuses is delivered from here on"
-    BALANCED = "no packet of the epoch before is left"
-
-
-Watch = Callable[[Moment, Domains], Awaitable[None]]
-"""Awaited at every moment of every phase, with the domains of that phase."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """What a change of domains took.
-
-    Parameters
-    ----------
-    started, loaded, refused, finished : int
-        Cycles: the first control packet; the tables of the first phase stand in all shadows; all nodes have
-        acknowledged that phase (nothing that the new domains refuse is delivered from here on); the end. A first
-        change has no such phase: `loaded` and `refused` are `started`.
-    phases : int
-        2, or 1 if nothing had been committed before; 4 of a node that is handed over.
-    """
-
-    started: int
-    loaded: int
-    refused: int
-    finished: int
-    phases: int
 
 
 class EpochControl:
@@ -89,11 +35,15 @@ class EpochControl:
     owner : Owner
     limit : int
         Cycles a phase may take.
+    keep : Keep, optional
+        Whoever keeps what it is given, and what it was given before, can go on after this one was stopped, at any
+        step: the machine has one of the two.
     """
 
-    def __init__(self, owner: Owner, *, limit: int = _LIMIT) -> None:
+    def __init__(self, owner: Owner, *, limit: int = _LIMIT, keep: Keep | None = None) -> None:
         self._owner = owner
         self._limit = limit
+        self._keep = keep
         self._banks = TableBanks(owner.shape)
         self._settled = False
         self._epoch = 0
@@ -108,6 +58,10 @@ class EpochControl:
     def sums(self) -> list[int] | None:
         """TABLE_CRC of every node, by rank, from which :meth:`adopt` knows `current`; None while that is not known."""
         return None if self.current is None else self._banks.sums(self._epoch)
+
+    def forget_tables(self) -> None:
+        """Somebody else has loaded tables: what they hold, word by word, is not known any more."""
+        self._banks.forget()
 
     async def change(self, new: Domains, *, revision: int = 0, watch: Watch | None = None) -> Change:
         """Make `new` the domains of the machine.
@@ -209,7 +163,9 @@ class EpochControl:
         revision : int
             With which it was committed; 0 between two.
         sums : sequence of int, optional
-            What :attr:`sums` was then; only tables that were loaded whole are known without.
+            Those that belong to them, by rank: what :attr:`sums` was, or `keep` was given. Only tables that were loaded
+            whole are known without. It is the sums that are compared with the hardware; that they belong to `domains`
+            is taken for granted.
 
         Returns
         -------
@@ -225,6 +181,10 @@ class EpochControl:
         """
         self._check(domains, revision)
         shape = self._owner.shape
+        if sums is None:
+            sums = [table_crc(table_writes(domains, shape, rank, revision)) for rank in range(shape.nodes)]
+        if len(sums) != shape.nodes:
+            raise DomainError(("sums",), f"{len(sums)} sums for a machine of {shape.nodes} nodes")
         self.current, self.revision, self._settled = None, 0, False
         self._banks.forget()
         answers = await self._owner.execute(None, [Control(ControlOp.READ, REGISTERS[name].at()) for name in _FOUND])
@@ -232,8 +192,9 @@ class EpochControl:
         held = []
         for rank in range(shape.nodes):
             found, crc, status, hold = (word.data for word in answers[rank])
-            wanted = sums[rank] if sums else table_crc(table_writes(domains, shape, rank, revision))
-            if not REGISTERS["GUARD_STATUS"].unpack(status)["valid"]:
+            wanted, state = sums[rank], REGISTERS["GUARD_STATUS"].unpack(status)
+            self._epoch = state["epoch"]
+            if not state["valid"]:
                 differ[rank] = "no tables were committed"
             elif found != revision:
                 differ[rank] = f"revision {found}, not {revision}"
@@ -244,6 +205,7 @@ class EpochControl:
         if differ:
             raise AdoptError(differ)
         self.current, self.revision = domains, revision
+        self._banks.holds(self._epoch, domains, sums)
         return held
 
     def _check(self, new: Domains, revision: int) -> None:
@@ -307,9 +269,16 @@ class EpochControl:
         self._banks.loaded(load)
         await self._drained()
         loaded = owner.outside.now
+        if self._keep is not None:
+            await self._keep(domains, revision, load.sums)
         # Whoever is stopped in these lines does not know what the machine has.
         self.current, self.revision, self._settled = None, 0, False
-        await owner.write(None, Write("COMMIT", 1))
+        try:
+            await owner.write(None, Write("COMMIT", 1))
+        except RefusedError as error:
+            states = await owner.read_all_fields("GUARD_STATUS")
+            odd = [rank for rank, state in enumerate(states) if state["epoch"] == ending]
+            raise EpochError(f"{error}: {named(odd)}; a fabric reset is needed") from None
         self.current, self.revision, self._epoch = domains, revision, 1 - ending
         await self._drained()
         return loaded, ending

@@ -9,6 +9,7 @@ from khhw.node.shape import Shape
 from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from rtl.formats import ControlOp, TreeChannel
 from rtl.registers import LARGEST, REGISTERS, registers_of
+from rtl.tree.combiner import PATIENCE
 
 __all__ = ["ANSWER_LIMIT", "ConsoleKeys", "Owner", "OwnerError", "RefusedError", "Write", "named", "register_name"]
 
@@ -232,26 +233,27 @@ class Owner:
     def _ranks(self, rank: int | None) -> Iterable[int]:
         return range(self.shape.nodes) if rank is None else (rank,)
 
-    async def _exchange(self, questions: Sequence[_Question]) -> dict[tuple[int, int], list[Control]]:
+    async def _exchange(
+        self, questions: Sequence[_Question], patience: int = 0,
+    ) -> dict[tuple[int, int], list[Control]]:
         """Send packets and collect the answers, by number of the packet and rank of who answers: one a node and packet.
 
-        For all nodes as one the root answers.
+        For all nodes as one the root answers. `patience` is how many cycles longer than else answers may take.
         """
-        asked = [(await self._ask(question), question) for question in questions]
-        missing = {(sequence, node): question for sequence, question in asked
+        known = {await self._ask(question): question for question in questions}
+        missing = {(sequence, node): question for sequence, question in known.items()
                    for node in ((ROOT, ) if question.combine else self._ranks(question.rank))}
-        known = dict(asked)
         answers: dict[tuple[int, int], list[Control]] = {}
         while missing:
             try:
-                answer = await self.outside.answer(self._answer_limit)
+                answer = await self.outside.answer(self._answer_limit + patience)
             except TimeoutError:
                 raise await self._silence(missing, answers) from None
             if answer.dst_key != self._key or answer.conn_id not in known:
                 continue
             combined = known[answer.conn_id].combine
             if combined and not answer.combine:
-                raise await self._silence({}, {})
+                raise await self._silence(missing, answers)
             node = self.shape.rank_of_id(answer.source)
             if (answer.conn_id, node) not in missing:
                 raise OwnerError(f"Node {node} answered without being asked")
@@ -263,7 +265,8 @@ class Owner:
     async def _ask(self, question: _Question) -> int:
         """Send a packet; its number."""
         if self._key is None:
-            self._key = self.outside.now & _KEY
+            # Another owner's numbers begin elsewhere, as a rule.
+            self._key = self._joint = self.outside.now & _KEY
         self._sequence = (self._sequence + 1) & 0xFFFF
         self._joint += question.combine
         await self.outside.send(control_packet(
@@ -274,11 +277,12 @@ class Owner:
     async def _silence(
         self, missing: Mapping[tuple[int, int], _Question], answers: Iterable[tuple[int, int]],
     ) -> OwnerError:
-        """Which nodes do not answer. If only the answer of all as one is missing, each is asked for itself first."""
-        late = {node for (_, node), question in missing.items() if not question.combine}
-        if not late:
-            await self._exchange([_Question(None, [Control(ControlOp.NOP, 0)])])
+        """Which nodes do not answer. If the answer of all as one is missing, each is asked for itself first."""
+        if any(question.combine for question in missing.values()):
+            # What waits for a silent node is before the answers to this.
+            await self._exchange([_Question(None, [Control(ControlOp.NOP, 0)])], PATIENCE)
             return OwnerError("The answers of all nodes have not come together, though each answers when it is asked")
+        late = {node for _, node in missing}
         everybody = len({node for _, node in answers} | late) == self.shape.nodes
         where = _below(late, self.shape.nodes) if everybody else ""
         return OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles{where}")

@@ -118,6 +118,11 @@ class TableBanks:
         """All nodes have acknowledged a load."""
         self._banks[load.bank] = load
 
+    def holds(self, bank: int, domains: Domains, sums: Sequence[int]) -> None:
+        """It was found that a bank holds these domains, in whatever loads."""
+        words = _table_words(domains, self._shape, range(self._shape.nodes))
+        self._banks[bank] = Load(bank, [], {}, words, list(sums))
+
     def sums(self, bank: int) -> list[int] | None:
         """What TABLE_CRC reads of every node while this bank is the active one, by rank; None if it is not known."""
         load = self._banks[bank]

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from khhw.control.changes import Moment
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl, Moment
+from khhw.control.epochs import EpochControl
 from khhw.fuzz.scenario import Matrix
 
 __all__ = ["ReferenceModel", "WatchedChanges"]

@@ -98,7 +98,8 @@ class Session:
         self._model = ReferenceModel(scenario.shape.nodes)
         self._columns = self._model.now
         self._key = int(self._rng.integers(KEYS))
-        self._changes = WatchedChanges(EpochControl(self._owner), self._model, self._look)
+        self._epochs = EpochControl(self._owner)
+        self._changes = WatchedChanges(self._epochs, self._model, self._look)
         self._honest = [Honest(self.host, scenario, rank, self._rng) for rank in scenario.honest]
         self._hostile = [Attacker(self.host, rank) for rank in scenario.hostile]
         self._board = Scoreboard(engine, self._model, scenario, self._honest, self._hostile, _UP)
@@ -193,6 +194,7 @@ class Session:
         await self._owner.write(None, Write("COMMIT", 1))
         while not all(status["drained"] for status in await self._owner.read_all_fields("GUARD_STATUS")):
             await self._outside.sleep(_POLL)
+        self._epochs.forget_tables()
 
     def _begin(self) -> Sequence[Parcel]:
         """From this cycle on the round runs; hostile nodes start in it."""

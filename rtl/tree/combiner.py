@@ -10,10 +10,12 @@ from amaranth.lib.wiring import In, Out
 from rtl.formats import ControlOp, ControlWord, Flit, TreeHeader
 from rtl.signatures import FlitStream
 
-__all__ = ["INPUTS", "Combiner", "WordJoin"]
+__all__ = ["INPUTS", "PATIENCE", "Combiner", "WordJoin"]
 
 INPUTS = 3
 """Where answers come from: left child, right child, this node."""
+PATIENCE = 1 << 16
+"""Cycles for which answers wait for one that does not come."""
 _OWN = INPUTS - 1
 _HEADERS = 3
 """Flits before the control words."""
@@ -24,10 +26,10 @@ class Combiner(wiring.Component):
     """Joins the answers of a node and of those below it, between the buffers of the owner's channel and the way up.
 
     An answer whose header has `combine` waits at the head of its input until every input that is present has one with
-    the same number (`epoch`). They leave as one packet, flit by flit, by the output of this node: its headers, and of
-    each control word the bitwise AND of `data` for :attr:`~rtl.formats.ControlOp.ALL`, the sum modulo 2^32 for
-    :attr:`~rtl.formats.ControlOp.SUM`, else the bitwise OR; `op` and `address` are ORed, so that one node that refuses
-    sets :attr:`~rtl.formats.ControlOp.FAILED` for all. All other packets pass. Combinational.
+    the same number (`epoch`) and length. They leave as one packet, flit by flit, by the output of this node: its
+    headers, and of each control word the bitwise AND of `data` for :attr:`~rtl.formats.ControlOp.ALL`, the sum modulo
+    2^32 for :attr:`~rtl.formats.ControlOp.SUM`, else the bitwise OR; `op` and `address` are ORed, so that one node that
+    refuses sets :attr:`~rtl.formats.ControlOp.FAILED` for all. All other packets pass. Combinational.
 
     Nodes answer in the order in which they were asked, so what waits is answers to one question, as long as all nodes
     answer. One that does not must not keep the owner from hearing the others: when there was nothing but what waits for
@@ -48,7 +50,7 @@ class Combiner(wiring.Component):
         The same. Each must take a whole packet once it has taken its first flit.
     """
 
-    def __init__(self, patience: int = 1 << 16) -> None:
+    def __init__(self, patience: int = PATIENCE) -> None:
         self.patience = patience
         super().__init__({
             "children": In(INPUTS - 1),
@@ -70,7 +72,7 @@ class Combiner(wiring.Component):
                            for i, header in zip(self.i, headers, strict=True)) & present & ~alone),
             late.eq(Cat(waiting[k] & Cat(waiting[j] & _after(headers[j].epoch, headers[k].epoch)
                                          for j in range(INPUTS) if j != k).any() for k in range(INPUTS))),
-            together.eq((waiting == present) & ~late.any()),
+            together.eq((waiting == present) & ~late.any() & _equal([header.words for header in headers], present)),
             joins.eq(joining | together),
         ]
         valid, moves = Cat(i.valid for i in self.i), Cat(i.valid & i.ready for i in self.i)
@@ -78,7 +80,7 @@ class Combiner(wiring.Component):
         m.d.sync += [
             # A packet that passes, or would if the way up were free, is a sign of life.
             patience.eq(Mux(waiting.any() & (waiting == valid) & ~together, patience + 1, 0)),
-            alone.eq((alone | late | Mux(patience == self.patience - 1, waiting, 0)) & ~moves),
+            alone.eq((alone | late | Mux(~together & (patience == self.patience - 1), waiting, 0)) & ~moves),
         ]
 
         # What waits is held back, all else passes; what is joined leaves by this node's output.
@@ -149,6 +151,11 @@ class WordJoin(wiring.Component):
             with m.Default():
                 m.d.comb += self.o.data.eq(reduce(or_, (word.data for word in words)))
         return m
+
+
+def _equal(values: list[Value], present: Value) -> Value:
+    """Whether the values that count are those of this node, which always counts."""
+    return Cat((value == values[_OWN]) | ~here for value, here in zip(values, present, strict=True)).all()
 
 
 def _after(number: Value, other: Value) -> Value:

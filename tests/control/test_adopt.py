@@ -1,16 +1,19 @@
 """An owner that was started again, on the reference machine: what it takes for granted, and what it does not."""
 
+from contextlib import suppress
 from itertools import count
 
 import pytest
 
+from khhw.control.changes import AdoptError, EpochError
 from khhw.control.domains import DomainError, Domains
-from khhw.control.epochs import AdoptError, EpochControl, EpochError
+from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner, Write
 from khhw.control.tables import table_crc, table_writes
 from khhw.host.sync import timeout
 from rtl.formats import STALE_COMMITS
+from rtl.registers import REGISTERS
 from tests.control.stopped import StoppedError, stop_after
 from tests.reference import ReferenceMachine, Rig
 
@@ -105,7 +108,7 @@ def test_a_shadow_that_was_loaded_by_half_makes_no_difference(rig):
     epochs = again(rig)
     rig.run(epochs.adopt(OLD, 3))
     rig.run(epochs.change(NEW, revision=4))
-    rig.run(again(rig).adopt(NEW, 4))
+    rig.run(again(rig).adopt(NEW, 4, epochs.sums))
 
 
 def test_packets_of_the_owner_before_are_waited_for(rig):
@@ -230,6 +233,80 @@ def test_a_load_that_was_stopped_is_not_taken_for_granted(rig):
     fresh = Rig((3, 2, 1))
     fresh.run(EpochControl(fresh.owner).change(NEW))
     assert wanted == [fresh.machine.nodes[rank].active["ROW", 0] for rank in range(NODES)]
+
+
+def test_wherever_the_owner_was_stopped_one_of_two_states_is_found(rig):
+    """With what was kept before each commit, what old and new domains both allow is never lost."""
+    kept = []
+
+    async def keep(*state):
+        kept.append(state)
+
+    def owner():
+        return EpochControl(Owner(rig.outside, rig.machine.shape), keep=keep)
+
+    epochs = owner()
+    for revision, domains in enumerate((OLD, NEW, OLD), 1):
+        rig.run(epochs.change(domains, revision=revision))
+    for packets in count():
+        new = (NEW, OLD)[packets % 2]
+        immortal = stop_after(rig.outside, packets)
+        try:
+            rig.run(epochs.change(new, revision=packets + 4))
+        except StoppedError:
+            epochs, found = owner(), []
+            for state in kept[-2:]:
+                with suppress(AdoptError):
+                    rig.run(epochs.adopt(*state))
+                    found.append(state)
+            assert len(found) == 1
+            assert (epochs.current, epochs.revision, epochs.sums) == found[0]
+            rig.run(epochs.change(new, revision=packets + 4))
+        else:
+            immortal()
+            break
+        assert rig.run(rig.owner.read_all("TABLE_CRC")) == epochs.sums
+    assert packets > 10
+
+
+def test_an_owner_who_has_adopted_writes_only_what_differs_in_the_bank_that_he_knows(rig):
+    first = EpochControl(rig.owner)
+    for revision, domains in enumerate((OLD, NEW, OLD), 1):
+        rig.run(first.change(domains, revision=revision))
+    epochs = again(rig)
+    rig.run(epochs.adopt(OLD, 3, first.sums))
+    assert epochs.sums == first.sums
+    rig.run(epochs.change(NEW, revision=4))
+    assert rig.run(rig.owner.read_all("TABLE_CRC")) == epochs.sums
+    assert [node.active["ROW", 0] for node in rig.machine.nodes] == [
+        write.value for rank in range(NODES) for write in table_writes(NEW, rig.machine.shape, rank)
+        if write.register == "ROW"]
+
+
+def test_tables_that_somebody_else_has_loaded_are_written_again(rig):
+    epochs = EpochControl(rig.owner)
+    for revision, domains in enumerate((OLD, NEW, OLD), 1):
+        rig.run(epochs.change(domains, revision=revision))
+    rig.run(rig.owner.write(None, Write("ROW", 0x3F)))
+    epochs.forget_tables()
+    seen = rows(rig)
+    rig.run(epochs.change(NEW, revision=4))
+    assert seen == [0b011, 0b011]
+
+
+def test_sums_of_another_machine(rig):
+    with pytest.raises(DomainError, match="sums: 5 sums for a machine of 6 nodes"):
+        rig.run(again(rig).adopt(OLD, 1, [0] * 5))
+
+
+def test_who_refuses_a_commit_is_named(rig):
+    epochs = EpochControl(rig.owner)
+    rig.run(epochs.change(OLD))
+    access = rig.machine.nodes[2].access
+    rig.machine.nodes[2].access = lambda address, value, owner=False: access(
+        address + (1 << 17) * (address == REGISTERS["COMMIT"].at()), value, owner)
+    with pytest.raises(EpochError, match="A node refused the write of 0x1 to COMMIT: Node 2; a fabric reset is needed"):
+        rig.run(epochs.change(NEW))
 
 
 @pytest.mark.parametrize("revision", [-1, 1 << 32])

@@ -1,7 +1,8 @@
 """Changes of domains on the reference machine: who watches is told of every phase."""
 
+from khhw.control.changes import Moment
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl, Moment
+from khhw.control.epochs import EpochControl
 from tests.reference import Rig
 
 OPEN = Domains.from_rules(["* -> *"], 2)

@@ -9,8 +9,9 @@ from itertools import count
 import pytest
 
 from khhw.bench.owned import OwnedMachine
+from khhw.control.changes import AdoptError, Moment
 from khhw.control.domains import Domains
-from khhw.control.epochs import AdoptError, EpochControl, Moment
+from khhw.control.epochs import EpochControl
 from khhw.control.log import read_logs
 from khhw.control.owner import ConsoleKeys, Owner
 from khhw.host.sync import spawn

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from khhw.control.changes import EpochError
 from khhw.control.domains import Domains
-from khhw.control.epochs import EpochControl, EpochError
+from khhw.control.epochs import EpochControl
 from khhw.control.links import Cable, CableState, read_cables
 from khhw.control.outside import Outside
 from khhw.control.owner import Owner

@@ -2,8 +2,9 @@
 
 import pytest
 
+from khhw.control.changes import EpochError
 from khhw.control.domains import DomainError, Domains
-from khhw.control.epochs import EpochControl, EpochError
+from khhw.control.epochs import EpochControl
 from khhw.control.log import clear_logs, read_logs
 from khhw.control.owner import ANSWER_LIMIT, ConsoleKeys, OwnerError, RefusedError, Write, register_name
 from khhw.kernels import probe

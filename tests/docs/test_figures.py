@@ -24,9 +24,12 @@ def prose(name: str) -> str:
 
 def test_a_node_moves_as_the_page_says() -> None:
     page, found = prose("domains.md"), kept("moving-node")
-    for change in found["changes"]:
-        assert f"A change took {change['finished'] - change['started']:,} cycles." in page
-        assert f"the tables of the first phase in {change['loaded'] - change['started']:,};" in page
+    first, second = found["changes"]
+    assert f"The first change took {first['finished'] - first['started']:,} cycles." in page
+    assert f"the tables of the first phase in {first['loaded'] - first['started']:,};" in page
+    assert f"The second change took {second['finished'] - second['started']:,} cycles," in page
+    assert f"with {second['loaded'] - second['started']:,} for the tables" in page
+    for change in (first, second):
         assert f"{change['refused'] - change['loaded']:,} later all nodes had committed" in page
         assert f"{change['finished'] - change['refused']:,} later the new pairs were allowed" in page
     clients = {client["node"]: client for client in found["clients"]}
@@ -56,6 +59,8 @@ def test_isolation() -> None:
         assert row[2:5] == [f"{run[name]:,}" for name in ("revoke_cycles", "commit_cycles", "change_cycles")]
         lost = run["kept_sent"] - run["kept_received"]
         assert row[6:] == [f"{run['revoked_before']:,}, {run['revoked_late']}", f"{run['kept_sent']:,}, {lost}"]
+    for run in (run for run in found if run["kind"] == "rent"):
+        assert [shape(run["shape"]), run["case"], f"{run['revoke_cycles']:,}", f"{run['change_cycles']:,}"] in page
     for run in (run for run in found if run["kind"] == "neighbours"):
         assert [run["case"], f"{run['packets']:,}", f"{run['mean']:.2f}", f"{run['p99']:.2f}", str(run["max"])] in [
             row[:5] for row in page]

@@ -8,8 +8,9 @@ by flit, each of the two packets could get the ring of one node and wait for tha
 import pytest
 
 from khhw.bench.owned import OwnedMachine
+from khhw.control.changes import Change
 from khhw.control.domains import Domains
-from khhw.control.epochs import Change, EpochControl
+from khhw.control.epochs import EpochControl
 from khhw.host.sync import gather
 from khhw.node.descriptors import descriptor, header
 from rtl.formats import DESCRIPTOR_BYTES, PAYLOAD_BYTES, FifoHeader, pack
