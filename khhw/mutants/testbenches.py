@@ -63,7 +63,7 @@ TESTBENCHES = (
     _mutant("tree_combining.answers_of_single_nodes_pass", "a child's answer does not wait for this node's",
             "rtl.tree.combiner", "together.eq((waiting == present) &", "together.eq(waiting[_OWN] &"),
     _mutant("tree_combining.a_silent_node_does_not_silence_the_others", "what waits does so for ever",
-            "rtl.tree.combiner", "Mux(patience == self.patience - 1, waiting, 0)", "0"),
+            "rtl.tree.combiner", "Mux(~together & (patience == self.patience - 1), waiting, 0)", "0"),
     _mutant("tree_combining.a_silent_node_does_not_silence_the_others", "a late answer is taken for one to the next",
             "rtl.tree.combiner", "& ~late.any()", "& (late.any() | ~late.any())"),
     _mutant("tree_identity.a_text_is_taken_by_whom_it_is_for", "keys are compared by 31 of 32 bits",

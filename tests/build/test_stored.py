@@ -241,6 +241,7 @@ async def test_value(dut):
 """
 
 
+@pytest.mark.rare
 def test_testbenches_and_designs_of_one_name_do_not_share_a_folder(tmp_path, capsys):
     found = []
     for value in (3, 5):

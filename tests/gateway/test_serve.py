@@ -201,6 +201,7 @@ def test_a_number_without_end_is_the_error_of_its_client(served):
         assert other.until(b"END\r\n") == b"VALUE kept 0 2\r\nme\r\nEND\r\n"
 
 
+@pytest.mark.rare
 def test_values_at_the_limit_and_others_meanwhile(served, client):
     value = random.Random(2).randbytes(LARGEST)
     latency, began = [], time.monotonic()

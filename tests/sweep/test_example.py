@@ -19,12 +19,11 @@ from tests.sweep.synthetic import swept
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "sweep.toml"
 DOCS = EXAMPLE.parents[1] / "docs" / "sweep.md"
 
-# Nodes with the tables of khhw bench engine: one build for both.
 TINY = {
     "loads = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8]": "loads = [0.2, 0.9]", "shapes = [[4, 4, 4]]": "shapes = [[3, 1, 1]]",
     'patterns = ["uniform", "transpose", "tornado"]': 'patterns = ["uniform", "neighbour"]', "seeds = [1, 2, 3]":
     "seeds = [1]", "warmup = 2000": "warmup = 300", "cycles = 8000": "cycles = 2000", "[saturation]":
-    "[node]\ntable_nodes = 4096\n[saturation]\nsearch = false"}
+    "[saturation]\nsearch = false"}
 
 
 def test_example_is_right():

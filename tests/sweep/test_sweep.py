@@ -231,6 +231,7 @@ def group_is_gone(group):
     return False
 
 
+@pytest.mark.rare
 def test_killed_and_started_again_it_goes_on(tmp_path, own_orders, start):
     """SIGKILL in the middle; then Ctrl-C; then to the end: no point is measured twice."""
     source, out = written(tmp_path), tmp_path / "out"
