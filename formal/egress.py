@@ -30,7 +30,7 @@ class EgressHarness(Harness):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = self.dut = EgressGuard(PARAMETERS)
-        straps, policy = self.place(m), self.policy
+        straps, policy = self.any_straps(m), self.policy
         me = packed_id(m, straps, {axis: straps[axis] for axis in "xyz"}, "me")
         m.d.comb += [dut.straps.eq(straps), dut.node_id.eq(me)]
         connect(m, flipped(self.i), dut.i)
@@ -39,10 +39,10 @@ class EgressHarness(Harness):
         mirror = Mirror(m, self, dut.table.ram, policy, policy.row_write)
 
         header, leaving = data.View(Header, self.i.payload.data), data.View(Header, dut.o.payload.data)
-        place = {axis: header[axis] for axis in "xyz"}
+        coordinate = {axis: header[axis] for axis in "xyz"}
         inside = Signal()
         m.d.comb += inside.eq(Cat(*[header[axis] < straps[f"size_{axis}"] for axis in "xyz"]).all())
-        to = packed_id(m, straps, place, "to")
+        to = packed_id(m, straps, coordinate, "to")
         row = Signal()
         m.d.comb += row.eq(inside & mirror.bit(to))
 

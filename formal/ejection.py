@@ -38,7 +38,7 @@ class EjectionHarness(Harness):
         m = Module()
         lanes = self.LANES[self.part]
         router = Router(replace(SCALED, lanes=lanes))
-        m.d.comb += [router.straps.eq(self.place(m)), *(stream.ready.eq(AnySeq(1)) for stream in router.eject)]
+        m.d.comb += [router.straps.eq(self.any_straps(m)), *(stream.ready.eq(AnySeq(1)) for stream in router.eject)]
         for tx in router.tx:
             m.d.comb += tx.credit.eq(AnySeq(len(tx.credit)))
         m.submodules.dut = dut = Opened(router, (
@@ -64,9 +64,9 @@ class EjectionHarness(Harness):
         out = dut.signal(f"switch.out__{DIRECTIONS + lane}", width=Flit.size)
         select = dut.signal(f"ejection_{lane}.allocator.select", width=None)
         sources = router._sources(range(lane, DIRECTIONS, lanes), [lane])
-        for place, source in enumerate(sources):
+        for index, source in enumerate(sources):
             path, goes = router._paths[source], Signal(name=f"goes_{lane}_{source}")
-            m.d.comb += goes.eq(select[place] & path.valid)
+            m.d.comb += goes.eq(select[index] & path.valid)
             self.claim(m, "ejection-flow", ~goes | (take[source] & move[DIRECTIONS + lane] & same(out, path.flit)))
             if source < DIRECTIONS * channels:
                 ahead, channel = source // channels ^ 1, source % channels
@@ -91,27 +91,27 @@ class EjectionHarness(Harness):
         self.help(m, produce == (consume + level)[:len(produce)])
 
     def _keeps(self, m: Module, dut: Opened, router: Router, lane: int) -> None:
-        """One flit that moves, any, is followed: `place` is 0 in the register, then counts from the buffer's end."""
+        """One flit that moves, any, is followed: `position` is 0 in the register, then counts from the buffer's end."""
         unit, stream = f"ejection_{lane}", router.eject[lane]
         storage = dut.memory(f"{unit}.buffer.storage").read_port()
         level, consume = (dut.signal(f"{unit}.buffer.{name}", width=None) for name in ("level", "consume"))
         moves = dut.signal("switch.move", width=None)[DIRECTIONS + lane]
         followed, here = (Signal(name=f"{name}_{lane}") for name in ("followed", "here"))
-        flit, place = Signal(Flit, name=f"flit_{lane}"), Signal(range(PACKET_FLITS + 1), name=f"place_{lane}")
-        free, behind = Signal(name=f"free_{lane}"), Signal.like(place, name=f"behind_{lane}")
+        flit, position = Signal(Flit, name=f"flit_{lane}"), Signal(range(PACKET_FLITS + 1), name=f"position_{lane}")
+        free, behind = Signal(name=f"free_{lane}"), Signal.like(position, name=f"behind_{lane}")
         m.d.comb += [
             free.eq(~stream.valid | stream.ready),
             behind.eq(level + ~free),
-            storage.addr.eq(consume + place - 1),
+            storage.addr.eq(consume + position - 1),
         ]
         with m.If(here & free):
-            m.d.sync += [here.eq(place != 0), place.eq(place - 1)]
+            m.d.sync += [here.eq(position != 0), position.eq(position - 1)]
         with m.If(moves & ~followed & AnySeq(1)):
-            m.d.sync += [followed.eq(1), here.eq(1), place.eq(behind)]
+            m.d.sync += [followed.eq(1), here.eq(1), position.eq(behind)]
             m.d.sync += flit.eq(dut.signal(f"switch.out__{DIRECTIONS + lane}", width=Flit.size))
-        self.claim(m, "ejection-flow", ~here | (place != 0) | (stream.valid & same(stream.payload, flit)))
-        self.help(m, ~here | (place <= level))
-        self.help(m, ~here | (place == 0) | same(storage.data, flit))
+        self.claim(m, "ejection-flow", ~here | (position != 0) | (stream.valid & same(stream.payload, flit)))
+        self.help(m, ~here | (position <= level))
+        self.help(m, ~here | (position == 0) | same(storage.data, flit))
         # What a register shows came before: no flit is in the buffer while the register is empty.
         self.help(m, stream.valid | (level == 0))
 

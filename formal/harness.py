@@ -84,7 +84,7 @@ class Harness(wiring.Component):
         self.assumed.add(name)
         m.d.comb += Assume(condition, src_loc_at=1)
 
-    def place(self, m: Module) -> data.View:
+    def any_straps(self, m: Module) -> data.View:
         """Straps of any node of any torus whose ids fit 16 bits; constant."""
         straps = Signal(Straps)
         m.d.comb += straps.eq(AnyConst(Straps.size))
@@ -110,15 +110,15 @@ def ring_bits(size: Value) -> Value:
     return sum(Mux(size > 1 << b, Const(1, 1), Const(0, 1)) for b in range(6))
 
 
-def packed_id(m: Module, straps: data.View, place: dict[str, Value], name: str) -> Value:
-    """The node id of a place inside the torus, by its definition: each coordinate times the weight below it."""
+def packed_id(m: Module, straps: data.View, coordinate: dict[str, Value], name: str) -> Value:
+    """The node id of a coordinate inside the torus, by its definition: each coordinate times the weight below it."""
     number = Signal(16, name=name)
     bits_x = Signal(3, name=f"{name}_bits_x")
     bits_xy = Signal(4, name=f"{name}_bits_xy")
     m.d.comb += [
         bits_x.eq(ring_bits(straps.size_x)),
         bits_xy.eq(bits_x + ring_bits(straps.size_y)),
-        number.eq(place["x"][:6] + (place["y"][:6] << bits_x) + (place["z"][:6] << bits_xy)),
+        number.eq(coordinate["x"][:6] + (coordinate["y"][:6] << bits_x) + (coordinate["z"][:6] << bits_xy)),
     ]
     return number
 
@@ -160,8 +160,8 @@ class Mirror:
         bits = Cat(*self.words)
         half = len(bits) // 2
         active = Mux(self._policy.epoch, bits[half:], bits[:half])
-        place = number[:(half - 1).bit_length()]
-        return self._policy.valid & (number < self._ids) & active.bit_select(place, 1)
+        index = number[:(half - 1).bit_length()]
+        return self._policy.valid & (number < self._ids) & active.bit_select(index, 1)
 
 
 class Ring:

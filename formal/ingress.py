@@ -34,7 +34,7 @@ class IngressHarness(Harness):
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = IngressGuard(PARAMETERS)
-        straps, policy, i = self.place(m), self.policy, self.i
+        straps, policy, i = self.any_straps(m), self.policy, self.i
         me = packed_id(m, straps, {axis: straps[axis] for axis in "xyz"}, "me")
         m.d.comb += [dut.straps.eq(straps), dut.node_id.eq(me)]
         connect(m, flipped(i), dut.i)
@@ -86,7 +86,7 @@ class IngressHarness(Harness):
             m.d.comb += requester[axis].eq((source >> below) & ((1 << bits[axis]) - 1))
             below = below + bits[axis]
             self.help(m, ~gate.inside | (dut.requester[axis] == requester[axis]))
-        self.help(m, ~gate.inside | ((index != 0) & (dut.place == index[:2]) & (dut.beyond == (index >= 4))))
+        self.help(m, ~gate.inside | ((index != 0) & (dut.position == index[:2]) & (dut.beyond == (index >= 4))))
         self.help(m, ~gate.inside | (index < 2) | (dut.get == get))
         self.help(m, ~gate.inside | (index > 1) | ~dut.get)
         self.help(m, ~gate.inside | (index != 1) | (dut.dma == dma))

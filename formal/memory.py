@@ -39,7 +39,7 @@ class MemoryClear(Harness):
         m.d.comb += node.now.eq(self.now)
         m.submodules.dut = dut = Opened(node, FREE)
         hold = dut.signal("guard.hold")
-        clearing, place = dut.signal("memory_gate.clearing"), dut.signal("memory_gate.address", width=None)
+        clearing, address = dut.signal("memory_gate.clearing"), dut.signal("memory_gate.address", width=None)
         asks = {name: dut.signal(f"memory_gate.memory__{name}__valid") for name in ("read", "write")}
         taken = {name: asks[name] & dut.signal(f"memory.{name}__ready") for name in asks}
         request = memory_signature(SCALED).create().write.payload.shape()
@@ -58,10 +58,10 @@ class MemoryClear(Harness):
             m.d.sync += [ordered.eq(1), zero.eq(0)]
         self.claim(m, "memory-cleared", hold | ~ordered | (zero & (unanswered["write"] == 0)))
         self.help(m, ordered | ~clearing)
-        self.help(m, ~ordered | zero | (clearing & (place <= word)))
+        self.help(m, ~ordered | zero | (clearing & (address <= word)))
         self.help(m, ~clearing | hold)
         self.claim(m, "memory-held", ~hold | ~asks["read"])
-        self.claim(m, "memory-held", ~hold | ~asks["write"] | (clearing & zeros & (payload.address == place)))
+        self.claim(m, "memory-held", ~hold | ~asks["write"] | (clearing & zeros & (payload.address == address)))
         return m
 
     def _answers(self, m: Module, dut: Opened, hold: Value, taken: dict[str, Value]) -> dict[str, Signal]:

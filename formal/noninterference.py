@@ -41,7 +41,7 @@ class TorusPair(Harness):
 
     def elaborate(self, platform):
         m = Module()
-        straps, free = self.place(m), (*FREE, "endpoint")
+        straps, free = self.any_straps(m), (*FREE, "endpoint")
         nodes = [Node(SCALED) for _ in range(2)]
         for node in nodes:
             m.d.comb += [node.straps.eq(straps), node.now.eq(self.now)]
@@ -88,7 +88,7 @@ class TorusPair(Harness):
         self.help(m, (mine.first == theirs.first) & (mine.last == theirs.last))
         passing, full, inside = (one.signal(f"{guard}.gate.{name}") for name in ("passing", "full", "inside"))
         self.help(m, ~passing & ~(full & lane.permitted) | same(mine, theirs))
-        for name in ("place", "beyond", "asked"):
+        for name in ("position", "beyond", "asked"):
             self.help(m, one.equal(other, f"{guard}.{name}"))
         for name in ("get", "dma", "priority", "requester"):
             self.help(m, ~inside | ~lane.permitted | one.equal(other, f"{guard}.{name}"))

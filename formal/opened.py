@@ -139,9 +139,9 @@ class Opened(Elaboratable):
         """Empty a block. Returns: what of its signals is used elsewhere, in the order of the source."""
         parent, _, name = path.rpartition(".")
         around = self._block(parent)
-        place = next(i for i, (_, found, _) in enumerate(around.subfragments) if found == name)
-        taken, _, origin = around.subfragments[place]
-        around.subfragments[place] = (Fragment(), name, origin)
+        index = next(i for i, (_, found, _) in enumerate(around.subfragments) if found == name)
+        taken, _, origin = around.subfragments[index]
+        around.subfragments[index] = (Fragment(), name, origin)
         used, driven = SignalSet(), SignalSet()
         for _, fragment in _walk(self._fragment, ""):
             used |= _read(fragment)

@@ -90,19 +90,19 @@ class ConsoleStampHarness(Harness):
         m.d.comb += dut.o.ready.eq(self.o_ready)
 
         # Flits since the last header, up to three: a header is what is marked first, and what comes after a reset.
-        place = Signal(2)
+        position = Signal(2)
         with m.If(dut.o.valid & dut.o.ready):
-            m.d.sync += place.eq(Mux(dut.o.payload.first, 1, Mux(place == 3, 3, place + 1)))
+            m.d.sync += position.eq(Mux(dut.o.payload.first, 1, Mux(position == 3, 3, position + 1)))
         header = data.View(TreeHeader, dut.o.payload.data)
-        sent, head = dut.o.valid, dut.o.payload.first | (place == 0)
+        sent, head = dut.o.valid, dut.o.payload.first | (position == 0)
         right = (header.source == self.node_id) & (header.epoch == self.epoch) & ~header.owner & ~header.external
         self.claim(m, "tree-stamp", ~(sent & head) | right)
         keys = Cat(self.rank, Const(0, 16), self.send_id)
-        self.claim(m, "tree-stamp", ~sent | head | (place != 1) | (dut.o.payload.data == keys))
+        self.claim(m, "tree-stamp", ~sent | head | (position != 1) | (dut.o.payload.data == keys))
         at = LinkHeader["protocol"].offset
         named = dut.o.payload.data[at:at + 16]
-        self.claim(m, "tree-stamp", ~sent | head | (place != 2) | (named == Protocol.CONSOLE))
-        self.help(m, self.peek_position == place)
+        self.claim(m, "tree-stamp", ~sent | head | (position != 2) | (named == Protocol.CONSOLE))
+        self.help(m, self.peek_position == position)
         return m
 
 
@@ -190,13 +190,13 @@ class StoreHarness(Harness):
         level = Signal(7)
         transfer = dut.i.valid & dut.i.ready
         first = dut.i.payload.first
-        place = Mux(first, committed, committed + self.peek_count)[:6]
+        offset = Mux(first, committed, committed + self.peek_count)[:6]
         writes = Signal()
         m.d.comb += [
             slot.eq(AnyConst(6)),
             level.eq(committed - fetched),
             distance.eq((slot - fetched)[:6]),
-            writes.eq(transfer & (first | self.peek_collecting) & (place == slot)),
+            writes.eq(transfer & (first | self.peek_collecting) & (offset == slot)),
         ]
         with m.If(dut.kept):
             m.d.sync += [coming.eq(0), accepted.eq(Mux(coming | writes, self.accept, accepted))]

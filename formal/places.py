@@ -137,14 +137,14 @@ class PlacesHarness(Harness):
             & (dut.signal(f"{LANE}.end", width=33) == second.put_offset + second.valid_bytes)
             & (~dut.signal(f"{LANE}.admitted") | there)))
         # Where the next flit goes, and that what is left of them ends where the put does.
-        place, rest, odd = Signal(WIDE), Signal(WIDE), Signal(3)
+        address, rest, odd = Signal(WIDE), Signal(WIDE), Signal(3)
         m.d.comb += [
-            place.eq(word + (packet.slot << 3) + (self._full << 5)),
+            address.eq(word + (packet.slot << 3) + (self._full << 5)),
             rest.eq(packet.remaining << 3),
             odd.eq(second.valid_bytes),
         ]
-        ends = (place + rest >= high) & (place + rest < high + 8)
-        self.help(m, ~states["STORE"] | ~self._put | (packet.remaining == 0) | (inside & (place >= low) & ends))
+        ends = (address + rest >= high) & (address + rest < high + 8)
+        self.help(m, ~states["STORE"] | ~self._put | (packet.remaining == 0) | (inside & (address >= low) & ends))
         self.help(m, ~states["STORE"] | ~self._put | packet.linear)
         self.help(m, ~states["STORE"] | ~self._put | (
             packet.last_bytes == Mux(odd == 0, 0xFF, ~(Value.cast(0xFF) >> odd))[:8]))

@@ -218,7 +218,7 @@ class ConsoleLane:
             "count", "words", "collecting"))
         depth = dut.memory(f"{store}.ram").depth
         bits = depth.bit_length() - 1
-        slot, level, place = Signal(bits), Signal(bits + 1), Signal(bits)
+        slot, level, offset = Signal(bits), Signal(bits + 1), Signal(bits)
         distance, ahead = Signal(bits + 1), Signal(bits + 1)
         coming, accepted, writes = (Signal(name=f"slot_{name}") for name in ("coming", "accepted", "writes"))
         ready = dut.signal(f"{store}.i__ready")
@@ -228,8 +228,8 @@ class ConsoleLane:
             level.eq(committed - fetched),
             distance.eq((slot - fetched)[:bits]),
             ahead.eq((slot - committed)[:bits]),
-            place.eq(Mux(flit.first, committed, committed + count)),
-            writes.eq(valid & ready & (flit.first | collecting) & (place == slot)),
+            offset.eq(Mux(flit.first, committed, committed + count)),
+            writes.eq(valid & ready & (flit.first | collecting) & (offset == slot)),
             free.eq(~offered | dut.signal("endpoint.drain.i__ready")),
         ]
         with m.If(dut.signal(f"{store}.kept")):

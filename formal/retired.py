@@ -49,7 +49,7 @@ class ReceiverRetires(Harness):
 class LaneRetires(Harness):
     """Ingress guard, reception lane and drain of a node, under any link input, any owner and any memory.
 
-    A packet is in one of four places: its header is in the guard, the lane is at it, its last word waits for the
+    A packet is in one of four stages: its header is in the guard, the lane is at it, its last word waits for the
     memory, or the memory has not acknowledged it all. In each one bit says whether it was judged before the commit.
     """
 
@@ -65,7 +65,7 @@ class LaneRetires(Harness):
     def elaborate(self, platform):
         m = Module()
         node = Node(SCALED)
-        m.d.comb += [node.straps.eq(self.place(m)), node.now.eq(self.now)]
+        m.d.comb += [node.straps.eq(self.any_straps(m)), node.now.eq(self.now)]
         m.submodules.dut = dut = Opened(node, (*FREE, "endpoint", "gate", "memory_gate"))
         lane = TorusLane(m, self, dut)
         hold, commit = dut.signal("guard.hold"), dut.signal("guard.control.commit")
@@ -75,7 +75,7 @@ class LaneRetires(Harness):
             "guard.ingress_0.table.allowed")
         final, full, settling = (dut.signal(f"ni.reception_0.gather.{name}") for name in ("final", "full", "settling"))
         head = gate["full"] & flit.first & lane.permitted
-        places = {"entering": head & ~gate["fresh"], "coming": gate["passing"], "ending": full & final,
+        stages = {"entering": head & ~gate["fresh"], "coming": gate["passing"], "ending": full & final,
                   "settling": settling}
 
         # Packets between the event that counts them and the one that does not count them any more.
@@ -83,14 +83,14 @@ class LaneRetires(Harness):
         m.d.sync += unfinished.eq(unfinished + (head & gate["fresh"]) - dut.signal("ni.reception_0.retired"))
         with m.If(hold):
             m.d.sync += unfinished.eq(0)
-        self.claim(m, "torus-retired", hold | (unfinished == sum(places.values())))
+        self.claim(m, "torus-retired", hold | (unfinished == sum(stages.values())))
         self.claim(m, "torus-retired", hold | (dut.signal("guard.drain_0.outstanding", width=8) == unfinished))
         self.help(m, ~gate["fresh"] | (gate["full"] & flit.first))
         self.help(m, ~head | ((verdict == Reason.NONE) & allowed))
         held = Signal()
         m.d.sync += held.eq(hold)
-        self.help(m, ~held | ((unfinished == 0) & ~places["coming"] & ~places["ending"] & ~settling
-                                    & ~places["entering"]))
+        self.help(m, ~held | ((unfinished == 0) & ~stages["coming"] & ~stages["ending"] & ~settling
+                                    & ~stages["entering"]))
 
         # Those of the time before the commit, wherever they are.
         before = {name: Signal(name=f"{name}_before") for name in ("front", "ending", "settling")}
@@ -104,7 +104,7 @@ class LaneRetires(Harness):
             m.d.sync += before["settling"].eq(before["ending"] | commit)
         old = {"entering": before["front"], "coming": before["front"], "ending": before["ending"],
                "settling": before["settling"]}
-        remains = {name: places[name] & old[name] for name in places}
+        remains = {name: stages[name] & old[name] for name in stages}
         drained, capture = dut.signal("guard.drain_0.drained"), dut.signal("guard.drain_0.capture")
         for is_old in (*remains.values(), head & gate["fresh"] & before["front"]):
             self.claim(m, "drain-torus", hold | ~drained | ~is_old)
@@ -112,8 +112,8 @@ class LaneRetires(Harness):
         self.help(m, ~gate["fresh"] | (before["front"] == capture))
         # Who came later is not of the time before if who came earlier is not.
         front = (head | gate["passing"]) & before["front"]
-        self.help(m, hold | ~(front & places["ending"]) | old["ending"])
+        self.help(m, hold | ~(front & stages["ending"]) | old["ending"])
         self.help(m, hold | ~((front | remains["ending"]) & settling) | old["settling"])
-        for name, is_there in places.items():
+        for name, is_there in stages.items():
             self.help(m, hold | ~capture | ~is_there | old[name])
         return m

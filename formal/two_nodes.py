@@ -55,7 +55,7 @@ class NodeHarness(Harness):
     free: tuple[str, ...] = ()
     zero: tuple[str, ...] = ()
 
-    def place_node(self, m, node, rank):
+    def put_node(self, m, node, rank):
         """Tell a node where it is."""
         m.d.comb += node.straps.eq(Straps.const(straps_of(rank, SHAPE)))
 
@@ -89,7 +89,7 @@ class HostileNode(NodeHarness):
         bits = TableBits("hostile", VICTIM)
         parts = {"guard": seen(Guard, bits.look), "ni": AnySoftware}
         m.submodules.hostile = node = PartialNode(SCALED, parts, tree=NoTree)
-        self.place_node(m, node, HOSTILE)
+        self.put_node(m, node, HOSTILE)
         self.find(m, Cat(cable.valid for cable in node.tx).any(), ~bits.row)
         return m
 
@@ -121,7 +121,7 @@ class Victim(NodeHarness):
         parts = {"router": seen(self.router, tenant.look_router), "guard": seen(Guard, bits.look),
                  "memory": seen(NodeMemory, tenant.look_memory), "ni": seen(NI, tenant.look_ni)}
         m.submodules.victim = node = PartialNode(SCALED, parts, tree=seen(self.tree, tenant.look_tree))
-        self.place_node(m, node, VICTIM)
+        self.put_node(m, node, VICTIM)
         m.submodules.verdict = Verdict(lambda inner: self.find(
             inner, tenant.changed(inner, "memory", "counters", "rings", "interrupt", "sends"), ~self.permits(bits)))
         return m
@@ -179,8 +179,8 @@ class TwoNodes(NodeHarness):
         m.submodules.victim = victim = PartialNode(
             SCALED, {"memory": seen(NodeMemory, tenant.look_memory), "ni": seen(NI, tenant.look_ni)}, tree=NoTree)
         m.submodules.hostile = hostile = PartialNode(SCALED, {"ni": AnySoftware}, tree=NoTree)
-        self.place_node(m, victim, VICTIM)
-        self.place_node(m, hostile, HOSTILE)
+        self.put_node(m, victim, VICTIM)
+        self.put_node(m, hostile, HOSTILE)
         for rank, direction, _ in cables(SHAPE):
             if rank == HOSTILE:
                 connect(m, hostile.tx[direction], victim.rx[direction ^ 1])
@@ -204,8 +204,8 @@ class TwoNodesTree(TwoNodes):
             SCALED, {"router": NoTorus, "memory": seen(NodeMemory, tenant.look_memory), "ni": seen(NI, tenant.look_ni)},
             tree=TreeRouter)
         m.submodules.hostile = hostile = PartialNode(SCALED, {"router": NoTorus, "ni": AnySoftware}, tree=TreeRouter)
-        self.place_node(m, victim, VICTIM)
-        self.place_node(m, hostile, HOSTILE)
+        self.put_node(m, victim, VICTIM)
+        self.put_node(m, hostile, HOSTILE)
         connect(m, hostile.parent_tx, victim.child_rx[0])
         m.submodules.verdict = Verdict(lambda inner: self.find(inner, tenant.changed(inner, "content")))
         return m

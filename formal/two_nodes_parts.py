@@ -200,8 +200,8 @@ class Tenant:
         ram = m.submodules.ram
         self.strobes["memory"] += [port.en for port in ram.write_ports]
         port = ram.read_port(domain="comb")
-        word, place = Signal(len(port.data), name="kept_word"), Signal(len(port.addr), name="kept_place")
-        m.d.comb += [place.eq(AnyConst(len(place))), port.addr.eq(place), word.eq(port.data)]
+        word, address = Signal(len(port.data), name="kept_word"), Signal(len(port.addr), name="kept_address")
+        m.d.comb += [address.eq(AnyConst(len(address))), port.addr.eq(address), word.eq(port.data)]
         self.values["content"].append(word)
 
     def look_ni(self, ni, m):

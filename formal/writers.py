@@ -119,8 +119,8 @@ class WriterHarness(Harness):
         """The lane remembers of a packet what its flits said."""
         packet = data.View(packet_layout(PARAMETERS), dut.signal(f"{lane}.packet", width=None))
         content = dut.signal(f"{lane}.gather.content", width=WORD_BITS)
-        header, put = (data.View(layout, content[FLIT_BITS * place:FLIT_BITS * (place + 1)])
-                       for layout, place in ((Header, 3), (PutHeader, 2)))
+        header, put = (data.View(layout, content[FLIT_BITS * chunk:FLIT_BITS * (chunk + 1)])
+                       for layout, chunk in ((Header, 3), (PutHeader, 2)))
         idle, storing = states["HEADER"], states["HEADER"] | states["STORE"]
         decides = states["DECIDE"] | states["CHECK"]
         self.help(m, idle | (packet.source == seen.source))

@@ -8,13 +8,13 @@ from typing import NamedTuple, TypeVar
 
 from amaranth.lib import data
 
-__all__ = ["Codec", "FieldPlace", "pack", "unpack"]
+__all__ = ["Codec", "FieldPosition", "pack", "unpack"]
 
 Packed = TypeVar("Packed")
 """One value of a layout, or a NumPy array of them for layouts that fit in one of its words."""
 
 
-class FieldPlace(NamedTuple):
+class FieldPosition(NamedTuple):
     """Where a field is in its layout.
 
     Parameters
@@ -40,15 +40,15 @@ class Codec:
     Attributes
     ----------
     layout : data.StructLayout
-    places : dict of str to FieldPlace
+    positions : dict of str to FieldPosition
         Where the fields are, most significant first.
     """
 
     def __init__(self, layout: data.StructLayout) -> None:
-        fields = [(str(name), FieldPlace(field.offset, (1 << field.width) - 1)) for name, field in layout]
+        fields = [(str(name), FieldPosition(field.offset, (1 << field.width) - 1)) for name, field in layout]
         self.layout = layout
-        self.places: dict[str, FieldPlace] = dict(reversed(fields))
-        self._rows = [(name, *place) for name, place in self.places.items()]
+        self.positions: dict[str, FieldPosition] = dict(reversed(fields))
+        self._rows = [(name, *position) for name, position in self.positions.items()]
 
     @staticmethod
     def of(layout: data.StructLayout) -> "Codec":
@@ -66,15 +66,15 @@ class Codec:
         ValueError
             For an unknown field or a value that does not fit, naming both.
         """
-        packed, places = 0, self.places
+        packed, positions = 0, self.positions
         try:
             for name, value in values.items():
-                offset, mask = places[name]
+                offset, mask = positions[name]
                 if not 0 <= value <= mask:
                     raise ValueError(f"{name} = {value} does not fit in {mask.bit_length()} bits")
                 packed |= int(value) << offset
         except KeyError:
-            raise ValueError(f"no field {name!r}; fields are {', '.join(places)}") from None
+            raise ValueError(f"no field {name!r}; fields are {', '.join(positions)}") from None
         return packed
 
     def unpack(self, packed: int) -> dict[str, int]:
@@ -83,12 +83,12 @@ class Codec:
 
     def take(self, packed: Packed, name: str) -> Packed:
         """One field; of an array, of all its values."""
-        offset, mask = self.places[name]
+        offset, mask = self.positions[name]
         return packed >> offset & mask
 
     def mask(self, *names: str) -> int:
         """The bits of some fields, in place."""
-        return sum(mask << offset for offset, mask in (self.places[name] for name in names))
+        return sum(mask << offset for offset, mask in (self.positions[name] for name in names))
 
 
 _known: dict[int, Codec] = {}

@@ -162,7 +162,7 @@ Straps = layout_of({
     "rank": 16,
     "children": 2,
 })
-"""Constants of a place: coordinate, torus size (1 to 64 each), dense rank, tree children present
+"""Constants of a node: coordinate, torus size (1 to 64 each), dense rank, tree children present
 (bit 0 left, bit 1 right)."""
 
 Writer = layout_of({"armed": 1, "any": 1, "node": 16, "key": 6})

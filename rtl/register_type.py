@@ -73,8 +73,8 @@ class Register:
     @cached_property
     def kept(self) -> data.StructLayout:
         """Those fields as hardware keeps them: without the reserved ones at the top."""
-        return layout_of({name: width for place, (name, width) in enumerate(self._fields.items())
-                          if place or name != "reserved"})
+        return layout_of({name: width for position, (name, width) in enumerate(self._fields.items())
+                          if position or name != "reserved"})
 
     @property
     def _fields(self) -> dict[str, int]:

@@ -35,7 +35,7 @@ from testbenches.ni_coverage import posted, register_read, watch
 __all__ = ["ANY_WRITER", "Bench", "chunks_of", "descriptor", "fifo_packet", "put_packet", "replaced"]
 
 RING_BYTES = 1024
-PLACE = {"x": 1, "y": 2, "z": 3, "size_x": 4, "size_y": 5, "size_z": 6, "rank": 69, "children": 1}
+STRAPS = {"x": 1, "y": 2, "z": 3, "size_x": 4, "size_y": 5, "size_z": 6, "rank": 69, "children": 1}
 NODE_ID = 0x1234
 ANY_WRITER = pack(Writer, armed=1, any=1)
 """RECEPTION_WRITER of a window for puts of anybody."""
@@ -121,7 +121,7 @@ class Bench:
     async def start(self) -> None:
         """Reset, and open all rings."""
         cocotb.start_soon(Clock(self.dut.clk, 2, "step").start())
-        self.dut.straps.value = pack(Straps, **PLACE)
+        self.dut.straps.value = pack(Straps, **STRAPS)
         self.dut.node_id.value = NODE_ID
         self.dut.commits.value = 0
         cocotb.start_soon(self._watch())

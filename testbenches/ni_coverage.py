@@ -79,7 +79,7 @@ class RingMonitor:
     """Sees in the memory's traffic how the interface goes round its rings."""
 
     def __init__(self) -> None:
-        self._places: dict[str, list[int]] = {}
+        self._rings: dict[str, list[int]] = {}
         self._last: dict[str, int] = {}
         self._gets: set[str] = set()
 
@@ -88,14 +88,14 @@ class RingMonitor:
         kind, _, what = name.partition("_")
         if kind in ("INJECTION", "RECEPTION", "CONSOLE") and what in ("BASE", "SIZE"):
             own = "console" if kind == "CONSOLE" else f"{kind.lower()} {ring}"
-            self._places.setdefault(own, [0, 0])[what == "SIZE"] = value & ~31
+            self._rings.setdefault(own, [0, 0])[what == "SIZE"] = value & ~31
             self._last.pop(own, None)
             if kind == "INJECTION" and what == "SIZE":
                 (self._gets.add if value & 1 else self._gets.discard)(own)
 
     def memory_accessed(self, address: int, write: bool) -> None:
         """A word of memory was read or written."""
-        for ring, (base, size) in self._places.items():
+        for ring, (base, size) in self._rings.items():
             if base <= address < base + size and write != ring.startswith("injection"):
                 self._stepped(ring, base, size, address)
             elif ring in self._gets and write and base <= address < base + size:

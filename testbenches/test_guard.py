@@ -73,7 +73,7 @@ async def every_hint(dut, shape):
     await bench.start(commit=True)
     coordinates = list(product(*map(range, bench.model.sizes)))
     if shape == "drawn":
-        covered = [place for place in coordinates if node_id(bench.model.sizes, place) in bench.model.row]
+        covered = [each for each in coordinates if node_id(bench.model.sizes, each) in bench.model.row]
         coordinates = bench.random.sample(covered, min(len(covered), 64))
     expected, refused = [[] for _ in bench.lanes], Counter()
     for number, (x, y, z) in enumerate(coordinates):
@@ -94,7 +94,7 @@ async def every_hint(dut, shape):
 @cocotb.parametrize(shape=[
     ((64, 32, 32), (63, 31, 31)), ((63, 64, 15), (42, 63, 10)), ((16, 63, 64), (5, 42, 63)), ((1, 1, 64), (0, 0, 21)),
     ((1, 1, 1), (0, 0, 0))])
-async def any_place_in_the_largest_tori(dut, shape):
+async def any_coordinate_in_the_largest_tori(dut, shape):
     """Every bit of sizes, coordinates and ids: packets of any source, and refusals of the tree, tell who and where."""
     bench = Bench(dut, *shape)
     bench.randomise()
@@ -103,9 +103,9 @@ async def any_place_in_the_largest_tori(dut, shape):
     model, out, back, refused = bench.model, [[] for _ in bench.lanes], [[] for _ in bench.lanes], Counter()
     for number in range(24):
         for lane in bench.lanes:
-            place = [bench.random.choice((0, size - 1, bench.random.randrange(size))) for size in model.sizes]
+            coordinate = [bench.random.choice((0, size - 1, bench.random.randrange(size))) for size in model.sizes]
             hint = bench.random.choice((0, 0, 1 << bench.random.randrange(6)))
-            sent = packet(header(hint=hint, **dict(zip("xyz", place, strict=True))), bench.random)
+            sent = packet(header(hint=hint, **dict(zip("xyz", coordinate, strict=True))), bench.random)
             reason, leaves = bench.out(lane, sent)
             refused[model.id, model.destination(sent), reason] += 1
             out[lane] += [leaves] if not reason else []

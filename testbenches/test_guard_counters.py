@@ -75,4 +75,4 @@ async def every_event_of_a_cycle(dut):
 
 def _words(port):
     packed = int(port.value)
-    return [packed >> place & 0xFFFFFFFF for place in range(0, len(port), 32)]
+    return [packed >> offset & 0xFFFFFFFF for offset in range(0, len(port), 32)]

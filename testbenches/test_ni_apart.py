@@ -78,8 +78,8 @@ async def a_get_writes_its_descriptors_and_no_more(dut, pauses, bad):
         bench.fill(0, bench.parameters.memory_bytes)
         expected = bytearray(bench.memory.content)
         for index in range(size):
-            place = bench.ring_address(0, tail + DESCRIPTOR_BYTES * index)
-            expected[place:place + DESCRIPTOR_BYTES] = asked[DESCRIPTOR_BYTES * index:][:DESCRIPTOR_BYTES]
+            address = bench.ring_address(0, tail + DESCRIPTOR_BYTES * index)
+            expected[address:address + DESCRIPTOR_BYTES] = asked[DESCRIPTOR_BYTES * index:][:DESCRIPTOR_BYTES]
         # What the last chunk holds behind the descriptors is nobody's.
         bench.eject[-1].send(put_packet(asked + draw.randbytes(16), ring=0, remote_get=1, bad=bad, size=size))
         await bench.settle()

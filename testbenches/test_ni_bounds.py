@@ -155,7 +155,7 @@ async def rings_take_only_what_is_sane(dut):
 
 @cocotb.test()
 @cocotb.parametrize(pauses=["never", "often"])
-async def rings_of_any_place_and_size(dut, pauses):
+async def rings_of_any_base_and_size(dut, pauses):
     """Packets round rings of random base and size: each as a whole where the ring goes on, in its memory alone."""
     bench = Bench(dut, pauses)
     await bench.start()

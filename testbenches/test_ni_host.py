@@ -7,7 +7,7 @@ from rtl.formats import LinkHeader, Protocol, Straps, TreeHeader, pack, unpack
 from rtl.registers import GUARD_PAGE, MAGIC, MEMORY_WINDOW, REGISTERS, VERSION, Access, Irq, joined, registers_of
 from testbenches.kit.axilite import OKAY, SLVERR
 from testbenches.kit.stream import PAUSES, Packet
-from testbenches.ni_bench import PLACE, RING_BYTES, Bench
+from testbenches.ni_bench import RING_BYTES, STRAPS, Bench
 
 DUT = "rtl.ni.ni:NI"
 PARAMETERS = [{}, {"counters": 256, "injection_rings": 8, "reception_rings": 4, "lanes": 1}]
@@ -100,13 +100,13 @@ async def who_and_where(dut):
     assert await bench.get("MAGIC") == MAGIC
     assert await bench.get("VERSION") == VERSION
     for _ in range(16):
-        place = {name: bench.random.getrandbits(Straps[name].width) for name in PLACE}
+        straps = {name: bench.random.getrandbits(Straps[name].width) for name in STRAPS}
         node = bench.random.getrandbits(16)
-        dut.straps.value = pack(Straps, **place)
+        dut.straps.value = pack(Straps, **straps)
         dut.node_id.value = node
-        assert await bench.get("COORDINATE") == REGISTERS["COORDINATE"].pack(**{axis: place[axis] for axis in "xyz"})
-        assert await bench.get("SIZE") == REGISTERS["SIZE"].pack(**{axis: place[f"size_{axis}"] for axis in "xyz"})
-        assert await bench.get("RANK") == place["rank"]
+        assert await bench.get("COORDINATE") == REGISTERS["COORDINATE"].pack(**{axis: straps[axis] for axis in "xyz"})
+        assert await bench.get("SIZE") == REGISTERS["SIZE"].pack(**{axis: straps[f"size_{axis}"] for axis in "xyz"})
+        assert await bench.get("RANK") == straps["rank"]
         assert await bench.get("NODE_ID") == node
     assert await bench.get("MEMORY_BYTES") == parameters.memory_bytes
     assert await bench.get("RESOURCES") == REGISTERS["RESOURCES"].pack(

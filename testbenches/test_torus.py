@@ -103,5 +103,5 @@ async def soak(torus, chooser):
 
 def opposite(rank, shape):
     """The rank half way round in x and y, so as far as plus hints may lead."""
-    places = zip(coordinate_of(rank, shape), shape, strict=True)
-    return rank_of([(place + size // 2) % size for place, size in places], shape)
+    axes = zip(coordinate_of(rank, shape), shape, strict=True)
+    return rank_of([(own + size // 2) % size for own, size in axes], shape)

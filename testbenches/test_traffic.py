@@ -22,7 +22,7 @@ def heads(bench):
     return sorted(both, key=lambda pair: pair[1]["number"])
 
 
-def place_of(head):
+def coordinate_in(head):
     return head["x"], head["y"], head["z"]
 
 
@@ -40,14 +40,14 @@ async def fixed_patterns(dut):
             omitted = 0
             for pattern in fixed:
                 target = bench.random.choice(coordinates)
-                await bench.place("TARGET", target)
+                await bench.set_coordinate("TARGET", target)
                 expected = destination_of(pattern, coordinate, sizes, target)
                 for sink in bench.to_guard:
                     sink.packets.clear()
                 await bench.set("COUNT", 3)
                 await bench.control(pattern)
                 await bench.settle()
-                found = [place_of(head) for head, _ in heads(bench)]
+                found = [coordinate_in(head) for head, _ in heads(bench)]
                 assert found == [expected] * 3 * (expected != coordinate), (sizes, coordinate, pattern)
                 omitted += 3 * (expected == coordinate)
                 assert await bench.get("SELF") == omitted
@@ -76,8 +76,8 @@ async def content(dut, pauses):
     for packet in packets:
         head, software = unpack(Header, packet.words[0]), unpack(TrafficHeader, packet.words[1])
         assert packet == traffic_packet(
-            place_of(head), bench.id, size=head["size"], generated=software["generated"], number=software["number"],
-            dynamic=1, vc=head["vc"])
+            coordinate_in(head), bench.id, size=head["size"], generated=software["generated"],
+            number=software["number"], dynamic=1, vc=head["vc"])
     flits = sum(len(packet.words) for packet in packets)
     for name in ("GENERATED", "INJECTED"):
         assert await bench.get(name) == 60
@@ -102,7 +102,7 @@ async def uniform(dut, sizes):
     await bench.control()
     await bench.settle(60_000)
     others = [coordinate for coordinate in product(*map(range, sizes)) if coordinate != bench.coordinate]
-    found = Counter(place_of(head) for head, _ in heads(bench))
+    found = Counter(coordinate_in(head) for head, _ in heads(bench))
     assert set(found) == set(others)
     # One in 10^6 for these degrees of freedom: mean plus seven deviations is far above.
     freedom = max(1, len(others) - 1)
@@ -117,17 +117,17 @@ async def hot_spot(dut):
     bench = Bench(dut)
     await bench.start((2, 0, 0), (3, 1, 1))
     await bench.fixed_length(1)
-    await bench.place("HOTSPOT", (1, 0, 0))
+    await bench.set_coordinate("HOTSPOT", (1, 0, 0))
     await bench.set("HOTSPOT_PROBABILITY", 1 << 30)
     await bench.set("PROBABILITY", ALWAYS // 4)
     await bench.set("COUNT", 1200)
     await bench.control(Pattern.HOT_SPOT)
     await bench.settle(60_000)
-    found = Counter(place_of(head) for head, _ in heads(bench))
+    found = Counter(coordinate_in(head) for head, _ in heads(bench))
     assert set(found) == {(0, 0, 0), (1, 0, 0)}
     hot = 1200 * (1 / 4 + 3 / 4 / 2)
     assert abs(found[1, 0, 0] - hot) < 5 * hot ** 0.5
-    await bench.place("HOTSPOT", (bench.coordinate[0], 0, 0))
+    await bench.set_coordinate("HOTSPOT", (bench.coordinate[0], 0, 0))
     await bench.set("COUNT", 1200)
     await bench.settle(60_000)
     omitted = await bench.get("SELF")
@@ -240,7 +240,7 @@ async def lanes(dut):
             for packet in sink.packets:
                 head = unpack(Header, packet.words[0])
                 assert (head["dynamic"], head["vc"]) == (0, channel)
-                assert used.setdefault(place_of(head), lane) == lane
+                assert used.setdefault(coordinate_in(head), lane) == lane
             numbers = [unpack(TrafficHeader, packet.words[1])["number"] for packet in sink.packets]
             assert numbers == sorted(numbers)
         assert set(used.values()) == set(bench.lanes)

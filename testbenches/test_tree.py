@@ -27,11 +27,11 @@ async def every_rank_is_reached_from_everywhere(dut: Any) -> None:
                 packet = tree_packet(vector, payload=(source & 0xFF, target & 0xFF), src_key=source & 0xFF,
                                      channel=channel, owner=1, external=0, source=0xABCD)
                 bench.send(source, packet)
-                for place in destinations(source, vector, bench.nodes):
-                    expected[place].append(on_arrival(source, packet))
+                for node in destinations(source, vector, bench.nodes):
+                    expected[node].append(on_arrival(source, packet))
     await bench.settle()
-    for place in bench.everyone:
-        assert sorted(p.words for p in bench.packets(place)) == sorted(p.words for p in expected[place])
+    for node in bench.everyone:
+        assert sorted(p.words for p in bench.packets(node)) == sorted(p.words for p in expected[node])
 
 
 @cocotb.test()
@@ -41,9 +41,9 @@ async def broadcast_reaches_all_exactly_once(dut: Any) -> None:
         packet = tree_packet(None, payload=tuple(range(30)), src_key=source & 0xFF)
         bench.send(source, packet)
         await bench.settle()
-        for place in bench.everyone:
-            wanted = [on_arrival(source, packet)] if place != OUTSIDE or source != OUTSIDE else []
-            assert bench.packets(place) == wanted, f"from {source} to {place}"
+        for node in bench.everyone:
+            wanted = [on_arrival(source, packet)] if node != OUTSIDE or source != OUTSIDE else []
+            assert bench.packets(node) == wanted, f"from {source} to {node}"
         for rank in range(bench.nodes):
             bench.tree.packets[rank].clear()
         bench.sink.packets.clear()
@@ -58,7 +58,7 @@ async def ranks_that_do_not_exist_are_forgotten(dut: Any) -> None:
         bench.send(OUTSIDE, tree_packet(vector, channel=OWNER))
     bench.send(OUTSIDE, tree_packet(EXTERNAL))
     await bench.settle()
-    assert not any(bench.packets(place) for place in bench.everyone)
+    assert not any(bench.packets(node) for node in bench.everyone)
 
 
 @cocotb.test()
@@ -91,13 +91,13 @@ async def random_traffic_is_all_accounted_for(dut: Any, pauses: str, seed: int) 
         packet = tree_packet(vector, payload=payload, dst_key=number, src_key=source & 0xFF, source=source & 0xFFFF,
                              channel=choose.choice(list(TreeChannel)))
         bench.send(source, packet)
-        for place in destinations(source, vector, bench.nodes):
-            expected[place, source & 0xFF, packet.channel].append(on_arrival(source, packet))
+        for node in destinations(source, vector, bench.nodes):
+            expected[node, source & 0xFF, packet.channel].append(on_arrival(source, packet))
     await bench.settle()
     got = defaultdict(list)
-    for place in bench.everyone:
-        for packet in bench.packets(place):
-            got[place, link_header(packet)["src_key"], packet.channel].append(packet)
+    for node in bench.everyone:
+        for packet in bench.packets(node):
+            got[node, link_header(packet)["src_key"], packet.channel].append(packet)
     # Packets of one source and channel stay in order, so the lists must be equal.
     assert got == expected
 

@@ -105,8 +105,8 @@ async def an_access_is_made_as_it_is_written(dut: Any) -> None:
     for _ in range(12):
         me = Identity(bench)
         await ClockCycles(dut.clk, 2)
-        places = [GUARD_PAGE + 4 * number for number in sample(range(0x3000), 4)]
-        operations = [(almost(choice(known), 7), almost(choice(places), 24), getrandbits(32)) for _ in range(12)]
+        addresses = [GUARD_PAGE + 4 * number for number in sample(range(0x3000), 4)]
+        operations = [(almost(choice(known), 7), almost(choice(addresses), 24), getrandbits(32)) for _ in range(12)]
         expected = []
         for operation, address, value in operations:
             good = operation == ControlOp.NOP

@@ -130,7 +130,7 @@ class Bench:
             return low.value
         return joined(low.value, (await self.host.read(register.at(1))).value)
 
-    async def place(self, name: str, coordinate: Coordinate) -> None:
+    async def set_coordinate(self, name: str, coordinate: Coordinate) -> None:
         """Write a coordinate to a register ``TRAFFIC_...``."""
         await self.set(name, REGISTERS[f"TRAFFIC_{name}"].pack(**dict(zip("xyz", coordinate, strict=True))))
 

@@ -75,9 +75,9 @@ class Bench:
         else:
             self.tree.send(source, packet)
 
-    def packets(self, place: int) -> list[Packet]:
+    def packets(self, node: int) -> list[Packet]:
         """What has come to a rank or the outside."""
-        return list(self.sink.packets) if place == OUTSIDE else self.tree.packets[place]
+        return list(self.sink.packets) if node == OUTSIDE else self.tree.packets[node]
 
     async def settle(self, cycles: int = 12_000) -> None:
         """Wait until nothing moves any more, by the tree's own word."""

@@ -28,7 +28,7 @@ def guard_counters(parameters: Parameters) -> GuardCounters:
     counters = GuardCounters(parameters)
     for name in ("refused", "epochs"):
         shape: Any = counters.signature.members[name].shape
-        worn = sum(START << place for place in range(0, Shape.cast(shape).width, 32))
+        worn = sum(START << offset for offset in range(0, Shape.cast(shape).width, 32))
         setattr(counters, name, Signal(shape, name=name, init=shape.from_bits(worn)))
     return counters
 

@@ -168,14 +168,14 @@ class OpenGuard(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.control = control = GuardControl(self.parameters)
-        m.submodules.place = place = CoordinatePacker()
+        m.submodules.packer = packer = CoordinatePacker()
         quiet = [self._lane(m, lane, control.policy.hold) for lane in range(self.parameters.lanes)]
         connect(m, flipped(self.owner), control.owner)
         connect(m, flipped(self.host), control.host)
         m.d.comb += [
-            place.straps.eq(self.straps),
-            place.x.eq(self.straps.x), place.y.eq(self.straps.y), place.z.eq(self.straps.z),
-            self.node_id.eq(place.id),
+            packer.straps.eq(self.straps),
+            packer.x.eq(self.straps.x), packer.y.eq(self.straps.y), packer.z.eq(self.straps.z),
+            self.node_id.eq(packer.id),
             control.drained.eq(1),
             control.unfinished.eq(self.unfinished),
             self.tree_allowed.eq(1),

@@ -134,10 +134,10 @@ def location_number(rank: int) -> int:
     Mixed radix: rack column, rack row (16), midplane (2), node card (16), card (34). Cards 0 and 1 of a node card are
     I/O nodes; its 32 compute nodes follow.
     """
-    card, place = rank // 32, 2 + rank % 32
+    card, slot = rank // 32, 2 + rank % 32
     midplane, node_card = card // 16 % 2, card % 16
     rack = rank // 1024
-    return ((rack * 2 + midplane) * 16 + node_card) * 34 + place
+    return ((rack * 2 + midplane) * 16 + node_card) * 34 + slot
 
 
 def address(location: int) -> str:

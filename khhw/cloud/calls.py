@@ -156,4 +156,4 @@ def plain(adapter: TypeAdapter[Any], values: Any) -> Any:
         return adapter.validate_python(values)
     except ValidationError as error:
         wrong = [(".".join(map(str, detail["loc"])) or "all of it", detail["msg"]) for detail in error.errors()]
-        raise CallError("; ".join(f"{place}: {message}" for place, message in wrong)) from None
+        raise CallError("; ".join(f"{path}: {message}" for path, message in wrong)) from None

@@ -50,14 +50,14 @@ class Plan:
         for rank in ranks:
             self._db.execute("UPDATE lease_node SET leaf = 0 WHERE lease = ? AND rank = ? AND gone IS NULL",
                              (lessor, rank))
-            self._place(lease, rank)
+            self._enter(lease, rank)
             self.hand_over(rank, lessor, lease, "reserved")
 
     def move(self, lease: str, heir: str) -> None:
         """All nodes of a lease come to another one, and it ends, and what of it is only offered; none is let on."""
         for rank in nodes_of(self._db, lease):
             self._leave(lease, rank)
-            self._place(heir, rank)
+            self._enter(heir, rank)
             self.hand_over(rank, lease, heir, "reserved")
         for each in subtree(self._db, lease):
             self._wait(each, "wait cancel")
@@ -127,7 +127,7 @@ class Plan:
         forget_intents(db, tx.principal)
         return intent_view(db, db.execute("SELECT * FROM intent WHERE id = ?", (made, )).fetchone())
 
-    def _place(self, lease: str, rank: int) -> None:
+    def _enter(self, lease: str, rank: int) -> None:
         channel, = self._tx.next("next_channel")
         self._db.execute("INSERT INTO lease_node (lease, rank, channel, since) VALUES (?, ?, ?, ?)",
                          (lease, rank, channel, self.revision))

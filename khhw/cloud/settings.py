@@ -71,14 +71,14 @@ def bound(host: str, port: int, option: str) -> socket.socket:
         If the port is taken, or the address is not this computer's.
     """
     try:
-        family, _, _, _, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         # asyncio sends at once only where a socket says that it is TCP; else the rest of an answer waits 40 ms.
         listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise RequestError(f"--host {host}: {error.strerror or error}") from None
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind(place)
+        listener.bind(address)
     except OSError as error:
         listener.close()
         raise RequestError(f"cannot listen on {host} port {port}: {error.strerror}; choose another port with {option}, "

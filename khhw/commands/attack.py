@@ -71,10 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     results = report["results"]
     for violation in results["design"]["violations"]:
         print(f"khhw: {violation['check']}: {violation['detail']}", file=sys.stderr)
-    missed = [bug["name"] for bug in results["planted"] if not bug["found"]]
+    missed = [bug["name"] for bug in results["mutants"] if not bug["found"]]
     for name in missed:
         print(f"khhw: the mutant {name!r} was not found", file=sys.stderr)
-    if any(found["interrupted"] for found in (results["design"], *(bug["findings"] for bug in results["planted"]))):
+    if any(found["interrupted"] for found in (results["design"], *(bug["findings"] for bug in results["mutants"]))):
         return _INTERRUPTED
     return 1 if results["design"]["violations"] or missed else 0
 
@@ -111,7 +111,7 @@ def _attack(arguments: argparse.Namespace, node: "Parameters") -> dict[str, Any]
                        tell=_teller(bug.name, (number, 1 + len(bugs))))
         mutants.append({"name": bug.name, "what": bug.what, "found": bool(found.violations),
                         "findings": found.as_dict()})
-    return report({"design": design.as_dict(), "planted": mutants}, seed=arguments.seed, parameters=node.as_dict(),
+    return report({"design": design.as_dict(), "mutants": mutants}, seed=arguments.seed, parameters=node.as_dict(),
                   build="fast")
 
 
@@ -125,7 +125,7 @@ def _teller(name: str, progress: tuple[int, int], packets: int | None = None) ->
     progress : (int, int)
         Which of how many it is.
     packets : int, optional
-        That are tried in any case, so that it can be told how long these take: a planted bug ends with what is found.
+        That are tried in any case, so that it can be told how long these take: a mutant ends with what is found.
     """
     from khhw.estimate import Remaining
 

@@ -110,24 +110,24 @@ def _init(arguments: argparse.Namespace) -> int:
     from khhw.errors import RequestError
 
     owner = _owner(arguments.owner)
-    place = arguments.token_file or Path(f"{owner}.token")
-    if place.exists():
-        raise RequestError(f"{place} is there already; name another file with --token-file")
+    file = arguments.token_file or Path(f"{owner}.token")
+    if file.exists():
+        raise RequestError(f"{file} is there already; name another file with --token-file")
     machine = _machine(arguments)
     # It is on the disk before there is a cloud: nobody else could make another one.
     token = new_token()
-    write_secret(place, f"{token}\n".encode())
+    write_secret(file, f"{token}\n".encode())
     try:
         Core.init(arguments.state, machine.info, owner=owner, token=token)
     except BaseException:
-        place.unlink()
+        file.unlink()
         raise
     x, y, z = machine.info.shape
-    _print(arguments, {"state": str(arguments.state), "owner": arguments.owner, "token_file": str(place),
+    _print(arguments, {"state": str(arguments.state), "owner": arguments.owner, "token_file": str(file),
                        "nodes": machine.info.nodes},
            f"{arguments.state}: a cloud of {machine.info.nodes} nodes ({x}x{y}x{z}) of {arguments.owner}, whose token "
-           f"is in {place}, which only you can read\n"
-           f"khhw cloud serve {arguments.file} --state {arguments.state}\nexport KHHW_TOKEN_FILE={place}")
+           f"is in {file}, which only you can read\n"
+           f"khhw cloud serve {arguments.file} --state {arguments.state}\nexport KHHW_TOKEN_FILE={file}")
     return 0
 
 

@@ -71,7 +71,7 @@ def snake(name: str) -> str:
 
 def fields_of(layout: data.StructLayout) -> Iterator[tuple[str, int, int]]:
     """Fields of a layout, most significant first: (name, lowest bit, width)."""
-    for name, (offset, mask) in Codec.of(layout).places.items():
+    for name, (offset, mask) in Codec.of(layout).positions.items():
         yield name, offset, mask.bit_length()
 
 

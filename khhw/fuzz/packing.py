@@ -29,20 +29,20 @@ def pack_all(layout: data.StructLayout, count: int, **fields: Column) -> Words:
 
 
 def _placed(layout: data.StructLayout, name: str, values: Column, count: int) -> Words:
-    offset, mask = Codec.of(layout).places[name]
+    offset, mask = Codec.of(layout).positions[name]
     given = np.broadcast_to(np.asarray(values), (count,)).astype(np.uint64)
     return (given & np.uint64(mask)) << np.uint64(offset % _WORD)
 
 
 def set_field(words: Words, layout: data.StructLayout, name: str, values: Column) -> None:
     """Change a field of all `words` in place."""
-    words &= ~_placed(layout, name, Codec.of(layout).places[name].mask, len(words))
+    words &= ~_placed(layout, name, Codec.of(layout).positions[name].mask, len(words))
     words |= _placed(layout, name, values, len(words))
 
 
 def take_field(words: Words, layout: data.StructLayout, name: str) -> Words:
     """A field of all `words`."""
-    offset, mask = Codec.of(layout).places[name]
+    offset, mask = Codec.of(layout).positions[name]
     return words >> np.uint64(offset % _WORD) & np.uint64(mask)
 
 

@@ -15,7 +15,7 @@ def tables(report: Mapping[str, Any]) -> str:
     report : mapping
         What ``khhw attack --json`` prints.
     """
-    design, mutants = report["results"]["design"], report["results"]["planted"]
+    design, mutants = report["results"]["design"], report["results"]["mutants"]
     parts = [summary(report, design)]
     parts.append("\n".join(_table(("tried", "number"), design["tried"].items())))
     parts.append("\n".join(_table(("refused, at any node, by reason", "packets"), design["refused"].items())))

@@ -32,7 +32,7 @@ PROOFS = (
     Mutant("ingress-all", "a commit changes the decision about a packet that waits",
            "rtl.guard.table", "read.en.eq(self.lookup)", "read.en.eq(1)"),
     Mutant("ingress-all", "a packet is a remote get if any chunk looks like one",
-           "rtl.guard.ingress", "(self.place == 1) & ~self.beyond", "(self.place == 1)", 12),
+           "rtl.guard.ingress", "(self.position == 1) & ~self.beyond", "(self.position == 1)", 12),
     Mutant("ingress-all", "flits are taken from the router while the stage is not free",
            "rtl.guard.ingress", "i.ready.eq(gate.i.ready)", "i.ready.eq(1)"),
     Mutant("ingress-answer", "a get is as young as the last flit of it",

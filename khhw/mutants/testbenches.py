@@ -38,7 +38,7 @@ TESTBENCHES = (
     _mutant("guard.random_traffic", "the log keeps 12 bits of a destination",
             "rtl.guard.egress", "self.destination = Signal(16)", "self.destination = Signal(12)"),
     _mutant("guard_registers.rights", "registers are told apart by 15 bits of an address",
-            "rtl.guard.control", "place = address[shift:]", "place = address[shift:15]"),
+            "rtl.guard.control", "word = address[shift:]", "word = address[shift:15]"),
     _mutant("guard_registers.console_keys", "a key has 31 bits",
             "rtl.guard.control", "self.receive_ids[indices[\"CONSOLE_RECEIVE_ID\"]].eq(value)",
             "self.receive_ids[indices[\"CONSOLE_RECEIVE_ID\"]].eq(value[:31])"),

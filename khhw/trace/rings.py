@@ -191,7 +191,7 @@ def _is_of(sighting: Sighting, fetch: Fetch, sent: int) -> bool:
     if len(sighting.flits) == 1:
         return True
     wanted = fetch.fields["software"]
-    offset = _PUT.take(wanted, "put_offset") + sent & _PUT.places["put_offset"].mask
+    offset = _PUT.take(wanted, "put_offset") + sent & _PUT.positions["put_offset"].mask
     if _PUT.take(sighting.flits[1], "put_offset") != offset:
         return False
     counted = ["put_offset"]

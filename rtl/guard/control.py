@@ -161,12 +161,12 @@ class GuardControl(wiring.Component):
         elements, shift = register.elements(self.parameters), register.stride.bit_length() - 1
         bits = (elements - 1).bit_length()
         first = register.address >> shift
-        place = address[shift:]
+        word = address[shift:]
         if first % (1 << bits):
-            place = (place - first)[:len(place)]
+            word = (word - first)[:len(word)]
             first = 0
-        index = place[:bits] if bits else Const(0, 1)
-        inside = (place[bits:] == first >> bits) & (place[:bits] < elements if elements < 1 << bits else 1)
+        index = word[:bits] if bits else Const(0, 1)
+        inside = (word[bits:] == first >> bits) & (word[:bits] < elements if elements < 1 << bits else 1)
         return inside & (address[:shift] == register.address % register.stride), index
 
     def _keep(self, m, hits, indices, writes, value):

@@ -47,11 +47,11 @@ class Guard(wiring.Component):
         lanes = range(self.parameters.lanes)
         # The node's id, from where it is.
         m.submodules.control = control = self.control
-        m.submodules.place = place = CoordinatePacker()
+        m.submodules.packer = packer = CoordinatePacker()
         m.d.comb += [
-            place.straps.eq(self.straps),
-            place.x.eq(self.straps.x), place.y.eq(self.straps.y), place.z.eq(self.straps.z),
-            self.node_id.eq(place.id),
+            packer.straps.eq(self.straps),
+            packer.x.eq(self.straps.x), packer.y.eq(self.straps.y), packer.z.eq(self.straps.z),
+            self.node_id.eq(packer.id),
         ]
 
         # A pair of guards on every lane, under one policy.

@@ -76,7 +76,7 @@ class IngressGuard(wiring.Component):
         self.copy = Signal()
         self.dma = Signal()
         self.get = Signal()
-        self.place = Signal(2)
+        self.position = Signal(2)
         self.beyond = Signal()
         self.priority = Signal()
         self.source = Signal(16)
@@ -145,14 +145,14 @@ class IngressGuard(wiring.Component):
 
         put = data.View(PutHeader, i.payload.data)
         with m.If(gate.lookup):
-            m.d.sync += [self.place.eq(1), self.beyond.eq(0), self.get.eq(0), self.dma.eq(header.dma)]
+            m.d.sync += [self.position.eq(1), self.beyond.eq(0), self.get.eq(0), self.dma.eq(header.dma)]
             m.d.sync += [self.priority.eq(header.vc == VirtualChannel.PRIORITY), self.asked.eq(self.commits)]
             m.d.sync += [self.requester[axis].eq(getattr(unpacker, axis)) for axis in "xyz"]
         with m.Elif(i.valid & i.ready):
-            m.d.sync += self.place.eq(self.place + 1)
-            with m.If((self.place == 1) & ~self.beyond):
+            m.d.sync += self.position.eq(self.position + 1)
+            with m.If((self.position == 1) & ~self.beyond):
                 m.d.sync += self.get.eq(self.dma & put.remote_get)
-            with m.If(self.place == 3):
+            with m.If(self.position == 3):
                 m.d.sync += self.beyond.eq(1)
 
         answer = Signal(Header)
@@ -161,7 +161,7 @@ class IngressGuard(wiring.Component):
         m.d.comb += [answer[axis].eq(self.requester[axis]) for axis in "xyz"]
         with m.If((header.vc == VirtualChannel.PRIORITY) & ~self.priority):
             m.d.comb += answer.vc.eq(VirtualChannel.ESCAPE)
-        embedded = gate.inside & self.get & self.beyond & (self.place == 0)
+        embedded = gate.inside & self.get & self.beyond & (self.position == 0)
         m.d.comb += [
             gate.i.valid.eq(i.valid),
             i.ready.eq(gate.i.ready),

@@ -109,11 +109,11 @@ class WordGather(wiring.Component):
         with m.If(self.taken):
             m.d.sync += full.eq(0)
         for slot in range(WORD_FLITS):
-            place = WORD_FLITS - 1 - slot
+            index = WORD_FLITS - 1 - slot
             with m.If(self.put & (self.slot == slot)):
                 m.d.sync += [
-                    self.content.word_select(place, FLIT_BITS).eq(self.flit),
-                    mask.word_select(place, FLIT_BYTES).eq(self.bytes),
+                    self.content.word_select(index, FLIT_BITS).eq(self.flit),
+                    mask.word_select(index, FLIT_BYTES).eq(self.bytes),
                 ]
         with m.If(self.discard):
             m.d.sync += mask.eq(0)

@@ -84,7 +84,7 @@ class HostPort(wiring.Component):
             self.guard.address.eq(address),
             self.guard.data.eq(value),
         ]
-        in_memory, place = self._memory_port(m, address, value, strobe)
+        in_memory, word_index = self._memory_port(m, address, value, strobe)
 
         # After one access the other kind goes first.
         wants_write = Signal()
@@ -140,7 +140,7 @@ class HostPort(wiring.Component):
                           | (self.write.request.valid & self.write.request.ready)):
                     m.next = "WAIT"
             with m.State("WAIT"):
-                m.d.sync += value.eq(self.read.word.word_select(~place, 32))
+                m.d.sync += value.eq(self.read.word.word_select(~word_index, 32))
                 with m.If(self.read.valid | self.write.written):
                     m.next = "RESPOND"
             with m.State("RESPOND"):
@@ -158,15 +158,15 @@ class HostPort(wiring.Component):
         """Requests to the memory; returns whether the address is in it, and which 32 bits of the word it means."""
         in_memory = Signal()
         word = Signal.like(self.read.request.payload)
-        place = Signal(range(WORD_BYTES // 4))
+        word_index = Signal(range(WORD_BYTES // 4))
         window_bits = MEMORY_WINDOW.bit_length() - 1
         m.d.comb += [
             in_memory.eq((address >= MEMORY_WINDOW) & (address[:window_bits] < self._parameters.memory_bytes)),
             word.eq(address[5:]),
-            place.eq(address[2:]),
+            word_index.eq(address[2:]),
             self.read.request.payload.eq(word),
             self.write.request.payload.address.eq(word),
             self.write.request.payload.data.eq(value.replicate(WORD_BYTES // 4)),
-            self.write.request.payload.mask.word_select(~place, 4).eq(strobe),
+            self.write.request.payload.mask.word_select(~word_index, 4).eq(strobe),
         ]
-        return in_memory, place
+        return in_memory, word_index

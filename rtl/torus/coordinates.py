@@ -36,9 +36,9 @@ def rank_of(coordinate: Sequence[int], sizes: Sequence[int]) -> int:
 
 def neighbour_of(rank: int, direction: Direction | int, sizes: Sequence[int]) -> int:
     """Rank of the next node in a direction; the node itself in a dimension of size 1."""
-    place, dimension = list(coordinate_of(rank, sizes)), direction // 2
-    place[dimension] = (place[dimension] + (-1 if direction % 2 else 1)) % sizes[dimension]
-    return rank_of(place, sizes)
+    coordinate, dimension = list(coordinate_of(rank, sizes)), direction // 2
+    coordinate[dimension] = (coordinate[dimension] + (-1 if direction % 2 else 1)) % sizes[dimension]
+    return rank_of(coordinate, sizes)
 
 
 def id_bits(sizes: Sequence[int]) -> int:

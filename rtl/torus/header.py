@@ -37,7 +37,7 @@ def header_crc(header: int) -> int:
 
 def check_header(header: int) -> bool:
     """Whether the `crc` field of a 64-bit header is right."""
-    # By places: the checksum is above all that it covers.
+    # By positions: the checksum is above all that it covers.
     return header >> _BODY_BITS == header_crc(header)
 
 
@@ -48,7 +48,7 @@ def seal(header: int) -> int:
 
 def _parities(value: Value, offset: int) -> Value:
     """What header bits contribute to the CRC; `value` holds those from `offset` up."""
-    return Cat(*[Cat(bit for place, bit in enumerate(value, offset) if mask >> place & 1).xor() for mask in _MASKS])
+    return Cat(*[Cat(bit for number, bit in enumerate(value, offset) if mask >> number & 1).xor() for mask in _MASKS])
 
 
 def hardware_crc(header: Value) -> Value:

@@ -20,7 +20,7 @@ __all__ = ["HintNormaliser", "Hints", "hint_bit", "normalise"]
 
 
 def hint_bit(direction: int) -> int:
-    """The place of a direction's bit in the `hint` field of a header: X+ is the most significant."""
+    """The position of a direction's bit in the `hint` field of a header: X+ is the most significant."""
     return 5 - direction
 
 

@@ -116,8 +116,8 @@ class Router(wiring.Component):
         for direction, unit in enumerate(links):
             m.submodules[f"output_{Direction(direction).name.lower()}"] = unit
             self._request(m, unit.request, ports[direction], range(lanes), direction)
-            for place, source in enumerate(switch.reach[direction]):
-                m.d.comb += unit.sizes[place].eq(self._paths[source].route.size)
+            for index, source in enumerate(switch.reach[direction]):
+                m.d.comb += unit.sizes[index].eq(self._paths[source].route.size)
             m.d.comb += [
                 self.links[direction].tx.eq(unit.report),
                 unit.withhold.eq(deposit.withhold_link[direction]),
@@ -133,8 +133,8 @@ class Router(wiring.Component):
             m.d.comb += [
                 unit.withhold.eq(deposit.withhold_lane[lane]),
                 deposit.lane_busy[lane].eq(unit.busy),
-                *(unit.force[v][place].eq(deposit.force[port * channels + v])
-                  for v in range(channels) for place, port in enumerate(lane_ports[lane])),
+                *(unit.force[v][index].eq(deposit.force[port * channels + v])
+                  for v in range(channels) for index, port in enumerate(lane_ports[lane])),
             ]
             self._attach(m, switch, DIRECTIONS + lane, unit)
             connect(m, unit.o, flipped(self.eject[lane]))

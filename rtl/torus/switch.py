@@ -60,13 +60,13 @@ class Switch(wiring.Component):
         m = Module()
         used: list[list[Value]] = [[] for _ in range(self.sources)]
         for output, reach in enumerate(self.reach):
-            for place, source in enumerate(reach):
-                used[source].append(self.select(output)[place])
+            for index, source in enumerate(reach):
+                used[source].append(self.select(output)[index])
         for source, outputs in enumerate(used):
             m.d.comb += self.take[source].eq(self.valid[source] & reduce(or_, outputs))
 
         for output, reach in enumerate(self.reach):
-            chosen = [(self.select(output)[place], source) for place, source in enumerate(reach)]
+            chosen = [(self.select(output)[index], source) for index, source in enumerate(reach)]
             m.d.comb += [
                 self.move[output].eq(reduce(or_, (selected & self.valid[source] for selected, source in chosen))),
                 self.out[output].as_value().eq(reduce(or_, (

@@ -209,8 +209,8 @@ class Ejection(wiring.Component):
             with m.Else():
                 m.d.sync += count.eq(count + (count != PACKET_FLITS))
                 with m.If(count == 1):
-                    place = Cat(header.source, straps.z, Const(0, 2), straps.y, Const(0, 2), straps.x, Const(0, 2))
-                    m.d.sync += [software.eq(flit.data), state.eq(flit.data ^ Cat(Const(KEY, 24), place))]
+                    coordinate = Cat(header.source, straps.z, Const(0, 2), straps.y, Const(0, 2), straps.x, Const(0, 2))
+                    m.d.sync += [software.eq(flit.data), state.eq(flit.data ^ Cat(Const(KEY, 24), coordinate))]
                 with m.Else():
                     m.d.sync += [state.eq(expected), wrong.eq(differs)]
 

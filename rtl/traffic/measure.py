@@ -49,8 +49,8 @@ class Bank(wiring.Component):
     -------
     received, origin : In(stream of Received), In(Origin), arrays of `lanes`
     clear : In(1)
-        Empty place `place` of both memories; packets are not counted meanwhile.
-    place : In(16)
+        Empty the entry `entry` of both memories; packets are not counted meanwhile.
+    entry : In(16)
     bin : In(7)
     bin_count : Out(32)
         Packets in the `bin` of the cycle before.
@@ -65,7 +65,7 @@ class Bank(wiring.Component):
         self._sources = parameters.table_nodes
         super().__init__({
             "received": In(stream.Signature(Received)).array(lanes), "origin": In(Origin).array(lanes),
-            "clear": In(1), "place": In(16),
+            "clear": In(1), "entry": In(16),
             "bin": In(7), "bin_count": Out(32),
             "counted": Out(1), "packet": Out(Received), "busy": Out(1),
         })
@@ -122,10 +122,10 @@ class Bank(wiring.Component):
             self.busy.eq(chosen_valid | taken_valid | some),
 
             read_newest.addr.eq(chosen_origin.source), read_newest.en.eq(chosen_valid),
-            write_newest.addr.eq(Mux(self.clear, self.place, taken_origin.source)),
+            write_newest.addr.eq(Mux(self.clear, self.entry, taken_origin.source)),
             write_newest.en.eq(self.clear | (taken_valid & good & taken.ordered)),
             read_bin.addr.eq(found), read_bin.en.eq(chosen_valid),
-            write_bin.addr.eq(Mux(self.clear, self.place, taken_bin)),
+            write_bin.addr.eq(Mux(self.clear, self.entry, taken_bin)),
             write_bin.en.eq(self.clear | (taken_valid & good & taken.recorded)),
             show_bin.addr.eq(self.bin), self.bin_count.eq(show_bin.data),
         ]

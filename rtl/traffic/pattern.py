@@ -7,14 +7,14 @@ from amaranth.lib.wiring import In, Out
 from rtl.formats import FLIT_BITS, Straps
 from rtl.registers import Pattern
 
-__all__ = ["Destination", "Place", "PatternDraw"]
+__all__ = ["Destination", "Coordinate", "PatternDraw"]
 
 COORDINATE_BITS = 6
 
-Place = data.StructLayout({"z": 8, "y": 8, "x": 8})
+Coordinate = data.StructLayout({"z": 8, "y": 8, "x": 8})
 """A coordinate, as in a register and in a packet's header."""
 
-Destination = data.StructLayout({"place": Place, "here": 1})
+Destination = data.StructLayout({"coordinate": Coordinate, "here": 1})
 """What a pattern gives; with `here` it is this node, and nothing is to be sent."""
 
 
@@ -33,7 +33,7 @@ class PatternDraw(wiring.Component):
         Look for the node opposite in TRANSPOSE: a node a cycle, all from the first at `walk_start`.
     walk_start : In(1)
     pattern : In(Pattern)
-    target, hotspot : In(Place)
+    target, hotspot : In(Coordinate)
     hotspot_probability : In(28)
     random : In(64)
         Another number after each cycle with `draw`.
@@ -54,8 +54,8 @@ class PatternDraw(wiring.Component):
     walk: In(1)
     walk_start: In(1)
     pattern: In(3)
-    target: In(Place)
-    hotspot: In(Place)
+    target: In(Coordinate)
+    hotspot: In(Coordinate)
     hotspot_probability: In(28)
     random: In(FLIT_BITS)
     wanted: In(1)
@@ -67,12 +67,12 @@ class PatternDraw(wiring.Component):
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        places = [(axis, self.straps[axis], self.straps[f"size_{axis}"]) for axis in "xyz"]
-        transposed = self._transpose(m, places)
-        candidate, inside = self._candidate(m, places)
+        axes = [(axis, self.straps[axis], self.straps[f"size_{axis}"]) for axis in "xyz"]
+        transposed = self._transpose(m, axes)
+        candidate, inside = self._candidate(m, axes)
 
         # Whom it would be, and whether that is drawn again.
-        found = Signal(Place)
+        found = Signal(Coordinate)
         here = Signal()
         alone = Signal()
         hot = Signal()
@@ -80,8 +80,8 @@ class PatternDraw(wiring.Component):
         uniform = Signal()
         rejected = Signal()
         m.d.comb += [
-            here.eq(Cat(found[axis] == own for axis, own, _ in places).all()),
-            alone.eq(Cat(size == 1 for _, _, size in places).all()),
+            here.eq(Cat(found[axis] == own for axis, own, _ in axes).all()),
+            alone.eq(Cat(size == 1 for _, _, size in axes).all()),
             # A draw that was rejected must not be asked again whether it goes to the hot spot.
             hot.eq((self.pattern == Pattern.HOT_SPOT) & ~cold & (self.random[36:] < self.hotspot_probability)),
             uniform.eq((self.pattern == Pattern.UNIFORM) | ((self.pattern == Pattern.HOT_SPOT) & ~hot)),
@@ -92,11 +92,11 @@ class PatternDraw(wiring.Component):
             with m.Case(Pattern.TRANSPOSE):
                 m.d.comb += found.eq(transposed)
             with m.Case(Pattern.BIT_COMPLEMENT):
-                m.d.comb += [found[axis].eq(size - 1 - own) for axis, own, size in places]
+                m.d.comb += [found[axis].eq(size - 1 - own) for axis, own, size in axes]
             with m.Case(Pattern.TORNADO):
-                m.d.comb += [found[axis].eq(_around(own + ((size - 1) >> 1), size)) for axis, own, size in places]
+                m.d.comb += [found[axis].eq(_around(own + ((size - 1) >> 1), size)) for axis, own, size in axes]
             with m.Case(Pattern.NEIGHBOUR):
-                m.d.comb += [found[axis].eq(_around(own + 1, size)) for axis, own, size in places]
+                m.d.comb += [found[axis].eq(_around(own + 1, size)) for axis, own, size in axes]
             with m.Case(Pattern.TARGET):
                 m.d.comb += found.eq(self.target)
             with m.Default():
@@ -105,7 +105,7 @@ class PatternDraw(wiring.Component):
         with m.If(self.draw):
             m.d.sync += [
                 self.valid.eq(~rejected), cold.eq(rejected),
-                self.destination.place.eq(found), self.destination.here.eq(here),
+                self.destination.coordinate.eq(found), self.destination.here.eq(here),
             ]
         with m.Elif(self.take):
             m.d.sync += self.valid.eq(0)
@@ -113,11 +113,11 @@ class PatternDraw(wiring.Component):
             m.d.sync += [self.valid.eq(0), cold.eq(0)]
         return m
 
-    def _candidate(self, m: Module, places: list[tuple[str, Value, Value]]) -> tuple[data.View, Value]:
+    def _candidate(self, m: Module, axes: list[tuple[str, Value, Value]]) -> tuple[data.View, Value]:
         """A node from random bits, and whether it is one: of two trials a dimension the first that is inside."""
-        candidate = Signal(Place)
+        candidate = Signal(Coordinate)
         inside = []
-        for number, (axis, _, size) in enumerate(places):
+        for number, (axis, _, size) in enumerate(axes):
             # All bits below the highest of size - 1, and that one.
             last, mask = Signal(COORDINATE_BITS, name=f"last_{axis}"), Signal(COORDINATE_BITS, name=f"mask_{axis}")
             trials = [Signal(COORDINATE_BITS, name=f"{axis}_{trial}") for trial in range(2)]
@@ -129,13 +129,13 @@ class PatternDraw(wiring.Component):
             inside.append(fits[0] | fits[1])
         return candidate, Cat(inside).all()
 
-    def _transpose(self, m: Module, places: list[tuple[str, Value, Value]]) -> data.View:
+    def _transpose(self, m: Module, axes: list[tuple[str, Value, Value]]) -> data.View:
         """The node whose rank with x fastest is this node's with z fastest: both count until this one comes."""
-        transposed = Signal(Place)
-        there = Signal(Place)
-        here = Signal(Place)
+        transposed = Signal(Coordinate)
+        there = Signal(Coordinate)
+        here = Signal(Coordinate)
         with m.If(self.walk):
-            for counter, order in ((there, places), (here, places[::-1])):
+            for counter, order in ((there, axes), (here, axes[::-1])):
                 carry: Value = Const(1)
                 for axis, _, size in order:
                     past = Signal()
@@ -143,13 +143,13 @@ class PatternDraw(wiring.Component):
                     with m.If(carry):
                         m.d.sync += counter[axis].eq(Mux(past, 0, counter[axis] + 1))
                     carry = carry & past
-            with m.If(Cat(here[axis] == own for axis, own, _ in places).all()):
+            with m.If(Cat(here[axis] == own for axis, own, _ in axes).all()):
                 m.d.sync += transposed.eq(there)
         with m.If(self.walk_start):
             m.d.sync += [there.eq(0), here.eq(0)]
         return transposed
 
 
-def _around(place: Value, size: Value) -> Value:
-    """`place` modulo `size`; it is less than twice that."""
-    return Mux(place >= size, place - size, place)
+def _around(value: Value, size: Value) -> Value:
+    """`value` modulo `size`; it is less than twice that."""
+    return Mux(value >= size, value - size, value)

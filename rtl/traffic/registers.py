@@ -33,10 +33,10 @@ class TrafficRegisters(wiring.Component):
     count : Out(32)
         See :class:`~rtl.traffic.source.PacketSource`.
     clear : Out(1)
-        Everything measured is being cleared, places of memories one a cycle.
+        Everything measured is being cleared, entries of memories one a cycle.
     clear_start : Out(1)
         The last cycle before.
-    place : Out(16)
+    entry : Out(16)
     bin : Out(7)
     bin_count : In(32)
         Packets in the bin `bin` of the cycle before.
@@ -50,12 +50,12 @@ class TrafficRegisters(wiring.Component):
     """
 
     def __init__(self, parameters: Parameters) -> None:
-        self._places = max(parameters.table_nodes, BINS)
+        self._entries = max(parameters.table_nodes, BINS)
         super().__init__({
             "bus": In(RegisterBus), "now": In(64),
             "settings": Out(SettingsPort),
             "reseed": Out(1), "recount": Out(1), "forget": Out(1), "count": Out(32),
-            "clear": Out(1, init=1), "clear_start": Out(1), "place": Out(16),
+            "clear": Out(1, init=1), "clear_start": Out(1), "entry": Out(16),
             "bin": Out(range(BINS)), "bin_count": In(32),
             "totals": In(TotalsPort),
             "active": In(1), "seeding": In(1), "checking": In(1), "sending": In(parameters.lanes), "queued": In(7),
@@ -89,9 +89,9 @@ class TrafficRegisters(wiring.Component):
             with m.Else():
                 self._read(m, error, value)
         with m.If(self.clear):
-            m.d.sync += [self.place.eq(self.place + 1), self.clear.eq(self.place != self._places - 1)]
+            m.d.sync += [self.entry.eq(self.entry + 1), self.clear.eq(self.entry != self._entries - 1)]
         with m.If(self.clear_start):
-            m.d.sync += [self.place.eq(0), self.clear.eq(1)]
+            m.d.sync += [self.entry.eq(0), self.clear.eq(1)]
         return m
 
     def _write(self, m: Module, error: Signal) -> None:

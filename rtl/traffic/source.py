@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.formats import FLIT_BITS, Header, Straps, TrafficHeader, VirtualChannel
 from rtl.traffic.lane import xorshift
-from rtl.traffic.pattern import Destination, PatternDraw, Place
+from rtl.traffic.pattern import Coordinate, Destination, PatternDraw
 
 __all__ = ["LENGTHS", "QUEUE", "SEEDING", "PacketSource", "SettingsPort"]
 
@@ -23,7 +23,8 @@ LENGTHS = 7
 SettingsPort = wiring.Signature({
     "enable": Out(1), "record": Out(1), "pattern": Out(3), "channel": Out(2),
     "probability": Out(32), "nonzero": Out(1), "count": Out(32), "seed": Out(32),
-    "target": Out(Place), "hotspot": Out(Place), "hotspot_probability": Out(32), "lengths": Out(17).array(LENGTHS),
+    "target": Out(Coordinate), "hotspot": Out(Coordinate), "hotspot_probability": Out(32),
+    "lengths": Out(17).array(LENGTHS),
 })
 """What registers say, seen from them. `nonzero`: of `probability`."""
 
@@ -180,7 +181,7 @@ class PacketSource(wiring.Component):
                 header.size.eq(waiting.size),
                 header.dynamic.eq(~ordered),
                 header.source.eq(self.node_id),
-                *(header[axis].eq(destination.place[axis]) for axis in "xyz"),
+                *(header[axis].eq(destination.coordinate[axis]) for axis in "xyz"),
                 software.generated.eq(waiting.time), software.number.eq(sequence),
                 software.recorded.eq(waiting.recorded),
             ]

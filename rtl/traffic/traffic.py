@@ -156,7 +156,7 @@ class Traffic(wiring.Component):
                 connect(m, checker.received, received)
                 m.d.comb += origin.eq(checker.origin)
             m.d.comb += [
-                bank.clear.eq(registers.clear), bank.place.eq(registers.place), bank.bin.eq(registers.bin),
+                bank.clear.eq(registers.clear), bank.entry.eq(registers.entry), bank.bin.eq(registers.bin),
             ]
             banks.append(bank)
         m.d.comb += registers.bin_count.eq(sum(bank.bin_count for bank in banks))

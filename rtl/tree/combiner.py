@@ -103,17 +103,17 @@ class Combiner(wiring.Component):
     def _join(self, m: Module, present: Signal) -> Signal:
         """The flits at the inputs that are present, as one."""
         own = self.o[_OWN]
-        place, following = Signal(range(_HEADERS + 1)), Signal(range(_HEADERS + 1))
-        m.d.comb += place.eq(Mux(self.i[_OWN].payload.first, 0, following))
+        position, following = Signal(range(_HEADERS + 1)), Signal(range(_HEADERS + 1))
+        m.d.comb += position.eq(Mux(self.i[_OWN].payload.first, 0, following))
         with m.If(own.valid & own.ready):
-            m.d.sync += following.eq(Mux(place == _HEADERS, place, place + 1))
+            m.d.sync += following.eq(Mux(position == _HEADERS, position, position + 1))
 
         m.submodules.words = words = WordJoin()
         m.d.comb += [words.present.eq(present),
                      *(word.eq(i.payload.data) for word, i in zip(words.i, self.i, strict=True))]
         joined = Signal(Flit)
         m.d.comb += joined.eq(self.i[_OWN].payload)
-        with m.If(place == _HEADERS):
+        with m.If(position == _HEADERS):
             m.d.comb += joined.data.eq(words.o)
         return joined
 

@@ -120,7 +120,7 @@ class HubOnStandIn:
 
 
 @asynccontextmanager
-async def place():
+async def hub_on_stand_in():
     """A hub, in the running loop."""
     here = HubOnStandIn()
     try:

@@ -88,7 +88,7 @@ class TestCommandLine:
             CommandLine.parse(words.split(" ") if words else [])
 
 
-def places() -> Iterator[int]:
+def some_ranks() -> Iterator[int]:
     yield from (0, 31, 32, 511, 512, 1023, 1024, 65535)
 
 
@@ -97,4 +97,4 @@ def test_places_differ_and_leave_room_for_input_and_output() -> None:
     assert numbers == sorted(set(numbers))
     assert all(number % 34 >= 2 for number in numbers), "cards 0 and 1 are I/O nodes"
     assert len({address(location_number(rank)) for rank in range(65536)}) == 65536
-    assert [location_number(rank) for rank in places()] == [2, 33, 36, 543, 546, 1087, 1090, 69631]
+    assert [location_number(rank) for rank in some_ranks()] == [2, 33, 36, 543, 546, 1087, 1090, 69631]

@@ -115,10 +115,10 @@ class TestInit:
         for stale in (False, True):
             if stale:
                 # What a power cut leaves: a socket that nobody listens at is no machine that runs.
-                place = tmp_path / "cloud" / "machine" / "socket"
-                place.parent.mkdir(exist_ok=True)
+                path = tmp_path / "cloud" / "machine" / "socket"
+                path.parent.mkdir(exist_ok=True)
                 with closing(socket.socket(socket.AF_UNIX)) as end:
-                    end.bind(str(place))
+                    end.bind(str(path))
             assert main(["cloud", "check", str(LEASE), "--state", "cloud"]) == 0
             assert "the machine does not run" in capsys.readouterr().out
             assert main(["cloud", "off", str(LEASE), "--state", "cloud"]) == 0

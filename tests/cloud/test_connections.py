@@ -121,13 +121,13 @@ def test_a_request_that_waits_for_the_machine_is_not_cut_off(service: Served) ->
 
 @pytest.mark.parametrize("door", ["http", "ssh"])
 def test_a_crowd_is_refused_in_words_and_others_are_not(service: Served, door: str) -> None:
-    place = getattr(service, door)
+    address = getattr(service, door)
     files = len(os.listdir("/proc/self/fd"))
     with ExitStack() as crowd:
         for _ in range(LIMITS.of_an_address):
-            crowd.enter_context(socket.create_connection(place, source_address=("127.0.0.2", 0)))
+            crowd.enter_context(socket.create_connection(address, source_address=("127.0.0.2", 0)))
         for _ in range(30):
-            one_more = crowd.enter_context(socket.create_connection(place, source_address=("127.0.0.2", 0)))
+            one_more = crowd.enter_context(socket.create_connection(address, source_address=("127.0.0.2", 0)))
             assert b"127.0.0.2 has 12 connections open, and no address has more" in ends(one_more)
         # Its own end of each is a file of this process, too; the service's are bounded.
         assert len(os.listdir("/proc/self/fd")) <= files + 2 * LIMITS.of_an_address + 30 + 16 + 8
@@ -279,12 +279,12 @@ def test_a_principal_is_at_so_many_consoles(
         assert answer.status_code == 409 and "sam is at 2 consoles" in answer.json()["detail"]
 
 
-@pytest.mark.parametrize(("address", "place"), [
+@pytest.mark.parametrize(("address", "origin"), [
     ("127.0.0.1", "127.0.0.1"), ("::ffff:10.0.0.7", "10.0.0.7"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
     ("fe80::1%eth0", "fe80::/64"),
 ])
-def test_places(address: str, place: str) -> None:
-    assert _origin(address) == place
+def test_places(address: str, origin: str) -> None:
+    assert _origin(address) == origin
 
 
 def test_bounds_leave_files_for_the_service_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,15 +10,15 @@ from khhw.cloud.consoles import room, writing
 from khhw.cloud.consoles.messages import Line, Write
 from khhw.cloud.errors import CloudError, Kind
 from khhw.node.commands import LINE_LIMIT
-from tests.cloud.listened import NODES, heard, place
+from tests.cloud.listened import NODES, heard, hub_on_stand_in
 
 
 def in_a_loop(test):
-    """Run a test as a coroutine that is given a place, and must end soon."""
+    """Run a test as a coroutine that is given a hub, and must end soon."""
     @wraps(test)
     def run():
         async def limited():
-            async with asyncio.timeout(60), place() as here:
+            async with asyncio.timeout(60), hub_on_stand_in() as here:
                 await test(here)
 
         asyncio.run(limited())

@@ -13,12 +13,12 @@ def at_once(*dos):
     found = [None] * len(dos)
     start = threading.Barrier(len(dos))
 
-    def run(place, do):
+    def run(index, do):
         start.wait()
         try:
-            found[place] = do()
+            found[index] = do()
         except CloudError as error:
-            found[place] = error
+            found[index] = error
 
     threads = [threading.Thread(target=run, args=each) for each in enumerate(dos)]
     for thread in threads:
@@ -38,7 +38,7 @@ def test_the_last_node_goes_to_one_of_two_a_hundred_times(cloud):
         assert (lost.kind, lost.sentence) == (
             Kind.CONFLICT, "not enough nodes available: 1 wanted, and 0 are free")
         cloud.settle()
-        winner = next(place for place, each in enumerate(found) if each is not lost)
+        winner = next(index for index, each in enumerate(found) if each is not lost)
         wins[winner] += 1
         lease = cloud.lease(people[winner], found[winner])
         assert lease.nodes == [7] and cloud.machine.allowed[7] == [7]

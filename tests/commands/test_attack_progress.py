@@ -1,4 +1,4 @@
-"""What ``khhw attack`` says while it runs: the machines with planted bugs are no part of what is left of the first."""
+"""What ``khhw attack`` says while it runs: the machines with mutants are no part of what is left of the first."""
 
 import json
 import re

@@ -59,7 +59,7 @@ def test_the_guard_takes_what_is_kept() -> None:
 def test_the_campaign_did_what_is_kept() -> None:
     found = kept("attack")["results"]
     assert found["design"]["packets"] // 1_000_000 == 10 and not found["design"]["violations"]
-    assert len(found["planted"]) == 7 and all(each["found"] for each in found["planted"])
+    assert len(found["mutants"]) == 7 and all(each["found"] for each in found["mutants"])
     assert "try ten million packets, and finds seven [mutants]" in said(README)
 
 

@@ -174,10 +174,10 @@ class TestKeptResults:
         assert summary(report, design) in (DOCS / "attack.md").read_text()
 
     def test_every_bug_was_found(self) -> None:
-        planted = self.REPORT["results"]["planted"]
-        assert [(bug["name"], bug["what"]) for bug in planted] == [(mutant.name, mutant.what) for mutant in MUTANTS]
-        assert all(bug["found"] for bug in planted)
-        assert [bug["findings"]["violations"][0]["check"] for bug in planted] == [mutant.breaks for mutant in MUTANTS]
+        mutants = self.REPORT["results"]["mutants"]
+        assert [(bug["name"], bug["what"]) for bug in mutants] == [(mutant.name, mutant.what) for mutant in MUTANTS]
+        assert all(bug["found"] for bug in mutants)
+        assert [bug["findings"]["violations"][0]["check"] for bug in mutants] == [mutant.breaks for mutant in MUTANTS]
 
     def test_they_are_shown(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["attack", "--show", str(DOCS / "results" / "attack.json")]) == 0

@@ -1,10 +1,11 @@
 """Which test sees each fault of the RTL: ``make mutants``, ``python -m tests.rtl.killers [--part 1/8] [WORD...]``.
 
-All mutants are tried, whoever they were made for. First every testbench whose design under test imports the faulty
-module, the smallest design first, up to the first that fails; with ``--suite`` what survives them all is put into a
-copy of the checkout, whose tests run as ``make test`` does. What was found is kept in the build folder, and holds as
-long as the testbench that saw a fault and what it tests stay the same: a run that was stopped goes on where it was.
-With ``--write`` it goes to docs/results/mutants.json and mutants.md as well, from where another machine goes on.
+All mutants are tried, whoever they were made for. First the case that saw the fault when it was tried last, or that
+it was made for; then every testbench whose design under test imports the faulty module, the smallest design first, up
+to the first case that fails. With ``--suite`` what survives them all is put into a copy of the checkout, whose tests
+run as ``make test`` does. What was found is kept in the build folder, and holds as long as the testbench that saw a
+fault and what it tests stay the same: a run that was stopped goes on where it was. With ``--write`` it goes to
+docs/results/mutants.json and mutants.md as well, from where another machine goes on.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from khhw.build.cache import build_root, digest, file_digest, lock, write_atomically
 from khhw.build.design import convert
@@ -30,7 +31,8 @@ from khhw.commands.output import report
 from khhw.errors import BuildError
 from khhw.mutants import Finder, Mutant, mutants_of, mutated
 
-__all__ = ["Outcome", "all_mutants", "benches_of", "imported_by", "killer_among", "main", "part_of", "table"]
+__all__ = ["Outcome", "Run", "all_mutants", "benches_of", "imported_by", "killer_among", "likely", "main", "part_of",
+           "table"]
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results" / "mutants.json"
@@ -68,6 +70,14 @@ class Outcome:
     killer: str
     seconds: float
     key: str
+
+
+class Run(NamedTuple):
+    """A variant of a testbench to run, with all its cases or those whose name contains `case`."""
+
+    bench: Testbench
+    values: Mapping[str, Any]
+    case: str | None = None
 
 
 def all_mutants() -> list[Mutant]:
@@ -109,20 +119,30 @@ def benches_of(mutant: Mutant, benches: Iterable[Testbench]) -> list[Testbench]:
     return sorted(reached, key=key)
 
 
-def killer_among(mutant: Mutant, benches: Iterable[Testbench]) -> str:
-    """The first case of a testbench that fails with the fault, empty if none does."""
-    runs = [(number, bench, values) for bench in benches for number, values in enumerate(bench.parameters)]
+def likely(mutant: Mutant, benches: Iterable[Testbench], last: str = "") -> list[Run]:
+    """What most likely sees a fault: the case that saw it last, as an outcome names it, and the one it was made for."""
+    runs = {f"{bench.block}-{variant_id(values)}": (bench, values) for bench in benches for values in bench.parameters}
+    first = {bench.block: (bench, bench.parameters[0]) for bench in benches}
+    saw, made_for = last.partition(": "), mutant.breaks.partition(".")
+    found = [Run(*there[name], case) for there, (name, _, case) in ((runs, saw), (first, made_for)) if name in there]
+    return [run for run in found if any(run.case.startswith(case) for case in run.bench.cases)]
+
+
+def killer_among(mutant: Mutant, benches: Sequence[Testbench], last: str = "") -> str:
+    """The first case of a testbench that fails with the fault, empty if none does; `last` is what saw it last."""
+    runs = [(number, Run(bench, values)) for bench in benches for number, values in enumerate(bench.parameters)]
     # The first variant of every testbench before the others of any: few faults need those.
-    for _, bench, values in sorted(runs, key=lambda run: run[0] > 0):
+    ordered = [run for _, run in sorted(runs, key=lambda each: each[0] > 0)]
+    for bench, values, case in likely(mutant, benches, last) + ordered:
         faulty = replace(bench, dut=f"{__spec__.name}:mutant_{MUTANTS.index(mutant)}_{bench.block}")
         try:
             if _same_verilog(bench, faulty, values):
                 continue
-            result = run_testbench(faulty, values, Options())
+            result = run_testbench(faulty, values, Options(case=case))
         except BuildError:
             return f"{bench.block}: does not elaborate"
         if not result.passed:
-            failed = [case.name for case in result.cases if not case.passed]
+            failed = [each.name for each in result.cases if not each.passed]
             return f"{bench.block}-{variant_id(values)}: {failed[0] if failed else result.error}"
     return ""
 
@@ -208,14 +228,17 @@ def _committed() -> dict[tuple[str, str, str], Outcome]:
     return {(each["module"], each["mutant"], each["expected"]): Outcome(**each) for each in found}
 
 
+def _found(mutant: Mutant) -> list[Outcome]:
+    """What was found of a mutant, for whatever sources: here, and by those who committed it."""
+    file, committed = _kept(mutant), _committed().get((mutant.module, mutant.what, mutant.breaks))
+    here = Outcome(**json.loads(file.read_text())) if file.is_file() else None
+    return [found for found in (here, committed) if found]
+
+
 def _outcome(mutant: Mutant, benches: Sequence[Testbench]) -> Outcome | None:
     """What became of a mutant, if it was found for these sources."""
-    file, reached = _kept(mutant), benches_of(mutant, benches)
-    here = Outcome(**json.loads(file.read_text())) if file.is_file() else None
-    for found in (here, _committed().get((mutant.module, mutant.what, mutant.breaks))):
-        if found and found.key == _key(mutant, _judges(found.killer, reached)):
-            return found
-    return None
+    reached = benches_of(mutant, benches)
+    return next((found for found in _found(mutant) if found.key == _key(mutant, _judges(found.killer, reached))), None)
 
 
 def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | None) -> Outcome:
@@ -223,8 +246,8 @@ def tried(mutant: Mutant, benches: Sequence[Testbench], suite_minutes: float | N
     known, reached = _outcome(mutant, benches), benches_of(mutant, benches)
     if known and _is_final(known, suite_minutes):
         return known
-    started = time.monotonic()
-    stage, killer = "benches", known.killer if known else killer_among(mutant, reached)
+    started, last = time.monotonic(), next((found.killer for found in _found(mutant)), "")
+    stage, killer = "benches", known.killer if known else killer_among(mutant, reached, last)
     if not killer and suite_minutes is not None:
         stage, killer = "suite", killer_in_suite(mutant, suite_minutes)
     spent = time.monotonic() - started + (known.seconds if known else 0)
@@ -284,8 +307,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=150, help="begin no further mutant after so long")
     parser.add_argument("--write", action="store_true", help="write docs/results/mutants.json and mutants.md")
     chosen = parser.parse_args(arguments)
-    # Many faults make a testbench wait for ever.
+    # Many faults make a testbench wait for ever; and one case that fails is enough.
     os.environ.setdefault("KHHW_TIME_LIMIT", "240")
+    os.environ.setdefault("COCOTB_MAX_FAILURES", "1")
     benches, end = find_testbenches(str(ROOT / "testbenches")), time.monotonic() + chosen.minutes * 60
     mutants = [mutant for mutant in part_of(all_mutants(), chosen.part) if not chosen.words or any(
         word in f"{mutant.breaks} {mutant.module} {mutant.what}" for word in chosen.words)]

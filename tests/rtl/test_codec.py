@@ -77,7 +77,7 @@ def test_layouts_keep_their_own_codecs():
     for width in range(1, 40):
         layout = data.StructLayout({"a": width, "b": 1})
         assert Codec.of(layout) is Codec.of(layout)
-        assert Codec.of(layout).places["b"].offset == width
+        assert Codec.of(layout).positions["b"].offset == width
 
 
 def test_mask():

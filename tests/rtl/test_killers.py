@@ -5,7 +5,7 @@ import pytest
 from khhw.build.testbench import find_testbenches
 from khhw.mutants import Mutant
 from tests.rtl import killers
-from tests.rtl.killers import Outcome, all_mutants, benches_of, in_time, part_of, table, tried
+from tests.rtl.killers import Outcome, all_mutants, benches_of, in_time, likely, part_of, table, tried
 
 BENCHES = find_testbenches(str(killers.ROOT / "testbenches"))
 
@@ -29,6 +29,23 @@ def test_the_bench_it_was_made_for_comes_first_then_small_designs():
     assert blocks[-1] == "torus"
 
 
+def test_what_saw_it_last_is_tried_before_all_others(monkeypatch, apart):
+    reached = benches_of(mutant(breaks="guard_account.commits_are_counted"), BENCHES)
+    saw = "guard-default: random_traffic/pauses=never/shape=0"
+    runs = likely(mutant(breaks="guard_account.commits_are_counted"), reached, saw)
+    assert [(run.bench.block, run.case) for run in runs] == [
+        ("guard", "random_traffic/pauses=never/shape=0"), ("guard_account", "commits_are_counted")]
+    # What is no case, or is none any more, is not run.
+    for last in ("guard-default: guard took longer than 240 s", "guard-old: random_traffic", "tests/a.py::test_x", ""):
+        assert likely(mutant(breaks="egress-row"), reached, last) == []
+    asked = []
+    monkeypatch.setattr(killers, "killer_among", lambda _one, _benches, last: asked.append(last) or saw)
+    tried(mutant(), BENCHES, None)
+    monkeypatch.setattr(killers, "_verilog", lambda block: (block, "changed"))
+    tried(mutant(), BENCHES, None)
+    assert asked == ["", saw]
+
+
 def test_parts_are_all():
     numbers = list(range(19))
     assert sorted(number for part in range(1, 5) for number in part_of(numbers, f"{part}/4")) == numbers
@@ -44,7 +61,7 @@ def apart(monkeypatch, tmp_path):
 def test_a_run_goes_on_where_it_was(monkeypatch, tmp_path, apart):
     asked = []
 
-    def killer(one, _benches):
+    def killer(one, _benches, _last):
         asked.append(one)
         return ""
 

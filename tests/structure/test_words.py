@@ -22,16 +22,14 @@ def other_verbs(name: str, text: str) -> list[str]:
 
 VAGUE = {"dice": "rng", "scene": "setup", "_Scene": "_Setup", "PLANTED": "MUTANTS"}
 """Names, with the field's own word for what they mean."""
-WHERE_IT_IS_A_CLASS = {"khhw.kernels.memcached.client", "rtl.traffic.pattern"}
-"""Where `Place` is a class or a layout: of an item, and of a node. Elsewhere a name says of what kind a place is."""
+WHERE_IT_IS_A_CLASS = {"khhw.kernels.memcached.client"}
+"""Where `Place` is a class: of an item. Elsewhere a name says of what kind a place is."""
 SAYS_NOTHING = re.compile(r"(?:^|_)places?(?:_|$)", re.IGNORECASE)
 """In a name: it is a coordinate, an index, an offset, an address, a buffer, a path of keys, a point of a sweep."""
-ELSEWHERE = ("khhw.cloud", "khhw.commands.cloud", "khhw.kernels", "tests.cloud")
-"""Packages that are not looked at: the cloud is yet to follow; an image holds the text of its kernel, so that other
-names are other cycles."""
+ELSEWHERE = "khhw.kernels"
+"""A package that is not looked at: an image holds the text of its kernel, so that other names are other cycles."""
 SAYING_NOTHING = {
     "khhw.report.labels": "`Labels.place` is a verb",
-    "khhw.bench.open_guard": "hardware; its blocks are named as those of `rtl.guard.guard`, instead of which it stands",
     "benchmarks.calls_kernel": "a kernel",
     "examples.moving_node.moving_client": "a kernel",
     "tests.machine.kernels.persistent": "a kernel",
@@ -75,7 +73,8 @@ def test_classes_of_places_say_of_what():
 
 
 def test_names_say_of_what_kind_a_place_is():
-    found = {name: lines for name, text in modules("khhw", "benchmarks", "docs", "examples", "tests")
+    everywhere = modules("rtl", "khhw", "testbenches", "formal", "benchmarks", "docs", "examples", "tests")
+    found = {name: lines for name, text in everywhere
              if not name.startswith(ELSEWHERE) and (lines := list(names_of_no_kind(name, text)))}
     assert {name: lines for name, lines in found.items() if name not in SAYING_NOTHING} == {}
     assert SAYING_NOTHING.keys() <= found.keys(), "an exception that nothing needs"

@@ -89,7 +89,7 @@ def _number(name: str, text: str) -> float | None:
 
 def create(session: Session, arguments: argparse.Namespace) -> Shown:
     """Somebody, with a token."""
-    _place(arguments)
+    _token_file(arguments)
     made = session.change("POST", "/v1/principals", {"name": arguments.user, "quota": _quota(arguments)})
     token = _token(session, arguments, "first")
     return Shown({"principal": made, "token": token.data},
@@ -143,11 +143,11 @@ def tokens(session: Session, arguments: argparse.Namespace) -> Shown:
 def create_token(session: Session, arguments: argparse.Namespace) -> Shown:
     """A token, made here, so that a lost answer loses nothing."""
     arguments.user = arguments.user or session.get("/v1/whoami")["name"]
-    _place(arguments)
+    _token_file(arguments)
     return _token(session, arguments, arguments.label, arguments.expires)
 
 
-def _place(arguments: argparse.Namespace) -> Path | None:
+def _token_file(arguments: argparse.Namespace) -> Path | None:
     """The file that a token goes to; None over ssh, where it is printed.
 
     Raises
@@ -164,7 +164,7 @@ def _place(arguments: argparse.Namespace) -> Path | None:
 
 
 def _token(session: Session, arguments: argparse.Namespace, label: str, expires: str | None = None) -> Shown:
-    path, secret = _place(arguments), secrets.token_hex(32)
+    path, secret = _token_file(arguments), secrets.token_hex(32)
     if path is not None:
         write_secret(path, f"{secret}\n".encode())
     try:

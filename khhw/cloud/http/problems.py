@@ -92,13 +92,13 @@ def sentence(errors: Sequence[Any]) -> str:
     first = errors[0]
     if first["type"] == "json_invalid":
         return "the body is no JSON"
-    place = ".".join(str(step) for step in first["loc"] if step not in ("body", "query", "path", "header"))
+    path = ".".join(str(step) for step in first["loc"] if step not in ("body", "query", "path", "header"))
     said = _said(first)
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     given = first.get("input")
-    secret = any(word in place for word in _SECRET)
+    secret = any(word in path for word in _SECRET)
     shown = f", not {shortened(repr(given))}" if isinstance(given, str | int | float) and not secret else ""
-    return f"{shortened(place) or 'the body'}: {said}{shown}{more}"
+    return f"{shortened(path) or 'the body'}: {said}{shown}{more}"
 
 
 def _said(error: Any) -> str:

@@ -69,8 +69,8 @@ class Consoles:
 
     def errors(self) -> list[ConsoleLine]:
         """Errors that loaders and kernels have reported, and that nobody waited for."""
-        return [line for place, line in enumerate(self.lines())
-                if place not in self._told and ERROR.within(self.said[place])]
+        return [line for index, line in enumerate(self.lines())
+                if index not in self._told and ERROR.within(self.said[index])]
 
     def _take(self, heard: Heard) -> None:
         self.missed += heard.missed
@@ -155,13 +155,13 @@ class Consoles:
         end, found = self._machine.clock().cycle + _ANSWER_CYCLES, dict[int, int]()
         before = len(self._machine.applied)
         while True:
-            for place, said in enumerate(self.said[begin:], begin):
+            for index, said in enumerate(self.said[begin:], begin):
                 if said.rank not in ranks or said.rank in found:
                     continue
                 if answer.within(said):
-                    found[said.rank] = place
+                    found[said.rank] = index
                 elif ERROR.within(said):
-                    self._told.add(place)
+                    self._told.add(index)
                     raise SilentError(f"node {said.rank} said {said.text!r}, not {str(answer)!r}")
             self._told.update(found.values())
             if len(found) == len(ranks):

@@ -62,7 +62,7 @@ def probed(
 def _told(consoles: Consoles, begin: int, done: Mapping[int, int]) -> dict[int, list[int]]:
     """By node, whom it has heard. That a node speaks of itself is checked by its stamp."""
     heard = {}
-    for said in (said for place, said in enumerate(consoles.said[begin:], begin) if place < done.get(said.rank, 0)):
+    for said in (said for index, said in enumerate(consoles.said[begin:], begin) if index < done.get(said.rank, 0)):
         found = _HEARD.fullmatch(said.text)
         if found is not None and int(found["rank"]) == said.rank:
             heard[said.rank] = [int(word) for word in found["senders"].split() if word != "nobody"]

@@ -86,8 +86,8 @@ class _Check:
                     yield (*here, "cycle"), (f"{event.cycle:,} comes before {before:,}, the cycle of an event above; "
                                              "put events in the order of their cycles")
                 before = max(before, event.cycle)
-            yield from (((*here, *place), message) for place, message in self._event(event, index)
-                        if not self.faults.unknown(*here, *place))
+            yield from (((*here, *path), message) for path, message in self._event(event, index)
+                        if not self.faults.unknown(*here, *path))
 
     def _principals(self) -> Iterator[Wrong]:
         names, taken = self.scenario.principals, {OWNER: "the owner of the machine"}
@@ -125,7 +125,7 @@ class _Check:
             yield from self._named(name, value)
             return
         for key, text in value:
-            yield from (((name, *place), message) for place, message in self._value(name, value, key, text))
+            yield from (((name, *path), message) for path, message in self._value(name, value, key, text))
 
     def _actor(self, event: Event, name: str) -> Iterator[Wrong]:
         if name == "probe":
