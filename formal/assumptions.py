@@ -62,6 +62,11 @@ ASSUMPTIONS = {
     "tree-receivers": Assumption(
         "a receiver gives a tree router only headers with a source and stamps that have come by its cable",
         properties=("tree-receiver", )),
+    "tree-streams": Assumption(
+        "what a receiver, what joins answers, and an endpoint give a tree router are packets one after the other, of "
+        "which each flit waits until it is taken",
+        tests=("testbenches/test_tree.py::random_traffic_is_all_accounted_for",
+               "testbenches/test_tree_combining.py::the_members_of_a_class_answer_as_one")),
     "tree-combiner": Assumption(
         "what joins answers gives a tree router only headers with a source and stamps that go into it in that cycle",
         properties=("tree-combiner", )),

@@ -23,8 +23,9 @@ class OwnerHarness(Harness):
              "peek_lasting": In(1)}
     peeks = {"peek_lasting": "dut.lasting"}
     properties = {
-        "owner-writes": "tables, reaches, revisions, epoch, hold (but its end), grants, console keys and the log "
-                        "change only in the cycle in which a write of the owner is answered without an error",
+        "owner-writes": "tables, reaches, revisions, epoch, hold (but its end), grants, console keys, class, routes of "
+                        "classes and the log change only in the cycle in which a write of the owner is answered "
+                        "without an error",
         "owner-commit": "the epoch changes only by a write to COMMIT while everything has drained",
     }
 
@@ -54,6 +55,7 @@ class OwnerHarness(Harness):
             "valid": policy.valid, "epoch": policy.epoch, "hold": dut.hold, "priority": policy.priority,
             "reach": policy.reach, "commits": dut.commits, "bank_0": dut.reaches[0], "bank_1": dut.reaches[1],
             "revision_0": dut.revisions[0], "revision_1": dut.revisions[1],
+            "console_class": dut.console_class, "class_routes": dut.class_routes,
             "send_id": dut.send_id, "receive_ids": dut.receive_ids, "receive_valid": dut.receive_valid,
         }
         for name, signal in state.items():
@@ -72,20 +74,21 @@ class ConsoleStampHarness(Harness):
     """What stands between a network interface and the tree, fed any flits in any order."""
 
     ports = {
-        "i": In(FlitStream), "o_ready": In(1), "node_id": In(16), "rank": In(16), "send_id": In(32), "epoch": In(8),
-        "peek_position": In(2),
+        "i": In(FlitStream), "o_ready": In(1), "node_id": In(16), "rank": In(16), "send_id": In(32),
+        "tree_class": In(4), "epoch": In(8), "peek_position": In(2),
     }
     peeks = {"peek_position": "dut.position"}
     properties = {
-        "tree-stamp": "every header a node sends into the tree bears its node id and its count of commits and neither "
-                      "stamp of the outside, the keys behind it are its send id and rank, the protocol the console's",
+        "tree-stamp": "every header a node sends into the tree bears its node id, its class and its count of commits "
+                      "and neither stamp of the outside, the keys behind it are its send id and rank, the protocol the "
+                      "console's",
     }
 
     def elaborate(self, platform):
         m = Module()
         m.submodules.dut = dut = ConsoleStamp()
         connect(m, flipped(self.i), dut.i)
-        for name in ("node_id", "rank", "send_id", "epoch"):
+        for name in ("node_id", "rank", "send_id", "tree_class", "epoch"):
             m.d.comb += getattr(dut, name).eq(getattr(self, name))
         m.d.comb += dut.o.ready.eq(self.o_ready)
 
@@ -95,7 +98,8 @@ class ConsoleStampHarness(Harness):
             m.d.sync += position.eq(Mux(dut.o.payload.first, 1, Mux(position == 3, 3, position + 1)))
         header = data.View(TreeHeader, dut.o.payload.data)
         sent, head = dut.o.valid, dut.o.payload.first | (position == 0)
-        right = (header.source == self.node_id) & (header.epoch == self.epoch) & ~header.owner & ~header.external
+        right = ((header.source == self.node_id) & (header.tree_class == self.tree_class)
+                 & (header.epoch == self.epoch) & ~header.owner & ~header.external)
         self.claim(m, "tree-stamp", ~(sent & head) | right)
         keys = Cat(self.rank, Const(0, 16), self.send_id)
         self.claim(m, "tree-stamp", ~sent | head | (position != 1) | (dut.o.payload.data == keys))

@@ -6,11 +6,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib.wiring import In, connect, flipped
 
 from formal.harness import Harness, any_of
+from rtl.formats import TreeClass
 from rtl.guard.control import GuardControl
 from rtl.parameters import Parameters
 from rtl.register_bits import register_view
 from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access, registers_of
 from rtl.signatures import RegisterBus
+from rtl.tree.routing import CLASSES, FIXED_ROUTES
 
 __all__ = ["OwnerRegisters"]
 
@@ -34,8 +36,9 @@ class OwnerRegisters(Harness):
              **{f"peek_sum_{bank}_{name}": f"dut.checksum.bank_{bank}.{name}" for bank in range(2) for name in _SUM}}
     properties = {
         "owner-registers": "a write of the owner changes the register that its address names, to what its data says, "
-                           "and no other, but that a clear takes grants and console keys; reaches, revision and tables "
-                           "in the shadow bank; what the register map does not allow is an error and changes nothing",
+                           "and no other, but that a clear takes grants, console keys and class; reaches, revision and "
+                           "tables in the shadow bank; what the register map does not allow is an error and changes "
+                           "nothing",
         "owner-sum": "REVISION is read as the active one, TABLE_CRC as what the CRC generator of the active bank has; "
                      "that of the shadow is given every write of the tables and nothing else, and begins anew with a "
                      "write of TABLE_CRC and with nothing else; that of the active bank is given nothing",
@@ -75,8 +78,9 @@ class OwnerRegisters(Harness):
         early = (owner.address == REGISTERS["COMMIT"].address) & ~self.drained
         asked = register_view("HOLD", owner.data)
         bare = (owner.address == REGISTERS["HOLD"].address) & (Cat(asked.hold, asked.clear) == 0b10)
+        fixed = any_of(owner.address == REGISTERS["CLASS_ROUTE"].at(number) for number in FIXED_ROUTES)
         self.claim(m, "owner-registers", ~(owner.valid & owner.write & owner.done) | (
-            owner.error == (~legal | early | bare)))
+            owner.error == (~legal | early | bare | fixed)))
 
     def _tables(self, m: Module) -> None:
         """What is done in the cycle of the write: one word of a table, a commit, a clear."""
@@ -102,6 +106,12 @@ class OwnerRegisters(Harness):
         for name, index, state in granted:
             written = Mux(self._wrote(name, index), value[:len(state)], state)
             yield f"{name}_{index}", state, Mux(clears, 0, written), 0
+        chosen = Mux(self._wrote("CONSOLE_CLASS"), value[:len(dut.console_class)], dut.console_class)
+        yield "CONSOLE_CLASS", dut.console_class, Mux(clears, TreeClass.BROADCAST, chosen), TreeClass.BROADCAST
+        for number in range(CLASSES):
+            ways = dut.class_routes[number]
+            written = Mux(self._wrote("CLASS_ROUTE", number), value[:len(ways)], ways)
+            yield f"CLASS_ROUTE_{number}", ways, written, FIXED_ROUTES.get(number, 0)
         far = Mux(value > FARTHEST, FARTHEST, value)
         for bank, reaches in enumerate(dut.reaches):
             for index in range(REGISTERS["REACH"].elements(SCALED)):

@@ -23,9 +23,22 @@ from rtl.tree.combiner import Combiner
 from rtl.tree.endpoint import TreeEndpoint
 from rtl.tree.link import LinkReceiver
 from rtl.tree.router import TreeRouter
-from rtl.tree.routing import Target
+from rtl.tree.routing import ClassRoutes, Target
 
-__all__ = ["TextSource", "TorusReceiver", "TorusSource", "TreeReceiver", "TreeSource"]
+__all__ = ["TextSource", "TorusReceiver", "TorusSource", "TreeReceiver", "TreeSource", "free"]
+
+
+def free(component: type[wiring.Component]) -> tuple[type[wiring.Component], list[wiring.Component]]:
+    """In the place of a component: every output is anything in every cycle. Returns: what to make, those made."""
+    made = []
+
+    class Anything(component):
+        def elaborate(self, platform):
+            m = Module()
+            anything(m, self)
+            made.append(self)
+            return m
+    return Anything, made
 
 
 class TextSource(Harness):
@@ -218,18 +231,6 @@ class RouterHarness(SourceHarness):
 
     trusts: str
 
-    def free(self, component: type[wiring.Component]) -> tuple[type[wiring.Component], list[wiring.Component]]:
-        """In the place of a component: every output is anything in every cycle. Returns: what to make, those made."""
-        made = []
-
-        class Anything(component):
-            def elaborate(self, platform):
-                m = Module()
-                anything(m, self)
-                made.append(self)
-                return m
-        return Anything, made
-
     def trust(self, m: Module, outputs: Iterable[tuple[Value, data.View]]) -> None:
         """What is claimed of receivers."""
         for valid, flit in outputs:
@@ -252,7 +253,7 @@ class TorusSource(RouterHarness):
 
     def elaborate(self, platform):
         m = Module()
-        receiver, receivers = self.free(LinkInput)
+        receiver, receivers = free(LinkInput)
 
         class Bare(Router):
             def link_input(self, port):
@@ -305,7 +306,9 @@ class TreeCombiner(SourceHarness):
         m = Module()
         combiner = Combiner()
         self.choose(m)
-        m.d.comb += [combiner.children.eq(AnySeq(len(combiner.children))), *(o.ready.eq(AnySeq(1)) for o in combiner.o)]
+        m.d.comb += [combiner.children.eq(AnySeq(len(combiner.children))),
+                     Value.cast(combiner.class_routes).eq(AnySeq(ClassRoutes.size)),
+                     *(o.ready.eq(AnySeq(1)) for o in combiner.o)]
         for i in combiner.i:
             m.d.comb += [i.valid.eq(AnySeq(1)), Value.cast(i.payload).eq(AnySeq(Flit.size))]
         # Whatever becomes of the words of answers.
@@ -328,8 +331,8 @@ class TreeSource(RouterHarness):
 
     def elaborate(self, platform):
         m = Module()
-        receiver, receivers = self.free(LinkReceiver)
-        combiner, combiners = self.free(Combiner)
+        receiver, receivers = free(LinkReceiver)
+        combiner, combiners = free(Combiner)
 
         class Bare(TreeRouter):
             def receiver(self):
@@ -342,7 +345,8 @@ class TreeSource(RouterHarness):
         parent, lanes = router.parent_rx, (router.local_in.owner, router.local_in.tenant)
         outputs = (router.parent_tx, *router.child_tx, router.local_out)
         self.choose(m)
-        m.d.comb += router.straps.eq(self.any_straps(m))
+        m.d.comb += [router.straps.eq(self.any_straps(m)),
+                     Value.cast(router.class_routes).eq(AnySeq(ClassRoutes.size))]
         for cable in (parent, *router.child_rx):
             m.d.comb += [cable.valid.eq(AnySeq(1)), Value.cast(cable.channel).eq(AnySeq(1)),
                          Value.cast(cable.flit).eq(AnySeq(Flit.size))]

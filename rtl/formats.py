@@ -107,8 +107,10 @@ class Protocol(enum.IntEnum):
 
 
 class TreeClass(enum.IntEnum):
-    """Tree classes; the one broadcast class of the original is 15."""
+    """Tree classes whose members are fixed; those of 1 to 14 are what the registers CLASS_ROUTE say."""
 
+    OUTSIDE = 0
+    """The outside alone."""
     BROADCAST = 15
     """Every node and the outside."""
 
@@ -308,8 +310,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "software": "Second header of every packet: FifoHeader or PutHeader.",
     },
     "TreeHeader": {
-        "tree_class": "Class; 15 is the broadcast to every node and to the outside.",
-        "p2p": "1: to `vector` only. 0: by class.",
+        "tree_class": "Class: a `TreeClass`, or one whose ways CLASS_ROUTE says. Written by hardware in what a node's "
+                      "console sends: CONSOLE_CLASS.",
+        "p2p": "1: to `vector` only. 0: to the members of `tree_class`.",
         "combine": "1 in a question of the owner to all nodes: answer as one. 1 in an answer: for all nodes below "
                    "`source`, and for it.",
         "vector": "Dense rank of the destination; 0xffffff is the outside, above the root.",

@@ -172,6 +172,8 @@ class Node(wiring.Component):
             endpoint.send_id.eq(guard.send_id),
             endpoint.receive_ids.eq(guard.receive_ids),
             endpoint.receive_valid.eq(guard.receive_valid),
+            endpoint.console_class.eq(guard.console_class),
+            tree.class_routes.eq(guard.class_routes),
             endpoint.hold.eq(guard.hold),
             endpoint.tree_allowed.eq(guard.tree_allowed),
             guard.tree_source.eq(endpoint.tree_source),

@@ -20,7 +20,7 @@ def register_value(name: str, **fields: ValueLike) -> Value:
     layout = REGISTERS[name].kept
     if unknown := fields.keys() - dict(layout).keys():
         raise ValueError(f"{name} has no field {', '.join(sorted(unknown))}")
-    return Cat(_cut(Value.cast(fields.get(name, 0)), field.width) for name, field in layout)
+    return Cat(_cut(Value.cast(fields.get(field, 0)), part.width) for field, part in layout)
 
 
 def _cut(value: Value, width: int) -> Value:

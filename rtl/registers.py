@@ -191,11 +191,11 @@ _ALL = [
     Register(name="HOLD", address=0x4000, owner=RW, fields={"reserved": 30, "clear": 1, "hold": 1},
              doc="Tenant reset, level: network interface, host port and console DMA stay in reset. 1 after reset. "
                  "`clear`, only with `hold`: takes from the node what the next tenant could read or inherit. It sets "
-                 "the node memory, GRANTS, CONSOLE_SEND_ID, CONSOLE_LISTEN, CONSOLE_RECEIVE_ID and REFUSED to 0 and "
-                 "empties the log; until the hold ends what is refused is neither logged nor counted in REFUSED. A "
-                 "write of 0 takes effect when the memory is cleared, has answered what hold cut, and no console "
-                 "packet for the tenant before is left. Reads: `hold`, whether it lasts; `clear`, whether something "
-                 "keeps it from ending."),
+                 "the node memory, GRANTS, CONSOLE_SEND_ID, CONSOLE_LISTEN, CONSOLE_RECEIVE_ID and REFUSED to 0, "
+                 "CONSOLE_CLASS to 15, and empties the log; until the hold ends what is refused is neither logged "
+                 "nor counted in REFUSED. A write of 0 takes effect when the memory is cleared, has answered what hold "
+                 "cut, and no console packet for the tenant before is left. Reads: `hold`, whether it lasts; `clear`, "
+                 "whether something keeps it from ending."),
     Register(name="COMMIT", address=0x4004, owner=WO,
              doc="Any write makes the shadow tables, reaches and revision the active ones and flips the epoch parity. "
                  "An error while DRAINED is 0."),
@@ -218,6 +218,9 @@ _ALL = [
     Register(name="CONSOLE_SEND_ID", address=0x4030, owner=RW, host=RO,
              doc="Channel id stamped on what this node sends."),
     Register(name="CONSOLE_LISTEN", address=0x4034, owner=RW, host=RO, doc="Bit i: receive id i is in use."),
+    Register(name="CONSOLE_CLASS", address=0x4038, owner=RW, fields={"reserved": 28, "tree_class": 4},
+             doc="Class stamped on what this node sends to more than one node. 15 after reset and after `clear` of "
+                 "HOLD."),
     Register(name="CONSOLE_RECEIVE_ID", address=0x4040, owner=RW, host=RO, count="receive_ids",
              doc="Channel ids this node takes packets of."),
     Register(name="REFUSED", address=0x4080, host=RO, owner=RO, count=16,
@@ -260,6 +263,11 @@ _ALL = [
                  "the cable, `free` at one end and `held` at the other are LINK_UNITS together, but for room it lost."),
     Register(name="LINK_UNITS", address=0x5260, owner=RO,
              doc="Room of a channel at the end of a torus cable: packets, or chunks if the node counts those."),
+    Register(name="CLASS_ROUTE", address=0x5280, owner=RW, count=16,
+             fields={"reserved": 28, "local": 1, "right": 1, "left": 1, "outside": 1},
+             doc="Ways of a packet to the members of each tree class: into this node, to its children, and at the root "
+                 "to the outside. Classes 0 and 15 are fixed (`TreeClass`): a write of them is an error. 0 after "
+                 "reset."),
     Register(name="ROW", address=0x6000, owner=WO, count="table_words",
              doc="Shadow row: bit i of word w is isAllowed(this node, node id 32 w + i)."),
     Register(name="COLUMN", address=0x8000, owner=WO, count="table_words",

@@ -15,6 +15,7 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.formats import WORD_BITS, WORD_BYTES, Flit, Straps, TreeChannel
 from rtl.parameters import Parameters
+from rtl.tree.routing import ClassRoutes
 
 __all__ = [
     "DIRECTIONS", "HOST_ADDRESS_BITS", "AxiLite", "CableUnits", "FlitStream", "LinkReport", "PORT_LAYOUTS",
@@ -207,6 +208,10 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         A tree packet was accepted for the network interface, by the `tree_allowed` of this cycle; one is finished.
     send_id, receive_ids, receive_valid : Out
         Console keys the owner gave this node.
+    console_class : Out(4)
+        Tree class the owner gave what this node's console sends.
+    class_routes : Out(ClassRoutes)
+        Ways of the tree's classes at this node, see :data:`~rtl.tree.routing.ClassRoutes`.
     hold : Out(1)
         Tenant reset, level: network interface, host port and console DMA are in reset.
     clear : Out(1)
@@ -240,6 +245,8 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         "send_id": Out(32),
         "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
         "receive_valid": Out(parameters.receive_ids),
+        "console_class": Out(4),
+        "class_routes": Out(ClassRoutes),
         "hold": Out(1),
         "clear": Out(1),
         "unfinished": In(1),

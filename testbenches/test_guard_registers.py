@@ -7,9 +7,10 @@ from collections import Counter
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from rtl.formats import Direction, pack
+from rtl.formats import Direction, TreeClass, pack
 from rtl.registers import GUARD_PAGE, REGISTERS, Access, registers_of
 from rtl.signatures import LinkReport, ReceiverReport, TransmitterReport
+from rtl.tree.routing import CLASSES, FIXED_ROUTES, Target
 from testbenches.guard_model import Bench, header, packet
 
 DUT = "rtl.guard.guard:Guard"
@@ -41,7 +42,8 @@ async def rights(dut):
             if register is not None and register.name == "HOLD" and bus is bench.owner:
                 continue
             answer = await bus.write(address, bench.random.getrandbits(32))
-            assert answer.error == (right not in (Access.RW, Access.WO)), (column, "write", hex(address))
+            fixed = address in (REGISTERS["CLASS_ROUTE"].at(number) for number in FIXED_ROUTES)
+            assert answer.error == (right not in (Access.RW, Access.WO) or fixed), (column, "write", hex(address))
             after = await bench.get("GUARD_STATUS"), dut.send_id.value, dut.receive_ids.value, dut.receive_valid.value
             assert not answer.error or before == after, (column, hex(address))
 
@@ -65,6 +67,31 @@ async def console_keys(dut):
         assert int(dut.send_id.value) == send
         assert int(dut.receive_valid.value) == listen
         assert int(dut.receive_ids.value) == sum(key << 32 * index for index, key in enumerate(keys))
+
+
+@cocotb.test()
+async def tree_classes(dut):
+    """What the owner writes of them is what the tree gets; two classes are fixed, and no tenant reads them."""
+    bench = Bench(dut)
+    await bench.start()
+    routes = [FIXED_ROUTES.get(number, 0) for number in range(CLASSES)]
+    for _ in range(16):
+        for number in bench.random.sample(range(CLASSES), 9):
+            ways, register = bench.random.getrandbits(len(Target)), REGISTERS["CLASS_ROUTE"].at(number)
+            answer = await bench.owner.write(register, bench.random.getrandbits(28) << 4 | ways)
+            assert answer.error == (number in FIXED_ROUTES)
+            routes[number] = routes[number] if answer.error else ways
+            assert (await bench.host.read(register)).error
+        assert await bench.counts("CLASS_ROUTE") == routes
+        assert int(dut.class_routes.value) == sum(ways << len(Target) * n for n, ways in enumerate(routes))
+        chosen = bench.random.getrandbits(4)
+        await bench.set("CONSOLE_CLASS", chosen)
+        assert await bench.get("CONSOLE_CLASS") == int(dut.console_class.value) == chosen
+    # The ways are the machine's, the class is a tenant's.
+    await bench.set("HOLD", 3)
+    await bench.cycles(1)
+    assert int(dut.console_class.value) == TreeClass.BROADCAST
+    assert await bench.counts("CLASS_ROUTE") == routes
 
 
 @cocotb.test()

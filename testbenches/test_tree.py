@@ -7,7 +7,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from rtl.formats import EXTERNAL, ControlOp, Protocol, TreeChannel
+from rtl.formats import EXTERNAL, ControlOp, Protocol, TreeChannel, TreeClass
 from rtl.tree.routing import Target, way
 from testbenches.kit.stream import PAUSES, Packet, never
 from testbenches.kit.tree import control_packet, link_header, tree_packet
@@ -46,6 +46,34 @@ async def broadcast_reaches_all_exactly_once(dut: Any) -> None:
             assert bench.packets(node) == wanted, f"from {source} to {node}"
         for rank in range(bench.nodes):
             bench.tree.packets[rank].clear()
+        bench.sink.packets.clear()
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def a_class_reaches_its_members_alone(dut: Any, pauses: str) -> None:
+    """Any members, also none, of all classes at once; from members and others; the outside is one if its route says."""
+    bench = await Bench.start(dut, pauses)
+    choose = random.Random(pauses)
+    for _ in range(3):
+        members = {number: choose.sample(bench.everyone, choose.randint(0, len(bench.everyone)))
+                   for number in range(1, TreeClass.BROADCAST)}
+        members |= {TreeClass.OUTSIDE: [OUTSIDE], TreeClass.BROADCAST: bench.everyone}
+        for number in range(1, TreeClass.BROADCAST):
+            bench.set_class(number, members[number])
+        expected = defaultdict(list)
+        for serial in range(120):
+            source, number = choose.choice(bench.everyone), choose.choice(list(members))
+            packet = tree_packet(choose.getrandbits(24), p2p=0, tree_class=number, source=1, src_key=source & 0xFF,
+                                 payload=(serial, ) * choose.choice((0, 3)), conn_id=serial,
+                                 channel=choose.choice(list(TreeChannel)))
+            bench.send(source, packet)
+            for node in destinations(source, None, bench.nodes, members[number]):
+                expected[node].append(on_arrival(source, packet))
+        await bench.settle()
+        for node in bench.everyone:
+            assert sorted(p.words for p in bench.packets(node)) == sorted(p.words for p in expected[node])
+            bench.packets(node).clear()
         bench.sink.packets.clear()
 
 

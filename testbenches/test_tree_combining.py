@@ -1,6 +1,7 @@
 """Trees of routers: answers to one question of the owner become one on the way up."""
 
 import random
+from collections.abc import Collection
 from functools import reduce
 from operator import and_, or_
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from rtl.formats import EXTERNAL, ControlOp, ControlWord, Protocol, TreeHeader, pack, unpack
+from rtl.formats import EXTERNAL, ControlOp, ControlWord, Protocol, TreeClass, TreeHeader, pack, unpack
+from rtl.tree.routing import way
 from testbenches.kit.stream import PAUSES, Packet, never
 from testbenches.kit.tree import link_header, tree_header, tree_packet
 from testbenches.tree_bench import OUTSIDE, OWNER, Bench, always
@@ -20,15 +22,16 @@ PARAMETERS = [{"nodes": 1}, {"nodes": 2}, {"nodes": 3}, {"nodes": 8}, {"nodes": 
 WORD = (1 << 32) - 1
 
 
-def answer(rank: int, number: int, words: list[tuple[int, int, int]], combine: int = 1) -> Packet:
+def answer(rank: int, number: int, words: list[tuple[int, int, int]], combine: int = 1,
+           tree_class: int = TreeClass.BROADCAST) -> Packet:
     """What a node answers to the owner: operation, address and data of every control word."""
     payload = tuple(pack(ControlWord, op=op, address=address, data=data) for op, address, data in words)
     return tree_packet(EXTERNAL, payload=payload, src_key=rank, source=0x40 + rank, conn_id=number, channel=OWNER,
-                       protocol=Protocol.CONTROL, combine=combine, epoch=number % 256)
+                       protocol=Protocol.CONTROL, combine=combine, epoch=number % 256, tree_class=tree_class)
 
 
-def joined(answers: list[Packet]) -> Packet:
-    """The answers of all nodes, by rank, as one."""
+def joined(answers: list[Packet], speaks: Packet | None = None) -> Packet:
+    """The answers of all that were asked as one, whose headers are those of the first if nothing else is said."""
     words = []
     for each in zip(*(packet.words[3:] for packet in answers), strict=True):
         fields = [unpack(ControlWord, word) for word in each]
@@ -38,10 +41,10 @@ def joined(answers: list[Packet]) -> Packet:
         value = reduce(and_, data) if kind == ControlOp.ALL else sum(data) if kind == ControlOp.SUM else reduce(
             or_, data)
         words.append(pack(ControlWord, op=op, address=fields[0]["address"], data=value & WORD))
-    return Packet((*answers[0].words[:3], *words), channel=OWNER)
+    return Packet((*(speaks or answers[0]).words[:3], *words), channel=OWNER)
 
 
-def questions(choose: random.Random, nodes: int, number: int) -> list[Packet]:
+def questions(choose: random.Random, nodes: int, number: int, tree_class: int = TreeClass.BROADCAST) -> list[Packet]:
     """Answers of all nodes to one question, by rank."""
     asked = [(choose.choice([ControlOp.READ, ControlOp.ALL, ControlOp.SUM, ControlOp.WRITE, ControlOp.NOP]),
               4 * choose.getrandbits(14)) for _ in range(choose.choice((1, 2, 7, 30)))]
@@ -55,7 +58,16 @@ def questions(choose: random.Random, nodes: int, number: int) -> list[Packet]:
             32) if op == ControlOp.SUM else common
 
     return [answer(rank, number, [(op | ControlOp.FAILED * (rank == refused and at == 0), address, data(op))
-                                  for at, (op, address) in enumerate(asked)]) for rank in range(nodes)]
+                                  for at, (op, address) in enumerate(asked)], tree_class=tree_class)
+            for rank in range(nodes)]
+
+
+def speaker(members: Collection[int], at: int = 0) -> int:
+    """Whose headers the answer of some nodes bears when it leaves the node `at`: its own, else the right child's."""
+    if at in members:
+        return at
+    below = [child for child in (2 * at + 2, 2 * at + 1) if any(way(child, member) is not None for member in members)]
+    return speaker(members, below[0])
 
 
 @cocotb.test()
@@ -72,6 +84,34 @@ async def answers_become_one(dut: Any, pauses: str) -> None:
             if choose.random() < 0.3:
                 await ClockCycles(dut.clk, choose.randrange(60))
     await bench.settle()
+    assert bench.packets(OUTSIDE) == wanted
+
+
+@cocotb.test()
+@cocotb.parametrize(pauses=["never", "often"])
+async def the_members_of_a_class_answer_as_one(dut: Any, pauses: str) -> None:
+    """Whoever they are, and whatever all are asked meanwhile: they wait for nobody else."""
+    bench = await Bench.start(dut, pauses)
+    choose = random.Random(pauses)
+    members = {number: choose.sample(range(bench.nodes), choose.randint(1, bench.nodes))
+               for number in range(1, TreeClass.BROADCAST)}
+    for number, ranks in members.items():
+        bench.set_class(number, ranks)
+    members[TreeClass.BROADCAST] = list(range(bench.nodes))
+    wanted, asked = [], TreeClass.BROADCAST
+    for number in range(60):
+        tree_class = choose.choice([choose.choice(list(members)), TreeClass.BROADCAST])
+        if tree_class not in (asked, TreeClass.BROADCAST):
+            # Of answers for two classes some would overtake the others on some ways, and not on others.
+            await bench.settle()
+            asked = tree_class
+        answers, ranks = questions(choose, bench.nodes, number, tree_class), members[tree_class]
+        wanted.append(joined([answers[rank] for rank in ranks], answers[speaker(ranks)]))
+        for rank in choose.sample(ranks, len(ranks)):
+            bench.send(rank, answers[rank])
+            if choose.random() < 0.2:
+                await ClockCycles(dut.clk, choose.randrange(60))
+    await bench.settle(40_000)
     assert bench.packets(OUTSIDE) == wanted
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, RisingEdge
 
-from rtl.formats import EXTERNAL, STALE_COMMITS, ControlOp, ControlWord, Protocol, TreeChannel, pack, unpack
+from rtl.formats import EXTERNAL, STALE_COMMITS, ControlOp, ControlWord, Protocol, TreeChannel, TreeClass, pack, unpack
 from testbenches.kit.stream import PAUSES, Packet
 from testbenches.kit.tree import control_packet, link_header, tree_header, tree_packet
 from testbenches.tree_endpoint_bench import (
@@ -198,10 +198,12 @@ async def answers_to_all_nodes_say_whether_they_are_combined(dut: Any) -> None:
     bench = await Bench.start(dut)
     asked = [(None, 0, 7), (None, 1, 255), (RANK, 1, 0), (RANK, 0, 9), (None, 1, 0)]
     for vector, combine, number in asked:
-        bench.tree.send(control_packet([(ControlOp.NOP, 0, 0)], vector=vector, combine=combine, epoch=number))
+        bench.tree.send(control_packet([(ControlOp.NOP, 0, 0)], vector=vector, combine=combine, epoch=number,
+                                       tree_class=number % 16))
     answers = [tree_header(await bench.answers.recv()) for _ in asked]
     assert [(header["combine"], header["epoch"]) for header in answers] == [(0, 7), (1, 255), (0, 0), (0, 9), (1, 0)]
     assert all((header["p2p"], header["vector"]) == (1, EXTERNAL) for header in answers)
+    assert [header["tree_class"] for header in answers] == [number % 16 for _, _, number in asked]
 
 
 @cocotb.test()
@@ -244,7 +246,8 @@ async def stamps_override_what_software_wrote(dut: Any, pauses: str) -> None:
         bench.ni.send(forged)
         sent = await bench.texts.recv()
         header, link = tree_header(sent), link_header(sent)
-        assert header == {**tree_header(forged), "owner": 0, "external": 0, "epoch": EPOCH, "source": NODE_ID}
+        assert header == {**tree_header(forged), "owner": 0, "external": 0, "epoch": EPOCH, "source": NODE_ID,
+                          "tree_class": TreeClass.BROADCAST}
         assert link == {**link_header(forged), "dst_key": SEND_ID, "src_key": RANK, "protocol": Protocol.CONSOLE}
         assert sent.words[3:] == forged.words[3:]
     await bench.settle()

@@ -21,13 +21,15 @@ class Identity:
 
     def __init__(self, bench: Bench) -> None:
         dut = bench.dut
-        self.node, self.rank, self.send_id, self.epoch = (getrandbits(bits) for bits in (16, 16, 32, 8))
+        self.node, self.rank, self.send_id, self.tree_class, self.epoch = (
+            getrandbits(bits) for bits in (16, 16, 32, 4, 8))
         self.keys = [getrandbits(32) for _ in range(bench.ids)]
         self.used = getrandbits(bench.ids)
         bench.allowed = {getrandbits(16) for _ in range(8)} - {self.node}
         dut.node_id.value = self.node
         dut.straps.value = self.rank << 2
         dut.send_id.value = self.send_id
+        dut.console_class.value = self.tree_class
         dut.tree_epoch.value = self.epoch
         dut.receive_ids.value = sum(key << 32 * index for index, key in enumerate(self.keys))
         dut.receive_valid.value = self.used
@@ -75,7 +77,7 @@ async def a_text_is_taken_by_whom_it_is_for(dut: Any, pauses: str) -> None:
 
 @cocotb.test()
 async def a_text_says_whose_it_is(dut: Any) -> None:
-    """Whatever software writes: what leaves bears node id, rank, send id and commits, and keeps the rest."""
+    """Whatever software writes: what leaves bears node id, rank, send id, class and commits, and keeps the rest."""
     bench = await Bench.start(dut)
     for _ in range(12):
         me = Identity(bench)
@@ -84,11 +86,11 @@ async def a_text_says_whose_it_is(dut: Any) -> None:
             forged = tree_packet(
                 getrandbits(24), payload=tuple(getrandbits(64) for _ in range(randrange(31))), source=getrandbits(16),
                 external=getrandbits(1), owner=getrandbits(1), epoch=getrandbits(8), dst_key=getrandbits(32),
-                src_key=getrandbits(32), conn_id=getrandbits(16), protocol=getrandbits(16))
+                src_key=getrandbits(32), conn_id=getrandbits(16), protocol=getrandbits(16), tree_class=getrandbits(4))
             bench.ni.send(forged)
             sent = await bench.texts.recv()
             assert tree_header(sent) == {**tree_header(forged), "owner": 0, "external": 0, "epoch": me.epoch,
-                                         "source": me.node}
+                                         "source": me.node, "tree_class": me.tree_class}
             assert link_header(sent) == {**link_header(forged), "dst_key": me.send_id, "src_key": me.rank,
                                          "protocol": Protocol.CONSOLE}
             assert sent.words[3:] == forged.words[3:]

@@ -1,5 +1,6 @@
 """A tree of routers between models of all endpoints and of the outside."""
 
+from collections.abc import Collection
 from typing import Any
 
 import cocotb
@@ -7,6 +8,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
 from rtl.formats import EXTERNAL, TreeChannel, TreeHeader, pack
+from rtl.tree.routing import CLASSES, FIXED_ROUTES, ClassRoutes, Target, way
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet, Pauses
 from testbenches.kit.tree import TreeNodes, tree_header
 
@@ -43,6 +45,8 @@ class Bench:
             return always() if (node, channel) in stuck else PAUSES[pauses]()
 
         self.tree = TreeNodes(dut, self.nodes, credits_of)
+        self._routes = [[FIXED_ROUTES.get(number, 0) for number in range(CLASSES)] for _ in range(self.nodes)]
+        self._set_routes()
         self.source = FlitSource(dut, "owner_in", PAUSES[pauses]())
         self.sink = FlitSink(dut, "owner_out", PAUSES[pauses]())
 
@@ -68,6 +72,22 @@ class Bench:
         """Sources and destinations: the ranks and the outside."""
         return [*range(self.nodes), OUTSIDE]
 
+    def set_class(self, number: int, members: Collection[int]) -> None:
+        """Make these ranks, and the outside if it is among them, the members of a class."""
+        for rank in range(self.nodes):
+            ways = {way(rank, member) for member in members if member != OUTSIDE}
+            self._routes[rank][number] = sum(1 << target for target in ways if target is not None)
+        self._routes[0][number] |= (OUTSIDE in members) << Target.PARENT
+        self._set_routes()
+
+    def _set_routes(self) -> None:
+        self.dut.class_routes.value = sum(
+            self.routes_of(rank) << ClassRoutes.size * rank for rank in range(self.nodes))
+
+    def routes_of(self, rank: int) -> int:
+        """The routes of a node, as its router is told them."""
+        return sum(ways << len(Target) * number for number, ways in enumerate(self._routes[rank]))
+
     def send(self, source: int, packet: Packet) -> None:
         """Send a packet from a rank or the outside."""
         if source == OUTSIDE:
@@ -92,10 +112,11 @@ class Bench:
         raise AssertionError(f"not quiescent after {cycles} cycles: {int(self.dut.quiescent.value):b}")
 
 
-def destinations(source: int, vector: int | None, nodes: int) -> list[int]:
-    """Who must get a packet, exactly once each."""
+def destinations(source: int, vector: int | None, nodes: int, members: Collection[int] | None = None) -> list[int]:
+    """Who must get a packet, exactly once each: one rank, the outside, or the members of its class; None: all."""
     if vector is None:
-        return [*range(nodes)] + ([OUTSIDE] if source != OUTSIDE else [])
+        everyone = [*range(nodes), OUTSIDE] if members is None else members
+        return [node for node in everyone if node != OUTSIDE or source != OUTSIDE]
     if vector == EXTERNAL:
         return [] if source == OUTSIDE else [OUTSIDE]
     return [vector] if vector < nodes else []

@@ -11,6 +11,7 @@ from rtl.signatures import TreeStream
 from rtl.tree.combiner import Combiner
 from rtl.tree.port import RootPort
 from rtl.tree.router import TreeRouter
+from rtl.tree.routing import ClassRoutes
 
 __all__ = ["PATIENCE", "Tree", "tree"]
 
@@ -38,6 +39,8 @@ class Tree(wiring.Component):
 
     Members
     -------
+    class_routes : In
+        Ways of all classes, of node ``n`` in element ``n``.
     inject_valid, inject_ready, inject_payload
         Streams into the tree: node ``n``'s of channel ``c`` is element ``2 n + c``.
     local_valid, local_channel, local_flit, local_credit
@@ -53,6 +56,7 @@ class Tree(wiring.Component):
         self.nodes = nodes
         self.extra_modules = {_MODULE: ImpatientRouter(parameters)}
         super().__init__({
+            "class_routes": In(nodes * ClassRoutes.size),
             "inject_valid": In(2 * nodes), "inject_ready": Out(2 * nodes), "inject_payload": In(2 * nodes * Flit.size),
             "local_valid": Out(nodes), "local_channel": Out(nodes), "local_flit": Out(nodes * Flit.size),
             "local_credit": In(2 * nodes),
@@ -69,6 +73,7 @@ class Tree(wiring.Component):
             routers.append(router)
             present = sum(1 << side for side in (0, 1) if 2 * rank + 1 + side < self.nodes)
             m.d.comb += router.straps.eq(Straps.const({"rank": rank, "children": present}))
+            m.d.comb += router.class_routes.eq(self.class_routes.word_select(rank, ClassRoutes.size))
             for channel, stream in enumerate((router.local_in.owner, router.local_in.tenant)):
                 bit = 2 * rank + channel
                 m.d.comb += [

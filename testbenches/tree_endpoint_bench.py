@@ -6,6 +6,7 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 
+from rtl.formats import TreeClass
 from testbenches.kit.registerbus import BusAnswer, RegisterResponder
 from testbenches.kit.stream import PAUSES, FlitSink, FlitSource, Packet
 from testbenches.kit.tree import LinkSource, tree_packet
@@ -63,6 +64,7 @@ class Bench:
         dut.straps.value = RANK << 2
         dut.node_id.value = NODE_ID
         dut.send_id.value = SEND_ID
+        dut.console_class.value = TreeClass.BROADCAST
         dut.receive_ids.value = sum(key << 32 * i for i, key in enumerate(RECEIVE_IDS[:bench.ids]))
         dut.receive_valid.value = (1 << bench.ids) - 1 if valid is None else valid
         dut.hold.value = 0

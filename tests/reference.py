@@ -31,7 +31,7 @@ PATIENCE = 1 << 16
 
 
 def joined(packets):
-    """The answers of all nodes as that of the first."""
+    """The answers of several nodes as that of the first."""
     first = min(packets, key=lambda packet: packet.src_key)
     words = []
     for each in zip(*(Control.parse_all(packet.payload) for packet in packets), strict=True):
@@ -133,16 +133,17 @@ class ReferenceMachine:
             self.spread(packet, channel)
 
     def climb(self, packet, channel):
-        """A packet of a node goes up to the root and is turned there; an answer of all nodes when all have answered."""
+        """A packet of a node goes up to the root and is turned there; answers of a class when all its members have sent."""
         if packet.combine:
             waiting = self._combining.setdefault(packet.conn_id, [])
             waiting.append(packet)
-            if len(waiting) < self.shape.nodes:
+            if len(waiting) < len(self.members(packet.tree_class)):
                 if len(waiting) == 1:
                     self.at(PATIENCE, self._go_apart, packet.conn_id)
                 return
             packet = joined(self._combining.pop(packet.conn_id))
-        if packet.vector in (None, EXTERNAL):
+        everybody = packet.vector is None and self.nodes[0].route(packet.tree_class)["outside"]
+        if packet.vector == EXTERNAL or everybody:
             self.at(TREE_CYCLES, self._leave, packet, channel)
         if packet.vector != EXTERNAL:
             self.at(TREE_CYCLES, self.spread, packet, channel)
@@ -156,9 +157,19 @@ class ReferenceMachine:
         self.host.root.arrived(self.now, packet.flits(), channel)
 
     def spread(self, packet, channel):
-        for node in self.nodes:
-            if packet.vector in (None, node.rank):
-                node.tree(packet)
+        for rank in self.members(packet.tree_class) if packet.vector is None else [packet.vector]:
+            if rank < self.shape.nodes:
+                self.nodes[rank].tree(packet)
+
+    def members(self, tree_class):
+        """Ranks that a packet for a class comes to, by its routes from the root on."""
+        members, waiting = [], [0]
+        for rank in waiting:
+            route = self.nodes[rank].route(tree_class)
+            members += [rank] * route["local"]
+            waiting += [child for child, way in ((2 * rank + 1, "left"), (2 * rank + 2, "right"))
+                        if route[way] and child < self.shape.nodes]
+        return members
 
 
 class Rig:

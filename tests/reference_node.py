@@ -17,6 +17,7 @@ from rtl.formats import (
     PutHeader,
     Reason,
     TreeChannel,
+    TreeClass,
     VirtualChannel,
     Writer,
     pack,
@@ -25,6 +26,7 @@ from rtl.formats import (
 )
 from rtl.registers import MAGIC, REGISTERS, VERSION, Access, Fault, Irq, registers_of
 from rtl.torus.hints import normalise
+from rtl.tree.routing import FIXED_ROUTES
 
 READABLE, WRITABLE = (Access.RO, Access.RW, Access.W1C), (Access.WO, Access.RW, Access.W1C)
 TABLES = ("REVISION", "ROW", "COLUMN", "REACH")
@@ -47,7 +49,8 @@ class ReferenceNode:
         self.id = machine.shape.node_id(rank)
         self.memory = bytearray(machine.parameters.memory_bytes)
         self.map = {address: (r, i) for r, i, address in registers_of(machine.parameters)}
-        self.values = Counter({("HOLD", 0): 1})
+        self.values = Counter({("HOLD", 0): 1, ("CONSOLE_CLASS", 0): TreeClass.BROADCAST})
+        self.values |= {("CLASS_ROUTE", number): ways for number, ways in FIXED_ROUTES.items()}
         self.counts = Counter()
         self.active, self.banks = None, [{}, {}]
         self.epoch, self.log, self.fault_unread = 0, [], False
@@ -122,6 +125,8 @@ class ReferenceNode:
                 raise RefusedError
         if stem in RINGS and part in ("BASE", "SIZE"):
             self.values[f"{stem}_HEAD", index] = self.values[f"{stem}_TAIL", index] = 0
+        if name == "CLASS_ROUTE" and index in FIXED_ROUTES:
+            raise RefusedError
         if name == "HOLD":
             asked = REGISTERS["HOLD"].unpack(value)
             if asked["clear"] and not asked["hold"]:
@@ -155,6 +160,7 @@ class ReferenceNode:
             for key in list(values):
                 if key[0] in INHERITED:
                     del values[key]
+        self.values["CONSOLE_CLASS", 0] = TreeClass.BROADCAST
 
     @property
     def causes(self):
@@ -323,15 +329,19 @@ class ReferenceNode:
         self.machine.climb(TreePacket(
             protocol=Protocol.CONSOLE, payload=bytes(self.memory[address:address + length]),
             vector=None if to["broadcast"] else to["vector"], dst_key=self.values["CONSOLE_SEND_ID", 0],
-            src_key=self.rank, source=self.id), TreeChannel.TENANT)
+            src_key=self.rank, source=self.id, tree_class=self.values["CONSOLE_CLASS", 0]), TreeChannel.TENANT)
         self.values["CONSOLE_TX_LENGTH", 0] = 0
+
+    def route(self, tree_class):
+        """Ways of a class."""
+        return self.fields("CLASS_ROUTE", tree_class)
 
     def tree(self, packet):
         if packet.protocol == Protocol.CONTROL and packet.owner and packet.external:
             self.machine.climb(TreePacket(
                 protocol=Protocol.CONTROL, payload=self.control(packet), vector=EXTERNAL, src_key=self.rank,
                 dst_key=packet.src_key, conn_id=packet.conn_id, source=self.id, combine=packet.combine,
-                epoch=packet.epoch), TreeChannel.OWNER)
+                epoch=packet.epoch, tree_class=packet.tree_class), TreeChannel.OWNER)
         elif packet.protocol == Protocol.CONSOLE and not self.values["HOLD", 0]:
             self.listen(packet)
 

@@ -180,6 +180,8 @@ class OpenGuard(wiring.Component):
             control.unfinished.eq(self.unfinished),
             self.tree_allowed.eq(1),
             self.send_id.eq(control.send_id),
+            self.console_class.eq(control.console_class),
+            self.class_routes.eq(control.class_routes),
             self.receive_ids.eq(control.receive_ids),
             self.receive_valid.eq(control.receive_valid),
             self.hold.eq(control.policy.hold),

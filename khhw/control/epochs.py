@@ -7,6 +7,7 @@ from khhw.control.domains import DomainError, Domains
 from khhw.control.links import CableState, CableWatch
 from khhw.control.owner import ConsoleKeys, Owner, RefusedError, Write, named
 from khhw.control.tables import REVISIONS, TableBanks, table_crc, table_writes
+from khhw.control.tree_classes import TreeClasses
 from khhw.node.tree_packets import Control
 from rtl.formats import STALE_COMMITS, ControlOp
 from rtl.registers import LARGEST, REGISTERS
@@ -45,6 +46,7 @@ class EpochControl:
         self._limit = limit
         self._keep = keep
         self._banks = TableBanks(owner.shape)
+        self._classes = TreeClasses(owner.shape)
         self._settled = False
         self._epoch = 0
         self.current: Domains | None = None
@@ -187,6 +189,7 @@ class EpochControl:
             raise DomainError(("sums",), f"{len(sums)} sums for a machine of {shape.nodes} nodes")
         self.current, self.revision, self._settled = None, 0, False
         self._banks.forget()
+        self._classes.forget()
         answers = await self._owner.execute(None, [Control(ControlOp.READ, REGISTERS[name].at()) for name in _FOUND])
         differ: dict[int, str] = {}
         held = []
@@ -264,8 +267,10 @@ class EpochControl:
     async def _commit(self, domains: Domains, revision: int) -> tuple[int, int]:
         """Commit, until all have drained; the cycle in which the tables were loaded, the parity that ends."""
         owner, ending = self._owner, self._epoch
-        load = self._banks.load(1 - ending, domains, revision)
-        await owner.write_each(load.each, load.first)
+        load = self._banks.load(1 - ending, domains, revision, self._classes)
+        await owner.write_each(load.routes.each, load.routes.first)
+        self._classes.loaded(load.routes)
+        await owner.write_each(load.each, load.first, load.groups)
         self._banks.loaded(load)
         await self._drained()
         loaded = owner.outside.now

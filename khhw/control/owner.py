@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from khhw.control.outside import Outside
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
-from rtl.formats import ControlOp, TreeChannel
+from rtl.formats import ControlOp, TreeChannel, TreeClass
 from rtl.registers import LARGEST, REGISTERS, registers_of
 from rtl.tree.combiner import PATIENCE
 
@@ -17,7 +17,7 @@ ANSWER_LIMIT = 100_000
 """Cycles within which every node must have answered."""
 _KEY = (1 << 32) - 1
 ROOT = 0
-"""Rank of the tree's root, which answers for all nodes as one."""
+"""Rank of the tree's root, where answers of several nodes have become one."""
 
 
 class OwnerError(RuntimeError):
@@ -89,21 +89,35 @@ class ConsoleKeys(NamedTuple):
         return [Write("CONSOLE_SEND_ID", self.send), *ids, Write("CONSOLE_LISTEN", (1 << len(self.receive)) - 1)]
 
 
+class Told(Protocol):
+    """What the members of a class are to write, in order."""
+
+    @property
+    def tree_class(self) -> int:
+        """By whose routes it goes."""
+
+    @property
+    def writes(self) -> Sequence[Write]:
+        """It."""
+
+
 class _Question(NamedTuple):
     """A control packet to be sent.
 
     Parameters
     ----------
     rank : int or None
-        To one node, or to all.
+        To one node, or to the members of `tree_class`.
     words : sequence of Control
     combine : bool
-        All nodes answer as one.
+        They answer as one.
+    tree_class : int
     """
 
     rank: int | None
     words: Sequence[Control]
     combine: bool = False
+    tree_class: int = TreeClass.BROADCAST
 
 
 _NAMES = {
@@ -188,7 +202,9 @@ class Owner:
             answers += next(iter((await self._exchange([question])).values()))
         return answers
 
-    async def write_each(self, writes: Mapping[int, Sequence[Write]], first: Sequence[Write] = ()) -> None:
+    async def write_each(
+        self, writes: Mapping[int, Sequence[Write]], first: Sequence[Write] = (), groups: Sequence["Told"] = (),
+    ) -> None:
         """Write registers of many nodes, to each its own, in order at every node but without waiting from node to node.
 
         Parameters
@@ -197,6 +213,8 @@ class Owner:
             By rank.
         first : sequence of Write
             Of all nodes, before those.
+        groups : sequence of Told
+            Of the members of classes whose routes are known to be right, between these.
 
         Raises
         ------
@@ -204,9 +222,15 @@ class Owner:
             As :meth:`execute`; other nodes may have done what they were asked.
         """
         words = {rank: [write.word for write in given] for rank, given in writes.items()}
-        common = [write.word for write in first]
-        questions = [_Question(None, common[at:at + CONTROL_WORDS], combine=True)
-                     for at in range(0, len(common), CONTROL_WORDS)]
+        common = [(int(TreeClass.BROADCAST), first), *((group.tree_class, group.writes) for group in groups)]
+        questions: list[_Question] = []
+        for tree_class, given in common:
+            # See rtl.tree.combiner: the answers for one class must be here before another one is asked.
+            if {question.tree_class for question in questions} - {tree_class, TreeClass.BROADCAST}:
+                await self._exchange(questions)
+                questions = []
+            questions += [_Question(None, [write.word for write in given[at:at + CONTROL_WORDS]], True, tree_class)
+                          for at in range(0, len(given), CONTROL_WORDS)]
         for at in range(0, max(map(len, words.values()), default=0), CONTROL_WORDS):
             questions += [_Question(rank, given[at:at + CONTROL_WORDS]) for rank, given in words.items() if given[at:]]
             await self._exchange(questions)
@@ -254,7 +278,7 @@ class Owner:
             combined = known[answer.conn_id].combine
             if combined and not answer.combine:
                 raise await self._silence(missing, answers)
-            node = self.shape.rank_of_id(answer.source)
+            node = ROOT if combined else self.shape.rank_of_id(answer.source)
             if (answer.conn_id, node) not in missing:
                 raise OwnerError(f"Node {node} answered without being asked")
             words = missing.pop((answer.conn_id, node)).words
@@ -271,7 +295,7 @@ class Owner:
         self._joint += question.combine
         await self.outside.send(control_packet(
             question.words, vector=question.rank, conn_id=self._sequence, key=self._key,
-            combine=self._joint if question.combine else None), TreeChannel.OWNER)
+            combine=self._joint if question.combine else None, tree_class=question.tree_class), TreeChannel.OWNER)
         return self._sequence
 
     async def _silence(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from khhw.control.domains import Domains
 from khhw.control.owner import Write
+from khhw.control.tree_classes import Group, Routes, TreeClasses
 from khhw.node.shape import Shape
 from rtl.registers import REGISTERS
 
@@ -42,8 +43,12 @@ def table_writes(domains: Domains, shape: Shape, rank: int, revision: int = 0) -
 
 def table_crc(writes: Iterable[Write], before: int = 0) -> int:
     """What TABLE_CRC reads when these writes have been loaded and committed, if the bank had `before`."""
-    return zlib.crc32(b"".join(
-        struct.pack("<HI", REGISTERS[write.register].at(write.index), write.value) for write in writes), before)
+    return zlib.crc32(_summed(writes), before)
+
+
+def _summed(writes: Iterable[Write]) -> bytes:
+    """What TABLE_CRC sums up of writes."""
+    return b"".join(struct.pack("<HI", REGISTERS[write.register].at(write.index), write.value) for write in writes)
 
 
 @dataclass(frozen=True)
@@ -54,8 +59,12 @@ class Load:
     ----------
     bank : int
         Which of the two banks is the shadow.
+    routes : Routes
+        Of the classes of `groups`: to be acknowledged before.
     first : list of Write
         For all nodes.
+    groups : list of Group
+        Then for the members of some classes.
     each : dict of int to list of Write
         Then for one, by rank.
     words : numpy array of uint32, shape (nodes, words)
@@ -65,7 +74,9 @@ class Load:
     """
 
     bank: int
+    routes: Routes
     first: list[Write]
+    groups: list[Group]
     each: dict[int, list[Write]]
     words: _Words
     sums: list[int]
@@ -89,7 +100,7 @@ class TableBanks:
         """Nothing is known of either bank."""
         self._banks = [None, None]
 
-    def load(self, bank: int, domains: Domains, revision: int) -> Load:
+    def load(self, bank: int, domains: Domains, revision: int, classes: TreeClasses) -> Load:
         """What is to be written for `domains`: if the bank is not known, all there is. It is not known from now on.
 
         Parameters
@@ -99,20 +110,47 @@ class TableBanks:
         domains : Domains
         revision : int
             32 bits.
+        classes : TreeClasses
+            Nodes that are told the same may get one.
         """
         before, self._banks[bank] = self._banks[bank], None
         nodes = self._shape.nodes
         words = _table_words(domains, self._shape, range(nodes))
         differs = np.ones_like(words, dtype=bool) if before is None else before.words != words
+        alike = self._alike(words, differs)
+        routes, groups = classes.group(alike)
+        each: dict[int, list[Write]] = {}
+        together = {group.ranks for group in groups}
+        for ranks, writes in alike.items():
+            if ranks not in together:
+                for rank in ranks:
+                    each.setdefault(rank, []).extend(writes)
         first = [Write("REVISION", revision)]
-        each = {int(rank): [Write(name, int(word), index) for (name, index), word, other in zip(
-            self._registers, words[rank], differs[rank], strict=True) if other]
-            for rank in np.flatnonzero(differs.any(axis=1))}
-        sums = [table_crc([*first, *each.get(rank, ())], before.sums[rank] if before else 0) for rank in range(nodes)]
+        sums = [table_crc(first, before.sums[rank] if before else 0) for rank in range(nodes)]
+        for ranks, writes in [*((group.ranks, group.writes) for group in groups),
+                              *(((rank, ), writes) for rank, writes in each.items())]:
+            summed = _summed(writes)
+            for rank in ranks:
+                sums[rank] = zlib.crc32(summed, sums[rank])
         if before is None:
             # The sum begins anew with what is known.
             first.insert(0, Write("TABLE_CRC", 0))
-        return Load(bank, first, each, words, sums)
+        return Load(bank, routes, first, groups, each, words, sums)
+
+    def _alike(self, words: _Words, differs: npt.NDArray[np.bool_]) -> dict[tuple[int, ...], list[Write]]:
+        """What is to be written, by the ranks of those to whom it is the same; row, column and reach apart."""
+        alike: dict[tuple[int, ...], list[Write]] = {}
+        names = np.array([name for name, _ in self._registers])
+        for part in (np.flatnonzero(names == name) for name in dict.fromkeys(names)):
+            told = np.where(differs[:, part], words[:, part], 0)
+            _, first, kinds = np.unique(
+                np.hstack([told, differs[:, part]]), axis=0, return_index=True, return_inverse=True)
+            for kind, rank in enumerate(first):
+                writes = [Write(self._registers[at][0], int(words[rank, at]), self._registers[at][1])
+                          for at in part if differs[rank, at]]
+                if writes:
+                    alike.setdefault(tuple(map(int, np.flatnonzero(kinds.ravel() == kind))), []).extend(writes)
+        return alike
 
     def loaded(self, load: Load) -> None:
         """All nodes have acknowledged a load."""
@@ -121,7 +159,7 @@ class TableBanks:
     def holds(self, bank: int, domains: Domains, sums: Sequence[int]) -> None:
         """It was found that a bank holds these domains, in whatever loads."""
         words = _table_words(domains, self._shape, range(self._shape.nodes))
-        self._banks[bank] = Load(bank, [], {}, words, list(sums))
+        self._banks[bank] = Load(bank, Routes(), [], [], {}, words, list(sums))
 
     def sums(self, bank: int) -> list[int] | None:
         """What TABLE_CRC reads of every node while this bank is the active one, by rank; None if it is not known."""

@@ -44,7 +44,9 @@ class TreePacket:
     payload : bytes
         Up to 240 bytes.
     vector : int or None
-        Destination of a point-to-point packet: a rank, or ``EXTERNAL``. None for a broadcast.
+        Destination of a point-to-point packet: a rank, or ``EXTERNAL``. None for one to the members of a class.
+    tree_class : int
+        The class, see :class:`~rtl.formats.TreeClass`.
     dst_key, src_key, conn_id : int
         As in :data:`rtl.formats.LinkHeader`.
     this_pkt, total_pkt : int
@@ -54,15 +56,16 @@ class TreePacket:
     external, owner : bool
         Stamps of the port above the root.
     combine : bool
-        Of a question to all nodes: they answer as one. Of an answer: it is one of several nodes, for which `source`
+        Of a question to several nodes: they answer as one. Of an answer: it is one of several nodes, for which `source`
         speaks.
     epoch : int
-        Commits of the sender modulo 256; in a question that all nodes answer as one, and in its answers, its number.
+        Commits of the sender modulo 256; in a question that is answered as one, and in its answers, its number.
     """
 
     protocol: int
     payload: bytes
     vector: int | None = None
+    tree_class: int = TreeClass.BROADCAST
     dst_key: int = 0
     src_key: int = 0
     conn_id: int = 0
@@ -85,7 +88,7 @@ class TreePacket:
             raise TreePacketError(f"{len(self.payload)} bytes do not fit into a tree packet")
         words = -(-len(self.payload) // FLIT_BYTES)
         header = pack(
-            TreeHeader, tree_class=TreeClass.BROADCAST, p2p=int(self.vector is not None), vector=self.vector or 0,
+            TreeHeader, tree_class=self.tree_class, p2p=int(self.vector is not None), vector=self.vector or 0,
             words=2 + words, source=self.source, external=int(self.external), owner=int(self.owner),
             combine=int(self.combine), epoch=self.epoch)
         link = pack(
@@ -114,9 +117,10 @@ class TreePacket:
         payload = struct.pack(f">{words}Q", *flits[3:3 + words])[:link["opt"]]
         return cls(
             protocol=link["protocol"], payload=payload, vector=header["vector"] if header["p2p"] else None,
-            dst_key=link["dst_key"], src_key=link["src_key"], conn_id=link["conn_id"], this_pkt=link["this_pkt"],
-            total_pkt=link["total_pkt"], source=header["source"], external=bool(header["external"]),
-            owner=bool(header["owner"]), combine=bool(header["combine"]), epoch=header["epoch"])
+            tree_class=header["tree_class"], dst_key=link["dst_key"], src_key=link["src_key"], conn_id=link["conn_id"],
+            this_pkt=link["this_pkt"], total_pkt=link["total_pkt"], source=header["source"],
+            external=bool(header["external"]), owner=bool(header["owner"]), combine=bool(header["combine"]),
+            epoch=header["epoch"])
 
     @staticmethod
     def record_bytes(header: int) -> int:
@@ -146,16 +150,17 @@ class Control:
 
 def control_packet(
     words: Sequence[Control], *, vector: int | None, conn_id: int, key: int = 0, combine: int | None = None,
+    tree_class: int = TreeClass.BROADCAST,
 ) -> TreePacket:
-    """Owner control packet of up to 30 words to a rank, or to all nodes if `vector` is None.
+    """Owner control packet of up to 30 words to a rank, or to the members of `tree_class` if `vector` is None.
 
-    An answer brings `conn_id` back, and `key` (32 bits) as its `dst_key`. With `combine` all nodes answer as one: it is
-    a number that such questions count up, modulo 256.
+    An answer brings `conn_id` back, and `key` (32 bits) as its `dst_key`. With `combine` those asked answer as one: it
+    is a number that such questions count up, modulo 256.
     """
     payload = b"".join(
         pack(ControlWord, op=w.op, address=w.address, data=w.data).to_bytes(FLIT_BYTES, "big") for w in words)
     return TreePacket(protocol=Protocol.CONTROL, payload=payload, vector=vector, conn_id=conn_id, src_key=key,
-                      combine=combine is not None, epoch=(combine or 0) & _NUMBERS)
+                      combine=combine is not None, epoch=(combine or 0) & _NUMBERS, tree_class=tree_class)
 
 
 def console_packets(

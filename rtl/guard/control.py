@@ -7,6 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from rtl.formats import TreeClass
 from rtl.guard.checksum import TableChecksum
 from rtl.guard.counters import EPOCH_COUNTERS
 from rtl.guard.links import LinkState
@@ -16,6 +17,7 @@ from rtl.parameters import Parameters
 from rtl.register_bits import register_value, register_view
 from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access
 from rtl.signatures import DIRECTIONS, RegisterBus
+from rtl.tree.routing import CLASSES, FIXED_ROUTES, ClassRoutes
 
 __all__ = ["GuardControl"]
 
@@ -49,8 +51,8 @@ class GuardControl(wiring.Component):
         From `clear` to the end of the hold: what is refused is nobody's to read.
     unfinished : In(1)
         `policy.hold` does not end.
-    send_id, receive_ids, receive_valid : Out
-        Console keys, see :func:`~rtl.signatures.guard_signature`.
+    send_id, receive_ids, receive_valid, console_class, class_routes : Out
+        Of the tree, see :func:`~rtl.signatures.guard_signature`.
     refused : In, array of 16 counts
     epochs : In, array of 4 x 2 counts
         As :class:`~rtl.guard.counters.GuardCounters` has them.
@@ -80,6 +82,8 @@ class GuardControl(wiring.Component):
             "send_id": Out(32),
             "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
             "receive_valid": Out(parameters.receive_ids),
+            "console_class": Out(4, init=TreeClass.BROADCAST),
+            "class_routes": Out(ClassRoutes, init=[FIXED_ROUTES.get(number, 0) for number in range(CLASSES)]),
             "refused": In(data.ArrayLayout(32, 16)),
             "epochs": In(data.ArrayLayout(data.ArrayLayout(32, 2), len(EPOCH_COUNTERS))),
             "links": In(data.ArrayLayout(LinkState, DIRECTIONS)),
@@ -116,9 +120,10 @@ class GuardControl(wiring.Component):
         error = Signal()
         writes = Signal()
         asked = register_view("HOLD", request.data)
-        clearing = asked.clear & ~asked.hold
+        odd = {"COMMIT": ~self.drained, "HOLD": asked.clear & ~asked.hold,
+               "CLASS_ROUTE": indices["CLASS_ROUTE"].matches(*FIXED_ROUTES)}
         m.d.comb += [
-            error.eq(~permitted | (hits["COMMIT"] & ~self.drained) | (hits["HOLD"] & request.write & clearing)),
+            error.eq(~permitted | (request.write & Cat(hits[name] & wrong for name, wrong in odd.items()).any())),
             writes.eq(answering & request.valid & request.write & ~error),
             self.busy.eq(answering | owner.valid | host.valid),
             self.log_index.eq(indices["LOG_NODES"]),
@@ -195,7 +200,10 @@ class GuardControl(wiring.Component):
         with m.If(self.commit):
             m.d.sync += [valid.eq(1), epoch.eq(~epoch), self.commits.eq(self.commits + 1)]
         # The owner's registers; of reaches and revisions those that are not active.
-        for name, field, state in (("HOLD", "hold", self.hold), ("GRANTS", "priority", priority)):
+        for name, field, state in (
+            ("HOLD", "hold", self.hold), ("GRANTS", "priority", priority),
+            ("CONSOLE_CLASS", "tree_class", self.console_class),
+        ):
             with m.If(writes & hits[name]):
                 m.d.sync += state.eq(register_view(name, value)[field])
         for name, state in (
@@ -206,6 +214,8 @@ class GuardControl(wiring.Component):
                 m.d.sync += state.eq(value)
         with m.If(writes & hits["CONSOLE_RECEIVE_ID"]):
             m.d.sync += self.receive_ids[indices["CONSOLE_RECEIVE_ID"]].eq(value)
+        with m.If(writes & hits["CLASS_ROUTE"]):
+            m.d.sync += self.class_routes[indices["CLASS_ROUTE"]].eq(value)
         for bank, reach in enumerate(self.reaches):
             with m.If(writes & hits["REACH"] & (epoch != bank)):
                 m.d.sync += reach[indices["REACH"]].eq(Mux(value[HOP_BITS:].any(), (1 << HOP_BITS) - 1, value))
@@ -219,7 +229,7 @@ class GuardControl(wiring.Component):
         m.d.sync += vacated.eq(self.vacant)
         with m.If(self.clear):
             granted = priority, self.send_id, self.receive_valid, self.receive_ids.as_value()
-            m.d.sync += [state.eq(0) for state in granted]
+            m.d.sync += [*(state.eq(0) for state in granted), self.console_class.eq(TreeClass.BROADCAST)]
 
     def _sum_up(self, m, hits, writes, request):
         """The checksum of the active tables."""
@@ -249,6 +259,8 @@ class GuardControl(wiring.Component):
             "CONSOLE_SEND_ID": self.send_id,
             "CONSOLE_LISTEN": self.receive_valid,
             "CONSOLE_RECEIVE_ID": self.receive_ids[indices["CONSOLE_RECEIVE_ID"]],
+            "CONSOLE_CLASS": register_value("CONSOLE_CLASS", tree_class=self.console_class),
+            "CLASS_ROUTE": self.class_routes[indices["CLASS_ROUTE"]],
             "REFUSED": self.refused[indices["REFUSED"]],
             **{name.upper(): counts[indices[name.upper()]]
                for name, counts in zip(EPOCH_COUNTERS, self.epochs, strict=True)},

@@ -87,6 +87,8 @@ class Guard(wiring.Component):
             self.send_id.eq(control.send_id),
             self.receive_ids.eq(control.receive_ids),
             self.receive_valid.eq(control.receive_valid),
+            self.console_class.eq(control.console_class),
+            self.class_routes.eq(control.class_routes),
         ]
         # Refusals and counts.
         log = self._account(m)

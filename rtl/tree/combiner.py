@@ -1,4 +1,4 @@
-"""One answer for a question to all nodes: where ways meet in the tree, answers become one."""
+"""One answer for a question to many nodes: where ways meet in the tree, answers become one."""
 
 from functools import reduce
 from operator import and_, or_
@@ -9,6 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from rtl.formats import ControlOp, ControlWord, Flit, TreeHeader
 from rtl.signatures import FlitStream
+from rtl.tree.path import gather
+from rtl.tree.routing import ClassRoutes, Target
 
 __all__ = ["INPUTS", "PATIENCE", "Combiner", "WordJoin"]
 
@@ -16,7 +18,6 @@ INPUTS = 3
 """Where answers come from: left child, right child, this node."""
 PATIENCE = 1 << 16
 """Cycles for which answers wait for one that does not come."""
-_OWN = INPUTS - 1
 _HEADERS = 3
 """Flits before the control words."""
 _TAG_BITS = 8
@@ -25,15 +26,18 @@ _TAG_BITS = 8
 class Combiner(wiring.Component):
     """Joins the answers of a node and of those below it, between the buffers of the owner's channel and the way up.
 
-    An answer whose header has `combine` waits at the head of its input until every input that is present has one with
-    the same number (`epoch`) and length. They leave as one packet, flit by flit, by the output of this node: its
-    headers, and of each control word the bitwise AND of `data` for :attr:`~rtl.formats.ControlOp.ALL`, the sum modulo
-    2^32 for :attr:`~rtl.formats.ControlOp.SUM`, else the bitwise OR; `op` and `address` are ORed, so that one node that
-    refuses sets :attr:`~rtl.formats.ControlOp.FAILED` for all. All other packets pass. Combinational.
+    An answer whose header has `combine` waits at the head of its input, if members of its class are behind others too,
+    until each of these has one of the same class, number (`epoch`) and length. They leave as one packet, flit by flit,
+    by the output of the last of these inputs: its headers, and of each control word the bitwise AND of `data` for
+    :attr:`~rtl.formats.ControlOp.ALL`, the sum modulo 2^32 for :attr:`~rtl.formats.ControlOp.SUM`, else the bitwise OR;
+    `op` and `address` are ORed, so that one node that refuses sets :attr:`~rtl.formats.ControlOp.FAILED` for all. All
+    other packets pass. Combinational.
 
-    Nodes answer in the order in which they were asked, so what waits is answers to one question, as long as all nodes
-    answer. One that does not must not keep the owner from hearing the others: when there was nothing but what waits for
-    `patience` cycles, or a later number is seen beside it, it leaves by its own output, and is no `combine` any more.
+    Nodes answer in the order in which they were asked, and no two questions to different classes may be under way at
+    once, unless one of the two is to all: else answers would overtake each other on some ways and not on others. So
+    what waits is answers to one question, as long as all nodes answer. One that does not must not keep the owner from
+    hearing the others: when there was nothing but what waits for `patience` cycles, or a later number is seen beside
+    it, it leaves by its own output, and is no `combine` any more.
 
     Parameters
     ----------
@@ -44,6 +48,8 @@ class Combiner(wiring.Component):
     -------
     children : In(2)
         Children present, left and right.
+    class_routes : In(ClassRoutes)
+        Which inputs members of a class are behind.
     i : In(FlitStream), array of 3
         Packets without pauses once begun.
     o : Out(FlitStream), array of 3
@@ -54,68 +60,79 @@ class Combiner(wiring.Component):
         self.patience = patience
         super().__init__({
             "children": In(INPUTS - 1),
+            "class_routes": In(ClassRoutes),
             "i": In(FlitStream).array(INPUTS),
             "o": Out(FlitStream).array(INPUTS),
         })
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
-        present, waiting, late, alone = (
-            Signal(INPUTS, name=name) for name in ("present", "waiting", "late", "alone"))
-        together, joining, joins = Signal(), Signal(), Signal()
+        waiting, late, together, alone = (
+            Signal(INPUTS, name=name) for name in ("waiting", "late", "together", "alone"))
         headers = [data.View(TreeHeader, i.payload.data) for i in self.i]
+        members = [Signal(INPUTS, name=f"members_{k}") for k in range(INPUTS)]
 
-        # Who waits for others, whether all are there, and who waits for nobody any more.
-        m.d.comb += [
-            present.eq(Cat(self.children, 1)),
-            waiting.eq(Cat(i.valid & i.payload.first & header.combine
-                           for i, header in zip(self.i, headers, strict=True)) & present & ~alone),
-            late.eq(Cat(waiting[k] & Cat(waiting[j] & _after(headers[j].epoch, headers[k].epoch)
-                                         for j in range(INPUTS) if j != k).any() for k in range(INPUTS))),
-            together.eq((waiting == present) & ~late.any() & _equal([header.words for header in headers], present)),
-            joins.eq(joining | together),
-        ]
+        # Who waits, whom for, which are all there, and who waits for nobody any more.
+        for k, (i, header) in enumerate(zip(self.i, headers, strict=True)):
+            others = [j for j in range(INPUTS) if j != k]
+            m.d.comb += [
+                members[k].eq(self.class_routes[header.tree_class][Target.LEFT:] & Cat(self.children, 1)),
+                waiting[k].eq(i.valid & i.payload.first & header.combine & ~alone[k]
+                              & members[k][k] & Cat(members[k][j] for j in others).any()),
+                late[k].eq(waiting[k] & Cat(
+                    members[k][j] & waiting[j] & _after(headers[j].epoch, header.epoch) for j in others).any()),
+                together[k].eq(waiting[k] & Cat(
+                    ~members[k][j] | (waiting[j] & _alike(headers[j], header)) for j in others).all()),
+            ]
+        # Of three inputs no two groups can wait: one that is whole is the one there is.
+        group, joining = Signal(INPUTS), Signal(INPUTS)
+        m.d.comb += group.eq(Mux(joining.any(), joining, gather(together, list(members))))
         valid, moves = Cat(i.valid for i in self.i), Cat(i.valid & i.ready for i in self.i)
         patience = Signal(range(self.patience))
         m.d.sync += [
             # A packet that passes, or would if the way up were free, is a sign of life.
-            patience.eq(Mux(waiting.any() & (waiting == valid) & ~together, patience + 1, 0)),
-            alone.eq((alone | late | Mux(~together & (patience == self.patience - 1), waiting, 0)) & ~moves),
+            patience.eq(Mux(waiting.any() & (waiting == valid) & ~group.any(), patience + 1, 0)),
+            alone.eq((alone | late | Mux(~group.any() & (patience == self.patience - 1), waiting, 0)) & ~moves),
         ]
 
-        # What waits is held back, all else passes; what is joined leaves by this node's output.
+        # What waits is held back, all else passes; what is joined leaves by its last input's output.
+        whole, moved = Signal(), Signal()
+        joined, last = self._join(m, group, joining, moved)
+        m.d.comb += [
+            whole.eq(group.any() & (valid | ~group).all()),
+            moved.eq(whole & (Cat(o.ready for o in self.o) & last).any()),
+        ]
+        with m.If(moved):
+            m.d.sync += joining.eq(Mux(joined.last, 0, group))
         for k, (i, o) in enumerate(zip(self.i, self.o, strict=True)):
-            passes = ~joins & ~waiting[k]
-            m.d.comb += [o.valid.eq(i.valid & passes), o.payload.eq(i.payload), i.ready.eq(o.ready & passes)]
+            passes = ~group[k] & ~waiting[k]
+            m.d.comb += [
+                o.valid.eq(Mux(last[k], whole, i.valid & passes)),
+                o.payload.eq(i.payload),
+                i.ready.eq(Mux(group[k], moved, o.ready & passes)),
+            ]
             with m.If(alone[k] & i.payload.first):
                 m.d.comb += data.View(TreeHeader, o.payload.data).combine.eq(0)
-        own = self.o[_OWN]
-        with m.If(joins):
-            m.d.comb += [
-                own.valid.eq((valid | ~present).all()),
-                own.payload.eq(self._join(m, present)),
-                *(i.ready.eq(here & own.valid & own.ready) for i, here in zip(self.i, present, strict=True)),
-            ]
-            with m.If(own.valid & own.ready):
-                m.d.sync += joining.eq(~own.payload.last)
+            with m.If(last[k]):
+                m.d.comb += o.payload.eq(joined)
         return m
 
-    def _join(self, m: Module, present: Signal) -> Signal:
-        """The flits at the inputs that are present, as one."""
-        own = self.o[_OWN]
+    def _join(self, m: Module, group: Signal, joining: Signal, moved: Signal) -> tuple[Signal, Signal]:
+        """The flits at the inputs of a group as one, and which of these inputs is the last."""
+        last = Signal(INPUTS)
+        m.d.comb += last.eq(Cat(group[k] & ~group[k + 1:].any() for k in range(INPUTS)))
         position, following = Signal(range(_HEADERS + 1)), Signal(range(_HEADERS + 1))
-        m.d.comb += position.eq(Mux(self.i[_OWN].payload.first, 0, following))
-        with m.If(own.valid & own.ready):
-            m.d.sync += following.eq(Mux(position == _HEADERS, position, position + 1))
+        m.d.comb += position.eq(Mux(joining.any(), following, 0))
+        m.d.sync += following.eq(Mux(moved & (position != _HEADERS), position + 1, position))
 
         m.submodules.words = words = WordJoin()
-        m.d.comb += [words.present.eq(present),
+        m.d.comb += [words.present.eq(group),
                      *(word.eq(i.payload.data) for word, i in zip(words.i, self.i, strict=True))]
         joined = Signal(Flit)
-        m.d.comb += joined.eq(self.i[_OWN].payload)
+        m.d.comb += Value.cast(joined).eq(gather(last, [i.payload for i in self.i]))
         with m.If(position == _HEADERS):
             m.d.comb += joined.data.eq(words.o)
-        return joined
+        return joined, last
 
 
 class WordJoin(wiring.Component):
@@ -153,9 +170,9 @@ class WordJoin(wiring.Component):
         return m
 
 
-def _equal(values: list[Value], present: Value) -> Value:
-    """Whether the values that count are those of this node, which always counts."""
-    return Cat((value == values[_OWN]) | ~here for value, here in zip(values, present, strict=True)).all()
+def _alike(header: data.View, other: data.View) -> Value:
+    """Whether these are answers to one question."""
+    return Cat(header[name] == other[name] for name in ("tree_class", "epoch", "words")).all()
 
 
 def _after(number: Value, other: Value) -> Value:

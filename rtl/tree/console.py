@@ -20,13 +20,13 @@ def link_flit(flit: data.View, half: int) -> data.View:
 class ConsoleStamp(wiring.Component):
     """Overwrites what software must not choose in the packets it sends. Combinational.
 
-    The header loses `owner` and `external` and gets the node id as `source` and the count of commits as `epoch`; the
-    link header gets the send id as `dst_key`, the rank as `src_key`, and the console's protocol. Class, vector, length,
-    connection and packet numbers stay the software's.
+    The header loses `owner` and `external` and gets the class that the owner chose, the node id as `source` and the
+    count of commits as `epoch`; the link header gets the send id as `dst_key`, the rank as `src_key`, and the console's
+    protocol. Vector, length, connection and packet numbers stay the software's.
 
     Members
     -------
-    node_id, rank, send_id, epoch : In
+    node_id, rank, send_id, tree_class, epoch : In
         What is stamped.
     i, o : FlitStream
     """
@@ -34,6 +34,7 @@ class ConsoleStamp(wiring.Component):
     node_id: In(16)
     rank: In(16)
     send_id: In(32)
+    tree_class: In(4)
     epoch: In(8)
     i: In(FlitStream)
     o: Out(FlitStream)
@@ -51,6 +52,7 @@ class ConsoleStamp(wiring.Component):
         stamped = Signal(FLIT_BITS)
         m.d.comb += [
             header.eq(self.i.payload.data),
+            header.tree_class.eq(self.tree_class),
             header.owner.eq(0),
             header.external.eq(0),
             header.epoch.eq(self.epoch),

@@ -17,7 +17,7 @@ class ControlExecutor(wiring.Component):
     """Executes the words of control packets in order and answers each packet with one of the same length.
 
     The answer goes to the outside: `source` is the node id, `src_key` the rank and `dst_key` the
-    `src_key` of the request; connection and packet numbers, and what says whether answers are combined
+    `src_key` of the request; its class, connection and packet numbers, and what says whether answers are combined
     (:class:`~rtl.tree.combiner.Combiner`), are copied. A word is repeated with the value in `data` if it was
     read, and with :attr:`~rtl.formats.ControlOp.FAILED` set in `op` if the register
     refused it, the operation is unknown, or the address is unaligned or outside the register map.
@@ -47,6 +47,7 @@ class ControlExecutor(wiring.Component):
         keys = Signal(LinkHeader)
         request = data.View(TreeHeader, self.i.payload.data)
         m.d.comb += [
+            header.tree_class.eq(request.tree_class),
             header.p2p.eq(1),
             header.vector.eq(EXTERNAL),
             header.words.eq(request.words),

@@ -35,7 +35,7 @@ class TreeEndpoint(wiring.Component):
     Members
     -------
     straps : In(Straps)
-    node_id, send_id, receive_ids, receive_valid, hold : In
+    node_id, send_id, console_class, receive_ids, receive_valid, hold : In
         From the guard. While `hold` is 1 console packets for this node are dropped, and what the network
         interface has not sent to its last flit is forgotten.
     tree_source, tree_allowed, tree_epoch, tree_refused, tree_stale, tree_passed
@@ -62,6 +62,7 @@ class TreeEndpoint(wiring.Component):
             "straps": In(Straps),
             "node_id": In(16),
             "send_id": In(32),
+            "console_class": In(4),
             "receive_ids": In(data.ArrayLayout(32, parameters.receive_ids)),
             "receive_valid": In(parameters.receive_ids),
             "hold": In(1),
@@ -148,6 +149,7 @@ class TreeEndpoint(wiring.Component):
             stamp.node_id.eq(self.node_id),
             stamp.rank.eq(self.straps.rank),
             stamp.send_id.eq(self.send_id),
+            stamp.tree_class.eq(self.console_class),
             stamp.epoch.eq(self.tree_epoch),
             texts.accept.eq(~texts.i.payload.bad),
             texts.abort.eq(self.hold),

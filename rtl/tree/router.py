@@ -12,7 +12,7 @@ from rtl.signatures import TreeLink
 from rtl.tree.combiner import Combiner
 from rtl.tree.link import CHANNELS, Credits, Injection, LinkReceiver
 from rtl.tree.path import Path
-from rtl.tree.routing import HeapRoute, Target
+from rtl.tree.routing import ClassRoutes, HeapRoute, Target
 
 __all__ = ["TreeRouter"]
 
@@ -23,12 +23,13 @@ class TreeRouter(wiring.Component):
     """A node of the tree: all that is sent goes up to the root, which turns it.
 
     Going up, a packet leaves by the parent's port. At the root (rank 0) one for :data:`~rtl.formats.EXTERNAL`
-    leaves by that port too, one for a rank goes down its way, a broadcast does both. Going down, a packet
-    takes its way or all ways; one for a rank that does not exist is forgotten where the way ends.
+    leaves by that port too, one for a rank goes down its way, one for a class goes where its route says. Going down, a
+    packet takes its way, or those of its class; one for a rank that does not exist is forgotten where the way ends.
     What enters the root by its parent's port is stamped: external, no source, and owner if it came on
     the owner's channel.
 
-    Answers of all nodes to one question of the owner go up as one packet (:class:`~rtl.tree.combiner.Combiner`).
+    Answers of the members of a class to one question of the owner go up as one packet
+    (:class:`~rtl.tree.combiner.Combiner`).
 
     A packet starts when there is room for all of it at all its targets, so a started packet never waits and
     cables never block. The owner's channel has buffers and credits of its own and goes first; the way up
@@ -44,6 +45,8 @@ class TreeRouter(wiring.Component):
     -------
     straps : In(Straps)
         Rank and children of this node.
+    class_routes : In(ClassRoutes)
+        Its outputs by class.
     parent_tx, parent_rx : TreeLink
         Cable to the parent; at the root, to the outside.
     child_tx, child_rx : TreeLink, arrays of 2
@@ -60,6 +63,7 @@ class TreeRouter(wiring.Component):
         self.parameters = parameters
         super().__init__({
             "straps": In(Straps),
+            "class_routes": In(ClassRoutes),
             "parent_tx": Out(TreeLink),
             "parent_rx": In(TreeLink),
             "child_tx": Out(TreeLink).array(2),
@@ -124,7 +128,7 @@ class TreeRouter(wiring.Component):
         ]
         local = wiring.flipped(self.local_in)
         m.submodules.combiner = combiner = self.combiner()
-        m.d.comb += combiner.children.eq(self.straps.children)
+        m.d.comb += [combiner.children.eq(self.straps.children), combiner.class_routes.eq(self.class_routes)]
         for channel, ours in ((TreeChannel.OWNER, local.owner), (TreeChannel.TENANT, local.tenant)):
             wiring.connect(m, parent.o[channel], down.i[channel])
             for index, source in enumerate((left.o[channel], right.o[channel], ours)):
@@ -146,10 +150,11 @@ class TreeRouter(wiring.Component):
                 route.children.eq(self.straps.children),
                 route.p2p.eq(path.header.p2p),
                 route.vector.eq(path.header.vector),
+                route.members.eq(self.class_routes[path.header.tree_class]),
             ]
         outside = Signal()
         m.d.comb += [
-            outside.eq(~root | ~up.header.p2p | (up.header.vector == EXTERNAL)),
+            outside.eq(~root | Mux(up.header.p2p, up.header.vector == EXTERNAL, up_route.members[Target.PARENT])),
             up.targets.eq(Mux(root, up_route.targets, 0) | outside),
             down.targets.eq(down_route.targets),
         ]

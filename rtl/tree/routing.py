@@ -7,11 +7,16 @@ if ``n + 1`` is a prefix of ``t + 1``, and the bit after the prefix is the way.
 
 import enum
 
-from amaranth.hdl import C, Cat, Module, Signal
-from amaranth.lib import wiring
+from amaranth.hdl import C, Cat, Module, Mux, Signal
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["RANK_BITS", "HeapRoute", "Target", "way"]
+from rtl.formats import TreeClass
+
+__all__ = ["CLASSES", "FIXED_ROUTES", "RANK_BITS", "ClassRoutes", "HeapRoute", "Target", "way"]
+
+CLASSES = 16
+"""Tree classes there are."""
 
 RANK_BITS = 16
 
@@ -23,6 +28,13 @@ class Target(enum.IntEnum):
     LEFT = 1
     RIGHT = 2
     LOCAL = 3
+
+
+ClassRoutes = data.ArrayLayout(len(Target), CLASSES)
+"""Outputs of a tree router by class, each a mask by :class:`Target`: PARENT is the outside, at the root."""
+
+FIXED_ROUTES = {TreeClass.OUTSIDE: 1 << Target.PARENT, TreeClass.BROADCAST: (1 << len(Target)) - 1}
+"""Of the classes whose members are fixed, at every node."""
 
 
 def way(rank: int, target: int) -> Target | None:
@@ -55,9 +67,11 @@ class HeapRoute(wiring.Component):
     children : In(2)
         Tree children present; a missing one is never a target.
     p2p : In(1)
-        The packet is for one node; else for everybody from here down.
+        The packet is for one node; else for the members of its class from here down.
     vector : In(24)
         That node's rank.
+    members : In(4)
+        The ways to those members, by :class:`Target`; the parent's does not count.
     targets : Out(4)
         By :class:`Target`, without the parent. 0 for a rank that is not below.
     """
@@ -66,6 +80,7 @@ class HeapRoute(wiring.Component):
     children: In(2)
     p2p: In(1)
     vector: In(24)
+    members: In(len(Target))
     targets: Out(4)
 
     def elaborate(self, _platform: object) -> Module:
@@ -89,6 +104,6 @@ class HeapRoute(wiring.Component):
         m.d.comb += [
             left.eq(below[1:] & ~there),
             single.eq(Cat(C(0, 1), left.any(), right.any(), below[0]) & present.replicate(4)),
-            self.targets.eq((single | ~self.p2p.replicate(4)) & Cat(C(0, 1), self.children, C(1, 1))),
+            self.targets.eq(Mux(self.p2p, single, self.members) & Cat(C(0, 1), self.children, C(1, 1))),
         ]
         return m

@@ -1,0 +1,174 @@
+"""Classes of the tree: their routes at the nodes, and which groups of nodes are worth one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from khhw.control.owner import Write
+from khhw.node.shape import Shape
+from khhw.node.tree_packets import CONTROL_WORDS
+from rtl.formats import TreeClass
+from rtl.tree.routing import CLASSES, FIXED_ROUTES, Target
+
+__all__ = ["Group", "Routes", "TreeClasses", "packet_cycles", "routes_to"]
+
+_UNKNOWN = 0xFF
+"""What no route is."""
+_Ways = npt.NDArray[np.uint8]
+_HEADER_CYCLES = 5
+"""Of a tree packet beside its words: three flits, and two cycles to the next one of the same input."""
+
+
+def packet_cycles(words: int) -> int:
+    """Cycles for which control packets with so many words occupy a cable of the tree.
+
+    See :class:`~rtl.tree.router.TreeRouter`: one flit a cycle, three of them headers, and two between two packets.
+    """
+    return words + _HEADER_CYCLES * -(-words // CONTROL_WORDS)
+
+
+def routes_to(members: npt.NDArray[np.bool_]) -> tuple[_Ways, npt.NDArray[np.bool_]]:
+    """The routes of a class with these members, and the nodes that its packets come to: those of others do not count.
+
+    Parameters
+    ----------
+    members : numpy array of bool, shape (nodes,)
+        By rank.
+
+    Returns
+    -------
+    routes : numpy array of uint8, shape (nodes,)
+        Masks by :class:`~rtl.tree.routing.Target`. The outside, above the root, is a member as well.
+    reached : numpy array of bool, shape (nodes,)
+    """
+    nodes = len(members)
+    below = np.zeros(2 * nodes + 2, bool)
+    below[:nodes] = members
+    ranks = np.arange(nodes)
+    # By levels of the heap, the lowest first: a node's children are a level below it.
+    for level in reversed(range(nodes.bit_length())):
+        these = ranks[(1 << level) - 1:(2 << level) - 1]
+        below[these] |= below[2 * these + 1] | below[2 * these + 2]
+    ways = {Target.LOCAL: members, Target.LEFT: below[2 * ranks + 1], Target.RIGHT: below[2 * ranks + 2],
+            Target.PARENT: ranks == 0}
+    routes = np.zeros(nodes, np.uint8)
+    for target, taken in ways.items():
+        routes[taken] |= 1 << target
+    return routes, below[:nodes]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Nodes that are told the same, and the class by which they are: BROADCAST if they are all.
+
+    Parameters
+    ----------
+    tree_class : int
+    ranks : tuple of int
+    writes : list of Write
+    """
+
+    tree_class: int
+    ranks: tuple[int, ...]
+    writes: list[Write]
+
+
+@dataclass
+class Routes:
+    """What makes classes what they are to be.
+
+    Parameters
+    ----------
+    first : list of Write
+        For all nodes.
+    each : dict of int to list of Write
+        Then for one, by rank.
+    after : dict of int to numpy array of uint8, shape (nodes,)
+        What the nodes hold then, by class.
+    """
+
+    first: list[Write] = field(default_factory=list)
+    each: dict[int, list[Write]] = field(default_factory=dict)
+    after: dict[int, _Ways] = field(default_factory=dict)
+
+
+class TreeClasses:
+    """What the owner knows of the routes of all classes at all nodes, and to whom it last gave each class.
+
+    Parameters
+    ----------
+    shape : Shape
+        Of the machine.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        self._nodes = shape.nodes
+        self.forget()
+
+    def forget(self) -> None:
+        """Nothing is known of any class."""
+        self._routes = {number: np.full(self._nodes, _UNKNOWN, np.uint8)
+                        for number in range(CLASSES) if number not in FIXED_ROUTES}
+        self._used = dict.fromkeys(self._routes, 0)
+        self._turn = 0
+
+    def group(self, wanted: Mapping[tuple[int, ...], list[Write]]) -> tuple[Routes, list[Group]]:
+        """Classes for those sets of nodes that are told the same in fewer cycles by one than node by node.
+
+        The routes of a class that changes are not known from now on.
+
+        Parameters
+        ----------
+        wanted : mapping of tuple of int to list of Write
+            By the ranks of the nodes, ascending, what all of these are told.
+
+        Returns
+        -------
+        routes : Routes
+            To be written, and acknowledged, before.
+        groups : list of Group
+            In the order of `wanted`; who is in none is told for himself.
+        """
+        self._turn += 1
+        saved = {ranks: (len(ranks) - 1) * packet_cycles(len(writes)) for ranks, writes in wanted.items()}
+        routes, chosen = Routes(), dict[tuple[int, ...], int]()
+        for ranks in sorted(wanted, key=lambda ranks: -saved[ranks]):
+            if len(ranks) == self._nodes > 1:
+                chosen[ranks] = TreeClass.BROADCAST
+            elif saved[ranks] > 0 and (number := self._assign(ranks, saved[ranks], routes)) is not None:
+                chosen[ranks] = number
+        return routes, [Group(chosen[ranks], ranks, writes) for ranks, writes in wanted.items() if ranks in chosen]
+
+    def _assign(self, ranks: Sequence[int], saved: int, routes: Routes) -> int | None:
+        """Give nodes the class that costs least, if less than is saved; and note what is to be written for it."""
+        members = np.zeros(self._nodes, bool)
+        members[list(ranks)] = True
+        ways, reached = routes_to(members)
+        free = [number for number, used in self._used.items() if used < self._turn]
+        differs = {number: reached & (self._routes[number] != ways) for number in free}
+        # Of equal ones that which has not been used for longest.
+        number = min(free, key=lambda n: (int(differs[n].sum()), self._used[n]), default=None)
+        if number is None:
+            return None
+        common = int(np.bincount(ways[reached]).argmax())
+        others = reached & (ways != common)
+        at_once = 1 + int(others.sum()) < int(differs[number].sum())
+        changed = others if at_once else differs[number]
+        if packet_cycles(1) * (at_once + int(changed.sum())) >= saved:
+            return None
+        before = np.full(self._nodes, common, np.uint8) if at_once else self._routes[number]
+        if at_once:
+            routes.first.append(Write("CLASS_ROUTE", common, number))
+        for rank in np.flatnonzero(changed):
+            routes.each.setdefault(int(rank), []).append(Write("CLASS_ROUTE", int(ways[rank]), number))
+        if at_once or changed.any():
+            routes.after[number] = np.where(changed, ways, before)
+            self._routes[number] = np.full(self._nodes, _UNKNOWN, np.uint8)
+        self._used[number] = self._turn
+        return number
+
+    def loaded(self, routes: Routes) -> None:
+        """All nodes have acknowledged them."""
+        self._routes.update(routes.after)
