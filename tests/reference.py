@@ -133,7 +133,7 @@ class ReferenceMachine:
             self.spread(packet, channel)
 
     def climb(self, packet, channel):
-        """A packet of a node goes up to the root and is turned there; answers of a class when all its members have sent."""
+        """A packet of a node goes up to the root and is turned there; answers of a class when all members have sent."""
         if packet.combine:
             waiting = self._combining.setdefault(packet.conn_id, [])
             waiting.append(packet)
