@@ -296,6 +296,7 @@ def passed_on(harness: SourceHarness, m: Module, combiner: Combiner) -> tuple[Va
 class TreeCombiner(SourceHarness):
     """What joins answers, in any state, with any packets at its inputs."""
 
+    solver = "z3"
     layout, marks = TreeHeader, ("source", "owner", "external")
     properties = {
         "tree-combiner": "what joins answers lets out a header only in a cycle in which one with this source and these "

@@ -323,7 +323,7 @@ PROOFS = (
            "rtl.tree.link", "buffer.w_data.eq(self.rx.flit)",
            "buffer.w_data.eq(self.rx.flit.as_value() | (self.rx.channel << 30))", 6),
     Mutant("tree-combiner", "words are joined from the first flit on",
-           "rtl.tree.combiner", "with m.If(position == _HEADERS):", "with m.If(position[0] | joining.any()):", 4),
+           "rtl.tree.combiner", "position.eq(Mux(first, 0, following))", "position.eq(following)", 4),
     Mutant("tree-source", "the root does not stamp what comes from outside",
            "rtl.tree.router", "with m.If(root & arriving.first):", "with m.If(~root & arriving.first):", 4),
     Mutant("tree-source", "what turns at the root does not wait for what comes down",

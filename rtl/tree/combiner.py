@@ -97,7 +97,7 @@ class Combiner(wiring.Component):
 
         # What waits is held back, all else passes; what is joined leaves by its last input's output.
         whole, moved = Signal(), Signal()
-        joined, last = self._join(m, group, joining, moved)
+        joined, last = self._join(m, group, moved)
         m.d.comb += [
             whole.eq(group.any() & (valid | ~group).all()),
             moved.eq(whole & (Cat(o.ready for o in self.o) & last).any()),
@@ -117,13 +117,17 @@ class Combiner(wiring.Component):
                 m.d.comb += o.payload.eq(joined)
         return m
 
-    def _join(self, m: Module, group: Signal, joining: Signal, moved: Signal) -> tuple[Signal, Signal]:
+    def _join(self, m: Module, group: Signal, moved: Signal) -> tuple[Signal, Signal]:
         """The flits at the inputs of a group as one, and which of these inputs is the last."""
         last = Signal(INPUTS)
         m.d.comb += last.eq(Cat(group[k] & ~group[k + 1:].any() for k in range(INPUTS)))
-        position, following = Signal(range(_HEADERS + 1)), Signal(range(_HEADERS + 1))
-        m.d.comb += position.eq(Mux(joining.any(), following, 0))
-        m.d.sync += following.eq(Mux(moved & (position != _HEADERS), position + 1, position))
+        first, position, following = Signal(), Signal(range(_HEADERS + 1)), Signal(range(_HEADERS + 1))
+        m.d.comb += [
+            first.eq((Cat(i.payload.first for i in self.i) & last).any()),
+            position.eq(Mux(first, 0, following)),
+        ]
+        with m.If(moved):
+            m.d.sync += following.eq(Mux(position == _HEADERS, position, position + 1))
 
         m.submodules.words = words = WordJoin()
         m.d.comb += [words.present.eq(group),
