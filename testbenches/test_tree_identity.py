@@ -76,6 +76,29 @@ async def a_text_is_taken_by_whom_it_is_for(dut: Any, pauses: str) -> None:
 
 
 @cocotb.test()
+async def one_wrong_bit_is_wrong(dut: Any) -> None:
+    """A text in which all is right is taken; one with any single bit of key, source or protocol changed is not."""
+    bench = await Bench.start(dut)
+    me = Identity(bench)
+    key, source = choice(me.keys), choice(sorted(bench.allowed))
+    me.used = dut.receive_valid.value = (1 << bench.ids) - 1
+    me.keys = [key] * bench.ids
+    dut.receive_ids.value = sum(key << 32 * index for index in range(bench.ids))
+    bench.allowed = {source}
+    await ClockCycles(dut.clk, 2)
+    right = {"source": source, "dst_key": key, "protocol": Protocol.CONSOLE}
+    wrong = [{**right, name: right[name] ^ 1 << bit}
+             for name, bits in (("source", 16), ("dst_key", 32), ("protocol", 16)) for bit in range(bits)]
+    taken = []
+    for fields in (right, *wrong, right):
+        packet = tree_packet(None, payload=(1, ), epoch=me.epoch, **fields)
+        bench.tree.send(packet)
+        taken += [packet] * (fields == right)
+    assert of_tree(await bench.settle()) == of_tree(taken)
+    assert bench.refused == [fields["source"] for fields in wrong[:16] if fields["source"] != me.node]
+
+
+@cocotb.test()
 async def a_text_says_whose_it_is(dut: Any) -> None:
     """Whatever software writes: what leaves bears node id, rank, send id, class and commits, and keeps the rest."""
     bench = await Bench.start(dut)

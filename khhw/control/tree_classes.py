@@ -142,14 +142,14 @@ class TreeClasses:
         return routes, [Group(chosen[ranks], ranks, writes) for ranks, writes in wanted.items() if ranks in chosen]
 
     def _assign(self, ranks: Sequence[int], saved: int, routes: Routes) -> int | None:
-        """Give nodes the class that costs least, if less than is saved; and note what is to be written for it."""
+        """Give nodes a class if that costs less than is saved, and note what is to be written for it."""
         members = np.zeros(self._nodes, bool)
         members[list(ranks)] = True
         ways, reached = routes_to(members)
         free = [number for number, used in self._used.items() if used < self._turn]
         differs = {number: reached & (self._routes[number] != ways) for number in free}
-        # Of equal ones that which has not been used for longest.
-        number = min(free, key=lambda n: (int(differs[n].sum()), self._used[n]), default=None)
+        # One that is theirs, or the one that has not been used for longest.
+        number = min(free, key=lambda n: (differs[n].any(), self._used[n]), default=None)
         if number is None:
             return None
         common = int(np.bincount(ways[reached]).argmax())

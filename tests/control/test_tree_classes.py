@@ -1,0 +1,161 @@
+"""Classes of the tree: whom their routes reach, when a group of nodes gets one, and what is known of them."""
+
+import random
+
+import numpy as np
+import pytest
+
+from khhw.control.domains import Domains
+from khhw.control.epochs import EpochControl
+from khhw.control.owner import Owner, RefusedError, Write
+from khhw.control.tables import table_crc, table_writes
+from khhw.control.tree_classes import TreeClasses, packet_cycles, routes_to
+from khhw.node.shape import Shape
+from khhw.node.tree_packets import Control
+from rtl.formats import TreeClass
+from rtl.registers import REGISTERS
+from rtl.tree.routing import Target, way
+from tests.reference import Rig
+
+LONG = [Write("ROW", word, word) for word in range(40)]
+"""Worth a class."""
+
+
+def walk(routes: np.ndarray, nodes: int) -> tuple[set[int], set[int]]:
+    """Who takes a packet that enters at the root, and to whom it comes."""
+    taken, waiting = set(), [0]
+    for rank in waiting:
+        taken |= {rank} if routes[rank] >> Target.LOCAL & 1 else set()
+        waiting += [child for child, target in ((2 * rank + 1, Target.LEFT), (2 * rank + 2, Target.RIGHT))
+                    if routes[rank] >> target & 1 and child < nodes]
+    return taken, set(waiting)
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 7, 8, 9, 30, 64, 200])
+def test_routes_reach_the_members_and_nobody_else(nodes):
+    choose = random.Random(nodes)
+    for _ in range(20):
+        members = np.array([choose.random() < 0.3 for _ in range(nodes)])
+        routes, reached = routes_to(members)
+        taken, came = walk(routes, nodes)
+        wanted = {int(rank) for rank in np.flatnonzero(members)}
+        assert taken == wanted
+        assert {int(rank) for rank in np.flatnonzero(reached)} == (came if wanted else set())
+        assert came == {0} | {rank for rank in range(nodes) for member in wanted if way(rank, member) is not None}
+        assert routes[0] >> Target.PARENT & 1 and not any(route >> Target.PARENT & 1 for route in routes[1:])
+
+
+def given(routes, held):
+    """What nodes hold after routes are written."""
+    for write in routes.first:
+        held[write.index, :] = write.value
+    for rank, writes in routes.each.items():
+        for write in writes:
+            held[write.index, rank] = write.value
+    return held
+
+
+def test_a_group_is_told_by_class_if_that_costs_less_and_its_routes_are_written_once():
+    classes = TreeClasses(Shape(8, 8, 8))
+    held = np.zeros((16, 512), int)
+    halves = {tuple(range(256)): LONG, tuple(range(256, 512)): LONG[:30]}
+    routes, groups = classes.group(halves)
+    assert [(group.ranks, group.writes) for group in groups] == list(halves.items())
+    numbers = [group.tree_class for group in groups]
+    assert len(set(numbers)) == 2 and not {TreeClass.OUTSIDE, TreeClass.BROADCAST} & set(numbers)
+    given(routes, held)
+    for number, ranks in zip(numbers, halves, strict=True):
+        assert walk(held[number], 512)[0] == set(ranks)
+    cost = sum(packet_cycles(len(writes)) for writes in [*routes.each.values(), *([write] for write in routes.first)])
+    assert cost < 3_000
+    # What is not acknowledged is written again; what is, never.
+    again, groups = classes.group(halves)
+    assert again.first or again.each
+    classes.loaded(again)
+    numbers = [group.tree_class for group in groups]
+    known, groups = classes.group(halves)
+    assert known.first == [] and known.each == {} and [group.tree_class for group in groups] == numbers
+    # Others do not take the classes of these while there are classes that are nobody's.
+    for step in range(2, 8):
+        others, more = classes.group({tuple(range(0, 512, step)): LONG, tuple(range(1, 512, step)): LONG})
+        classes.loaded(others)
+        assert not {group.tree_class for group in more} & set(numbers)
+    assert classes.group(halves)[0].each == {}
+    classes.forget()
+    assert classes.group(halves)[0].first
+
+
+def test_all_are_told_by_broadcast_and_few_for_themselves():
+    classes = TreeClasses(Shape(4, 4, 4))
+    everybody, few = tuple(range(64)), (3, 60)
+    routes, groups = classes.group({everybody: LONG, few: LONG[:1], (9, ): LONG})
+    assert [(group.ranks, group.tree_class) for group in groups] == [(everybody, TreeClass.BROADCAST)]
+    assert not routes.first and not routes.each
+
+
+def test_no_more_groups_than_classes():
+    classes = TreeClasses(Shape(8, 8, 8))
+    _, groups = classes.group({tuple(range(at, at + 16)): LONG * 3 for at in range(0, 512, 16)})
+    assert len({group.tree_class for group in groups}) == len(groups) == 14
+
+
+def halves(nodes):
+    matrix = np.zeros((nodes, nodes), bool)
+    matrix[:nodes // 2, :nodes // 2] = matrix[nodes // 2:, nodes // 2:] = True
+    return Domains(matrix)
+
+
+def check(rig, epochs, domains, revision):
+    """What every node has active is what the domains say, and its owner knows the sums."""
+    shape = rig.machine.shape
+    for node in rig.machine.nodes:
+        writes = table_writes(domains, shape, node.rank, revision)
+        found = {(write.register, write.index): node.active.get((write.register, write.index), 0) for write in writes}
+        assert found == {(write.register, write.index): write.value for write in writes}
+        assert node.read("TABLE_CRC", 0) == epochs.sums[node.rank]
+
+
+def test_tables_are_loaded_by_class(monkeypatch):
+    rig = Rig((4, 4, 4))
+    epochs, told = EpochControl(rig.owner), []
+    send = rig.outside.send
+
+    async def noted(packet, channel):
+        told.append(packet)
+        await send(packet, channel)
+
+    monkeypatch.setattr(rig.outside, "send", noted)
+    everybody = Domains(np.ones((64, 64), bool))
+    for revision, domains in enumerate([everybody, halves(64), everybody, halves(64)], 1):
+        rig.run(epochs.change(domains, revision=revision))
+        check(rig, epochs, domains, revision)
+    by_class = [packet for packet in told if packet.vector is None and packet.tree_class != TreeClass.BROADCAST]
+    rows = {REGISTERS["ROW"].at(index) for index in range(2)}
+    single = [word for packet in told if packet.vector is not None
+              for word in Control.parse_all(packet.payload) if word.address in rows]
+    assert by_class and all(packet.combine for packet in by_class)
+    assert not single, "rows that are alike are written node by node"
+    # An owner that is started again makes no use of routes that it did not give.
+    fresh = EpochControl(Owner(rig.outside, rig.machine.shape))
+    for node in rig.machine.nodes:
+        for number in range(1, 15):
+            node.values["CLASS_ROUTE", number] = 0
+    assert rig.run(fresh.adopt(halves(64), 4, epochs.sums)) == []
+    rig.run(fresh.change(everybody, revision=5))
+    check(rig, fresh, everybody, 5)
+
+
+def test_a_member_that_refuses_is_an_error_and_fixed_classes_are_refused():
+    rig = Rig((2, 2, 2))
+    with pytest.raises(RefusedError, match=r"A node refused the write of 0x0 to CLASS_ROUTE\[15\]"):
+        rig.run(rig.owner.write(None, Write("CLASS_ROUTE", 0, TreeClass.BROADCAST)))
+    rig.run(rig.owner.write_each({0: [Write("CLASS_ROUTE", 0b1010, 3)], 1: [Write("CLASS_ROUTE", 0b1000, 3)]}))
+    asked = type("Told", (), {"tree_class": 3, "writes": [Write("GRANTS", 1), Write("ROW", 1, 60)]})
+    with pytest.raises(RefusedError, match=r"A node refused the write of 0x1 to ROW\[60\]"):
+        rig.run(rig.owner.write_each({}, groups=[asked]))
+    assert [node.values["GRANTS", 0] for node in rig.machine.nodes] == [1, 1, 0, 0, 0, 0, 0, 0]
+
+
+def test_sums_do_not_depend_on_how_words_are_sent():
+    writes = [Write("ROW", 5, 1), Write("COLUMN", 6, 2)]
+    assert table_crc(writes[1:], table_crc(writes[:1])) == table_crc(writes)
