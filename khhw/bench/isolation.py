@@ -1,5 +1,6 @@
 """``khhw bench isolation``: how fast a right is revoked, nodes are rented, and what misbehaviour costs others."""
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,8 +19,8 @@ __all__ = ["NEIGHBOURS_SHAPE", "SHAPES", "measure", "node_parameters"]
 
 SHAPES: tuple[Shape, ...] = ((2, 2, 2), (4, 4, 4), (8, 8, 8))
 NEIGHBOURS_SHAPE: Shape = (4, 4, 4)
-_LEAST_RENTED = 64
-"""Nodes from which on eight of a machine are rented: scattered ones are then apart."""
+_RENTED_PART = 8
+"""Nodes are rented of machines of so many times as many: scattered ones are then apart."""
 _FLOODED_NODES = 64
 """Nodes up to which a console flood is measured by default: its software is simulated text by text."""
 
@@ -32,6 +33,7 @@ def node_parameters(shape: Shape) -> Parameters:
 
 def measure(
     shapes: Sequence[Shape], *, packets: int, flood_all: bool, tell: Callable[[str], None],
+    rented: Sequence[int] = (8, ), only_rent: bool = False,
 ) -> dict[str, Any]:
     """Measure revocation and renting on these machines, and neighbours, the strongest too, on :data:`NEIGHBOURS_SHAPE`.
 
@@ -45,6 +47,10 @@ def measure(
         Flood the consoles of large machines, too; takes long.
     tell : callable
         Called with what is being done.
+    rented : sequence of int
+        How many nodes are rented.
+    only_rent : bool
+        Measure nothing else.
 
     Returns
     -------
@@ -55,14 +61,17 @@ def measure(
     """
     results: list[dict[str, Any]] = []
     for shape in shapes:
-        for load in LOADS:
+        for load in () if only_rent else LOADS:
             if load == "flooded" and math.prod(shape) > _FLOODED_NODES and not flood_all:
                 continue
             tell(f"{'x'.join(map(str, shape))}: revoking, {load}")
             results.append({"kind": "revoke", "samples": 1, **revoke(shape, node_parameters(shape), load)})
-        for case in RENTED if math.prod(shape) >= _LEAST_RENTED else ():
-            tell(f"{'x'.join(map(str, shape))}: renting, {case}")
-            results.append({"kind": "rent", "samples": 1, **rent(shape, node_parameters(shape), case)})
+        for nodes, case in itertools.product(rented, RENTED):
+            if math.prod(shape) >= _RENTED_PART * nodes:
+                tell(f"{'x'.join(map(str, shape))}: renting {nodes}, {case}")
+                results.append({"kind": "rent", "samples": 1, **rent(shape, node_parameters(shape), case, nodes)})
+    if only_rent:
+        return {"results": results}
     for case in CASES if packets else ():
         tell(f"{'x'.join(map(str, NEIGHBOURS_SHAPE))}: neighbours, {case}")
         parameters = node_parameters(NEIGHBOURS_SHAPE)

@@ -14,6 +14,10 @@ def add_isolation(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParse
         "isolation", help="cycles to revoke rights under load and to rent nodes; what misbehaviour costs other domains")
     one.add_argument("--nodes", metavar="XxYxZ", action="append",
                      help="machine to revoke rights on, x even; may be given again (default: 2x2x2, 4x4x4, 8x8x8)")
+    one.add_argument("--rent", metavar="NODES", type=int, action="append",
+                     help="so many nodes are rented, on machines of eight times as many and more; may be given again "
+                          "(default: 8)")
+    one.add_argument("--only-rent", action="store_true", help="measure nothing but renting")
     one.add_argument("--packets", type=int, default=500,
                      help="packets of each measured node while others misbehave; 0 skips this (%(default)s)")
     one.add_argument("--flood-all", action="store_true",
@@ -34,10 +38,15 @@ def isolation(arguments: argparse.Namespace) -> int:
         raise RequestError(f"--nodes takes machines that can be halved in x, not {odd[0]}")
     if arguments.packets < 0:
         raise RequestError(f"--packets is 0 or more, not {arguments.packets}")
-    found = measure(shapes, packets=arguments.packets, flood_all=arguments.flood_all, tell=_tell)
+    rented = arguments.rent or [8]
+    if min(rented) < 1:
+        raise RequestError(f"--rent takes 1 node and more, not {min(rented)}")
+    found = measure(shapes, packets=arguments.packets, flood_all=arguments.flood_all, tell=_tell, rented=rented,
+                    only_rent=arguments.only_rent)
     results = found["results"]
     if arguments.json:
-        parameters = {"nodes": [node_parameters(shape).as_dict() for shape in shapes], "packets": arguments.packets}
+        parameters = {"nodes": [node_parameters(shape).as_dict() for shape in shapes], "packets": arguments.packets,
+                      "rent": rented}
         # All traffic generators and the order of what software does follow from seed 1.
         print(json.dumps(report(results, seed=1, parameters=parameters, build="fast"), indent=1))
     else:
@@ -53,15 +62,16 @@ def _tell(text: str) -> None:
 
 def _print(results: list[dict[str, Any]]) -> None:
     revoked = [row for row in results if row["kind"] == "revoke"]
-    print(f"{'machine':<9} {'load':<10} {'cycles to revoke':>16} {'from commit':>11} {'to the end':>10} "
-          f"{'revoked before':>14} {'late':>5} {'kept':>9} {'lost':>5}")
+    if revoked:
+        print(f"{'machine':<9} {'load':<10} {'cycles to revoke':>16} {'from commit':>11} {'to the end':>10} "
+              f"{'revoked before':>14} {'late':>5} {'kept':>9} {'lost':>5}")
     for row in revoked:
         print(f"{'x'.join(map(str, row['shape'])):<9} {row['load']:<10} {row['revoke_cycles']:>16,} "
               f"{row['commit_cycles']:>11,} {row['change_cycles']:>10,} {row['revoked_before']:>14,} "
               f"{row['revoked_late']:>5} {row['kept_received']:>9,} {row['kept_sent'] - row['kept_received']:>5}")
     rented = [row for row in results if row["kind"] == "rent"]
     if rented:
-        print(f"\n{'machine':<9} {'rented':<18} {'cycles to revoke':>16} {'to the end':>10}")
+        print(f"{chr(10) * bool(revoked)}{'machine':<9} {'rented':<18} {'cycles to revoke':>16} {'to the end':>10}")
     for row in rented:
         print(f"{'x'.join(map(str, row['shape'])):<9} {len(row['ranks'])} {row['case']:<16} "
               f"{row['revoke_cycles']:>16,} {row['change_cycles']:>10,}")
