@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 
 from khhw.machine.fifo import Fifo, Queued
 from khhw.node import Shape
+from khhw.node.tree_packets import tree_destination
 from rtl.formats import (
     CHUNK_BYTES,
-    EXTERNAL,
     PACKET_FLITS,
     Descriptor,
     Direction,
@@ -184,8 +184,8 @@ class _Node:
 
     def _tree_packet(self, header: dict[str, int]) -> str:
         source = "outside" if header["external"] else f"node {self._name(header['source'])}"
-        target = f"node {header['vector']}" if header["p2p"] else "everybody"
-        return f"packet from {source} to {'outside' if header['vector'] == EXTERNAL else target}"
+        target = tree_destination(header)
+        return f"packet from {source} to {f'node {target}' if isinstance(target, int) else target}"
 
     def _packet(self, header: dict[str, int]) -> str:
         size = (header["size"] + 1) * CHUNK_BYTES

@@ -1,7 +1,7 @@
 """Tree packets: what the owner, the outside console and a node's console ring exchange."""
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rtl.formats import (
@@ -18,7 +18,10 @@ from rtl.formats import (
     unpack,
 )
 
-__all__ = ["CONTROL_WORDS", "Control", "TreePacket", "TreePacketError", "console_packets", "control_packet"]
+__all__ = [
+    "CONTROL_WORDS", "Control", "TreePacket", "TreePacketError", "console_packets", "control_packet",
+    "tree_destination",
+]
 
 CONTROL_WORDS = TREE_PAYLOAD_BYTES // FLIT_BYTES
 """Control words one packet can carry."""
@@ -126,6 +129,15 @@ class TreePacket:
     def record_bytes(header: int) -> int:
         """Bytes a packet with this first flit takes in a console ring."""
         return -(-(1 + unpack(TreeHeader, header)["words"]) // 4) * 4 * FLIT_BYTES
+
+
+def tree_destination(header: Mapping[str, int]) -> int | str:
+    """Whom a packet with these fields of :data:`~rtl.formats.TreeHeader` is for: a rank, or several in words."""
+    if header["p2p"]:
+        return "outside" if header["vector"] == EXTERNAL else header["vector"]
+    number = header["tree_class"]
+    fixed: dict[int, str] = {TreeClass.OUTSIDE: "outside", TreeClass.BROADCAST: "everybody"}
+    return fixed.get(number, f"class {number}")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Headers in words: fields by their names in :mod:`rtl.formats`, with numbers that stand for something spelt out."""
 
 from khhw.node import Shape
+from khhw.node.tree_packets import tree_destination
 from rtl.formats import (
     CHUNK_BYTES,
-    EXTERNAL,
     Direction,
     FifoHeader,
     Header,
@@ -75,12 +75,10 @@ def link_header(flits: tuple[int, ...]) -> dict[str, int]:
 def tree_fields(shape: Shape, flits: tuple[int, ...]) -> Fields:
     """Both headers of a tree packet."""
     header, link = unpack(TreeHeader, flits[0]), link_header(flits)
-    target: NodeName = "everybody"
-    if header["p2p"]:
-        target = "outside" if header["vector"] == EXTERNAL else header["vector"]
     known = link["protocol"] in list(Protocol)
     return {
-        "source": "outside" if header["external"] else node_name(shape, header["source"]), "destination": target,
+        "source": "outside" if header["external"] else node_name(shape, header["source"]),
+        "destination": tree_destination(header),
         "owner": header["owner"], "external": header["external"], "words": header["words"],
         "protocol": Protocol(link["protocol"]).name if known else f"{link['protocol']:#x}",
         "channel": link["dst_key"], "sender": link["src_key"], "message": link["conn_id"],

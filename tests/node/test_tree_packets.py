@@ -4,14 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from khhw.node.tree_packets import Control, TreePacket, TreePacketError, console_packets, control_packet
-from rtl.formats import ControlOp, Protocol
+from khhw.node.tree_packets import (
+    Control,
+    TreePacket,
+    TreePacketError,
+    console_packets,
+    control_packet,
+    tree_destination,
+)
+from rtl.formats import EXTERNAL, ControlOp, Protocol, TreeHeader, unpack
 
 packets = st.builds(
     TreePacket, protocol=st.integers(0, 0xFFFF), payload=st.binary(max_size=240),
     vector=st.none() | st.integers(0, 0xFFFFFF), dst_key=st.integers(0, 0xFFFFFFFF),
-    src_key=st.integers(0, 0xFFFFFFFF), conn_id=st.integers(0, 0xFFFF), this_pkt=st.integers(0, 255),
-    total_pkt=st.integers(0, 255), source=st.integers(0, 0xFFFF), external=st.booleans(), owner=st.booleans())
+    src_key=st.integers(0, 0xFFFFFFFF), conn_id=st.integers(0, 0xFFFF), tree_class=st.integers(0, 15),
+    this_pkt=st.integers(0, 255), total_pkt=st.integers(0, 255), source=st.integers(0, 0xFFFF),
+    external=st.booleans(), owner=st.booleans())
 
 
 @given(packets)
@@ -49,3 +57,12 @@ def test_control_words_are_packed_as_the_format_says():
 def test_console_packets_are_numbered_and_wrap():
     packets = console_packets(7, bytes(500), 0xFFFF)
     assert [(p.conn_id, len(p.payload), p.dst_key) for p in packets] == [(0xFFFF, 240, 7), (0, 240, 7), (1, 20, 7)]
+
+
+@pytest.mark.parametrize(("fields", "named"), [
+    ({"vector": 5}, 5), ({"vector": EXTERNAL}, "outside"), ({}, "everybody"), ({"tree_class": 0}, "outside"),
+    ({"tree_class": 3}, "class 3"), ({"tree_class": 15, "vector": 0}, 0),
+])
+def test_whom_a_packet_is_for(fields, named):
+    packet = TreePacket(protocol=Protocol.CONSOLE, payload=b"", **fields)
+    assert tree_destination(unpack(TreeHeader, packet.flits()[0])) == named
