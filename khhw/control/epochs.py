@@ -285,7 +285,7 @@ class EpochControl:
             odd = [rank for rank, state in enumerate(states) if state["epoch"] == ending]
             raise EpochError(f"{error}: {named(odd)}; a fabric reset is needed") from None
         self.current, self.revision, self._epoch = domains, revision, 1 - ending
-        await self._drained()
+        await self._drained(load.sums)
         return loaded, ending
 
     async def _settle(self) -> bool:
@@ -301,14 +301,19 @@ class EpochControl:
     def _watch_cables(self) -> CableWatch:
         return CableWatch(self._owner, min(_STILL, self._limit // 4))
 
-    async def _drained(self) -> tuple[bool, int]:
-        """Wait until all nodes have drained; whether they have committed anything, and the parity of their epoch."""
+    async def _drained(self, sums: Sequence[int] | None = None) -> tuple[bool, int]:
+        """Wait until all nodes have drained; whether they have committed anything, and the parity of their epoch.
+
+        With `sums` all nodes must have what was loaded: these are its checksums, by rank.
+        """
         start = self._owner.outside.now
         cables = self._watch_cables()
         status = REGISTERS["GUARD_STATUS"]
         while True:
-            every, some = (status.unpack(word.data) for word in await self._owner.combined(
-                [Control(op, status.at()) for op in (ControlOp.ALL, ControlOp.READ)]))
+            *answers, total = await self._owner.combined(
+                [Control(op, status.at()) for op in (ControlOp.ALL, ControlOp.READ)]
+                + [Control(ControlOp.SUM, REGISTERS["TABLE_CRC"].at())])
+            every, some = (status.unpack(word.data) for word in answers)
             if every["drained"]:
                 break
             # What a guard has let in, and is not finished, lacks its end.
@@ -324,7 +329,17 @@ class EpochControl:
             commits = [(state["valid"], state["epoch"]) for state in states]
             odd = [rank for rank, commit in enumerate(commits) if commit != commits[0]]
             raise EpochError(f"{named(odd)} and node 0 have not made the same commits; a fabric reset is needed")
+        if sums is not None and total.data != sum(sums) % _MODULUS:
+            await self._look_for_others(sums)
         return bool(every["valid"]), every["epoch"]
+
+    async def _look_for_others(self, sums: Sequence[int]) -> None:
+        """Name the nodes that have committed other tables than were loaded; what they allow is not known."""
+        self.current, self.revision = None, 0
+        self._banks.forget()
+        odd = [rank for rank, (found, wanted) in enumerate(
+            zip(await self._owner.read_all("TABLE_CRC"), sums, strict=True)) if found != wanted]
+        raise EpochError(f"{named(odd)}: other tables than were loaded. Change the domains again: that loads all words")
 
     async def _balanced(self, parity: int) -> None:
         """Wait until no packet of the epoch with this parity is left in the machine.
