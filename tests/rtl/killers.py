@@ -30,6 +30,7 @@ from khhw.build.testbench import Options, Testbench, find_testbenches, run_testb
 from khhw.commands.output import report
 from khhw.errors import BuildError
 from khhw.mutants import Finder, Mutant, mutants_of, mutated
+from tests.rtl.usual import usual_variants
 
 __all__ = ["Outcome", "Run", "all_mutants", "benches_of", "imported_by", "killer_among", "likely", "main", "part_of",
            "table"]
@@ -54,8 +55,8 @@ class Outcome:
     stage : str
         ``benches`` or ``suite``: how far it came.
     killer : str
-        Testbench, variant and case, or test; empty for a survivor. A variant that ``make test`` leaves out was needed:
-        nothing quicker saw the fault.
+        Testbench, variant and case, or test; empty for a survivor. If ``make test`` leaves the variant out, nothing
+        that it runs of testbenches saw the fault.
     seconds : float
         Of wall.
     key : str
@@ -120,9 +121,11 @@ def benches_of(mutant: Mutant, benches: Iterable[Testbench]) -> list[Testbench]:
 
 
 def likely(mutant: Mutant, benches: Iterable[Testbench], last: str = "") -> list[Run]:
-    """What most likely sees a fault: the case that saw it last, as an outcome names it, and the one it was made for."""
-    runs = {f"{bench.block}-{variant_id(values)}": (bench, values) for bench in benches for values in bench.parameters}
-    first = {bench.block: (bench, bench.parameters[0]) for bench in benches}
+    """What most likely sees a fault: the case that saw it last, as an outcome names it, and the one it was made for;
+    of variants that ``make test`` runs."""
+    runs = {f"{bench.block}-{variant_id(values)}": (bench, values) for bench in benches for values in bench.parameters
+            if variant_id(values) in usual_variants(bench)}
+    first = {bench.block: (bench, values) for bench, values in reversed(runs.values())}
     saw, made_for = last.partition(": "), mutant.breaks.partition(".")
     found = [Run(*there[name], case) for there, (name, _, case) in ((runs, saw), (first, made_for)) if name in there]
     return [run for run in found if any(run.case.startswith(case) for case in run.bench.cases)]
@@ -130,9 +133,9 @@ def likely(mutant: Mutant, benches: Iterable[Testbench], last: str = "") -> list
 
 def killer_among(mutant: Mutant, benches: Sequence[Testbench], last: str = "") -> str:
     """The first case of a testbench that fails with the fault, empty if none does; `last` is what saw it last."""
-    runs = [(number, Run(bench, values)) for bench in benches for number, values in enumerate(bench.parameters)]
-    # The first variant of every testbench before the others of any: few faults need those.
-    ordered = [run for _, run in sorted(runs, key=lambda each: each[0] > 0)]
+    runs = [Run(bench, values) for bench in benches for values in bench.parameters]
+    # What `make test` runs of every testbench before the others of any: few faults need those, and no fault should.
+    ordered = sorted(runs, key=lambda run: variant_id(run.values) not in usual_variants(run.bench))
     for bench, values, case in likely(mutant, benches, last) + ordered:
         faulty = replace(bench, dut=f"{__spec__.name}:mutant_{MUTANTS.index(mutant)}_{bench.block}")
         try:

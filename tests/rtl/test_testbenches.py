@@ -3,6 +3,7 @@
 ``make test`` runs one variant of each block, and on Icarus Verilog what takes a second or two there; the rest is rare.
 """
 
+import json
 import re
 import shutil
 
@@ -18,16 +19,11 @@ from khhw.build.testbench import (
     variant_id,
 )
 from khhw.commands.test import failure_text
+from tests.rtl.killers import RESULTS
+from tests.rtl.usual import USUAL, usual_variants
 
 SIMULATORS = ["verilator"] + (["icarus"] if shutil.which("iverilog") else [])
 
-USUAL = {
-    # One node is hardly a tree, and six lanes take three times as long as one.
-    "tree": {"nodes_3"}, "traffic": {"lanes_1"}, "traffic_checker": {"lanes_1"},
-    # The second variant shows what the first one cannot, in a second.
-    "memory": {"default", "memory_bytes_4096"}, "tree_endpoint": {"default", "receive_ids_1"},
-}
-"""Variants that run in ``make test``; of other blocks the first."""
 SLOW_ON_ICARUS = {"deposit", "guard", "guard_account", "guard_registers", "host_gate", "memory_gate", "ni", "ni_apart",
                   "ni_bounds", "ni_host", "ni_reception", "ni_remote", "router", "router_links", "traffic",
                   "traffic_checker", "tree", "tree_endpoint"}
@@ -36,8 +32,7 @@ SLOW_ON_ICARUS = {"deposit", "guard", "guard_account", "guard_registers", "host_
 
 def marks(bench, values, simulator):
     """``rare`` for what ``make test`` leaves out."""
-    usual = USUAL.get(bench.block, {variant_id(bench.parameters[0])})
-    slow = bench.block in SLOW_ON_ICARUS if simulator == "icarus" else variant_id(values) not in usual
+    slow = bench.block in SLOW_ON_ICARUS if simulator == "icarus" else variant_id(values) not in usual_variants(bench)
     return [pytest.mark.rare] * slow
 
 
@@ -62,6 +57,14 @@ def test_testbench(bench, values, simulator, record_property, monkeypatch):
     result = run_testbench(bench, values, options)
     if not result.passed:
         pytest.fail(failure_text(bench, values, result, options), pytrace=False)
+
+
+def test_what_sees_a_fault_is_not_rare():
+    """Every fault that is on record as seen by a testbench is seen by a variant that ``make test`` runs."""
+    usual = {f"{bench.block}-{name}" for bench in find_testbenches(str(checkout() / "testbenches"))
+             for name in usual_variants(bench)}
+    killers = [each["killer"] for each in json.loads(RESULTS.read_text())["results"]["outcomes"]]
+    assert {killer.partition(": ")[0] for killer in killers if not killer.startswith("tests/")} - usual == set()
 
 
 def test_each_block_has_a_run_that_is_not_rare():
