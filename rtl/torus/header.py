@@ -37,7 +37,7 @@ def header_crc(header: int) -> int:
 
 def check_header(header: int) -> bool:
     """Whether the `crc` field of a 64-bit header is right."""
-    # By positions: the checksum is above all that it covers.
+    # By places: the checksum is above all that it covers.
     return header >> _BODY_BITS == header_crc(header)
 
 
