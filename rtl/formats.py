@@ -228,7 +228,7 @@ TreeHeader = layout_of({
 """First flit of a tree packet. `owner` and `external` are set only at the port above the root and
 cleared at every node's inject port; `source` is the stamped node id, `epoch` the stamped number of commits, modulo
 256; `words` flits follow. `combine`, in the place of the original's interrupt request, counts on the owner's channel:
-with it in a question to all nodes, their answers are joined on the way up to one, of the subtree's root."""
+with it in a question to the members of a class, their answers are joined on the way up to one."""
 
 LinkHeader = layout_of({
     "dst_key": 32, "src_key": 32,
@@ -313,8 +313,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "tree_class": "Class: a `TreeClass`, or one whose ways CLASS_ROUTE says. Written by hardware in what a node's "
                       "console sends: CONSOLE_CLASS.",
         "p2p": "1: to `vector` only. 0: to the members of `tree_class`.",
-        "combine": "1 in a question of the owner to all nodes: answer as one. 1 in an answer: for all nodes below "
-                   "`source`, and for it.",
+        "combine": "1 in a question of the owner to a class: its members answer as one. 1 in an answer: for all "
+                   "members behind the cable by which it comes, of which `source` is one.",
         "vector": "Dense rank of the destination; 0xffffff is the outside, above the root.",
         "csum_mode": "Kept from the original; hardware ignores it.",
         "owner": "1: entered at the port above the root on the owner's channel.",

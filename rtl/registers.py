@@ -264,7 +264,7 @@ _ALL = [
     Register(name="LINK_UNITS", address=0x5260, owner=RO,
              doc="Room of a channel at the end of a torus cable: packets, or chunks if the node counts those."),
     Register(name="CLASS_ROUTE", address=0x5280, owner=RW, count=16,
-             fields={"reserved": 28, "local": 1, "right": 1, "left": 1, "outside": 1},
+             fields={"reserved": 28, "own": 1, "right": 1, "left": 1, "outside": 1},
              doc="Ways of a packet to the members of each tree class: into this node, to its children, and at the root "
                  "to the outside. Classes 0 and 15 are fixed (`TreeClass`): a write of them is an error. 0 after "
                  "reset."),

@@ -166,7 +166,7 @@ class ReferenceMachine:
         members, waiting = [], [0]
         for rank in waiting:
             route = self.nodes[rank].route(tree_class)
-            members += [rank] * route["local"]
+            members += [rank] * route["own"]
             waiting += [child for child, way in ((2 * rank + 1, "left"), (2 * rank + 2, "right"))
                         if route[way] and child < self.shape.nodes]
         return members

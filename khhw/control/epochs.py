@@ -62,8 +62,9 @@ class EpochControl:
         return None if self.current is None else self._banks.sums(self._epoch)
 
     def forget_tables(self) -> None:
-        """Somebody else has loaded tables: what they hold, word by word, is not known any more."""
+        """Somebody else has loaded tables, or routes of classes: what they hold is not known any more."""
         self._banks.forget()
+        self._classes.forget()
 
     async def change(self, new: Domains, *, revision: int = 0, watch: Watch | None = None) -> Change:
         """Make `new` the domains of the machine.
@@ -188,8 +189,7 @@ class EpochControl:
         if len(sums) != shape.nodes:
             raise DomainError(("sums",), f"{len(sums)} sums for a machine of {shape.nodes} nodes")
         self.current, self.revision, self._settled = None, 0, False
-        self._banks.forget()
-        self._classes.forget()
+        self.forget_tables()
         answers = await self._owner.execute(None, [Control(ControlOp.READ, REGISTERS[name].at()) for name in _FOUND])
         differ: dict[int, str] = {}
         held = []
@@ -268,9 +268,15 @@ class EpochControl:
         """Commit, until all have drained; the cycle in which the tables were loaded, the parity that ends."""
         owner, ending = self._owner, self._epoch
         load = self._banks.load(1 - ending, domains, revision, self._classes)
-        await owner.write_each(load.routes.each, load.routes.first)
-        self._classes.loaded(load.routes)
-        await owner.write_each(load.each, load.first, load.groups)
+        try:
+            await owner.write_each(load.routes.each, load.routes.first)
+            self._classes.loaded(load.routes)
+            await owner.write_each(load.each, load.first, load.groups)
+        except BaseException:
+            # Answers for a class may be under way, and its routes must not change before: first all are asked.
+            self._classes.forget()
+            self._settled = False
+            raise
         self._banks.loaded(load)
         await self._drained()
         loaded = owner.outside.now
@@ -336,7 +342,7 @@ class EpochControl:
     async def _look_for_others(self, sums: Sequence[int]) -> None:
         """Name the nodes that have committed other tables than were loaded; what they allow is not known."""
         self.current, self.revision = None, 0
-        self._banks.forget()
+        self.forget_tables()
         odd = [rank for rank, (found, wanted) in enumerate(
             zip(await self._owner.read_all("TABLE_CRC"), sums, strict=True)) if found != wanted]
         raise EpochError(f"{named(odd)}: other tables than were loaded. Change the domains again: that loads all words")

@@ -305,7 +305,7 @@ class Owner:
         if any(question.combine for question in missing.values()):
             # What waits for a silent node is before the answers to this.
             await self._exchange([_Question(None, [Control(ControlOp.NOP, 0)])], PATIENCE)
-            return OwnerError("The answers of all nodes have not come together, though each answers when it is asked")
+            return OwnerError("Answers have not come together as one, though each node answers when it is asked")
         late = {node for _, node in missing}
         everybody = len({node for _, node in answers} | late) == self.shape.nodes
         where = _below(late, self.shape.nodes) if everybody else ""

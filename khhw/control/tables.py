@@ -138,9 +138,12 @@ class TableBanks:
         return Load(bank, routes, first, groups, each, words, sums)
 
     def _alike(self, words: _Words, differs: npt.NDArray[np.bool_]) -> dict[tuple[int, ...], list[Write]]:
-        """What is to be written, by the ranks of those to whom it is the same; row, column and reach apart."""
+        """What is to be written, by the ranks of those to whom it is the same; row, column and reach apart.
+
+        If that is all there is, not apart: so each node is told in the order of :func:`table_writes`, and has its sum.
+        """
         alike: dict[tuple[int, ...], list[Write]] = {}
-        names = np.array([name for name, _ in self._registers])
+        names = np.array(["all" if differs.all() else name for name, _ in self._registers])
         for part in (np.flatnonzero(names == name) for name in dict.fromkeys(names)):
             told = np.where(differs[:, part], words[:, part], 0)
             _, first, kinds = np.unique(

@@ -12,7 +12,7 @@ from khhw.node.tree_packets import CONTROL_WORDS
 from rtl.formats import TreeClass
 from rtl.tree.routing import CLASSES, FIXED_ROUTES, Target
 
-__all__ = ["Group", "Routes", "TreeClasses", "packet_cycles", "routes_to"]
+__all__ = ["Group", "Routes", "TreeClasses", "packet_cycles", "question_cycles", "routes_to"]
 
 _UNKNOWN = 0xFF
 """What no route is."""
@@ -27,6 +27,14 @@ def packet_cycles(words: int) -> int:
     See :class:`~rtl.tree.router.TreeRouter`: one flit a cycle, three of them headers, and two between two packets.
     """
     return words + _HEADER_CYCLES * -(-words // CONTROL_WORDS)
+
+
+def question_cycles(nodes: int) -> int:
+    """Cycles at most from a question to the members of a class until their answer, in an idle tree of so many nodes.
+
+    Twelve for each level, down and up, and those of a short packet and of its answer at both ends.
+    """
+    return 12 * nodes.bit_length() + 40
 
 
 def routes_to(members: npt.NDArray[np.bool_]) -> tuple[_Ways, npt.NDArray[np.bool_]]:
@@ -132,7 +140,9 @@ class TreeClasses:
             In the order of `wanted`; who is in none is told for himself.
         """
         self._turn += 1
-        saved = {ranks: (len(ranks) - 1) * packet_cycles(len(writes)) for ranks, writes in wanted.items()}
+        # Each class is a question of its own.
+        saved = {ranks: (len(ranks) - 1) * packet_cycles(len(writes)) - question_cycles(self._nodes)
+                 for ranks, writes in wanted.items()}
         routes, chosen = Routes(), dict[tuple[int, ...], int]()
         for ranks in sorted(wanted, key=lambda ranks: -saved[ranks]):
             if len(ranks) == self._nodes > 1:
@@ -156,7 +166,9 @@ class TreeClasses:
         others = reached & (ways != common)
         at_once = 1 + int(others.sum()) < int(differs[number].sum())
         changed = others if at_once else differs[number]
-        if packet_cycles(1) * (at_once + int(changed.sum())) >= saved:
+        # Routes are waited for once, for whatever classes they are.
+        first = question_cycles(self._nodes) if (at_once or changed.any()) and not routes.after else 0
+        if first + packet_cycles(1) * (at_once + int(changed.sum())) >= saved:
             return None
         before = np.full(self._nodes, common, np.uint8) if at_once else self._routes[number]
         if at_once:

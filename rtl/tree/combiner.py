@@ -49,7 +49,8 @@ class Combiner(wiring.Component):
     children : In(2)
         Children present, left and right.
     class_routes : In(ClassRoutes)
-        Which inputs members of a class are behind.
+        Which inputs members of a class are behind. Not to be changed while answers for the class are under way: what is
+        offered would be withdrawn.
     i : In(FlitStream), array of 3
         Packets without pauses once begun.
     o : Out(FlitStream), array of 3

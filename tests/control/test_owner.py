@@ -94,7 +94,7 @@ def test_a_silent_node_is_named_when_all_shall_answer_as_one(rig):
 def test_a_slow_node_keeps_all_from_answering_as_one(rig):
     prompt = rig.machine.nodes[2].tree
     rig.machine.nodes[2].tree = lambda packet: rig.machine.at(2 * PATIENCE * packet.combine, prompt, packet)
-    with pytest.raises(OwnerError, match="The answers of all nodes have not come together, though each answers"):
+    with pytest.raises(OwnerError, match="Answers have not come together as one, though each node answers"):
         rig.run(rig.owner.write(None, Write("GRANTS", 1)))
     rig.run(rig.outside.sleep(2 * PATIENCE))
     assert rig.run(rig.owner.read(2, "GRANTS")) == [1]

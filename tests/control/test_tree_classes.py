@@ -5,14 +5,16 @@ import random
 import numpy as np
 import pytest
 
+from khhw.control.changes import EpochError
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
-from khhw.control.owner import Owner, RefusedError, Write
-from khhw.control.tables import table_crc, table_writes
+from khhw.control.owner import Owner, OwnerError, RefusedError, Write
+from khhw.control.tables import table_writes
 from khhw.control.tree_classes import TreeClasses, packet_cycles, routes_to
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import Control
 from rtl.formats import TreeClass
+from rtl.parameters import Parameters
 from rtl.registers import REGISTERS
 from rtl.tree.routing import Target, way
 from tests.reference import Rig
@@ -99,10 +101,21 @@ def test_no_more_groups_than_classes():
     assert len({group.tree_class for group in groups}) == len(groups) == 14
 
 
+def large_rig():
+    """A machine of which halves are worth classes."""
+    return Rig((4, 4, 8), parameters=Parameters(memory_bytes=65536, table_nodes=128))
+
+
 def halves(nodes):
     matrix = np.zeros((nodes, nodes), bool)
     matrix[:nodes // 2, :nodes // 2] = matrix[nodes // 2:, nodes // 2:] = True
     return Domains(matrix)
+
+
+def turns(nodes):
+    """Even nodes apart from odd ones: of nodes along x no two neighbours, so that all have one reach."""
+    ranks = np.arange(nodes)
+    return Domains((ranks[:, None] - ranks[None, :]) % 2 == 0)
 
 
 def check(rig, epochs, domains, revision):
@@ -116,7 +129,7 @@ def check(rig, epochs, domains, revision):
 
 
 def test_tables_are_loaded_by_class(monkeypatch):
-    rig = Rig((4, 4, 4))
+    rig = large_rig()
     epochs, told = EpochControl(rig.owner), []
     send = rig.outside.send
 
@@ -125,12 +138,12 @@ def test_tables_are_loaded_by_class(monkeypatch):
         await send(packet, channel)
 
     monkeypatch.setattr(rig.outside, "send", noted)
-    everybody = Domains(np.ones((64, 64), bool))
-    for revision, domains in enumerate([everybody, halves(64), everybody, halves(64)], 1):
+    everybody = Domains(np.ones((128, 128), bool))
+    for revision, domains in enumerate([everybody, turns(128), everybody, turns(128)], 1):
         rig.run(epochs.change(domains, revision=revision))
         check(rig, epochs, domains, revision)
     by_class = [packet for packet in told if packet.vector is None and packet.tree_class != TreeClass.BROADCAST]
-    rows = {REGISTERS["ROW"].at(index) for index in range(2)}
+    rows = {REGISTERS["ROW"].at(index) for index in range(4)}
     single = [word for packet in told if packet.vector is not None
               for word in Control.parse_all(packet.payload) if word.address in rows]
     assert by_class and all(packet.combine for packet in by_class)
@@ -140,7 +153,7 @@ def test_tables_are_loaded_by_class(monkeypatch):
     for node in rig.machine.nodes:
         for number in range(1, 15):
             node.values["CLASS_ROUTE", number] = 0
-    assert rig.run(fresh.adopt(halves(64), 4, epochs.sums)) == []
+    assert rig.run(fresh.adopt(turns(128), 4, epochs.sums)) == []
     rig.run(fresh.change(everybody, revision=5))
     check(rig, fresh, everybody, 5)
 
@@ -156,6 +169,59 @@ def test_a_member_that_refuses_is_an_error_and_fixed_classes_are_refused():
     assert [node.values["GRANTS", 0] for node in rig.machine.nodes] == [1, 1, 0, 0, 0, 0, 0, 0]
 
 
-def test_sums_do_not_depend_on_how_words_are_sent():
-    writes = [Write("ROW", 5, 1), Write("COLUMN", 6, 2)]
-    assert table_crc(writes[1:], table_crc(writes[:1])) == table_crc(writes)
+@pytest.mark.parametrize("sizes", [(2, 2, 2), (3, 3, 3), (4, 4, 4)])
+def test_tables_that_were_loaded_whole_are_known_without_sums(sizes):
+    rig = Rig(sizes)
+    nodes = rig.machine.shape.nodes
+    rig.run(EpochControl(rig.owner).change(halves(nodes), revision=1))
+    fresh = EpochControl(Owner(rig.outside, rig.machine.shape))
+    assert rig.run(fresh.adopt(halves(nodes), 1)) == []
+
+
+def test_a_route_that_was_lost_is_noticed_and_given_anew():
+    rig = large_rig()
+    epochs = EpochControl(rig.owner)
+    everybody = Domains(np.ones((128, 128), bool))
+    for revision, domains in enumerate([everybody, halves(128), everybody], 1):
+        rig.run(epochs.change(domains, revision=revision))
+    for number in range(1, 15):
+        rig.machine.nodes[5].values["CLASS_ROUTE", number] &= ~(1 << Target.LOCAL)
+    with pytest.raises(EpochError, match="Node 5: other tables than were loaded"):
+        rig.run(epochs.change(halves(128), revision=4))
+    rig.run(epochs.change(halves(128), revision=5))
+    check(rig, epochs, halves(128), 5)
+
+
+def test_after_a_load_that_was_cut_off_all_are_asked_before_routes_change(monkeypatch):
+    rig = large_rig()
+    epochs = EpochControl(rig.owner)
+    rig.run(epochs.change(Domains(np.ones((128, 128), bool)), revision=1))
+    write_each, sent = rig.owner.write_each, []
+
+    async def cut_off(writes, first=(), groups=()):
+        if any(group.tree_class != TreeClass.BROADCAST for group in groups):
+            raise OwnerError("cut off")
+        await write_each(writes, first, groups)
+
+    monkeypatch.setattr(rig.owner, "write_each", cut_off)
+    with pytest.raises(OwnerError, match="cut off"):
+        rig.run(epochs.change(turns(128), revision=2))
+    monkeypatch.undo()
+    send = rig.outside.send
+
+    async def noted(packet, channel):
+        sent.append({REGISTERS["CLASS_ROUTE"].at(number) for number in range(16)}
+                    & {word.address for word in Control.parse_all(packet.payload)})
+        await send(packet, channel)
+
+    monkeypatch.setattr(rig.outside, "send", noted)
+    rig.run(epochs.change(turns(128), revision=2))
+    assert not sent[0] and any(sent), "the first question is to all, and changes no route"
+    check(rig, epochs, turns(128), 2)
+
+
+def test_pairs_that_would_be_waited_for_longer_than_they_save_get_no_class():
+    classes = TreeClasses(Shape(8, 8, 8))
+    pairs = {(rank, rank + 1): [Write("ROW", 1)] for rank in range(0, 28, 2)}
+    routes, groups = classes.group(pairs)
+    assert not groups and not routes.first and not routes.each
