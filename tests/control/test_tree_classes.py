@@ -185,7 +185,8 @@ def test_a_route_that_was_lost_is_noticed_and_given_anew():
     for revision, domains in enumerate([everybody, halves(128), everybody], 1):
         rig.run(epochs.change(domains, revision=revision))
     for number in range(1, 15):
-        rig.machine.nodes[5].values["CLASS_ROUTE", number] &= ~(1 << Target.LOCAL)
+        node = rig.machine.nodes[5]
+        node.values["CLASS_ROUTE", number] = REGISTERS["CLASS_ROUTE"].pack(**{**node.route(number), "own": 0})
     with pytest.raises(EpochError, match="Node 5: other tables than were loaded"):
         rig.run(epochs.change(halves(128), revision=4))
     rig.run(epochs.change(halves(128), revision=5))
