@@ -118,11 +118,15 @@ class TableBanks:
         words = _table_words(domains, self._shape, range(nodes))
         differs = np.ones_like(words, dtype=bool) if before is None else before.words != words
         alike = self._alike(words, differs)
-        routes, groups = classes.group(alike)
+        routes, chosen = classes.choose(alike)
+        groups: list[Group] = []
         each: dict[int, list[Write]] = {}
-        together = {group.ranks for group in groups}
-        for ranks, writes in alike.items():
-            if ranks not in together:
+        for ranks, writes in alike:
+            # Nodes are told for themselves after all groups. Whoever is told all words hears them in the order of
+            # `table_writes`, and has the sum of that.
+            if ranks in chosen and (before is not None or each.keys().isdisjoint(ranks)):
+                groups.append(Group(chosen[ranks], ranks, writes))
+            else:
                 for rank in ranks:
                     each.setdefault(rank, []).extend(writes)
         first = [Write("REVISION", revision)]
@@ -137,22 +141,28 @@ class TableBanks:
             first.insert(0, Write("TABLE_CRC", 0))
         return Load(bank, routes, first, groups, each, words, sums)
 
-    def _alike(self, words: _Words, differs: npt.NDArray[np.bool_]) -> dict[tuple[int, ...], list[Write]]:
-        """What is to be written, by the ranks of those to whom it is the same; row, column and reach apart.
-
-        If that is all there is, not apart: so each node is told in the order of :func:`table_writes`, and has its sum.
-        """
-        alike: dict[tuple[int, ...], list[Write]] = {}
-        names = np.array(["all" if differs.all() else name for name, _ in self._registers])
+    def _alike(self, words: _Words, differs: npt.NDArray[np.bool_]) -> list[tuple[tuple[int, ...], list[Write]]]:
+        """Ranks, and what they are told alike: row, column and reach apart, unless the same nodes are told two of them
+        one after the other."""
+        alike: list[tuple[tuple[int, ...], list[Write]]] = []
+        latest = dict[int, int]()
+        names = np.array([name for name, _ in self._registers])
         for part in (np.flatnonzero(names == name) for name in dict.fromkeys(names)):
-            told = np.where(differs[:, part], words[:, part], 0)
+            wanted = np.where(differs[:, part], words[:, part], 0)
             _, first, kinds = np.unique(
-                np.hstack([told, differs[:, part]]), axis=0, return_index=True, return_inverse=True)
+                np.hstack([wanted, differs[:, part]]), axis=0, return_index=True, return_inverse=True)
             for kind, rank in enumerate(first):
                 writes = [Write(self._registers[at][0], int(words[rank, at]), self._registers[at][1])
                           for at in part if differs[rank, at]]
-                if writes:
-                    alike.setdefault(tuple(map(int, np.flatnonzero(kinds.ravel() == kind))), []).extend(writes)
+                if not writes:
+                    continue
+                ranks = tuple(map(int, np.flatnonzero(kinds.ravel() == kind)))
+                told = {latest.get(rank) for rank in ranks}
+                if len(told) == 1 and (at := told.pop()) is not None and alike[at][0] == ranks:
+                    alike[at][1].extend(writes)
+                else:
+                    latest.update(dict.fromkeys(ranks, len(alike)))
+                    alike.append((ranks, writes))
         return alike
 
     def loaded(self, load: Load) -> None:

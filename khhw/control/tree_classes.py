@@ -1,6 +1,6 @@
 """Classes of the tree: their routes at the nodes, and which groups of nodes are worth one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,6 +17,8 @@ __all__ = ["Group", "Routes", "TreeClasses", "packet_cycles", "question_cycles",
 _UNKNOWN = 0xFF
 """What no route is."""
 _Ways = npt.NDArray[np.uint8]
+_PHASES = 2
+"""So often a class is used: a change has two phases, in which mostly the same nodes are told alike."""
 _HEADER_CYCLES = 5
 """Of a tree packet beside its words: three flits, and two cycles to the next one of the same input."""
 
@@ -122,34 +124,38 @@ class TreeClasses:
         self._used = dict.fromkeys(self._routes, 0)
         self._turn = 0
 
-    def group(self, wanted: Mapping[tuple[int, ...], list[Write]]) -> tuple[Routes, list[Group]]:
+    def choose(
+        self, wanted: Iterable[tuple[tuple[int, ...], Sequence[Write]]],
+    ) -> tuple[Routes, dict[tuple[int, ...], int]]:
         """Classes for those sets of nodes that are told the same in fewer cycles by one than node by node.
 
         The routes of a class that changes are not known from now on.
 
         Parameters
         ----------
-        wanted : mapping of tuple of int to list of Write
-            By the ranks of the nodes, ascending, what all of these are told.
+        wanted : iterable of tuple
+            The ranks of some nodes, ascending, and what all of these are told; the same ranks may be there again.
 
         Returns
         -------
         routes : Routes
             To be written, and acknowledged, before.
-        groups : list of Group
-            In the order of `wanted`; who is in none is told for himself.
+        chosen : dict of tuple of int to int
+            The class of these ranks, BROADCAST if they are all; who is in none is told for himself.
         """
         self._turn += 1
-        # Each class is a question of its own.
-        saved = {ranks: (len(ranks) - 1) * packet_cycles(len(writes)) - question_cycles(self._nodes)
-                 for ranks, writes in wanted.items()}
+        saved = dict[tuple[int, ...], int]()
+        for ranks, writes in wanted:
+            # Each class is a question of its own.
+            before = saved.get(ranks, -question_cycles(self._nodes))
+            saved[ranks] = before + (len(ranks) - 1) * packet_cycles(len(writes))
         routes, chosen = Routes(), dict[tuple[int, ...], int]()
-        for ranks in sorted(wanted, key=lambda ranks: -saved[ranks]):
+        for ranks in sorted(saved, key=lambda ranks: -saved[ranks]):
             if len(ranks) == self._nodes > 1:
                 chosen[ranks] = TreeClass.BROADCAST
             elif saved[ranks] > 0 and (number := self._assign(ranks, saved[ranks], routes)) is not None:
                 chosen[ranks] = number
-        return routes, [Group(chosen[ranks], ranks, writes) for ranks, writes in wanted.items() if ranks in chosen]
+        return routes, chosen
 
     def _assign(self, ranks: Sequence[int], saved: int, routes: Routes) -> int | None:
         """Give nodes a class if that costs less than is saved, and note what is to be written for it."""
@@ -168,7 +174,7 @@ class TreeClasses:
         changed = others if at_once else differs[number]
         # Routes are waited for once, for whatever classes they are.
         first = question_cycles(self._nodes) if (at_once or changed.any()) and not routes.after else 0
-        if first + packet_cycles(1) * (at_once + int(changed.sum())) >= saved:
+        if first + packet_cycles(1) * (at_once + int(changed.sum())) >= _PHASES * saved:
             return None
         before = np.full(self._nodes, common, np.uint8) if at_once else self._routes[number]
         if at_once:

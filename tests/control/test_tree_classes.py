@@ -9,8 +9,8 @@ from khhw.control.changes import EpochError
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.control.owner import Owner, OwnerError, RefusedError, Write
-from khhw.control.tables import table_writes
-from khhw.control.tree_classes import TreeClasses, packet_cycles, routes_to
+from khhw.control.tables import TableBanks, table_crc, table_writes
+from khhw.control.tree_classes import Group, TreeClasses, packet_cycles, routes_to
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import Control
 from rtl.formats import TreeClass
@@ -21,6 +21,12 @@ from tests.reference import Rig
 
 LONG = [Write("ROW", word, word) for word in range(40)]
 """Worth a class."""
+
+
+def grouped(classes, wanted):
+    """Routes, and the groups of those that get a class."""
+    routes, chosen = classes.choose(wanted.items())
+    return routes, [Group(chosen[ranks], ranks, writes) for ranks, writes in wanted.items() if ranks in chosen]
 
 
 def walk(routes: np.ndarray, nodes: int) -> tuple[set[int], set[int]]:
@@ -61,7 +67,7 @@ def test_a_group_is_told_by_class_if_that_costs_less_and_its_routes_are_written_
     classes = TreeClasses(Shape(8, 8, 8))
     held = np.zeros((16, 512), int)
     halves = {tuple(range(256)): LONG, tuple(range(256, 512)): LONG[:30]}
-    routes, groups = classes.group(halves)
+    routes, groups = grouped(classes, halves)
     assert [(group.ranks, group.writes) for group in groups] == list(halves.items())
     numbers = [group.tree_class for group in groups]
     assert len(set(numbers)) == 2 and not {TreeClass.OUTSIDE, TreeClass.BROADCAST} & set(numbers)
@@ -71,33 +77,33 @@ def test_a_group_is_told_by_class_if_that_costs_less_and_its_routes_are_written_
     cost = sum(packet_cycles(len(writes)) for writes in [*routes.each.values(), *([write] for write in routes.first)])
     assert cost < 3_000
     # What is not acknowledged is written again; what is, never.
-    again, groups = classes.group(halves)
+    again, groups = grouped(classes, halves)
     assert again.first or again.each
     classes.loaded(again)
     numbers = [group.tree_class for group in groups]
-    known, groups = classes.group(halves)
+    known, groups = grouped(classes, halves)
     assert known.first == [] and known.each == {} and [group.tree_class for group in groups] == numbers
     # Others do not take the classes of these while there are classes that are nobody's.
     for step in range(2, 8):
-        others, more = classes.group({tuple(range(0, 512, step)): LONG, tuple(range(1, 512, step)): LONG})
+        others, more = grouped(classes, {tuple(range(0, 512, step)): LONG, tuple(range(1, 512, step)): LONG})
         classes.loaded(others)
         assert not {group.tree_class for group in more} & set(numbers)
-    assert classes.group(halves)[0].each == {}
+    assert grouped(classes, halves)[0].each == {}
     classes.forget()
-    assert classes.group(halves)[0].first
+    assert grouped(classes, halves)[0].first
 
 
 def test_all_are_told_by_broadcast_and_few_for_themselves():
     classes = TreeClasses(Shape(4, 4, 4))
     everybody, few = tuple(range(64)), (3, 60)
-    routes, groups = classes.group({everybody: LONG, few: LONG[:1], (9, ): LONG})
+    routes, groups = grouped(classes, {everybody: LONG, few: LONG[:1], (9, ): LONG})
     assert [(group.ranks, group.tree_class) for group in groups] == [(everybody, TreeClass.BROADCAST)]
     assert not routes.first and not routes.each
 
 
 def test_no_more_groups_than_classes():
     classes = TreeClasses(Shape(8, 8, 8))
-    _, groups = classes.group({tuple(range(at, at + 16)): LONG * 3 for at in range(0, 512, 16)})
+    _, groups = grouped(classes, {tuple(range(at, at + 16)): LONG * 3 for at in range(0, 512, 16)})
     assert len({group.tree_class for group in groups}) == len(groups) == 14
 
 
@@ -224,5 +230,23 @@ def test_after_a_load_that_was_cut_off_all_are_asked_before_routes_change(monkey
 def test_pairs_that_would_be_waited_for_longer_than_they_save_get_no_class():
     classes = TreeClasses(Shape(8, 8, 8))
     pairs = {(rank, rank + 1): [Write("ROW", 1)] for rank in range(0, 28, 2)}
-    routes, groups = classes.group(pairs)
+    routes, groups = grouped(classes, pairs)
     assert not groups and not routes.first and not routes.each
+
+
+def test_whole_loads_keep_the_order_of_their_sum():
+    """Rows alike where columns are not, and the other way round; some nodes on their own."""
+    choose = np.random.default_rng(1)
+    for sizes in ((2, 2, 2), (4, 4, 8)):
+        shape = Shape(*sizes)
+        for turn in range(12):
+            kinds, matrix = choose.integers(0, 2, shape.nodes), np.zeros((shape.nodes, shape.nodes), bool)
+            for kind in range(2):
+                matrix[kinds == kind] = choose.random(shape.nodes) < 0.5
+            domains = Domains(matrix if turn % 2 else matrix.T)
+            classes = TreeClasses(shape)
+            load = TableBanks(shape).load(0, domains, 7, classes)
+            assert load.sums == [table_crc(table_writes(domains, shape, rank, 7)) for rank in range(shape.nodes)]
+            if sizes[2] == 8 and turn % 2:
+                assert {group.tree_class for group in load.groups} - {TreeClass.BROADCAST}
+            classes.loaded(load.routes)
