@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from khhw.bench.neighbours import CASES, neighbours
+from khhw.bench.random_matrix import random_matrix
 from khhw.bench.rent import CASES as RENTED
 from khhw.bench.rent import rent
 from khhw.bench.revoke import LOADS, revoke
@@ -56,8 +57,8 @@ def measure(
     -------
     dict
         ``results``: one object a machine and load, see :func:`~khhw.bench.revoke.revoke`, and one a case, see
-        :func:`~khhw.bench.rent.rent`, :func:`~khhw.bench.neighbours.neighbours` or
-        :func:`~khhw.bench.shares.share`; ``kind`` says which.
+        :func:`~khhw.bench.random_matrix.random_matrix`, :func:`~khhw.bench.rent.rent`,
+        :func:`~khhw.bench.neighbours.neighbours` or :func:`~khhw.bench.shares.share`; ``kind`` says which.
     """
     results: list[dict[str, Any]] = []
     for shape in shapes:
@@ -66,6 +67,9 @@ def measure(
                 continue
             tell(f"{'x'.join(map(str, shape))}: revoking, {load}")
             results.append({"kind": "revoke", "samples": 1, **revoke(shape, node_parameters(shape), load)})
+        if not only_rent:
+            tell(f"{'x'.join(map(str, shape))}: random matrices")
+            results.append({"kind": "random", "samples": 1, **random_matrix(shape, node_parameters(shape))})
         for nodes, case in itertools.product(rented, RENTED):
             if math.prod(shape) >= _RENTED_PART * nodes:
                 tell(f"{'x'.join(map(str, shape))}: renting {nodes}, {case}")

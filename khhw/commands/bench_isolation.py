@@ -69,6 +69,12 @@ def _print(results: list[dict[str, Any]]) -> None:
         print(f"{'x'.join(map(str, row['shape'])):<9} {row['load']:<10} {row['revoke_cycles']:>16,} "
               f"{row['commit_cycles']:>11,} {row['change_cycles']:>10,} {row['revoked_before']:>14,} "
               f"{row['revoked_late']:>5} {row['kept_received']:>9,} {row['kept_sent'] - row['kept_received']:>5}")
+    random = [row for row in results if row["kind"] == "random"]
+    if random:
+        print(f"\n{'machine':<9} {'random matrices':<18} {'cycles to revoke':>16} {'to the end':>10}")
+    for row in random:
+        print(f"{'x'.join(map(str, row['shape'])):<9} {'seed ' + str(row['seed']):<18} "
+              f"{row['revoke_cycles']:>16,} {row['change_cycles']:>10,}")
     rented = [row for row in results if row["kind"] == "rent"]
     if rented:
         print(f"{chr(10) * bool(revoked)}{'machine':<9} {'rented':<18} {'cycles to revoke':>16} {'to the end':>10}")

@@ -85,6 +85,7 @@ def test_shares_have_names() -> None:
     (["--nodes", "3x2x2"], "halved in x, not 3x2x2"),
     (["--nodes", "2x2"], "three sizes"),
     (["--packets", "-1"], "--packets is 0 or more"),
+    (["--rent", "0"], "--rent takes 1 node and more, not 0"),
 ])
 def test_requests_that_cannot_be(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "isolation", *words]) == 2
@@ -94,5 +95,14 @@ def test_requests_that_cannot_be(words: list[str], message: str, capsys: pytest.
 def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "isolation", "--nodes", "2x2x2", "--packets", "0", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    assert [row["load"] for row in printed["results"]] == ["idle", "saturated", "flooded"]
+    *revoked, random = printed["results"]
+    assert [row["load"] for row in revoked] == ["idle", "saturated", "flooded"]
     assert {"version", "seed", "parameters", "build", "cpu_model", "results"} <= set(printed)
+    # Nobody of eight nodes is told what another one is: as much as when the halves are parted, node by node.
+    assert random["kind"] == "random" and 300 < random["revoke_cycles"] < random["change_cycles"] < 2000
+
+
+def test_so_many_are_rented_and_nothing_else_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "isolation", "--nodes", "4x4x4", "--rent", "2", "--rent", "64", "--only-rent", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [(row["kind"], len(row["ranks"])) for row in results] == [("rent", 2)] * len(CASES)

@@ -59,8 +59,11 @@ def test_isolation() -> None:
         assert row[2:5] == [f"{run[name]:,}" for name in ("revoke_cycles", "commit_cycles", "change_cycles")]
         lost = run["kept_sent"] - run["kept_received"]
         assert row[6:] == [f"{run['revoked_before']:,}, {run['revoked_late']}", f"{run['kept_sent']:,}, {lost}"]
-    for run in (run for run in found if run["kind"] == "rent"):
-        assert [shape(run["shape"]), run["case"], f"{run['revoke_cycles']:,}", f"{run['change_cycles']:,}"] in page
+    for run in (run for run in found if run["kind"] == "random"):
+        assert [shape(run["shape"]), f"{run['revoke_cycles']:,}", f"{run['change_cycles']:,}"] in page
+    for run in (run for run in found + kept("bench-renting") if run["kind"] == "rent"):
+        assert [shape(run["shape"]), f"{len(run['ranks'])} {run['case']}", f"{run['revoke_cycles']:,}",
+                f"{run['change_cycles']:,}"] in [row[:4] for row in page]
     for run in (run for run in found if run["kind"] == "neighbours"):
         assert [run["case"], f"{run['packets']:,}", f"{run['mean']:.2f}", f"{run['p99']:.2f}", str(run["max"])] in [
             row[:5] for row in page]
