@@ -25,7 +25,7 @@ from rtl.tree.link import LinkReceiver
 from rtl.tree.router import TreeRouter
 from rtl.tree.routing import ClassRoutes, Target
 
-__all__ = ["TextSource", "TorusReceiver", "TorusSource", "TreeReceiver", "TreeSource", "free"]
+__all__ = ["TextSource", "TorusReceiver", "TorusSource", "TreeReceiver", "TreeSource", "bare_tree_router"]
 
 
 def free(component: type[wiring.Component]) -> tuple[type[wiring.Component], list[wiring.Component]]:
@@ -319,6 +319,21 @@ class TreeCombiner(SourceHarness):
         return m
 
 
+def bare_tree_router() -> tuple[TreeRouter, list[wiring.Component], list[wiring.Component]]:
+    """A tree router in which receivers and what joins answers are anything. Returns: it, those receivers, that."""
+    receiver, receivers = free(LinkReceiver)
+    combiner, combiners = free(Combiner)
+
+    class Bare(TreeRouter):
+        def receiver(self):
+            return receiver()
+
+        def combiner(self):
+            return combiner()
+
+    return Bare(SCALED), receivers, combiners
+
+
 class TreeSource(RouterHarness):
     """A tree router, anywhere in any tree."""
 
@@ -332,17 +347,7 @@ class TreeSource(RouterHarness):
 
     def elaborate(self, platform):
         m = Module()
-        receiver, receivers = free(LinkReceiver)
-        combiner, combiners = free(Combiner)
-
-        class Bare(TreeRouter):
-            def receiver(self):
-                return receiver()
-
-            def combiner(self):
-                return combiner()
-
-        router = Bare(SCALED)
+        router, receivers, combiners = bare_tree_router()
         parent, lanes = router.parent_rx, (router.local_in.owner, router.local_in.tenant)
         outputs = (router.parent_tx, *router.child_tx, router.local_out)
         self.choose(m)

@@ -6,13 +6,9 @@ from amaranth.lib import data
 
 from formal.harness import Harness
 from formal.opened import Opened
-from formal.reception_lanes import SCALED
-from formal.sources import free
+from formal.sources import bare_tree_router
 from rtl.formats import Flit, TreeChannel, TreeHeader
 from rtl.signatures import FlitStream
-from rtl.tree.combiner import Combiner
-from rtl.tree.link import LinkReceiver
-from rtl.tree.router import TreeRouter
 from rtl.tree.routing import ClassRoutes, Target
 
 __all__ = ["TreeClasses"]
@@ -29,17 +25,7 @@ class TreeClasses(Harness):
 
     def elaborate(self, platform):
         m = Module()
-        receiver, receivers = free(LinkReceiver)
-        combiner, combiners = free(Combiner)
-
-        class Bare(TreeRouter):
-            def receiver(self):
-                return receiver()
-
-            def combiner(self):
-                return combiner()
-
-        router = Bare(SCALED)
+        router, receivers, combiners = bare_tree_router()
         self._routes = Signal(ClassRoutes)
         m.d.comb += [
             Value.cast(self._routes).eq(AnyConst(ClassRoutes.size)), router.class_routes.eq(self._routes),

@@ -69,18 +69,13 @@ def _print(results: list[dict[str, Any]]) -> None:
         print(f"{'x'.join(map(str, row['shape'])):<9} {row['load']:<10} {row['revoke_cycles']:>16,} "
               f"{row['commit_cycles']:>11,} {row['change_cycles']:>10,} {row['revoked_before']:>14,} "
               f"{row['revoked_late']:>5} {row['kept_received']:>9,} {row['kept_sent'] - row['kept_received']:>5}")
-    random = [row for row in results if row["kind"] == "random"]
-    if random:
-        print(f"\n{'machine':<9} {'random matrices':<18} {'cycles to revoke':>16} {'to the end':>10}")
-    for row in random:
-        print(f"{'x'.join(map(str, row['shape'])):<9} {'seed ' + str(row['seed']):<18} "
-              f"{row['revoke_cycles']:>16,} {row['change_cycles']:>10,}")
-    rented = [row for row in results if row["kind"] == "rent"]
-    if rented:
-        print(f"{chr(10) * bool(revoked)}{'machine':<9} {'rented':<18} {'cycles to revoke':>16} {'to the end':>10}")
-    for row in rented:
-        print(f"{'x'.join(map(str, row['shape'])):<9} {len(row['ranks'])} {row['case']:<16} "
-              f"{row['revoke_cycles']:>16,} {row['change_cycles']:>10,}")
+    changed = [row for row in results if row["kind"] in ("random", "rent")]
+    if changed:
+        print(f"{chr(10) * bool(revoked)}{'machine':<9} {'change':<24} {'cycles to revoke':>16} {'to the end':>10}")
+    for row in changed:
+        what = f"rent {len(row['ranks'])}, {row['case']}" if row["kind"] == "rent" else "random matrices"
+        print(f"{'x'.join(map(str, row['shape'])):<9} {what:<24} {row['revoke_cycles']:>16,} "
+              f"{row['change_cycles']:>10,}")
     others = [row for row in results if row["kind"] == "neighbours"]
     if others:
         print(f"\n{'the other domain':<16} {'packets':>9} {'mean':>8} {'p99':>8} {'max':>6}   latency in cycles")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from khhw.control.outside import Outside
 from khhw.node.shape import Shape
@@ -11,7 +11,9 @@ from rtl.formats import ControlOp, TreeChannel, TreeClass
 from rtl.registers import LARGEST, REGISTERS, registers_of
 from rtl.tree.combiner import PATIENCE
 
-__all__ = ["ANSWER_LIMIT", "ConsoleKeys", "Owner", "OwnerError", "RefusedError", "Write", "named", "register_name"]
+__all__ = [
+    "ANSWER_LIMIT", "ConsoleKeys", "Group", "Owner", "OwnerError", "RefusedError", "Write", "named", "register_name",
+]
 
 ANSWER_LIMIT = 100_000
 """Cycles within which every node must have answered."""
@@ -89,16 +91,19 @@ class ConsoleKeys(NamedTuple):
         return [Write("CONSOLE_SEND_ID", self.send), *ids, Write("CONSOLE_LISTEN", (1 << len(self.receive)) - 1)]
 
 
-class Told(Protocol):
-    """What the members of a class are to write, in order."""
+class Group(NamedTuple):
+    """Nodes that are told the same, and the class by whose routes they are: BROADCAST if they are all.
 
-    @property
-    def tree_class(self) -> int:
-        """By whose routes it goes."""
+    Parameters
+    ----------
+    tree_class : int
+    ranks : sequence of int
+    writes : sequence of Write
+    """
 
-    @property
-    def writes(self) -> Sequence[Write]:
-        """It."""
+    tree_class: int
+    ranks: Sequence[int]
+    writes: Sequence[Write]
 
 
 class _Question(NamedTuple):
@@ -203,7 +208,7 @@ class Owner:
         return answers
 
     async def write_each(
-        self, writes: Mapping[int, Sequence[Write]], first: Sequence[Write] = (), groups: Sequence["Told"] = (),
+        self, writes: Mapping[int, Sequence[Write]], first: Sequence[Write] = (), groups: Sequence[Group] = (),
     ) -> None:
         """Write registers of many nodes, to each its own, in order at every node but without waiting from node to node.
 
@@ -213,7 +218,7 @@ class Owner:
             By rank.
         first : sequence of Write
             Of all nodes, before those.
-        groups : sequence of Told
+        groups : sequence of Group
             Of the members of classes whose routes are known to be right, between these.
 
         Raises
@@ -231,12 +236,10 @@ class Owner:
                 questions = []
             questions += [_Question(None, [write.word for write in given[at:at + CONTROL_WORDS]], True, tree_class)
                           for at in range(0, len(given), CONTROL_WORDS)]
-        for at in range(0, max(map(len, words.values()), default=0), CONTROL_WORDS):
+        for at in range(0, max([bool(questions), *map(len, words.values())]), CONTROL_WORDS):
             questions += [_Question(rank, given[at:at + CONTROL_WORDS]) for rank, given in words.items() if given[at:]]
             await self._exchange(questions)
             questions = []
-        if questions:
-            await self._exchange(questions)
 
     async def read_each(self, words: Mapping[int, Sequence[Control]]) -> dict[int, list[int]]:
         """What many nodes answer, each to its own words, without waiting from node to node.

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from khhw.control.domains import Domains
-from khhw.control.owner import Write
-from khhw.control.tree_classes import Group, Routes, TreeClasses
+from khhw.control.owner import Group, Write
+from khhw.control.tree_classes import Routes, TreeClasses
 from khhw.node.shape import Shape
 from rtl.registers import REGISTERS
 
@@ -131,11 +131,12 @@ class TableBanks:
                     each.setdefault(rank, []).extend(writes)
         first = [Write("REVISION", revision)]
         sums = [table_crc(first, before.sums[rank] if before else 0) for rank in range(nodes)]
-        for ranks, writes in [*((group.ranks, group.writes) for group in groups),
-                              *(((rank, ), writes) for rank, writes in each.items())]:
-            summed = _summed(writes)
-            for rank in ranks:
+        for group in groups:
+            summed = _summed(group.writes)
+            for rank in group.ranks:
                 sums[rank] = zlib.crc32(summed, sums[rank])
+        for rank, own in each.items():
+            sums[rank] = table_crc(own, sums[rank])
         if before is None:
             # The sum begins anew with what is known.
             first.insert(0, Write("TABLE_CRC", 0))

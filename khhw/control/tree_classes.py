@@ -12,7 +12,7 @@ from khhw.node.tree_packets import CONTROL_WORDS
 from rtl.formats import TreeClass
 from rtl.tree.routing import CLASSES, FIXED_ROUTES, Target
 
-__all__ = ["Group", "Routes", "TreeClasses", "packet_cycles", "question_cycles", "routes_to"]
+__all__ = ["Routes", "TreeClasses", "packet_cycles", "question_cycles", "routes_to"]
 
 _UNKNOWN = 0xFF
 """What no route is."""
@@ -67,22 +67,6 @@ def routes_to(members: npt.NDArray[np.bool_]) -> tuple[_Ways, npt.NDArray[np.boo
     for target, taken in ways.items():
         routes[taken] |= 1 << target
     return routes, below[:nodes]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Nodes that are told the same, and the class by which they are: BROADCAST if they are all.
-
-    Parameters
-    ----------
-    tree_class : int
-    ranks : tuple of int
-    writes : list of Write
-    """
-
-    tree_class: int
-    ranks: tuple[int, ...]
-    writes: list[Write]
 
 
 @dataclass

@@ -8,9 +8,9 @@ import pytest
 from khhw.control.changes import EpochError
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
-from khhw.control.owner import Owner, OwnerError, RefusedError, Write
+from khhw.control.owner import Group, Owner, OwnerError, RefusedError, Write
 from khhw.control.tables import TableBanks, table_crc, table_writes
-from khhw.control.tree_classes import Group, TreeClasses, packet_cycles, routes_to
+from khhw.control.tree_classes import TreeClasses, packet_cycles, routes_to
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import Control
 from rtl.formats import TreeClass
@@ -169,7 +169,7 @@ def test_a_member_that_refuses_is_an_error_and_fixed_classes_are_refused():
     with pytest.raises(RefusedError, match=r"A node refused the write of 0x0 to CLASS_ROUTE\[15\]"):
         rig.run(rig.owner.write(None, Write("CLASS_ROUTE", 0, TreeClass.BROADCAST)))
     rig.run(rig.owner.write_each({0: [Write("CLASS_ROUTE", 0b1010, 3)], 1: [Write("CLASS_ROUTE", 0b1000, 3)]}))
-    asked = type("Told", (), {"tree_class": 3, "writes": [Write("GRANTS", 1), Write("ROW", 1, 60)]})
+    asked = Group(3, (0, 1), [Write("GRANTS", 1), Write("ROW", 1, 60)])
     with pytest.raises(RefusedError, match=r"A node refused the write of 0x1 to ROW\[60\]"):
         rig.run(rig.owner.write_each({}, groups=[asked]))
     assert [node.values["GRANTS", 0] for node in rig.machine.nodes] == [1, 1, 0, 0, 0, 0, 0, 0]
