@@ -183,6 +183,9 @@ class Node(wiring.Component):
             guard.tree_stale.eq(endpoint.tree_stale),
             guard.tree_passed.eq(endpoint.tree_passed),
             guard.tree_retired.eq(ni.console_retired),
+            guard.tree_sent.eq(endpoint.sent),
+            guard.tree_received.eq(endpoint.received),
+            guard.busy.eq(~asleep),
         ]
 
         # Cables of the torus and of the tree.

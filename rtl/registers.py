@@ -10,6 +10,7 @@ import enum
 from collections.abc import Iterator
 
 from rtl.formats import Writer
+from rtl.meter_lines import LINES, TENANT_LINES
 from rtl.parameters import Parameters
 from rtl.register_type import Access, Register, joined
 
@@ -211,9 +212,9 @@ _ALL = [
              doc="A number the owner gives to what it loads; hardware makes nothing of it. A write goes to the shadow; "
                  "a read finds the active one."),
     Register(name="TABLE_CRC", address=0x402C, owner=RW,
-             doc="CRC-32 (zlib's) over the writes of REVISION, ROW, COLUMN and REACH by which the active tables were "
-                 "made what they are, in all loads of this bank. A write counts as six bytes: address (2) and value "
-                 "(4), least significant byte first. 0 if nothing was written. Any write of TABLE_CRC sets the sum of "
+             doc="CRC-32 (zlib's) over the writes of REVISION, ROW, COLUMN, SHARED and REACH by which the active "
+                 "tables were made what they are, in all loads of this bank. A write counts as six bytes: address (2) "
+                 "and value (4), least significant byte first. 0 if nothing was written. Any write of TABLE_CRC sets the sum of "
                  "the shadow to 0: before a load of all words, if it is not known what the shadow holds."),
     Register(name="CONSOLE_SEND_ID", address=0x4030, owner=RW, host=RO,
              doc="Channel id stamped on what this node sends."),
@@ -268,10 +269,25 @@ _ALL = [
              doc="Ways of a packet to the members of each tree class: into this node, to its children, and at the root "
                  "to the outside. Classes 0 and 15 are fixed (`TreeClass`): a write of them is an error. 0 after "
                  "reset."),
+    Register(name="METER_SNAPSHOT", address=0x52C0, owner=RW,
+             doc="A write of another tag than the last one takes a snapshot of all lines of the meter, of one cycle, "
+                 "for METER_READING; a write of the same tag does nothing. Reads the last tag."),
+    Register(name="METER_STATUS", address=0x52C4, owner=RO, fields={"reserved": 31, "taken": 1},
+             doc="`taken`: METER_READING is of the last tag."),
+    Register(name="METER_TIME", address=0x52C8, owner=RO, count=2,
+             doc="First cycle that the snapshot does not count, 64 bits, low half first."),
+    Register(name="METER_READING", address=0x5300, owner=RO, count=2 * LINES,
+             doc="The meter at the last snapshot: 64 bits a `MeterLine`, low half first; since the fabric reset."),
+    Register(name="METER_USED", address=0x5400, host=RO, count=2 * TENANT_LINES,
+             doc="The meter since the last hold with `clear` ended: as METER_READING, but only lines before "
+                 "REFUSED_PACKETS. A read of the first word brings all up to date and takes some hundred cycles."),
     Register(name="ROW", address=0x6000, owner=WO, count="table_words",
              doc="Shadow row: bit i of word w is isAllowed(this node, node id 32 w + i)."),
     Register(name="COLUMN", address=0x8000, owner=WO, count="table_words",
              doc="Shadow column: bit i of word w is isAllowed(node id 32 w + i, this node)."),
+    Register(name="SHARED", address=0xA000, owner=WO, count="table_words",
+             doc="Shadow: bit i of word w says that node id 32 w + i is of another lease. The meter asks for it, "
+                 "nothing else does."),
     Register(name="TRAFFIC_CONTROL", address=0xC000, host=RW,
              fields={"reserved": 25, "channel": 2, "pattern": 3, "record": 1, "enable": 1},
              doc="`enable`: packets are generated; what waits is sent in any case. `record`: packets generated now "

@@ -14,6 +14,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import WORD_BITS, WORD_BYTES, Flit, Straps, TreeChannel
+from rtl.meter import TreePacket
 from rtl.parameters import Parameters
 from rtl.tree.routing import ClassRoutes
 
@@ -206,6 +207,10 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         A tree packet from `tree_source` was refused in this cycle: count and log it. `tree_stale`: for its age.
     tree_passed, tree_retired : In(1)
         A tree packet was accepted for the network interface, by the `tree_allowed` of this cycle; one is finished.
+    tree_sent, tree_received : In(TreePacket)
+        For the meter: packets that the console sends, and those of `tree_passed`.
+    busy : In(1)
+        For the meter: the network interface is not quiescent.
     send_id, receive_ids, receive_valid : Out
         Console keys the owner gave this node.
     console_class : Out(4)
@@ -242,6 +247,9 @@ def guard_signature(parameters: Parameters) -> wiring.Signature:
         "tree_stale": In(1),
         "tree_passed": In(1),
         "tree_retired": In(1),
+        "tree_sent": In(TreePacket),
+        "tree_received": In(TreePacket),
+        "busy": In(1),
         "send_id": Out(32),
         "receive_ids": Out(data.ArrayLayout(32, parameters.receive_ids)),
         "receive_valid": Out(parameters.receive_ids),

@@ -148,7 +148,7 @@ class OpenGuard(wiring.Component):
     """A guard taken out: permits everything, in the same two register stages, so as many cycles as the guard.
 
     The owner's registers are there, so a machine is opened like any other, and `hold` works; tables and reach can be
-    written and do nothing, refusals and epochs count nothing.
+    written and do nothing, refusals, epochs and the meter count nothing.
 
     Parameters
     ----------
@@ -178,6 +178,7 @@ class OpenGuard(wiring.Component):
             self.node_id.eq(packer.id),
             control.drained.eq(1),
             control.unfinished.eq(self.unfinished),
+            control.meter.done.eq(1),
             self.tree_allowed.eq(1),
             self.send_id.eq(control.send_id),
             self.console_class.eq(control.console_class),

@@ -13,10 +13,13 @@ from rtl.guard.counters import EPOCH_COUNTERS
 from rtl.guard.links import LinkState
 from rtl.guard.log import LogEntry
 from rtl.guard.policy import HOP_BITS, policy_signature
+from rtl.guard.table import Plane
+from rtl.meter import MeterPort
 from rtl.parameters import Parameters
 from rtl.register_bits import register_value, register_view
 from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access
 from rtl.signatures import DIRECTIONS, RegisterBus
+from rtl.tree.path import gather
 from rtl.tree.routing import CLASSES, FIXED_ROUTES, ClassRoutes
 
 __all__ = ["GuardControl"]
@@ -29,7 +32,8 @@ class GuardControl(wiring.Component):
     """Serves the owner's and the host's register accesses and keeps what the owner decided.
 
     Decoding and rights come from :data:`~rtl.registers.REGISTERS`. An access is done one cycle after it is
-    taken; the owner's goes first, and the host's are not taken in `hold`.
+    taken, or when the meter answers; the owner's goes first, also before one of the host that waits for the meter, and
+    the host's are not taken in `hold`.
 
     Parameters
     ----------
@@ -58,6 +62,7 @@ class GuardControl(wiring.Component):
         As :class:`~rtl.guard.counters.GuardCounters` has them.
     links : In, array of 6 LinkState
         As :class:`~rtl.guard.links.LinkCounters` has them.
+    meter : Out(MeterPort)
     log_count, log_lost : In(32)
     log_clear : Out(1)
     log_index : Out(entry index)
@@ -87,6 +92,7 @@ class GuardControl(wiring.Component):
             "refused": In(data.ArrayLayout(32, 16)),
             "epochs": In(data.ArrayLayout(data.ArrayLayout(32, 2), len(EPOCH_COUNTERS))),
             "links": In(data.ArrayLayout(LinkState, DIRECTIONS)),
+            "meter": Out(MeterPort),
             "log_count": In(32),
             "log_lost": In(32),
             "log_clear": Out(1),
@@ -114,7 +120,6 @@ class GuardControl(wiring.Component):
         ]
         for name in ("write", "address", "data"):
             m.d.comb += request[name].eq(Mux(owners, getattr(owner, name), getattr(host, name)))
-        m.d.sync += [answering.eq(request.valid & ~answering), owners_turn.eq(owners)]
 
         hits, indices, permitted = self._decode(m, request.address, owners, request.write)
         error = Signal()
@@ -128,12 +133,27 @@ class GuardControl(wiring.Component):
             self.busy.eq(answering | owner.valid | host.valid),
             self.log_index.eq(indices["LOG_NODES"]),
         ]
+        # The meter takes its time. The owner does not wait for what a host reads there: that is asked for again.
+        metered, done = Signal(), Signal()
+        m.d.comb += [
+            metered.eq(request.valid & ~request.write & permitted & (hits["METER_READING"] | hits["METER_USED"])),
+            done.eq(answering & request.valid & (~metered | self.meter.done)),
+            self.meter.read.eq(answering & metered),
+            self.meter.tenant.eq(hits["METER_USED"]),
+            self.meter.word.eq(Mux(hits["METER_USED"], indices["METER_USED"], indices["METER_READING"])),
+            self.meter.snapshot.eq(writes & hits["METER_SNAPSHOT"]),
+            self.meter.tag.eq(request.data),
+        ]
+        m.d.sync += [
+            answering.eq(request.valid & ~done & (owners | ~answering | ~owner.valid)),
+            owners_turn.eq(owners),
+        ]
         self._keep(m, hits, indices, writes, request.data)
         crc = self._sum_up(m, hits, writes, request)
         value = self._value(m, hits, indices, crc)
         for bus, turn in ((owner, owners_turn), (host, ~owners_turn)):
             m.d.comb += [
-                bus.done.eq(answering & request.valid & turn),
+                bus.done.eq(done & turn),
                 bus.error.eq(error),
                 bus.value.eq(value & (~error & ~request.write).replicate(32)),
             ]
@@ -182,6 +202,7 @@ class GuardControl(wiring.Component):
         valid = Signal()
         lasting = Signal()
         m.d.sync += lasting.eq(policy.hold)
+        planes = list(Plane.__members__)
         # What other blocks are told: the active tables, and what is done in this cycle.
         m.d.comb += [
             policy.valid.eq(valid),
@@ -189,14 +210,14 @@ class GuardControl(wiring.Component):
             policy.hold.eq(self.hold | (lasting & self.unfinished)),
             policy.priority.eq(priority),
             policy.reach.eq(Mux(epoch, self.reaches[1].as_value(), self.reaches[0].as_value())),
-            policy.row_write.eq(writes & hits["ROW"]),
-            policy.column_write.eq(writes & hits["COLUMN"]),
-            policy.write_index.eq(Mux(hits["ROW"], indices["ROW"], indices["COLUMN"])),
+            policy.write_index.eq(gather(Cat(hits[plane] for plane in planes), [indices[plane] for plane in planes])),
             policy.write_data.eq(value),
             self.commit.eq(writes & hits["COMMIT"]),
             self.clear.eq(writes & hits["HOLD"] & register_view("HOLD", value).clear),
             self.log_clear.eq(writes & hits["LOG_CLEAR"]),
         ]
+        for plane in Plane:
+            m.d.comb += getattr(policy, f"{plane}_write").eq(writes & hits[plane.name])
         with m.If(self.commit):
             m.d.sync += [valid.eq(1), epoch.eq(~epoch), self.commits.eq(self.commits + 1)]
         # The owner's registers; of reaches and revisions those that are not active.
@@ -235,7 +256,8 @@ class GuardControl(wiring.Component):
         """The checksum of the active tables."""
         m.submodules.checksum = checksum = TableChecksum()
         m.d.comb += [
-            checksum.write.eq(writes & Cat(hits[name] for name in ("ROW", "COLUMN", "REACH", "REVISION")).any()),
+            checksum.write.eq(writes & Cat(
+                hits[name] for name in (*Plane.__members__, "REACH", "REVISION")).any()),
             checksum.restart.eq(writes & hits["TABLE_CRC"]),
             checksum.epoch.eq(self.policy.epoch),
             checksum.address.eq(request.address),
@@ -269,6 +291,11 @@ class GuardControl(wiring.Component):
             "LINK_DAMAGED": register_value("LINK_DAMAGED", damaged=link.damaged),
             "LINK_ROOM": register_value("LINK_ROOM", **_room(link.ends)),
             "LINK_UNITS": self.parameters.link_units,
+            "METER_SNAPSHOT": self.meter.last_tag,
+            "METER_STATUS": register_value("METER_STATUS", taken=self.meter.taken),
+            "METER_TIME": Mux(indices["METER_TIME"], self.meter.time[32:], self.meter.time[:32]),
+            "METER_READING": self.meter.value,
+            "METER_USED": self.meter.value,
             "LOG_COUNT": self.log_count,
             "LOG_LOST": self.log_lost,
             "LOG_NODES": register_value(

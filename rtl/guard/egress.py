@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 from rtl.formats import CHUNK_FLITS, Flit, Header, Reason, Straps
 from rtl.guard.gate import Gate
 from rtl.guard.policy import HOP_BITS, policy_signature
-from rtl.guard.table import PermissionTable
+from rtl.guard.table import PermissionTable, Plane
+from rtl.meter import Sent
 from rtl.parameters import Parameters
 from rtl.signatures import DIRECTIONS, FlitStream, Refusal
 from rtl.torus.coordinates import CoordinatePacker
@@ -45,10 +46,14 @@ class EgressGuard(wiring.Component):
         One cycle a permitted packet, before or when its header leaves.
     sent_epoch : Out(1)
         With `sent`: the parity the packet is stamped with.
+    metered : Out(Sent)
+        For the meter.
     refused : Out(1)
         One cycle a refused packet.
     refusal : Out(Refusal)
         With `refused`. A destination outside the machine is logged as its packed low bits.
+    cut_short : Out(1)
+        A packet that hold cuts has not left to its end.
     quiescent : Out(1)
         Nothing is in the stage or waits for it.
     """
@@ -63,12 +68,15 @@ class EgressGuard(wiring.Component):
             "o": Out(FlitStream),
             "sent": Out(1),
             "sent_epoch": Out(1),
+            "metered": Out(Sent),
+            "cut_short": Out(1),
             "refused": Out(1),
             "refusal": Out(Refusal),
             "quiescent": Out(1),
         })
         self.gate = Gate(Reason.ROW)
-        self.table = PermissionTable(parameters, column=False)
+        self.table = PermissionTable(parameters, Plane.ROW)
+        self.leases = PermissionTable(parameters, Plane.SHARED)
         self.packer = CoordinatePacker()
         self.hints = HintNormaliser()
         self.cut = Signal()
@@ -79,17 +87,20 @@ class EgressGuard(wiring.Component):
         m = Module()
         m.submodules.gate = gate = self.gate
         m.submodules.table = table = self.table
+        m.submodules.leases = leases = self.leases
         policy = wiring.flipped(self.policy)
-        wiring.connect(m, policy, table.policy)
+        for asked in (table, leases):
+            wiring.connect(m, policy, asked.policy)
+            m.d.comb += [asked.lookup.eq(gate.lookup), asked.id.eq(self.packer.id)]
         header = data.View(Header, self.i.payload.data)
 
         packer = self._packer(m, header)
         stamped = self._judge(m, header, packer)
         self._enter(m, stamped)
 
-        m.d.comb += [table.lookup.eq(gate.lookup), table.id.eq(packer.id), gate.allowed.eq(table.allowed)]
+        m.d.comb += gate.allowed.eq(table.allowed)
         with m.If(gate.lookup):
-            m.d.sync += self.destination.eq(packer.id)
+            m.d.sync += [self.destination.eq(packer.id), self.metered.hops.eq(self.hints.distance)]
 
         # Out: everything but the CRC was written while the header entered.
         held = data.View(Header, gate.o.payload.data)
@@ -99,10 +110,14 @@ class EgressGuard(wiring.Component):
         m.d.comb += [
             self.sent.eq(gate.passed),
             self.sent_epoch.eq(held.epoch),
+            self.metered.packet.eq(gate.passed),
+            self.metered.flit.eq(self.o.valid & self.o.ready),
+            self.metered.shared.eq(leases.allowed),
             self.refused.eq(gate.refused),
             self.refusal.source.eq(self.node_id),
             self.refusal.destination.eq(self.destination),
             self.refusal.reason.eq(gate.why),
+            self.cut_short.eq(gate.busy | gate.inside),
             self.quiescent.eq(~gate.busy & ~self.i.valid & ~(self.policy.hold & gate.inside)),
         ]
         return m

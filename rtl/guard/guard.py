@@ -12,7 +12,8 @@ from rtl.guard.egress import EgressGuard
 from rtl.guard.ingress import IngressGuard
 from rtl.guard.links import LinkCounters
 from rtl.guard.log import RefusalLog
-from rtl.guard.table import PermissionTable
+from rtl.guard.table import PermissionTable, Plane
+from rtl.meter import Meter
 from rtl.parameters import Parameters
 from rtl.signatures import guard_signature
 from rtl.torus.coordinates import CoordinatePacker
@@ -68,7 +69,7 @@ class Guard(wiring.Component):
             connect(m, ingress.o, flipped(self.to_ni[lane]))
 
         # The column for console packets, whatever comes in.
-        m.submodules.tree_table = tree = PermissionTable(self.parameters, column=True)
+        m.submodules.tree_table = tree = PermissionTable(self.parameters, Plane.COLUMN)
         connect(m, control.policy, tree.policy)
         m.d.comb += [
             tree.lookup.eq(1),
@@ -83,7 +84,6 @@ class Guard(wiring.Component):
         m.d.comb += [
             self.hold.eq(control.policy.hold),
             self.clear.eq(control.clear),
-            control.unfinished.eq(self.unfinished),
             self.send_id.eq(control.send_id),
             self.receive_ids.eq(control.receive_ids),
             self.receive_valid.eq(control.receive_valid),
@@ -92,8 +92,10 @@ class Guard(wiring.Component):
         ]
         # Refusals and counts.
         log = self._account(m)
+        meter = self._meter(m)
         m.d.comb += self.quiescent.eq(
-            ~control.busy & ~log.busy & Cat(*[guard.quiescent for guard in self.egress + self.ingress]).all())
+            ~control.busy & ~log.busy & meter.quiescent
+            & Cat(*[guard.quiescent for guard in self.egress + self.ingress]).all())
         return m
 
     def _account(self, m):
@@ -162,3 +164,21 @@ class Guard(wiring.Component):
             drained.append(drain.drained)
         m.d.comb += control.drained.eq(Cat(*drained).all())
         return log
+
+    def _meter(self, m):
+        """Count what is billed. A hold lasts until what it cut has left, so that none of it is the next tenant's."""
+        control = self.control
+        m.submodules.meter = meter = Meter(self.parameters)
+        connect(m, control.meter, meter.port)
+        for lane, (egress, ingress) in enumerate(zip(self.egress, self.ingress, strict=True)):
+            m.d.comb += [meter.sent[lane].eq(egress.metered), meter.received[lane].eq(ingress.metered)]
+        m.d.comb += [
+            meter.tree_sent.eq(self.tree_sent),
+            meter.tree_received.eq(self.tree_received),
+            meter.busy.eq(self.busy & ~control.policy.hold),
+            meter.vacant.eq(control.vacant),
+            meter.now.eq(self.now),
+            control.unfinished.eq(
+                self.unfinished | meter.unfinished | Cat(lane.cut_short for lane in self.egress).any()),
+        ]
+        return meter

@@ -7,7 +7,8 @@ from amaranth.lib.wiring import In, Out
 from rtl.formats import Header, PutHeader, Reason, Straps, VirtualChannel, asked_at
 from rtl.guard.gate import Gate
 from rtl.guard.policy import policy_signature
-from rtl.guard.table import PermissionTable
+from rtl.guard.table import PermissionTable, Plane
+from rtl.meter import Received
 from rtl.parameters import Parameters
 from rtl.signatures import FlitStream, Refusal
 from rtl.torus.coordinates import CoordinatePacker, CoordinateUnpacker
@@ -49,6 +50,8 @@ class IngressGuard(wiring.Component):
         One of them for one cycle a packet that is no copy, when its tail was handed over or sunk.
     ended_epoch : Out(1)
         With those: the parity the packet carries.
+    metered : Out(Received)
+        With those, or when a copy was handed over: for the meter.
     quiescent : Out(1)
         Nothing is in the stage or waits for it.
     """
@@ -69,10 +72,12 @@ class IngressGuard(wiring.Component):
             "denied": Out(1),
             "dropped": Out(1),
             "ended_epoch": Out(1),
+            "metered": Out(Received),
             "quiescent": Out(1),
         })
         self.gate = Gate(Reason.COLUMN)
-        self.table = PermissionTable(parameters, column=True)
+        self.table = PermissionTable(parameters, Plane.COLUMN)
+        self.leases = PermissionTable(parameters, Plane.SHARED)
         self.copy = Signal()
         self.dma = Signal()
         self.get = Signal()
@@ -88,7 +93,10 @@ class IngressGuard(wiring.Component):
         # The gate and the column it asks.
         m.submodules.gate = gate = self.gate
         m.submodules.table = table = self.table
-        wiring.connect(m, wiring.flipped(self.policy), table.policy)
+        m.submodules.leases = leases = self.leases
+        for asked in (table, leases):
+            wiring.connect(m, wiring.flipped(self.policy), asked.policy)
+            m.d.comb += [asked.lookup.eq(gate.lookup), asked.id.eq(data.View(Header, self.i.payload.data).source)]
         wiring.connect(m, gate.o, wiring.flipped(self.o))
         header = data.View(Header, self.i.payload.data)
 
@@ -100,8 +108,6 @@ class IngressGuard(wiring.Component):
         m.d.comb += [
             elsewhere.eq(Cat(*[header[axis] != self.straps[axis] for axis in "xyz"]).any()),
             packer.straps.eq(self.straps), packer.x.eq(header.x), packer.y.eq(header.y), packer.z.eq(header.z),
-            table.lookup.eq(gate.lookup),
-            table.id.eq(header.source),
             gate.allowed.eq(table.allowed),
             gate.drop.eq(self.policy.hold),
             gate.reason.eq(Mux(self.policy.valid, Reason.NONE, Reason.NO_TABLE)),
@@ -131,7 +137,22 @@ class IngressGuard(wiring.Component):
             self.ended_epoch.eq(epoch),
             self.quiescent.eq(~gate.busy & ~self.i.valid),
         ]
+        self._measure(m)
         return m
+
+    def _measure(self, m):
+        """Tell the meter of a packet that ends; its length is known then, for the next header counts a cycle later."""
+        length = Signal.like(self.metered.flits)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += length.eq(Mux(self.gate.lookup, 1, length + 1))
+        m.d.comb += [
+            self.metered.delivered.eq(self.delivered),
+            self.metered.copied.eq(self.gate.ended & self.copy & self.gate.delivered),
+            self.metered.refused.eq(self.denied),
+            self.metered.dropped.eq(self.dropped),
+            self.metered.shared.eq(self.leases.allowed),
+            self.metered.flits.eq(length),
+        ]
 
     def _answer_requester(self, m, header):
         """Feed the gate; in a remote get, rewrite the header of every descriptor.

@@ -27,8 +27,8 @@ def policy_signature(parameters: Parameters) -> wiring.Signature:
         This node may inject on the priority channel.
     reach : Out, array of 6 hop counts
         How far a deposit packet may go in each direction, in this epoch.
-    row_write, column_write : Out(1)
-        Write `write_data` to word `write_index` of the shadow of the row, or of the column.
+    row_write, column_write, shared_write : Out(1)
+        Write `write_data` to word `write_index` of the shadow of the row, of the column, or of SHARED.
     write_index : Out(word index)
     write_data : Out(32)
         Bit ``i`` of word ``w`` is about node id ``32 w + i``.
@@ -41,6 +41,7 @@ def policy_signature(parameters: Parameters) -> wiring.Signature:
         "reach": Out(data.ArrayLayout(HOP_BITS, DIRECTIONS)),
         "row_write": Out(1),
         "column_write": Out(1),
+        "shared_write": Out(1),
         "write_index": Out(range(parameters.table_words)),
         "write_data": Out(32),
     })

@@ -1,5 +1,7 @@
 """One permission table: a bit per node id, active and shadow bank in one memory."""
 
+import enum
+
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,11 +9,22 @@ from amaranth.lib.wiring import In, Out
 from rtl.guard.policy import policy_signature
 from rtl.parameters import Parameters
 
-__all__ = ["PermissionTable"]
+__all__ = ["PermissionTable", "Plane"]
+
+
+class Plane(enum.StrEnum):
+    """What is kept of every node id; each has a register of its name, and its writes in the policy."""
+
+    ROW = "row"
+    """This node may send to it."""
+    COLUMN = "column"
+    """It may send to this node."""
+    SHARED = "shared"
+    """It is of another lease."""
 
 
 class PermissionTable(wiring.Component):
-    """Says whether a node id is permitted. Answers one cycle after the question, one question a cycle.
+    """Says whether a node id is permitted, or of another lease: one cycle after the question, one question a cycle.
 
     The memory has 32-bit words, one synchronous read and one write port, so it becomes block RAM. Block RAM
     has no reset: nothing is permitted while the policy is not valid. All tables of a kind are
@@ -21,8 +34,8 @@ class PermissionTable(wiring.Component):
     ----------
     parameters : Parameters
         `table_nodes` is the number of ids covered; ids at and above it are not permitted.
-    column : bool
-        A column table takes the policy's column writes, any other the row writes.
+    plane : Plane
+        Which of the policy's writes it takes.
 
     Members
     -------
@@ -31,13 +44,13 @@ class PermissionTable(wiring.Component):
         Ask about `id` in the active bank.
     id : In(16)
     allowed : Out(1)
-        The answer from the cycle after `lookup` until the cycle of the next `lookup`, whatever is
+        The id's bit: the answer from the cycle after `lookup` until the cycle of the next `lookup`, whatever is
         written or committed meanwhile.
     """
 
-    def __init__(self, parameters: Parameters, *, column: bool):
+    def __init__(self, parameters: Parameters, plane: Plane):
         self.parameters = parameters
-        self.column = column
+        self.plane = plane
         super().__init__({
             "policy": In(policy_signature(parameters)),
             "lookup": In(1),
@@ -60,7 +73,7 @@ class PermissionTable(wiring.Component):
             read.en.eq(self.lookup),
             write.addr.eq(Cat(self.policy.write_index[:bank_bits], ~self.policy.epoch)),
             write.data.eq(self.policy.write_data),
-            write.en.eq(self.policy.column_write if self.column else self.policy.row_write),
+            write.en.eq(getattr(self.policy, f"{self.plane}_write")),
             self.allowed.eq(self.covered & read.data.bit_select(self.bit, 1)),
         ]
         with m.If(self.lookup):

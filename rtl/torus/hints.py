@@ -91,6 +91,8 @@ class HintNormaliser(wiring.Component):
         If `straight` and not `illegal`: the direction it goes, else 0.
     hops : Out(6)
         If `straight` and not `illegal`: its distance, else 0.
+    distance : Out(7)
+        Hops in all dimensions; means nothing if `illegal`.
     """
 
     straps: In(Straps)
@@ -104,6 +106,7 @@ class HintNormaliser(wiring.Component):
     straight: Out(1)
     direction: Out(3)
     hops: Out(6)
+    distance: Out(7)
 
     def elaborate(self, _platform: object) -> Module:
         m = Module()
@@ -141,5 +144,6 @@ class HintNormaliser(wiring.Component):
             self.straight.eq((differs == 0b001) | (differs == 0b010) | (differs == 0b100)),
             self.direction.eq(Cat(reduce(or_, [o & g for o, g in zip(only, minuses, strict=True)]), only[1], only[2])),
             self.hops.eq(reduce(or_, [Mux(o, d, 0) for o, d in zip(only, distances, strict=True)])),
+            self.distance.eq(sum(Mux(differs[dimension], d, 0) for dimension, d in enumerate(distances))),
         ]
         return m

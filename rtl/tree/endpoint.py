@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import Straps, TreeChannel
+from rtl.meter import TreePacket
 from rtl.parameters import Parameters
 from rtl.signatures import FlitStream, RegisterBus, TreeLink
 from rtl.tree.console import ConsoleDrain, ConsoleFilter, ConsoleStamp
@@ -50,6 +51,8 @@ class TreeEndpoint(wiring.Component):
         Accepted packets, to the network interface, which drains them.
     console_out : In(FlitStream)
         Packets of the network interface. One marked bad is dropped.
+    sent, received : Out(TreePacket)
+        For the meter: packets of `console_out` that were taken whole, and those of `tree_passed`.
     unfinished : Out(1)
         A packet for the network interface is here.
     quiescent : Out(1)
@@ -77,6 +80,8 @@ class TreeEndpoint(wiring.Component):
             "local_out": Out(Injection),
             "console_in": Out(FlitStream),
             "console_out": In(FlitStream),
+            "sent": Out(TreePacket),
+            "received": Out(TreePacket),
             "unfinished": Out(1),
             "quiescent": Out(1),
         })
@@ -124,6 +129,8 @@ class TreeEndpoint(wiring.Component):
             self.tree_refused.eq(gate.tree_refused),
             self.tree_stale.eq(gate.tree_stale),
             self.tree_passed.eq(console.kept),
+            self.received.packet.eq(console.kept),
+            self.received.flits.eq(console.kept_flits),
             console.accept.eq(gate.console),
             control.accept.eq(gate.control),
         ]
@@ -153,6 +160,8 @@ class TreeEndpoint(wiring.Component):
             stamp.epoch.eq(self.tree_epoch),
             texts.accept.eq(~texts.i.payload.bad),
             texts.abort.eq(self.hold),
+            self.sent.packet.eq(texts.kept),
+            self.sent.flits.eq(texts.kept_flits),
         ]
         wiring.connect(m, wiring.flipped(self.console_out), stamp.i)
         wiring.connect(m, stamp.o, texts.i)

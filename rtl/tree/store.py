@@ -33,6 +33,8 @@ class PacketStore(wiring.Component):
         Forget the packet that is coming in, unless this cycle completes it.
     kept : Out(1)
         The flit of this cycle completes a packet that is kept.
+    kept_flits : Out(6)
+        Its length.
     o : Out(FlitStream)
         Packets in order.
     waiting : Out(1)
@@ -55,6 +57,7 @@ class PacketStore(wiring.Component):
             "accept": In(1),
             "abort": In(1),
             "kept": Out(1),
+            "kept_flits": Out(6),
             "o": Out(FlitStream),
             "waiting": Out(1),
             "empty": Out(1),
@@ -99,6 +102,7 @@ class PacketStore(wiring.Component):
             transfer.eq(self.i.valid & self.i.ready),
             whole.eq(transfer & collecting & ~flit.first & flit.last & (count == words)),
             self.kept.eq(whole & self.accept),
+            self.kept_flits.eq(words + 1),
             write.addr.eq(Mux(flit.first, committed, committed + count)),
             write.data.eq(flit),
             write.en.eq(transfer & (flit.first | collecting)),
