@@ -47,6 +47,11 @@ ASSUMPTIONS = {
         "at most 255 packets of a way into the network interface are unfinished at once",
         properties=("torus-retired", ),
         trusted="in the tree a store of 256 flits holds at most 86 packets, of three flits and more"),
+    "meter-rates": Assumption(
+        "what the meter is told of a packet's length are flits that have come since the packet before, and a way has "
+        "at most 96 hops",
+        properties=("egress-metered", "ingress-metered"),
+        trusted="a store of the tree tells of a packet when its last flit has come"),
     "alike-at-power-up": Assumption(
         "what the output registers of a table hold before the first question is the same in both copies",
         trusted="a copy is the same node, so it starts in the same state, whatever that is"),

@@ -24,6 +24,9 @@ class EgressHarness(Harness):
         "egress-hints": "what the guard makes of hints is what the hint rule says, for every torus, node and "
                         "destination",
         "egress-source": "the source that leaves is the node's id, packed from the straps",
+        "egress-metered": "the meter is told of each packet that leaves once, before or with its header, and of each "
+                          "flit with the destination's bit of SHARED, of the bank that was active when the header "
+                          "entered, and the number of hops to it",
         "egress-length": "a packet that leaves ends with its 32nd flit at the latest, whatever comes in, and in hold",
     }
 
@@ -55,6 +58,8 @@ class EgressHarness(Harness):
 
         if "egress-length" in self.prove:
             self._length(m, dut)
+        if "egress-metered" in self.prove:
+            self._metered(m, straps, header, inside, to)
         self.claim(m, "egress-source", ~dut.o.valid | ~dut.o.payload.first | (leaving.source == me))
         if "egress-source" in self.prove:
             self.help(m, ~dut.gate.full | ~dut.gate.flit.first | (data.View(Header, dut.gate.flit.data).source == me))
@@ -86,6 +91,27 @@ class EgressHarness(Harness):
         self.help(m, ~gate.passing | ~gate.full | (left < PACKET_FLITS))
         self.help(m, ~gate.inside | ~(gate.passing | (gate.full & gate.flit.first)) | (
             entered + dut.remaining + 1 <= PACKET_FLITS))
+
+    def _metered(self, m, straps, header, inside, to):
+        """What the meter is told, of packets that are permitted."""
+        dut, gate, told = self.dut, self.dut.gate, self.dut.metered
+        mirror = Mirror(m, self, dut.leases.ram, self.policy, self.policy.shared_write)
+        rings = self._rings(m, straps, header)
+        shared, known, hops = Signal(), Signal(), Signal(7)
+        with m.If(self.i.valid & self.i.ready & self.i.payload.first & ~gate.inside):
+            m.d.sync += [shared.eq(mirror.bit(to)), hops.eq(sum(ring.hops for ring in rings)), known.eq(0)]
+        with m.Elif(told.packet):
+            m.d.sync += known.eq(1)
+        self.claim(m, "egress-metered", told.flit == (dut.o.valid & self.o.ready))
+        self.claim(m, "egress-metered", ~told.flit | ((told.shared == shared) & (told.hops == hops) & (hops <= 96)))
+        self.claim(m, "egress-metered", ~(told.flit & dut.o.payload.first) | told.packet | known)
+        self.claim(m, "egress-metered", ~told.packet | (~known & dut.o.valid & dut.o.payload.first))
+        # A packet that is inside the torus, and legal, has these; of others no flit leaves.
+        legal = gate.passing | (gate.full & gate.flit.first & (gate.verdict == Reason.NONE))
+        self.help(m, ~legal | ((told.shared == shared) & (told.hops == hops) & (hops <= 96)))
+        self.help(m, ~known | ~gate.fresh)
+        self.help(m, ~(gate.full & gate.flit.first & ~gate.fresh & dut.o.valid) | known)
+        self.help(m, ~inside | (self.dut.hints.illegal | (self.dut.hints.distance == sum(r.hops for r in rings))))
 
     def _everything(self, m, dut, straps, header, inside, row):
         """A second guard, without a pipeline, that says what must be on the way out."""
@@ -169,13 +195,17 @@ class EgressHarness(Harness):
         ]
         return permitted, stamped
 
-    def _hint_rule(self, m, straps, header, inside):
-        """The hint rule of three rings, against the guard's."""
-        hints, odd = self.dut.hints, straps.x[0] ^ straps.y[0] ^ straps.z[0]
-        rings = [
+    def _rings(self, m, straps, header):
+        """The hint rule of each dimension."""
+        odd = straps.x[0] ^ straps.y[0] ^ straps.z[0]
+        return [
             Ring(m, axis, straps[f"size_{axis}"], straps[axis], header[axis][:6], header.hint[4 - 2 * d:6 - 2 * d], odd)
             for d, axis in enumerate("xyz")
         ]
+
+    def _hint_rule(self, m, straps, header, inside):
+        """The hint rule of three rings, against the guard's."""
+        hints, rings = self.dut.hints, self._rings(m, straps, header)
         apart, legal = Cat(*[ring.differs for ring in rings]), Cat(*[ring.legal for ring in rings]).all()
         name = "egress-hints"
         self.claim(m, name, ~inside | (hints.illegal == ~legal))

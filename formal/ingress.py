@@ -1,6 +1,6 @@
 """Properties of the ingress guard of a lane."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.hdl._ast import AnySeq  # has no public name in Amaranth 0.5
 from amaranth.lib import data
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -11,6 +11,9 @@ from rtl.guard.ingress import IngressGuard
 from rtl.signatures import FlitStream
 
 __all__ = ["IngressHarness"]
+
+_MOST_FLITS = 63
+"""That a length told to the meter has room for."""
 
 _TURNED = ("x", "y", "z", "hint", "deposit", "vc", "epoch", "crc")
 """What the guard changes in the descriptors of a remote get."""
@@ -23,6 +26,9 @@ class IngressHarness(Harness):
     properties = {
         "ingress-column": "no flit reaches the network interface of a packet whose column bit was 0 when its header "
                           "entered, nor any flit while hold is 1",
+        "ingress-metered": "the meter is told of a packet when it ends, of all its flits since its header and of its "
+                           "source's bit of SHARED, of the bank that was active when the header entered; lengths "
+                           "together are never more than cycles",
         "ingress-all": "while hold is 0 and packets begin where the one before ended, every packet that the column "
                        "permits arrives unchanged but for descriptor headers, once and in order, one cycle late "
                        "and with no lost cycle",
@@ -56,10 +62,34 @@ class IngressHarness(Harness):
         self.help(m, ~gate.full | (gate.inside == ~gate.flit.last))
         self.help(m, ~gate.passing | gate.inside | gate.full)
         self.help(m, ~gate.passing | ~(gate.full & gate.flit.first))
+        if "ingress-metered" in self.prove:
+            self._metered(m, dut, header, begins)
         if self.prove & {"ingress-all", "ingress-answer"}:
             descriptor, requester, fast, asked = self._descriptors(m, dut, straps, header, begins)
             self._everything(m, dut, column, permitted, descriptor, requester, fast, asked)
         return m
+
+    def _metered(self, m, dut, header, begins):
+        """Count the flits that enter, and the cycles since the meter was told of a packet last."""
+        i, gate, told = self.i, dut.gate, dut.metered
+        mirror = Mirror(m, self, dut.leases.ram, self.policy, self.policy.shared_write)
+        shared, flits = Signal(), Signal(6)
+        with m.If(i.valid & i.ready):
+            m.d.sync += flits.eq(Mux(begins, 1, flits + 1))
+            with m.If(begins):
+                m.d.sync += shared.eq(mirror.bit(header.source))
+        kinds = Cat(told.delivered, told.copied, told.refused, told.dropped)
+        cycles = Signal(7)
+        left = Mux(kinds.any(), cycles - told.flits, cycles)
+        m.d.sync += cycles.eq(Mux(left >= _MOST_FLITS, _MOST_FLITS, left + 1))
+        name = "ingress-metered"
+        self.claim(m, name, (kinds & (kinds - 1)[:4]) == 0)
+        self.claim(m, name, kinds.any() == (gate.ended & ~(dut.copy & ~gate.delivered)))
+        self.claim(m, name, ~kinds.any() | ((told.flits == flits) & (told.shared == shared)))
+        self.claim(m, name, ~kinds.any() | (told.flits <= cycles))
+        self.help(m, ~gate.full | ((told.shared == shared) & (dut.metered.flits == flits)))
+        self.help(m, ~gate.inside | ((told.shared == shared) & (dut.metered.flits == flits)))
+        self.help(m, ~(gate.full | gate.inside) | (flits <= cycles) | (cycles == _MOST_FLITS))
 
     def _descriptors(self, m, dut, straps, header, begins):
         """Count flits of a packet; say whether the one that enters is a descriptor's header, and whose get it is."""

@@ -20,12 +20,13 @@ class OwnerHarness(Harness):
     """The guard's registers under any accesses of owner and host, whatever the counters and the log say."""
 
     ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1), "unfinished": In(1),
-             "peek_lasting": In(1)}
+             "meter_done": In(1), "peek_lasting": In(1)}
     peeks = {"peek_lasting": "dut.lasting"}
     properties = {
         "owner-writes": "tables, reaches, revisions, epoch, hold (but its end), grants, console keys, class, routes of "
                         "classes and the log change only in the cycle in which a write of the owner is answered "
                         "without an error",
+        "owner-meter": "a snapshot of the meter begins only with a write of the owner, with the tag written",
         "owner-commit": "the epoch changes only by a write to COMMIT while everything has drained",
     }
 
@@ -43,7 +44,10 @@ class OwnerHarness(Harness):
         m.d.sync += [wrote_before.eq(wrote), drained.eq(self.drained), was_reset.eq(ResetSignal())]
 
         policy = dut.policy
-        for strobe in (policy.row_write, policy.column_write, dut.commit, dut.log_clear, dut.clear):
+        m.d.comb += dut.meter.done.eq(self.meter_done)
+        self.claim(m, "owner-meter", ~dut.meter.snapshot | (wrote & (dut.meter.tag == self.owner.data) & (
+            self.owner.address == REGISTERS["METER_SNAPSHOT"].address)))
+        for strobe in (policy.row_write, policy.column_write, policy.shared_write, dut.commit, dut.log_clear, dut.clear):
             self.claim(m, "owner-writes", ~strobe | wrote)
         # What the owner asks to be held is held at once; it may last longer, but never begins without the owner.
         held = Signal(reset_less=True)

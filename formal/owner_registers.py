@@ -30,7 +30,7 @@ class OwnerRegisters(Harness):
     """The guard's registers under any accesses of owner and host, beside what the register map says."""
 
     ports = {"owner": In(RegisterBus), "host": In(RegisterBus), "drained": In(1), "unfinished": In(1),
-             "peek_lasting": In(1),
+             "meter_done": In(1), "peek_lasting": In(1),
              **{f"peek_sum_{bank}_{name}": In(width) for bank in range(2) for name, width in _SUM.items()}}
     peeks = {"peek_lasting": "dut.lasting",
              **{f"peek_sum_{bank}_{name}": f"dut.checksum.bank_{bank}.{name}" for bank in range(2) for name in _SUM}}
@@ -51,7 +51,8 @@ class OwnerRegisters(Harness):
         m.submodules.dut = dut = self.dut = GuardControl(SCALED)
         connect(m, flipped(self.owner), dut.owner)
         connect(m, flipped(self.host), dut.host)
-        m.d.comb += [dut.drained.eq(self.drained), dut.unfinished.eq(self.unfinished)]
+        m.d.comb += [dut.drained.eq(self.drained), dut.unfinished.eq(self.unfinished),
+                     dut.meter.done.eq(self.meter_done)]
         self._was_reset = Signal(reset_less=True, init=1)
         m.d.sync += self._was_reset.eq(ResetSignal())
         self._errors(m)
@@ -85,12 +86,14 @@ class OwnerRegisters(Harness):
     def _tables(self, m: Module) -> None:
         """What is done in the cycle of the write: one word of a table, a commit, a clear."""
         policy, owner = self.dut.policy, self.owner
-        for name, strobe in (("ROW", policy.row_write), ("COLUMN", policy.column_write)):
+        for name, strobe in (
+                ("ROW", policy.row_write), ("COLUMN", policy.column_write), ("SHARED", policy.shared_write)):
             self.claim(m, "owner-registers", strobe == self._wrote(name))
             for index in range(SCALED.table_words):
                 self.claim(m, "owner-registers", ~self._wrote(name, index) | (
                     (policy.write_index == index) & (policy.write_data == owner.data)))
         for name, strobe, wanted in (("COMMIT", self.dut.commit, 1), ("LOG_CLEAR", self.dut.log_clear, 1),
+                                     ("METER_SNAPSHOT", self.dut.meter.snapshot, 1),
                                      ("HOLD", self.dut.clear, register_view("HOLD", owner.data).clear)):
             self.claim(m, "owner-registers", strobe == (self._wrote(name) & wanted))
 
@@ -141,7 +144,7 @@ class OwnerRegisters(Harness):
     def _sum(self, m: Module) -> None:
         """What the checksums are taken of, when they begin anew, and what the owner reads."""
         owner, epoch, loads = self.owner, self.dut.policy.epoch, Signal()
-        m.d.comb += loads.eq(any_of(self._wrote(name) for name in ("ROW", "COLUMN", "REACH", "REVISION")))
+        m.d.comb += loads.eq(any_of(self._wrote(name) for name in ("ROW", "COLUMN", "SHARED", "REACH", "REVISION")))
         sums = [{name: getattr(self, f"peek_sum_{bank}_{name}") for name in _SUM} for bank in range(2)]
         for bank, generator in enumerate(sums):
             shadow = epoch != bank

@@ -139,8 +139,9 @@ class Outcome:
 
 
 PROOFS = (
-    Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-commit")),
+    Job("formal.owner", "OwnerHarness", ("owner-writes", "owner-meter", "owner-commit")),
     Job("formal.owner_registers", "OwnerRegisters", ("owner-registers", "owner-count", "owner-sum")),
+    Job("formal.meter", "MeterHarness", ("meter-exact", "meter-used")),
     Job("formal.memory", "MemoryKeeps", ("memory-keeps",)),
     Job("formal.memory", "MemoryClear", ("memory-cleared", "memory-held")),
     Job("formal.drain", "DrainHarness", ("drain-exact",)),
@@ -151,9 +152,11 @@ PROOFS = (
     Job("formal.owner", "StampHarness", ("owner-stamp", "console-column", "console-stale")),
     Job("formal.owner", "StoreHarness", ("store-accepted",)),
     Job("formal.ingress", "IngressHarness", ("ingress-column",)),
+    Job("formal.ingress", "IngressHarness", ("ingress-metered",)),
     Job("formal.ingress", "IngressHarness", ("ingress-answer",)),
     Job("formal.ingress", "IngressHarness", ("ingress-all",)),
     Job("formal.egress", "EgressHarness", ("egress-row", "egress-source", "egress-length")),
+    Job("formal.egress", "EgressHarness", ("egress-metered",)),
     Job("formal.egress", "EgressHarness", ("egress-hints",)),
     Job("formal.egress", "EgressHarness", ("egress-all",)),
     Job("formal.host_port", "HostPortHarness", ("host-stable", "host-answers", "host-refused", "host-forgets",

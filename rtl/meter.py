@@ -10,7 +10,7 @@ from rtl.formats import PACKET_FLITS
 from rtl.meter_lines import LINES, MeterLine
 from rtl.parameters import Parameters
 
-__all__ = ["ROUND", "Meter", "MeterPort", "Received", "Region", "Sent", "TreePacket", "widths"]
+__all__ = ["Meter", "MeterPort", "Received", "Region", "Sent", "TreePacket", "round_cycles", "widths"]
 
 _WORD_BITS = 32
 _WORD_ADDRESS_BITS = 6
@@ -37,8 +37,8 @@ MeterPort = wiring.Signature({
     "done": In(1), "value": In(_WORD_BITS), "last_tag": In(_WORD_BITS), "taken": In(1), "time": In(64),
 })
 """The meter, seen from the registers. `snapshot`: METER_SNAPSHOT is written with `tag` in this cycle. `read` stays
-until `done`, or is given up: a `word` of METER_USED if `tenant`, else of METER_READING. `last_tag`, `taken`, `time`: of the
-last snapshot, that it is complete, and the first cycle that it does not count."""
+until `done`, or is given up: a `word` of METER_USED if `tenant`, else of METER_READING. `last_tag`, `taken`, `time`: of
+the last snapshot, that it is complete, and the first cycle that it does not count."""
 
 
 class Region(enum.IntEnum):
@@ -66,12 +66,13 @@ class _Phase(enum.IntEnum):
     COPY_HIGH = 6
 
 
-ROUND = LINES * len(_Phase)
-"""Cycles of a round."""
+def round_cycles(lines: int = LINES) -> int:
+    """Cycles of a round of a meter of so many lines."""
+    return lines * len(_Phase)
 
 
-def widths(parameters: Parameters) -> list[int]:
-    """Bits of the accumulator of each line.
+def widths(parameters: Parameters, lines: int = LINES) -> list[int]:
+    """Bits of the accumulator of each of the first lines.
 
     A round begins when the highest bit of one is 1, or as soon as the round before has ended: until then the lower ones
     must hold what one round can bring, and packets that end at once.
@@ -79,7 +80,8 @@ def widths(parameters: Parameters) -> list[int]:
     lanes = parameters.lanes
     rates = {MeterLine.OWN_FLIT_HOPS: _HOPS * lanes, MeterLine.SHARED_FLIT_HOPS: _HOPS * lanes,
              MeterLine.BUSY_CYCLES: 1}
-    return [(rates.get(line, lanes) * (ROUND + 2 * PACKET_FLITS)).bit_length() + 1 for line in MeterLine]
+    cycles = round_cycles(lines) + 2 * PACKET_FLITS
+    return [(rates.get(line, lanes) * cycles).bit_length() + 1 for line in list(MeterLine)[:lines]]
 
 
 class Meter(wiring.Component):
@@ -91,13 +93,15 @@ class Meter(wiring.Component):
     by an accumulator that is half full, by a snapshot, by a tenant who reads its first word, and by a hold that ends. A
     node in which nothing happens does not move.
 
-    Nothing is ever set back. While the node is `vacant`, BASE follows TOTAL, and the hold ends in the cycle in which
-    the last such round begins: what is counted from that cycle on is the next tenant's, all before is not.
+    Nothing is ever set back. While the node is `vacant`, BASE follows TOTAL and USED is 0, and the hold ends in the
+    cycle in which the last such round begins: what is counted from that cycle on is the next tenant's, all before not.
 
     Parameters
     ----------
     parameters : Parameters
         `lanes` is used.
+    lines : int
+        Lines there are, the first ones; all but in proofs.
 
     Members
     -------
@@ -117,8 +121,9 @@ class Meter(wiring.Component):
         Without an event nothing changes.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, *, lines: int = LINES) -> None:
         self.parameters = parameters
+        self.lines = list(MeterLine)[:lines]
         lanes = parameters.lanes
         super().__init__({
             "sent": In(data.ArrayLayout(Sent, lanes)),
@@ -132,13 +137,20 @@ class Meter(wiring.Component):
             "port": In(MeterPort),
             "quiescent": Out(1),
         })
-        # What the rounds do: whether one is under way, where it is, and what it copies.
+        # The accumulators, and the chain. That moves towards its first register: each is as wide as the widest behind.
+        sizes = widths(parameters, lines)
+        self.counts = [Signal(size, name=f"count_{line.name.lower()}")
+                       for line, size in zip(self.lines, sizes, strict=True)]
+        self.chain = [Signal(max(sizes[line:]), name=f"chain_{line.name.lower()}") for line in self.lines]
+        self.ram = memory.Memory(shape=_WORD_BITS, depth=len(Region) << _WORD_ADDRESS_BITS, init=[])
+        # What the rounds do: whether one is under way, where it is, what it copies, and that nobody is there who uses.
         self.start = Signal()
         self.running = Signal()
-        self.line = Signal(range(LINES))
+        self.line = Signal(range(lines))
         self.phase = Signal(_Phase)
         self.to_reading = Signal()
         self.to_base = Signal()
+        self.unused = Signal()
         # Rounds that have written all regions since the reset, one for READING and one for BASE.
         self.prepared = Signal(range(3))
 
@@ -173,38 +185,34 @@ class Meter(wiring.Component):
 
     def _accumulate(self, m: Module) -> tuple[Value, Value]:
         """Accumulators, emptied into the chain when a round starts. Returns: its first register; one is half full."""
-        sizes = widths(self.parameters)
         events = self._events()
-        counts, chain = [], []
-        for line in MeterLine:
-            count = Signal(sizes[line], name=f"count_{line.name.lower()}")
-            # The chain moves towards its first register, so each is as wide as the widest behind it.
-            chained = Signal(max(sizes[line:]), name=f"chain_{line.name.lower()}")
+        behind = [*self.chain[1:], Const(0)]
+        for line, count, chained, following in zip(self.lines, self.counts, self.chain, behind, strict=True):
             m.d.sync += count.eq(Mux(self.start, 0, count) + sum(events[line], Const(0)))
-            counts.append(count)
-            chain.append(chained)
-        for count, chained, behind in zip(counts, chain, [*chain[1:], Const(0)], strict=True):
             with m.If(self.start):
                 m.d.sync += chained.eq(count)
             with m.Elif(self.phase == _Phase.COPY_HIGH):
-                m.d.sync += chained.eq(behind)
-        return chain[0], Cat(count[-1] for count in counts).any()
+                m.d.sync += chained.eq(following)
+        return self.chain[0], Cat(count[-1] for count in self.counts).any()
 
     def _serve(self, m: Module) -> tuple[Value, Value]:
-        """Answer reads in cycles in which the round does not read. Returns: a round is asked for; nothing is.
+        """Answer reads, in a cycle in which a round does not read or end. Returns: a round is asked for; nothing is.
 
         The first word of a tenant's reading waits for a round that began after it was asked for.
         """
         port = self.port
         first, asked, wanted, begun, fresh, answer = (
             Signal(name=name) for name in ("first", "asked", "wanted", "begun", "fresh", "answer"))
+        served = Signal(_WORD_ADDRESS_BITS + 1)
         m.d.comb += [
             first.eq(port.read & port.tenant & (port.word == 0)),
             asked.eq(wanted | (first & ~begun & ~fresh)),
-            port.done.eq(answer & port.read),
+            # Also of a bus whose request does not stay, no word is taken for another one.
+            port.done.eq(answer & port.read & (served == Cat(port.word, port.tenant))),
         ]
         m.d.sync += [
-            answer.eq(port.read & ~answer & (~first | fresh) & (~self.running | (self.phase > _Phase.TOTAL_HIGH))),
+            served.eq(Cat(port.word, port.tenant)),
+            answer.eq(port.read & ~answer & (~first | fresh) & (~self.running | (self.phase == _Phase.COPY_LOW))),
             wanted.eq(asked & ~self.start),
         ]
         with m.If(self.start):
@@ -220,7 +228,7 @@ class Meter(wiring.Component):
 
     def _ends(self) -> Value:
         """The round that is under way ends in this cycle."""
-        return self.running & (self.line == LINES - 1) & (self.phase == _Phase.COPY_HIGH)
+        return self.running & (self.line == self.lines[-1]) & (self.phase == _Phase.COPY_HIGH)
 
     def _rounds(self, m: Module, full: Value, asked: Value) -> None:
         """When rounds begin and what they copy."""
@@ -240,6 +248,7 @@ class Meter(wiring.Component):
                 self.running.eq(1),
                 self.to_reading.eq(Mux(ready, pending, self.prepared == 0)),
                 self.to_base.eq(Mux(ready, was_vacant & ~pending, self.prepared == 1)),
+                self.unused.eq(was_vacant | ~ready),
             ]
             with m.If(ready & pending):
                 m.d.sync += [pending.eq(0), port.time.eq(self.now)]
@@ -256,12 +265,12 @@ class Meter(wiring.Component):
 
     def _add(self, m: Module, head: Value) -> None:
         """One line after the other: add the head of the chain to TOTAL, and write what follows from that."""
-        m.submodules.ram = ram = memory.Memory(shape=_WORD_BITS, depth=len(Region) << _WORD_ADDRESS_BITS, init=[])
-        read, write = ram.read_port(), ram.write_port()
+        m.submodules.ram = self.ram
+        read, write = self.ram.read_port(), self.ram.write_port()
         with m.If(self.running):
             m.d.sync += self.phase.eq(Mux(self.phase == _Phase.COPY_HIGH, 0, self.phase + 1))
             with m.If(self.phase == _Phase.COPY_HIGH):
-                m.d.sync += self.line.eq(Mux(self.line == LINES - 1, 0, self.line + 1))
+                m.d.sync += self.line.eq(Mux(self.line == self.lines[-1], 0, self.line + 1))
 
         # One adder: TOTAL plus what was counted, and that less BASE; the high halves with what the low ones carry.
         low, high, total = (Signal(_WORD_BITS, name=name) for name in ("low", "high", "total"))
@@ -283,15 +292,14 @@ class Meter(wiring.Component):
             with m.Case(_Phase.TOTAL_HIGH):
                 m.d.sync += high.eq(result)
 
-        # READING and BASE are written only by rounds that are for them; USED is 0 where BASE becomes TOTAL.
+        # READING and BASE are written only by rounds that are for them.
         copy = Mux(self.to_base, Region.BASE, Region.READING)
-        unused = self.to_base | (self.prepared != 2)
         actions = {
             _Phase.FETCH: (0, Region.TOTAL, 0, 0),
             _Phase.TOTAL_LOW: (1, Region.TOTAL, 0, result),
-            _Phase.USED_LOW: (1, Region.USED, 0, Mux(unused, 0, result)),
+            _Phase.USED_LOW: (1, Region.USED, 0, Mux(self.unused, 0, result)),
             _Phase.TOTAL_HIGH: (1, Region.TOTAL, 1, result),
-            _Phase.USED_HIGH: (1, Region.USED, 1, Mux(unused, 0, result)),
+            _Phase.USED_HIGH: (1, Region.USED, 1, Mux(self.unused, 0, result)),
             _Phase.COPY_LOW: (self.to_base | self.to_reading, copy, 0, low),
             _Phase.COPY_HIGH: (self.to_base | self.to_reading, copy, 1, high),
         }
@@ -316,4 +324,5 @@ class Meter(wiring.Component):
 
 def _address(region: Value | Region, line: Value, half: Value | int) -> Value:
     """Where the memory has half of a line."""
-    return Cat(Value.cast(half)[:1], line, Value.cast(region)[:2])
+    number = Cat(line, Const(0, _WORD_ADDRESS_BITS))[:_WORD_ADDRESS_BITS - 1]
+    return Cat(Value.cast(half)[:1], number, Value.cast(region)[:2])

@@ -214,8 +214,8 @@ _ALL = [
     Register(name="TABLE_CRC", address=0x402C, owner=RW,
              doc="CRC-32 (zlib's) over the writes of REVISION, ROW, COLUMN, SHARED and REACH by which the active "
                  "tables were made what they are, in all loads of this bank. A write counts as six bytes: address (2) "
-                 "and value (4), least significant byte first. 0 if nothing was written. Any write of TABLE_CRC sets the sum of "
-                 "the shadow to 0: before a load of all words, if it is not known what the shadow holds."),
+                 "and value (4), least significant byte first. 0 if nothing was written. Any write of TABLE_CRC sets "
+                 "the sum of the shadow to 0: before a load of all words, if it is not known what the shadow holds."),
     Register(name="CONSOLE_SEND_ID", address=0x4030, owner=RW, host=RO,
              doc="Channel id stamped on what this node sends."),
     Register(name="CONSOLE_LISTEN", address=0x4034, owner=RW, host=RO, doc="Bit i: receive id i is in use."),

@@ -96,7 +96,7 @@ class IngressGuard(wiring.Component):
         m.submodules.leases = leases = self.leases
         for asked in (table, leases):
             wiring.connect(m, wiring.flipped(self.policy), asked.policy)
-            m.d.comb += [asked.lookup.eq(gate.lookup), asked.id.eq(data.View(Header, self.i.payload.data).source)]
+            m.d.comb += asked.lookup.eq(gate.lookup)
         wiring.connect(m, gate.o, wiring.flipped(self.o))
         header = data.View(Header, self.i.payload.data)
 
@@ -108,6 +108,8 @@ class IngressGuard(wiring.Component):
         m.d.comb += [
             elsewhere.eq(Cat(*[header[axis] != self.straps[axis] for axis in "xyz"]).any()),
             packer.straps.eq(self.straps), packer.x.eq(header.x), packer.y.eq(header.y), packer.z.eq(header.z),
+            table.id.eq(header.source),
+            leases.id.eq(header.source),
             gate.allowed.eq(table.allowed),
             gate.drop.eq(self.policy.hold),
             gate.reason.eq(Mux(self.policy.valid, Reason.NONE, Reason.NO_TABLE)),
