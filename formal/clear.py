@@ -66,7 +66,8 @@ class ClearHarness(Harness):
         self.claim(m, "clear-state", ~just | ~granted.any())
 
         told = Signal()
-        m.d.comb += told.eq((host.address >= REGISTERS["REFUSED"].address) & host.valid & host.done & ~host.write)
+        m.d.comb += told.eq((host.address >= REGISTERS["REFUSED"].address) & (
+            host.address < REGISTERS["LINK_SENT"].address) & host.valid & host.done & ~host.write)
         self.claim(m, "clear-answers", ~(unread & told) | ~host.value.any())
 
         # A hold that cleared lasts from the next cycle on; the host is answered in no cycle of it.

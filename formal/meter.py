@@ -160,19 +160,19 @@ class MeterHarness(Harness):
         kept, since, wanted = Signal(64), Signal(64), Signal(64)
         vacant, last = self.peek_was_vacant, here & dut.to_base & (dut.phase == 6)
         with m.If(last):
-            m.d.sync += kept.eq(captured)
-        with m.If((vacant & ~dut.vacant) | (dut.start & (dut.prepared == 1))):
+            m.d.sync += kept.eq(Mux(ready, captured, 0))
+        with m.If(vacant & ~dut.vacant):
             m.d.sync += since.eq(number)
         with m.If(here & (dut.phase == 4)):
             m.d.sync += wanted.eq(Mux(dut.unused, 0, (captured - since)[:64]))
         passed = (here & (dut.phase > 4)) | (dut.running & (dut.line > line))
         known = ready | ((dut.prepared == 1) & dut.running & (dut.line > line))
         self.help(m, ~known | last | (base == kept))
-        self.help(m, ~last | (base[:32] == captured[:32]))
+        self.help(m, ~last | (base[:32] == Mux(ready, captured[:32], 0)))
         # Of the base round that ends a vacancy, and of all others.
         self.help(m, ~(ready & ~vacant) | Mux(dut.running & dut.to_base, captured == since, kept == since))
-        self.help(m, (dut.prepared != 1) | ~dut.running | (dut.to_base & (captured == since)))
-        self.help(m, ~(dut.running & dut.to_base & (dut.line > line)) | (kept == captured))
+        self.help(m, ready | (since == 0))
+        self.help(m, ~(dut.running & dut.to_base & (dut.line > line)) | (kept == Mux(ready, captured, 0)))
         self.help(m, ~dut.running | ready | (dut.unused & (dut.to_base == (dut.prepared == 1))))
         self.help(m, ~(dut.running & ready & dut.to_base) | dut.unused)
         self.help(m, ~(dut.running & ~dut.unused) | (ready & (kept == since)))

@@ -47,7 +47,8 @@ class OwnerHarness(Harness):
         m.d.comb += dut.meter.done.eq(self.meter_done)
         self.claim(m, "owner-meter", ~dut.meter.snapshot | (wrote & (dut.meter.tag == self.owner.data) & (
             self.owner.address == REGISTERS["METER_SNAPSHOT"].address)))
-        for strobe in (policy.row_write, policy.column_write, policy.shared_write, dut.commit, dut.log_clear, dut.clear):
+        tables = policy.row_write, policy.column_write, policy.shared_write
+        for strobe in (*tables, dut.commit, dut.log_clear, dut.clear):
             self.claim(m, "owner-writes", ~strobe | wrote)
         # What the owner asks to be held is held at once; it may last longer, but never begins without the owner.
         held = Signal(reset_less=True)

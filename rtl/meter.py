@@ -151,7 +151,7 @@ class Meter(wiring.Component):
         self.to_reading = Signal()
         self.to_base = Signal()
         self.unused = Signal()
-        # Rounds that have written all regions since the reset, one for READING and one for BASE.
+        # Rounds that have made the memory's regions 0 after the reset, one with READING and one with BASE.
         self.prepared = Signal(range(3))
 
     def elaborate(self, _platform: object) -> Module:
@@ -293,15 +293,15 @@ class Meter(wiring.Component):
                 m.d.sync += high.eq(result)
 
         # READING and BASE are written only by rounds that are for them.
-        copy = Mux(self.to_base, Region.BASE, Region.READING)
+        copy, ready = Mux(self.to_base, Region.BASE, Region.READING), self.prepared == 2
         actions = {
             _Phase.FETCH: (0, Region.TOTAL, 0, 0),
             _Phase.TOTAL_LOW: (1, Region.TOTAL, 0, result),
             _Phase.USED_LOW: (1, Region.USED, 0, Mux(self.unused, 0, result)),
             _Phase.TOTAL_HIGH: (1, Region.TOTAL, 1, result),
             _Phase.USED_HIGH: (1, Region.USED, 1, Mux(self.unused, 0, result)),
-            _Phase.COPY_LOW: (self.to_base | self.to_reading, copy, 0, low),
-            _Phase.COPY_HIGH: (self.to_base | self.to_reading, copy, 1, high),
+            _Phase.COPY_LOW: (self.to_base | self.to_reading, copy, 0, Mux(ready, low, 0)),
+            _Phase.COPY_HIGH: (self.to_base | self.to_reading, copy, 1, Mux(ready, high, 0)),
         }
         fetches = {
             _Phase.FETCH: (Region.TOTAL, 0), _Phase.TOTAL_LOW: (Region.BASE, 0),

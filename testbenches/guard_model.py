@@ -55,6 +55,7 @@ class GuardModel:
         self.id = node_id(sizes, coordinate)
         self.row: set[int] = set()
         self.column: set[int] = set()
+        self.shared: set[int] = set()
         self.reach = [0] * 6
         self.valid = self.epoch = self.priority = False
         self.commits = 0
@@ -180,7 +181,7 @@ class Bench:
         straps |= dict(zip(("size_x", "size_y", "size_z"), self.model.sizes, strict=True))
         dut.straps.value = pack(Straps, **straps, **dict(zip("xyz", self.model.coordinate, strict=True)))
         for name in ("retired", "discards", "links", "tree_source", "tree_refused", "tree_stale", "tree_passed",
-                     "tree_retired", "unfinished", "now"):
+                     "tree_retired", "tree_sent", "tree_received", "busy", "unfinished", "now"):
             getattr(dut, name).value = 0
         self.owner, self.host = RegisterInitiator(dut, "owner"), RegisterInitiator(dut, "host")
         dut.rst.value = 1
@@ -245,7 +246,9 @@ class Bench:
     async def load(self) -> None:
         """Write the model's tables, reaches and grant, without committing them."""
         for word in range(self.parameters.table_words):
-            for name, table in (("ROW", self.model.row), ("COLUMN", self.model.column)):
+            for name, table in (
+                ("ROW", self.model.row), ("COLUMN", self.model.column), ("SHARED", self.model.shared),
+            ):
                 bits = sum(1 << node % 32 for node in table if node // 32 == word)
                 await self.set(name, bits, word)
         for direction, hops in enumerate(self.model.reach):
@@ -264,6 +267,7 @@ class Bench:
         everybody = range(self.parameters.table_nodes)
         self.model.row = {node for node in everybody if self.random.random() < share}
         self.model.column = {node for node in everybody if self.random.random() < share}
+        self.model.shared = {node for node in everybody if self.random.random() < share}
         self.model.reach = [self.random.choice((0, 1, 1, 2, 63, self.random.randrange(40))) for _ in range(6)]
         self.model.priority = self.random.random() < 0.5
 
