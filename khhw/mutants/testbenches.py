@@ -33,7 +33,7 @@ TESTBENCHES = (
             "rtl.guard.guard", "self.unfinished | meter.unfinished |", "self.unfinished |"),
     _mutant("guard_meter.a_hold_lasts_until_what_it_cut_has_left", "the next tenant pays for what hold has cut",
             "rtl.guard.guard", " | Cat(lane.cut_short for lane in self.egress).any()", ""),
-    _mutant("guard_meter.the_owner_does_not_wait_for_a_tenant", "what a tenant asks of the meter keeps the owner waiting",
+    _mutant("guard_meter.the_owner_does_not_wait_for_a_tenant", "a tenant who asks the meter keeps the owner waiting",
             "rtl.guard.control", "(owners | ~answering | ~owner.valid)", "1"),
     _mutant("guard_meter.the_tree_and_the_time", "a node in hold is busy",
             "rtl.guard.guard", "meter.busy.eq(self.busy & ~control.policy.hold)", "meter.busy.eq(self.busy)"),

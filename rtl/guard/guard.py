@@ -165,10 +165,14 @@ class Guard(wiring.Component):
         m.d.comb += control.drained.eq(Cat(*drained).all())
         return log
 
+    def meter(self) -> Meter:
+        """What counts what is billed; a subclass may return any other with the ports of a `Meter`."""
+        return Meter(self.parameters)
+
     def _meter(self, m):
         """Count what is billed. A hold lasts until what it cut has left, so that none of it is the next tenant's."""
         control = self.control
-        m.submodules.meter = meter = Meter(self.parameters)
+        m.submodules.meter = meter = self.meter()
         connect(m, control.meter, meter.port)
         for lane, (egress, ingress) in enumerate(zip(self.egress, self.ingress, strict=True)):
             m.d.comb += [meter.sent[lane].eq(egress.metered), meter.received[lane].eq(ingress.metered)]
