@@ -2,15 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from khhw.control.change_checks import check_change, check_hand_over, check_room
 from khhw.control.changes import AdoptError, Change, EpochError, Keep, Moment, Watch
 from khhw.control.domains import DomainError, Domains
 from khhw.control.links import CableState, CableWatch
 from khhw.control.owner import ConsoleKeys, Owner, RefusedError, Write, named
-from khhw.control.tables import REVISIONS, TableBanks, table_crc, table_writes
-from khhw.control.tree_classes import TreeClasses
+from khhw.control.tables import Load, TableBanks, table_crc, table_writes
+from khhw.control.tree_classes import ROUTED_CLASSES, Routes, TreeClasses
 from khhw.node.tree_packets import Control
 from rtl.formats import STALE_COMMITS, ControlOp
-from rtl.registers import LARGEST, REGISTERS
+from rtl.registers import REGISTERS
 
 __all__ = ["EpochControl"]
 
@@ -22,6 +23,8 @@ _STILL = 10_000
 _MODULUS = 1 << 32
 _COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
 _FOUND = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD")
+_BROADCASTS: Mapping[int, int] = {}
+"""Classes of texts where nobody was given any."""
 
 
 class EpochControl:
@@ -66,7 +69,9 @@ class EpochControl:
         self._banks.forget()
         self._classes.forget()
 
-    async def change(self, new: Domains, *, revision: int = 0, watch: Watch | None = None) -> Change:
+    async def change(
+        self, new: Domains, *, revision: int = 0, watch: Watch | None = None, classes: Mapping[int, int] = _BROADCASTS,
+    ) -> Change:
         """Make `new` the domains of the machine.
 
         First all nodes commit what old and new both allow; when they have acknowledged, and no packet of the
@@ -81,6 +86,12 @@ class EpochControl:
         revision : int
             The number by which :meth:`adopt` finds `new` again, 32 bits. Domains of a first phase bear 0.
         watch : Watch, optional
+        classes : mapping of int to int, optional
+            Of each node whose texts (CONSOLE_CLASS) do not go to all: their class, by rank. Nothing else uses these
+            classes from now on. Their routes lead to whomever one of these nodes may send to, and outside: behind the
+            first phase and before the last commit, so that no text is lost that both old and new domains allow, and
+            the way to those who hear no more is closed. To have another class than before, a node is told so
+            afterwards; or in hold.
 
         Raises
         ------
@@ -91,17 +102,18 @@ class EpochControl:
         DomainError
             If `new` is of another number of nodes, or there is no such revision.
         """
-        self._check(new, revision)
+        check_change(self._owner.shape.nodes, new, revision, classes)
+        self._classes.reserve(classes)
         started = loaded = refused = self._owner.outside.now
         committed = await self._settle()
         if committed:
             loaded, refused = await self._phase(self._known() & new, watch=watch)
-        await self._phase(new, revision, watch)
+        await self._last_phase(new, revision, watch, classes)
         return Change(started, loaded, refused, self._owner.outside.now, 2 if committed else 1)
 
     async def hand_over(
         self, ranks: Iterable[int], new: Domains, keys: Mapping[int, ConsoleKeys], revision: int = 0, *,
-        vacant: Collection[int] = (), watch: Watch | None = None,
+        vacant: Collection[int] = (), watch: Watch | None = None, classes: Mapping[int, int] = _BROADCASTS,
     ) -> Change:
         """Take nodes from their tenants, and give them to the next ones with `new` as the domains of the machine.
 
@@ -121,8 +133,8 @@ class EpochControl:
             Console keys of the next tenants, by rank. A node without any sends on channel 0, and hears nothing.
         vacant : collection of int
             Those of the nodes that nobody gets: they are cleared, and stay in hold.
-        revision, watch
-            As of :meth:`change`.
+        revision, watch, classes
+            As of :meth:`change`; a class of `keys` is one of `classes`.
 
         Returns
         -------
@@ -137,14 +149,15 @@ class EpochControl:
             As :meth:`change`; or if there is no such node or key. Nothing has been done then.
         """
         taken = sorted(set(ranks))
-        self._check(new, revision)
-        self._check_nodes(taken, keys, vacant)
+        check_change(self._owner.shape.nodes, new, revision, classes)
+        check_hand_over(self._owner.shape.nodes, taken, keys, vacant, classes)
+        self._classes.reserve(classes)
         apart = new.matrix.copy()
         apart[taken, :] = apart[:, taken] = False
         alone = Domains(apart)
 
         started = self._owner.outside.now
-        await self._check_room(keys)
+        await check_room(self._owner, keys)
         await self._owner.write_each({
             rank: [Write.fields("HOLD", hold=1, clear=1), *(keys[rank].writes if rank in keys else ())]
             for rank in taken})
@@ -152,11 +165,14 @@ class EpochControl:
         loaded, refused = await self._phase(self._known() & alone, watch=watch)
         for _ in range(STALE_COMMITS - 2):
             await self._phase(alone, watch=watch)
-        await self._phase(new, revision, watch)
+        await self._last_phase(new, revision, watch, classes)
         await self._end_hold(taken, vacant)
         return Change(started, loaded, refused, self._owner.outside.now, STALE_COMMITS)
 
-    async def adopt(self, domains: Domains, revision: int, sums: Sequence[int] | None = None) -> list[int]:
+    async def adopt(
+        self, domains: Domains, revision: int, sums: Sequence[int] | None = None,
+        classes: Mapping[int, int] = _BROADCASTS,
+    ) -> list[int]:
         """Take charge of a machine that runs with `domains`, as an owner does that was started again.
 
         Parameters
@@ -169,6 +185,8 @@ class EpochControl:
             Those that belong to them, by rank: what :attr:`sums` was, or `keep` was given. Only tables that were loaded
             whole are known without. It is the sums that are compared with the hardware; that they belong to `domains`
             is taken for granted.
+        classes : mapping of int to int, optional
+            Of texts, as of the change before. Whether their routes are right is found out by the next one.
 
         Returns
         -------
@@ -182,14 +200,15 @@ class EpochControl:
         DomainError
             As :meth:`change`.
         """
-        self._check(domains, revision)
         shape = self._owner.shape
+        check_change(shape.nodes, domains, revision, classes)
         if sums is None:
             sums = [table_crc(table_writes(domains, shape, rank, revision)) for rank in range(shape.nodes)]
         if len(sums) != shape.nodes:
             raise DomainError(("sums",), f"{len(sums)} sums for a machine of {shape.nodes} nodes")
         self.current, self.revision, self._settled = None, 0, False
         self.forget_tables()
+        self._classes.led(classes)
         answers = await self._owner.execute(None, [Control(ControlOp.READ, REGISTERS[name].at()) for name in _FOUND])
         differ: dict[int, str] = {}
         held = []
@@ -211,42 +230,24 @@ class EpochControl:
         self._banks.holds(self._epoch, domains, sums)
         return held
 
-    def _check(self, new: Domains, revision: int) -> None:
-        nodes = self._owner.shape.nodes
-        if new.nodes != nodes:
-            raise DomainError((), f"Domains of {new.nodes} nodes for a machine of {nodes}")
-        if not 0 <= revision < REVISIONS:
-            raise DomainError(("revision",), f"a revision is a number from 0 to {REVISIONS - 1}, not {revision}")
+    async def read_routes(self) -> list[tuple[int, ...]]:
+        """CLASS_ROUTE of :data:`~khhw.control.tree_classes.ROUTED_CLASSES` at every node, by rank.
 
-    def _check_nodes(self, ranks: list[int], keys: Mapping[int, ConsoleKeys], vacant: Collection[int]) -> None:
-        nodes = self._owner.shape.nodes
-        for rank in ranks:
-            if not 0 <= rank < nodes:
-                raise DomainError(("ranks",), f"no node {rank}; nodes are 0 to {nodes - 1}")
-        if not ranks:
-            raise DomainError(("ranks",), "there is no node to hand over")
-        if odd := sorted({*vacant} - {*ranks} | {*vacant} & {*keys}):
-            raise DomainError(("vacant",), f"{named(odd)}: not handed over, or given keys, and yet vacant")
-        for rank, given in keys.items():
-            if rank not in ranks:
-                raise DomainError(("keys", rank), f"node {rank} is not handed over; keys are for {ranks}")
-            if len(given.receive) > LARGEST.receive_ids:
-                raise DomainError(("keys", rank), f"{len(given.receive)} channels; no node hears more than "
-                                  f"{LARGEST.receive_ids}")
-            for key in (given.send, *given.receive):
-                if not 0 <= key < _MODULUS:
-                    raise DomainError(("keys", rank), f"a channel id has 32 bits, and {key} has not")
+        What differs from what it should be, the next change sets right.
+        """
+        words = [Control(ControlOp.READ, REGISTERS["CLASS_ROUTE"].at(number)) for number in ROUTED_CLASSES]
+        answers = await self._owner.execute(None, words)
+        found = [tuple(word.data for word in answers[rank]) for rank in range(self._owner.shape.nodes)]
+        self._classes.found(found)
+        return found
 
-    async def _check_room(self, keys: Mapping[int, ConsoleKeys]) -> None:
-        """Ask nodes, before anything is done, whether they can hear so many channels."""
-        last = {rank: [Control(ControlOp.READ, REGISTERS["CONSOLE_RECEIVE_ID"].at(len(given.receive) - 1))]
-                for rank, given in keys.items() if given.receive}
-        try:
-            await self._owner.read_each(last)
-        except RefusedError as error:
-            rank = error.rank
-            assert rank is not None
-            raise DomainError(("keys", rank), f"{len(keys[rank].receive)} channels; node {rank} hears less") from None
+    async def _last_phase(
+        self, new: Domains, revision: int, watch: Watch | None, classes: Mapping[int, int],
+    ) -> None:
+        """Lead texts to whom `new` allows, then commit it."""
+        await self._write(self._classes.lead(new.matrix, classes))
+        await self._phase(new, revision, watch)
+        self._classes.led(classes)
 
     def _known(self) -> Domains:
         """What is surely allowed now."""
@@ -268,15 +269,7 @@ class EpochControl:
         """Commit, until all have drained; the cycle in which the tables were loaded, the parity that ends."""
         owner, ending = self._owner, self._epoch
         load = self._banks.load(1 - ending, domains, revision, self._classes)
-        try:
-            await owner.write_each(load.routes.each, load.routes.first)
-            self._classes.loaded(load.routes)
-            await owner.write_each(load.each, load.first, load.groups)
-        except BaseException:
-            # Answers for a class may be under way, and its routes must not change before: first all are asked.
-            self._classes.forget()
-            self._settled = False
-            raise
+        await self._write(load.routes, load)
         self._banks.loaded(load)
         await self._drained()
         loaded = owner.outside.now
@@ -293,6 +286,19 @@ class EpochControl:
         self.current, self.revision, self._epoch = domains, revision, 1 - ending
         await self._drained(load.sums)
         return loaded, ending
+
+    async def _write(self, routes: Routes, load: Load | None = None) -> None:
+        """Set routes of classes, which nobody is asked by; then load tables, in part by them."""
+        try:
+            await self._owner.write_each(routes.each, routes.first)
+            self._classes.loaded(routes)
+            if load is not None:
+                await self._owner.write_each(load.each, load.first, load.groups)
+        except BaseException:
+            # Answers for a class may be under way, and its routes must not change before: first all are asked.
+            self._classes.forget()
+            self._settled = False
+            raise
 
     async def _settle(self) -> bool:
         """Wait until the commit before has ended, whoever made it; whether there was one."""

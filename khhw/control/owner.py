@@ -79,16 +79,20 @@ class ConsoleKeys(NamedTuple):
         Channel id of what it sends, 32 bits.
     receive : sequence of int
         Channel ids it hears.
+    tree_class : int, optional
+        Class of the tree of what it says to more than one; None leaves that as it is.
     """
 
     send: int
     receive: Sequence[int]
+    tree_class: int | None = None
 
     @property
     def writes(self) -> list[Write]:
         """What gives a node these keys."""
         ids = [Write("CONSOLE_RECEIVE_ID", key, index) for index, key in enumerate(self.receive)]
-        return [Write("CONSOLE_SEND_ID", self.send), *ids, Write("CONSOLE_LISTEN", (1 << len(self.receive)) - 1)]
+        keys = [Write("CONSOLE_SEND_ID", self.send), *ids, Write("CONSOLE_LISTEN", (1 << len(self.receive)) - 1)]
+        return keys if self.tree_class is None else [*keys, Write.fields("CONSOLE_CLASS", tree_class=self.tree_class)]
 
 
 class Group(NamedTuple):
@@ -354,16 +358,7 @@ class Owner:
         await self.write(rank, Write.fields("GRANTS", priority=int(granted)))
 
     async def set_console(self, rank: int | None, send: int, receive: Sequence[int]) -> None:
-        """Give a node, or all, its console keys.
-
-        Parameters
-        ----------
-        rank : int or None
-        send : int
-            Channel id of what it sends.
-        receive : sequence of int
-            Channel ids it hears.
-        """
+        """Give a node, or all, console keys: `send` and `receive` as of :class:`ConsoleKeys`."""
         await self.write(rank, *ConsoleKeys(send, receive).writes)
 
 
