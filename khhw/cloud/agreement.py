@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from khhw.cloud.machine import NO_KEYS, ConsoleKeys, NodeState, Revision
 from khhw.control.tables import table_crc, table_writes
+from khhw.control.tree_classes import ROUTED_CLASSES, texts_to
 from khhw.node.shape import Shape
 
 __all__ = ["differences"]
@@ -21,6 +22,7 @@ def differences(revision: Revision, states: Sequence[NodeState], shape: tuple[in
         Of the machine, see :class:`~khhw.cloud.machine.MachineInfo`.
     """
     domains, whole = revision.domains(len(states)), Shape(*shape)
+    texts = texts_to(domains.matrix, revision.classes)
     found = {}
     for state in states:
         wanted = table_crc(table_writes(domains, whole, state.rank, revision.number))
@@ -36,8 +38,12 @@ def differences(revision: Revision, states: Sequence[NodeState], shape: tuple[in
             found[state.rank] = "in hold, though somebody has it" if state.held else "not in hold, though nobody has it"
         elif state.keys != keys:
             found[state.rank] = f"console channels {_named(state.keys)}, not {_named(keys)}"
+        elif wrong := [number for number, found_route in zip(ROUTED_CLASSES, state.routes, strict=True)
+                       if number in texts and texts[number][1][state.rank]
+                       and texts[number][0][state.rank] != found_route]:
+            found[state.rank] = f"other routes of the tree's classes {', '.join(map(str, wrong))}"
     return found
 
 
 def _named(keys: ConsoleKeys) -> str:
-    return f"{keys.send} to send and {', '.join(map(str, keys.receive)) or 'none'} to hear"
+    return (f"{keys.send} to send (class {keys.tree_class}) and {', '.join(map(str, keys.receive)) or 'none'} to hear")

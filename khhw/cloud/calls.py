@@ -30,7 +30,7 @@ __all__ = [
     "Nothing", "PassUntil", "Read", "Say", "plain",
 ]
 
-VERSION = 2
+VERSION = 3
 """Of all this; a service and a machine of different ones do not talk."""
 REFUSED = "refused"
 """Field of what a connection begins with that the machine does not take."""

@@ -13,6 +13,8 @@ from khhw.cloud.machine import Machine, MachineError, MachineInfo
 from khhw.cloud.matrix import kept, wanted
 from khhw.cloud.membership import UNJUSTIFIED
 from khhw.cloud.models import Check, Finding
+from khhw.cloud.tree_classes import CLASSLESS, SPEAKING
+from khhw.control.tree_classes import ROUTED_CLASSES
 
 __all__ = ["check"]
 
@@ -55,6 +57,11 @@ _RULES = (
      "after IS NOT NULL AND NOT EXISTS (SELECT 1 FROM reading r WHERE r.tag = h.revision AND r.rank = h.rank AND "
      "r.moment = 'begin' AND r.lease = h.after))",
      "the reading of node {a} at revision {b} is lost"),
+    (f"SELECT uuid AS a, (SELECT count(tree_class) FROM lease) AS b FROM lease WHERE {CLASSLESS} "
+     f"AND b < {len(ROUTED_CLASSES)}",
+     "lease {a} has no class of the tree, and only {b} are taken"),
+    (f"SELECT uuid AS a, tree_class AS b FROM lease WHERE tree_class IS NOT NULL AND uuid NOT IN ({SPEAKING})",
+     "lease {a} has no node, but class {b} of the tree"),
 )
 """What nothing is to be found by, and what it means if something is."""
 

@@ -10,6 +10,7 @@ from khhw.cloud.models import Acquire, BootRecord, Lease
 from khhw.cloud.plans import nodes_of
 from khhw.cloud.relatives import BELOW, acts_for, name_of
 from khhw.cloud.times import from_text
+from rtl.formats import TreeClass
 
 __all__ = ["SEEN", "called", "find_lease", "find_offer", "lease_view", "live_lease", "own_lease", "sees"]
 
@@ -107,6 +108,7 @@ def lease_view(db: sqlite3.Connection, ledger: Ledger, row: sqlite3.Row) -> Leas
         expire_time=clock.optional_seconds(row["expire_cycle"]), status=row["status"], purpose=row["purpose"],
         nodes=ranks or _last_nodes(db, row), sublet=[rank for rank in ranks if rank not in own], networks=networks,
         external=any(interface.network == EXTERNAL for interface in networks), console=row["console"],
+        tree_class=row["tree_class"] or (TreeClass.BROADCAST if own else None),
         transfer_to=name_of(db, row["transfer_to"]), boots=_boots(db, clock.boot, uuid, still=bool(ranks)))
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from khhw.control.domains import Domains
+from rtl.formats import TreeClass
 
 __all__ = [
     "NO_KEYS", "RAW_LIMIT", "Applied", "Clock", "ConsoleKeys", "Heard", "Listening", "Machine", "MachineDiffersError",
@@ -35,14 +36,18 @@ class ConsoleKeys(NamedTuple):
         The channel it sends on, 32 bits.
     receive : tuple of int
         The channels it hears.
+    tree_class : int
+        Class of the tree by which its texts to more than one node go: see :attr:`Revision.classes`.
     """
 
     send: int
     receive: tuple[int, ...]
+    tree_class: int = TreeClass.BROADCAST
 
 
 NO_KEYS = ConsoleKeys(0, ())
-"""Of a node that nobody has: what it sends is nobody's, and it hears nothing."""
+"""Of a node that nobody has: what it sends is nobody's, and it hears nothing. It stays in hold, where it sends nothing;
+so its class is the one that hardware has set when it was cleared."""
 
 
 class MachineError(RuntimeError):
@@ -146,6 +151,12 @@ class Revision:
     keys: Mapping[int, ConsoleKeys]
     hand_over: frozenset[int] = frozenset()
 
+    @property
+    def classes(self) -> dict[int, int]:
+        """Classes of the tree by rank. What a node says goes to whomever one of the nodes of its class may send to, and
+        outside; but to all by class 15, and only outside by class 0."""
+        return {rank: keys.tree_class for rank, keys in self.keys.items()}
+
     def domains(self, nodes: int) -> Domains:
         """Who may send to whom, for the hardware of a machine of `nodes`."""
         matrix = np.zeros((nodes, nodes), dtype=bool)
@@ -219,6 +230,8 @@ class NodeState:
         Whether it is in hold.
     keys : ConsoleKeys
         Its console channels.
+    routes : tuple of int
+        CLASS_ROUTE of classes 1 to 14.
     """
 
     rank: int
@@ -227,6 +240,7 @@ class NodeState:
     table_crc: int
     held: bool
     keys: ConsoleKeys
+    routes: tuple[int, ...]
 
 
 @dataclass(frozen=True)

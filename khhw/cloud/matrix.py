@@ -16,6 +16,7 @@ from khhw.cloud.machine import ConsoleKeys, MachineInfo, Revision
 from khhw.cloud.models import Relay, Relays
 from khhw.control.domains import Domains
 from khhw.control.reach import DomainChange, Reach
+from rtl.formats import TreeClass
 
 __all__ = ["OWNER_CHANNEL", "SPOKEN", "Matrix", "Wanted", "kept", "relays", "wanted"]
 
@@ -53,18 +54,20 @@ class Wanted:
         """Write it down; :func:`kept` reads it."""
         db.execute("INSERT INTO revision VALUES (?, ?, ?)", (
             number, zlib.compress(np.packbits(self.allowed).tobytes()),
-            json.dumps({rank: [keys.send, *keys.receive] for rank, keys in self.keys.items()})))
+            json.dumps({rank: [keys.send, keys.tree_class, *keys.receive] for rank, keys in self.keys.items()})))
 
 
 def wanted(db: sqlite3.Connection, info: MachineInfo) -> Wanted:
     """What the machine shall hold as the store stands."""
     allowed = np.zeros((info.nodes, info.nodes), dtype=bool)
     keys = {}
-    for row in db.execute("SELECT rank, channel, console FROM lease_node JOIN lease ON uuid = lease "
+    for row in db.execute("SELECT rank, channel, console, tree_class FROM lease_node JOIN lease ON uuid = lease "
                           "WHERE gone IS NULL AND leaf"):
         allowed[row["rank"], row["rank"]] = True
         heard = (row["console"], row["channel"], OWNER_CHANNEL)
-        keys[row["rank"]] = ConsoleKeys(SPOKEN | row["console"], heard[:info.receive_ids])
+        keys[row["rank"]] = ConsoleKeys(
+            SPOKEN | row["console"], heard[:info.receive_ids],
+            TreeClass.BROADCAST if row["tree_class"] is None else row["tree_class"])
     senders: dict[int, list[int]] = {}
     receivers: dict[int, list[int]] = {}
     for row in db.execute(
@@ -86,7 +89,8 @@ def kept(db: sqlite3.Connection, number: int, info: MachineInfo) -> Wanted:
         return Wanted(np.zeros((info.nodes, info.nodes), dtype=bool), {})
     bits = np.frombuffer(zlib.decompress(row["allowed"]), dtype=np.uint8)
     allowed = np.unpackbits(bits, count=info.nodes ** 2).astype(bool).reshape(info.nodes, info.nodes)
-    keys = {int(rank): ConsoleKeys(send, tuple(heard)) for rank, (send, *heard) in json.loads(row["keys"]).items()}
+    keys = {int(rank): ConsoleKeys(send, tuple(heard), tree_class)
+            for rank, (send, tree_class, *heard) in json.loads(row["keys"]).items()}
     return Wanted(allowed, keys)
 
 

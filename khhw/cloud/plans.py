@@ -18,6 +18,7 @@ from khhw.cloud.models import Intent, Relays
 from khhw.cloud.relatives import name_of
 from khhw.cloud.retention import forget_intents
 from khhw.cloud.times import from_text
+from khhw.cloud.tree_classes import assign_classes, classless
 
 __all__ = ["Plan", "intent_view", "nodes_of", "settle", "subtree"]
 
@@ -107,7 +108,9 @@ class Plan:
         """
         db, tx = self._db, self._tx
         prune(db)
-        old, new = kept(db, self._before, tx.info), wanted(db, tx.info)
+        old = kept(db, self._before, tx.info)
+        assign_classes(db, old)
+        new = wanted(db, tx.info)
         opened = relays(old.allowed, new.allowed)
         if strict and opened.opened:
             raise CloudError.conflict(_refusal(opened))
@@ -182,7 +185,7 @@ def intent_view(db: sqlite3.Connection, row: sqlite3.Row, running: Sequence[int]
         state="done" if done else "running" if row["revision"] in running else "queued",
         principal=name_of(db, row["principal"]) or "-", created_at=datetime.datetime.fromisoformat(row["created_at"]),
         done_at=from_text(row["done_at"]), relays=Relays.model_validate_json(row["relays"]), lease_uuid=row["lease"],
-        network=row["network"])
+        network=row["network"], warning=classless(db, row["lease"]))
 
 
 def _refusal(opened: Relays) -> str:

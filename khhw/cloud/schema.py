@@ -9,7 +9,7 @@ __all__ = ["APPLICATION", "SCHEMA", "VERSION"]
 
 APPLICATION = int.from_bytes(b"khhw", "big")
 """By which a database is known as a store (``PRAGMA application_id``)."""
-VERSION = 2
+VERSION = 3
 """Of the schema (``PRAGMA user_version``)."""
 
 SCHEMA = """
@@ -66,6 +66,8 @@ CREATE TABLE lease (
     revision INTEGER NOT NULL DEFAULT 0,  -- with which a status that waits is over
     purpose TEXT,
     console INTEGER UNIQUE,
+    -- class of the tree of what its nodes say; NULL: none, and if they say anything, that goes to all
+    tree_class INTEGER UNIQUE CHECK (tree_class BETWEEN 1 AND 14),
     offer TEXT,                           -- Acquire as JSON, of one that waits for consent
     transfer_to TEXT REFERENCES principal
 ) STRICT;
@@ -156,7 +158,7 @@ CREATE INDEX intent_of ON intent (principal);
 CREATE TABLE revision (
     number INTEGER PRIMARY KEY,
     allowed BLOB NOT NULL,                -- isAllowed, see matrix.py
-    keys TEXT NOT NULL                    -- by rank: send id, then receive ids
+    keys TEXT NOT NULL                    -- by rank: send id, class of the tree, then receive ids
 ) STRICT;
 
 CREATE TABLE hand_over (

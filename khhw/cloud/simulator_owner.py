@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from khhw.cloud.counters import counter_words, counters
 from khhw.cloud.machine import (
@@ -21,9 +22,10 @@ from khhw.control.epochs import EpochControl
 from khhw.control.owner import ConsoleKeys as OwnerKeys
 from khhw.control.owner import Owner, OwnerError
 from khhw.control.tables import table_crc, table_writes
+from khhw.control.tree_classes import ROUTED_CLASSES
 from khhw.host.sync import Queue
 from khhw.node.tree_packets import Control
-from rtl.formats import ControlOp
+from rtl.formats import ControlOp, TreeClass
 from rtl.registers import REGISTERS
 
 __all__ = ["Carrier"]
@@ -31,7 +33,8 @@ __all__ = ["Carrier"]
 _HIGHEST = (1 << 32) - 1
 _FEW = 4
 _Readings = dict[int, Reading]
-_STATE = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD", "CONSOLE_SEND_ID", "CONSOLE_LISTEN")
+_STATE = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD", "CONSOLE_SEND_ID", "CONSOLE_LISTEN",
+          "CONSOLE_CLASS")
 
 
 class Carrier:
@@ -73,7 +76,7 @@ class Carrier:
 
     def hearers(self, channel: int) -> set[int]:
         """Nodes that may hear a channel: by the revision before, too, while one is carried out."""
-        return {rank for keys in self._keys for rank, (_, receive) in keys.items() if channel in receive}
+        return {rank for keys in self._keys for rank, own in keys.items() if channel in own.receive}
 
     async def apply(self, revision: Revision) -> Applied:
         """See :meth:`khhw.cloud.machine.Machine.apply`."""
@@ -94,7 +97,8 @@ class Carrier:
     async def nodes(self) -> list[NodeState]:
         """See :meth:`khhw.cloud.machine.Machine.nodes`."""
         async with self._asking():
-            return await self._states()
+            routes = await self._epochs.read_routes()
+            return [replace(state, routes=found) for state, found in zip(await self._states(), routes, strict=True)]
 
     async def read(self, tag: int, ranks: Iterable[int] | None) -> list[Reading]:
         """See :meth:`khhw.cloud.machine.Machine.read`."""
@@ -127,6 +131,9 @@ class Carrier:
                 if not 0 < channel <= _HIGHEST:
                     raise RequestRefusedError(
                         f"keys of node {rank}: a console channel is a number from 1 to {_HIGHEST}, not {channel}")
+            if keys.tree_class not in (*TreeClass, *ROUTED_CLASSES):
+                raise RequestRefusedError(f"keys of node {rank}: a class of the tree is a number from 0 to "
+                                          f"{int(TreeClass.BROADCAST)}, not {keys.tree_class}")
 
     def _check_ranks(self, what: str, ranks: Iterable[int]) -> None:
         for rank in ranks:
@@ -150,9 +157,10 @@ class Carrier:
         if taken:
             keys = {rank: OwnerKeys(*revision.keys[rank]) for rank in taken if rank in revision.keys}
             vacant = [rank for rank in taken if rank not in keys]
-            change = await self._epochs.hand_over(taken, new, keys, revision.number, vacant=vacant, watch=watch)
+            change = await self._epochs.hand_over(taken, new, keys, revision.number, vacant=vacant, watch=watch,
+                                                  classes=revision.classes)
         else:
-            change = await self._epochs.change(new, revision=revision.number, watch=watch)
+            change = await self._epochs.change(new, revision=revision.number, watch=watch, classes=revision.classes)
         await self._owner.write_each({
             state.rank: OwnerKeys(*revision.keys[state.rank]).writes for state in states
             if state.rank not in taken and state.keys != revision.keys.get(state.rank, NO_KEYS)})
@@ -177,7 +185,7 @@ class Carrier:
         return [kept[rank] for rank in ranks]
 
     def _state(self, rank: int, answer: list[int]) -> NodeState:
-        revision, crc, status, hold, send, listen, *receive = answer
+        revision, crc, status, hold, send, listen, tree_class, *receive = answer
         # Of tables that are what the owner has made of them, in however many loads, the sum as of one load.
         current, sums = self._epochs.current, self._epochs.sums
         if current is not None and sums is not None and crc == sums[rank]:
@@ -185,4 +193,5 @@ class Carrier:
         return NodeState(
             rank=rank, committed=bool(REGISTERS["GUARD_STATUS"].unpack(status)["valid"]), revision=revision,
             table_crc=crc, held=bool(REGISTERS["HOLD"].unpack(hold)["hold"]),
-            keys=ConsoleKeys(send, tuple(key for index, key in enumerate(receive) if listen >> index & 1)))
+            keys=ConsoleKeys(send, tuple(key for index, key in enumerate(receive) if listen >> index & 1), tree_class),
+            routes=())

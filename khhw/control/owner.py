@@ -357,9 +357,11 @@ class Owner:
         """Allow or forbid a node the priority channel."""
         await self.write(rank, Write.fields("GRANTS", priority=int(granted)))
 
-    async def set_console(self, rank: int | None, send: int, receive: Sequence[int]) -> None:
-        """Give a node, or all, console keys: `send` and `receive` as of :class:`ConsoleKeys`."""
-        await self.write(rank, *ConsoleKeys(send, receive).writes)
+    async def set_console(
+        self, rank: int | None, send: int, receive: Sequence[int], tree_class: int | None = None,
+    ) -> None:
+        """Give a node, or all, what makes up :class:`ConsoleKeys`."""
+        await self.write(rank, *ConsoleKeys(send, receive, tree_class).writes)
 
 
 def _checked(node: int | None, words: Sequence[Control], answer: list[Control]) -> list[Control]:

@@ -94,7 +94,8 @@ def texts_to(allowed: _Members, classes: Mapping[int, int]) -> dict[int, tuple[_
         speakers.setdefault(number, []).append(rank)
     found = {}
     for number in sorted(speakers.keys() & {*ROUTED_CLASSES}):
-        ways, reached = routes_to(allowed[speakers[number]].any(axis=0))
+        members = np.logical_or.reduce(allowed[speakers[number]], axis=0)
+        ways, reached = routes_to(members)
         reached[0] = True
         found[number] = ways, reached
     return found

@@ -22,6 +22,7 @@ from khhw.cloud.machine import (
 )
 from khhw.control.domains import Domains
 from khhw.control.tables import table_crc, table_writes
+from khhw.control.tree_classes import ROUTED_CLASSES, texts_to
 from khhw.node.shape import Shape
 
 __all__ = ["RecordedMachine"]
@@ -46,10 +47,10 @@ class RecordedMachine:
         self._asked()
         self.alive = True
         if not self._read().get("on"):
-            nothing = {str(rank): [0] for rank in range(self.info.nodes)}
+            nothing = {str(rank): [0, 15] for rank in range(self.info.nodes)}
             self._write({"on": True, "boot": self._read()["boot"] + 1, "cycle": 0, "number": 0, "allowed": {},
-                         "keys": nothing, "held": list(range(self.info.nodes)), "images": [], "applied": {},
-                         "sent": {}, "log": []})
+                         "keys": nothing, "routes": {}, "held": list(range(self.info.nodes)), "images": [],
+                         "applied": {}, "sent": {}, "log": []})
         return self.clock()
 
     def close(self) -> None:
@@ -86,9 +87,14 @@ class RecordedMachine:
         for rank in sorted(revision.hand_over):
             keys = revision.keys.get(rank)
             state["applied"][str(rank)] = state["sent"].get(str(rank), 0)
-            state["keys"][str(rank)] = [0] if keys is None else [keys.send, *keys.receive]
+            state["keys"][str(rank)] = [0, 15] if keys is None else [keys.send, keys.tree_class, *keys.receive]
             state["sent"][str(rank)] = state["sent"].get(str(rank), 0) + (COUNTED if keys is not None else 0)
             state["held"] = [other for other in state["held"] if other != rank] + ([rank] if keys is None else [])
+        for rank, number in revision.classes.items():
+            # Of all keys the class alone may change while a node runs.
+            state["keys"][str(rank)][1] = number
+        state["routes"] = {number: ways.tolist() for number, (ways, _) in texts_to(
+            revision.domains(self.info.nodes).matrix, revision.classes).items()}
         state["log"].append([revision.number, sorted(revision.hand_over)])
         self._write(state)
         return self._answer(revision.number, state)
@@ -106,11 +112,12 @@ class RecordedMachine:
         shape = Shape(*self.info.shape)
         found = []
         for rank in range(self.info.nodes):
-            send, *heard = state["keys"][str(rank)]
+            send, tree_class, *heard = state["keys"][str(rank)]
             found.append(NodeState(
                 rank, state["number"] > 0, state["number"],
                 table_crc(table_writes(domains, shape, rank, state["number"])), rank in state["held"],
-                ConsoleKeys(send, tuple(heard)) if send else NO_KEYS))
+                ConsoleKeys(send, tuple(heard), tree_class) if send else NO_KEYS,
+                tuple(state["routes"].get(str(number), [0] * self.info.nodes)[rank] for number in ROUTED_CLASSES)))
         return found
 
     def read(self, tag: int, ranks: Iterable[int] | None = None) -> list[Reading]:

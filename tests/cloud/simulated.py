@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from khhw.cloud.agreement import differences
 from khhw.cloud.client import SimulatedMachine
 from khhw.cloud.machine import ConsoleKeys, MachineError, Revision
+from khhw.control.tree_classes import ROUTED_CLASSES
 from khhw.machine.machine import Machine
+from rtl.formats import TreeClass
 
 SMALL = '[torus]\nshape = [2, 2, 1]\n[node]\ntraffic = true\n'
 """Of a node that has little memory to clear, and is built for other tests too."""
@@ -58,7 +60,8 @@ def soon(condition, seconds=60):
 
 
 def keys(channel):
-    return ConsoleKeys(channel, (channel,))
+    """Of nodes that speak on a low channel by the class of the same number."""
+    return ConsoleKeys(channel, (channel,), channel if channel in ROUTED_CLASSES else TreeClass.BROADCAST)
 
 
 def revision(number, leases, hand_over=()):

@@ -69,7 +69,7 @@ def test_another_machine_and_another_schema(cloud, tmp_path):
     db = sqlite3.connect(cloud.state / "cloud.db")
     db.execute("PRAGMA user_version = 7")
     db.close()
-    with pytest.raises(StoreError, match="has schema 7, and this khhw reads schema 2"):
+    with pytest.raises(StoreError, match="has schema 7, and this khhw reads schema 3"):
         Core.open(cloud.state, cloud.machine.info)
     for data, words in ((b"not a database at all" * 400, "cannot be read: file is not a database"),
                         (b"", "is no store of khhw")):

@@ -111,7 +111,7 @@ def test_a_machine_that_holds_something_else_is_made_to_hold_what_the_store_says
     cloud.rent(alice, 2)
     keys = cloud.machine._state()["keys"]
     cloud.machine._write(cloud.machine._state() | {
-        "allowed": {"0": [1, 5]}, "keys": keys | {"1": [77, 77]}, "held": [2, 3, 4, 5, 6]})
+        "allowed": {"0": [1, 5]}, "keys": keys | {"1": [77, 15, 77]}, "held": [2, 3, 4, 5, 6]})
     cloud.core.close()
     cloud.open()
     cloud.settle()

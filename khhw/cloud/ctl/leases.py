@@ -6,10 +6,11 @@ from typing import Any
 
 from khhw.cloud.acquire import USAGE, CommandLine, CommandLineError, HelpWanted, NodeInfo, Text
 from khhw.cloud.ctl.session import RefusedError, Session
-from khhw.cloud.ctl.show import Shown, fields, listed, relays, table
+from khhw.cloud.ctl.show import Shown, fields, listed, relays, table, warned
 from khhw.cloud.words import nodes_in_words
 from khhw.errors import RequestError
 from khhw.node.commands import WrongLine, list_ranks, parse_nodes
+from rtl.formats import TreeClass
 
 __all__ = [
     "accept", "acquire", "add", "decline", "extend", "find", "listing", "readings", "release", "remove", "rename",
@@ -39,7 +40,7 @@ def acquire(session: Session, arguments: argparse.Namespace) -> Shown:
     intent = session.intend("POST", "/v1/leases", wish)
     lease = session.get(session.path("/v1/leases/{}", intent["lease_uuid"]))
     text = str(_text(session, line, lease))
-    return Shown({"intent": intent, "lease": lease, "text": text}, text, relays(intent))
+    return Shown({"intent": intent, "lease": lease, "text": text}, text, relays(intent) + warned(intent))
 
 
 def _text(session: Session, line: CommandLine, lease: Json) -> Text:
@@ -123,9 +124,10 @@ def listing(session: Session, arguments: argparse.Namespace) -> Shown:
     leases = session.get("/v1/leases", ended=arguments.ended)
     rows = [(_console(one) or "-", one["name"], one["project"], one["owner"], _status(one),
              list_ranks(one["nodes"]) or "-", list_ranks(one["sublet"]) or "-",
-             listed(join["network"] for join in one["networks"]), one["end_time"], one["uuid"]) for one in leases]
+             listed(join["network"] for join in one["networks"]), _texts(one), one["end_time"], one["uuid"])
+            for one in leases]
     return Shown(leases, table(("console", "name", "project", "owner", "status", "nodes", "sublet", "networks",
-                                "ends at", "uuid"), rows, nothing="no leases"))
+                                "texts", "ends at", "uuid"), rows, nothing="no leases"))
 
 
 def show(session: Session, arguments: argparse.Namespace) -> Shown:
@@ -137,6 +139,12 @@ def show(session: Session, arguments: argparse.Namespace) -> Shown:
 def _console(lease: Json) -> str | None:
     """Its console; a lease that is only offered has none yet."""
     return None if lease["console"] is None else f"con{lease['console']}"
+
+
+def _texts(lease: Json) -> str | None:
+    """How what its nodes say goes through the tree."""
+    number = lease["tree_class"]
+    return None if number is None else "class 15, past all" if number == TreeClass.BROADCAST else f"class {number}"
 
 
 def _or_now(cycle: int | None) -> str:
@@ -165,7 +173,7 @@ def _changed(session: Session, intent: Json) -> Shown:
     on_its_way = "" if intent["state"] == "done" else f"; on its way, khhw ctl intent {intent['id']} tells how far"
     text = (f"{_console(lease) or 'a lease'}: {_status(lease)}, {lease['project']} {has} "
             f"{nodes_in_words(lease['nodes'])}{on_its_way}\n")
-    return Shown({"intent": intent, "lease": lease}, text + relays(intent))
+    return Shown({"intent": intent, "lease": lease}, text + relays(intent) + warned(intent))
 
 
 def release(session: Session, arguments: argparse.Namespace) -> Shown:

@@ -7,7 +7,7 @@ from typing import Any
 
 from khhw.visible import visible
 
-__all__ = ["Shown", "as_json", "checked", "fields", "listed", "relays", "table"]
+__all__ = ["Shown", "as_json", "checked", "fields", "listed", "relays", "table", "warned"]
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,11 @@ def relays(intent: dict[str, Any]) -> str:
     lines += [f"  {one['source']} -> {one['destination']} through {listed(one['through'])}" for one in found["shown"]]
     left = found["opened"] + found["evaded"] - len(found["shown"])
     return "".join(f"{line}\n" for line in (*lines, *([f"  and {left} more"] if left > 0 else [])))
+
+
+def warned(intent: dict[str, Any]) -> str:
+    """What the lease that a change is about lacks; nothing if nothing."""
+    return f"warning: {visible(intent['warning'])}\n" if intent["warning"] else ""
 
 
 def _pairs(number: int) -> str:

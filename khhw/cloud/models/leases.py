@@ -81,6 +81,9 @@ class Lease(Model):
     """Whether its nodes are in the network External."""
     console: int | None
     """Number N of its console channel ``conN``; null of an offer."""
+    tree_class: int | None
+    """Class of the tree by which its nodes speak: 1 to 14 lead to whom they may send to; 15 passes all nodes, because
+    other leases have all those. Null while no node is the lessee's to use."""
     transfer_to: str | None
     """Name of whom it has been offered to."""
     boots: list[BootRecord]

@@ -61,6 +61,8 @@ class Intent(Model):
     """The lease it is about."""
     network: int | None
     """The network it is about."""
+    warning: str | None = None
+    """What the lease it is about lacks: a class of the tree of its own. Null if nothing."""
 
 
 class MachineTime(Model):
