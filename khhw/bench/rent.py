@@ -1,4 +1,4 @@
-"""How long it takes to give some nodes of an idle machine to a tenant, clearing included."""
+"""How long it takes to give some nodes of an idle machine to a tenant: clearing, and a class of the tree, included."""
 
 from dataclasses import asdict
 from typing import Any
@@ -46,10 +46,13 @@ def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: 
     step = min(CASES[case], (total - _FIRST) // nodes)
     ranks = list(range(_FIRST, _FIRST + nodes * step, step))
 
+    classes = dict[int, int]()
+
     async def give(matrix: np.ndarray[Any, np.dtype[np.bool_]], to: list[int], tenant: int) -> Change:
         matrix[np.ix_(to, to)] = True
-        keys = {rank: ConsoleKeys(tenant, [tenant]) for rank in to}
-        return await machine.epochs.hand_over(to, Domains(matrix.copy()), keys, tenant)
+        keys = {rank: ConsoleKeys(tenant, [tenant], tenant) for rank in to}
+        classes.update(dict.fromkeys(to, tenant))
+        return await machine.epochs.hand_over(to, Domains(matrix.copy()), keys, tenant, classes=classes)
 
     async def run() -> Change:
         matrix = np.zeros((total, total), bool)

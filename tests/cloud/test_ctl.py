@@ -98,6 +98,18 @@ class TestAcquireNodes:
         with pytest.raises(RefusedError, match="-n"):
             rita.ctl("acquireNodes rita")
 
+    def test_a_lease_without_a_class_is_told_beside_the_original_s_bytes(
+        self, person: Callable[[str], Person], monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        rita = person("stranger")
+        assert rita.ctl("acquireNodes rita")[2] == ""
+        monkeypatch.setattr("khhw.cloud.tree_classes.ROUTED_CLASSES", (1, 2, 3, 4))
+        code, out, err = rita.ctl("acquireNodes rita")
+        assert code == 0 and out.endswith("nodes: 7\n")
+        assert err.startswith("warning: all 4 classes of the tree are other leases': what the nodes of this one say")
+        first, second = (line for line in rita.ctl("list")[1].splitlines() if "con" in line and "rita" in line)
+        assert " class 15, past all " in second and "past all" not in first
+
     def test_not_enough_nodes(self, person: Callable[[str], Person]) -> None:
         code, out, err = person("stranger").ctl("acquireNodes rita 3")
         assert code == 2 and out == "not enough nodes available\n"
