@@ -88,7 +88,8 @@ def test_what_differs_is_named_node_by_node(machine):
     found = differences(other, machine.nodes(), machine.info.shape)
     assert set(found) == {0, 1, 3}
     assert found[0].startswith(f"other tables of revision {wanted.number}: TABLE_CRC is 0x")
-    assert found[1] == "console channels 9 to send and 9 to hear, not 8 to send and 8 to hear"
+    assert found[1] == (
+        "console channels 9 to send (class 9) and 9 to hear, not 8 to send (class 8) and 8 to hear")
     older = revision(wanted.number - 1, {7: [0], 9: [1]})
     assert differences(older, machine.nodes(), machine.info.shape) == dict.fromkeys(
         range(4), f"revision {wanted.number}, not {wanted.number - 1}")
