@@ -29,7 +29,7 @@ from rtl.torus.hints import normalise
 from rtl.tree.routing import FIXED_ROUTES
 
 READABLE, WRITABLE = (Access.RO, Access.RW, Access.W1C), (Access.WO, Access.RW, Access.W1C)
-TABLES = ("REVISION", "ROW", "COLUMN", "REACH")
+TABLES = ("REVISION", "SHARED", "ROW", "COLUMN", "REACH")
 INHERITED = ("GRANTS", "CONSOLE_SEND_ID", "CONSOLE_LISTEN", "CONSOLE_RECEIVE_ID", "REFUSED", "LOG_LOST")
 RINGS = {"INJECTION": 32, "RECEPTION": 32, "CONSOLE": 32}
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from rtl.formats import Direction
 __all__ = ["DomainError", "Domains", "wrong_groups", "wrong_matrix", "wrong_rules"]
 
 KeyPath = tuple[str | int, ...]
+_ONE_LEASE = np.zeros(0, np.int64)
+"""Stands for as many zeros as there are nodes."""
 _RULE = re.compile(r"^(?P<sources>.*?)(?P<arrow><->|->)(?P<destinations>.*)$")
 _PART = re.compile(r"^(\d{1,9})(?:-(\d{1,9}))?$")
 
@@ -37,22 +39,37 @@ class DomainError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Domains:
-    """A relation isAllowed over the nodes of a machine.
+    """A relation isAllowed over the nodes of a machine, and which of them are of one lease.
 
     Parameters
     ----------
     matrix : numpy array of bool, shape (nodes, nodes)
         ``matrix[source, destination]``, by dense rank.
+    leases : numpy array of int, shape (nodes,), optional
+        A number for the lease of each node, by dense rank; which numbers they are means nothing. Traffic between two
+        leases is counted apart (:class:`~rtl.meter_lines.MeterLine`). By default all nodes are of one.
+
+    Raises
+    ------
+    DomainError
+        If the matrix is not square, or there are more or fewer leases than nodes.
     """
 
     matrix: npt.NDArray[np.bool_]
+    leases: npt.NDArray[np.int64] = field(default_factory=lambda: _ONE_LEASE)
 
     def __post_init__(self) -> None:
         if self.matrix.ndim != 2 or self.matrix.shape[0] != self.matrix.shape[1]:
             raise DomainError((), f"A matrix of domains is square, not {'x'.join(map(str, self.matrix.shape))}")
+        if self.leases is _ONE_LEASE:
+            object.__setattr__(self, "leases", np.zeros(self.nodes, np.int64))
+        if self.leases.shape != (self.nodes,):
+            raise DomainError(("leases",), f"a lease for each of {self.nodes} nodes, not an array of shape "
+                              f"{'x'.join(map(str, self.leases.shape))}")
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Domains) and np.array_equal(self.matrix, other.matrix)
+        return (isinstance(other, Domains) and np.array_equal(self.matrix, other.matrix)
+                and np.array_equal(self.shared, other.shared))
 
     def __hash__(self) -> int:
         return hash(self.matrix.tobytes())
@@ -61,6 +78,12 @@ class Domains:
     def nodes(self) -> int:
         """Number of nodes."""
         return int(self.matrix.shape[0])
+
+    @property
+    def shared(self) -> npt.NDArray[np.bool_]:
+        """Pairs of nodes of different leases: shape (nodes, nodes)."""
+        shared: npt.NDArray[np.bool_] = self.leases[:, None] != self.leases
+        return shared
 
     @classmethod
     def from_matrix(cls, rows: Sequence[Sequence[int]], nodes: int) -> "Domains":
@@ -105,10 +128,10 @@ class Domains:
         return cls(np.zeros((nodes, nodes), dtype=bool))
 
     def __and__(self, other: "Domains") -> "Domains":
-        """What both allow."""
+        """What both allow, with the leases of the first: they hold until nothing of it is under way any more."""
         if self.nodes != other.nodes:
             raise DomainError((), f"Domains of {self.nodes} and of {other.nodes} nodes have nothing in common")
-        return Domains(self.matrix & other.matrix)
+        return Domains(self.matrix & other.matrix, self.leases)
 
     def row(self, source: int) -> list[int]:
         """Ranks `source` may send to."""

@@ -154,7 +154,7 @@ class EpochControl:
         self._classes.reserve(classes)
         apart = new.matrix.copy()
         apart[taken, :] = apart[:, taken] = False
-        alone = Domains(apart)
+        alone = Domains(apart, new.leases)
 
         started = self._owner.outside.now
         await check_room(self._owner, keys)

@@ -24,7 +24,7 @@ _Words = npt.NDArray[np.uint32]
 
 
 def table_writes(domains: Domains, shape: Shape, rank: int, revision: int = 0) -> list[Write]:
-    """Revision, row, column and reach values of one node, for its shadow: absolute, and all there are.
+    """Revision, shared, row, column and reach values of one node, for its shadow: absolute, and all there are.
 
     Parameters
     ----------
@@ -143,8 +143,8 @@ class TableBanks:
         return Load(bank, routes, first, groups, each, words, sums)
 
     def _alike(self, words: _Words, differs: npt.NDArray[np.bool_]) -> list[tuple[tuple[int, ...], list[Write]]]:
-        """Ranks, and what they are told alike: row, column and reach apart, unless the same nodes are told two of them
-        one after the other."""
+        """Ranks, and what they are told alike: shared, row, column and reach apart, unless the same nodes are told two
+        of them one after the other."""
         alike: list[tuple[tuple[int, ...], list[Write]]] = []
         latest = dict[int, int]()
         names = np.array([name for name, _ in self._registers])
@@ -182,9 +182,13 @@ class TableBanks:
 
 
 def _registers(shape: Shape) -> list[tuple[str, int]]:
-    """The words of a node's tables: register and index, in the order in which they are written."""
+    """The words of a node's tables: register and index, in the order in which they are written.
+
+    SHARED is the first: it is what most nodes are told alike, and in a whole load no group comes after what is a node's
+    own.
+    """
     words = shape.node_id(shape.nodes - 1) // _WORD_BITS + 1
-    counts = {"ROW": words, "COLUMN": words, "REACH": REGISTERS["REACH"].count}
+    counts = {"SHARED": words, "ROW": words, "COLUMN": words, "REACH": REGISTERS["REACH"].count}
     return [(name, index) for name, count in counts.items() for index in range(int(count))]
 
 
@@ -197,12 +201,13 @@ def _table_words(domains: Domains, shape: Shape, ranks: Sequence[int]) -> _Words
     """The words of the tables of some nodes, shape (ranks, words)."""
     ids = _node_ids(shape)
     reaches = np.array([domains.reach(shape, rank) for rank in ranks], np.uint32)
-    rows, columns = (_packed(allowed, ids) for allowed in (domains.matrix[ranks], domains.matrix.T[ranks]))
-    return np.hstack([rows, columns, reaches])
+    chosen = list(ranks)
+    planes = (domains.leases[chosen, None] != domains.leases, domains.matrix[chosen], domains.matrix.T[chosen])
+    return np.hstack([*(_packed(plane, ids) for plane in planes), reaches])
 
 
-def _packed(allowed: npt.NDArray[np.bool_], ids: Sequence[int]) -> _Words:
+def _packed(plane: npt.NDArray[np.bool_], ids: Sequence[int]) -> _Words:
     """Bits by rank as words of bits by node id, shape (nodes, words)."""
-    bits = np.zeros((len(allowed), -(-(ids[-1] + 1) // _WORD_BITS) * _WORD_BITS), bool)
-    bits[:, ids] = allowed
+    bits = np.zeros((len(plane), -(-(ids[-1] + 1) // _WORD_BITS) * _WORD_BITS), bool)
+    bits[:, ids] = plane
     return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
