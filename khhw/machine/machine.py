@@ -31,7 +31,9 @@ __all__ = ["ENGINES", "Build", "Command", "EngineName", "Machine", "OnReport"]
 Build = Literal["fast", "debug"]
 EngineName = Literal["cocotb", "native"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
-Command = Literal["run", "memcached"]
+Command = Literal["run", "memcached", "meter"]
+_ENTRIES: dict[Command, str] = {"meter": "khhw.machine.metered:program"}
+"""What the simulator process runs for some commands, and not for all others."""
 OnReport = Callable[[dict[str, Any]], None]
 """Called with what happens, as it happens: dicts with a ``kind``, in the order of the run.
 
@@ -167,7 +169,7 @@ class Machine:
         tell = on_report or (lambda _: None)
         simulator = self.build(build=build, waves=waves, on_report=tell)
         chosen = self.file.seed if seed is None else seed
-        process = run(simulator, self.request(chosen), out, seed=chosen, on_report=tell)
+        process = run(simulator, self.request(chosen, command), out, seed=chosen, on_report=tell)
         if process.waves is not None:
             self._tell_of_waves(simulator, process, process.waves, tell)
         results = self._results(process, chosen, build, command)
@@ -192,19 +194,22 @@ class Machine:
         files = write_viewer_files(waves, Shape(*self.file.torus.shape), ranks)
         tell({"kind": "waves", "waves": str(waves), "viewers": [str(file) for file in files], "held": held})
 
-    def request(self, seed: int) -> Request:
+    def request(self, seed: int, command: Command = "run") -> Request:
         """What the simulator process is to do. Kernels travel as images: their files are not looked at again.
 
         Parameters
         ----------
         seed : int
             Of the run.
+        command : str
+            As of :meth:`run`.
         """
         names = {entry.kernel for phase in self.file.phases for entry in phase.kernels}
         kernels = {name: find_kernel(name, self.folder) for name in sorted(names)}
         images = {name: build_image(kernel).hex() for name, kernel in kernels.items()}
         return Request(
-            entry="khhw.machine.program:program", nodes=self.file.nodes, memory_bytes=self.file.node.memory_bytes,
+            entry=_ENTRIES.get(command, "khhw.machine.program:program"), nodes=self.file.nodes,
+            memory_bytes=self.file.node.memory_bytes,
             arguments={"machine": self.file.model_dump(mode="json"), "images": images, "seed": seed,
                        "folder": str(self.folder.resolve()), "files": module_files(kernels)},
             cpu=self.file.host.cpu, cpu_scale=str(self.file.host.cpu_scale), clock_hz=self.file.host.clock_hz,

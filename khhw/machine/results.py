@@ -16,7 +16,7 @@ from khhw.files import read_text
 
 __all__ = [
     "Attack", "Breakdown", "ConsoleLine", "LatencySample", "LatencySummary", "Load", "Matrix", "MemcachedPoint",
-    "OwnRecord", "RefusalRecord", "Results", "RunRecord", "Spread", "State",
+    "MeterLaw", "MeterReading", "OwnRecord", "RefusalRecord", "Results", "RunRecord", "Spread", "State",
 ]
 
 _Own = TypeVar("_Own", bound=BaseModel)
@@ -259,6 +259,36 @@ class OwnRecord(_Model):
         return self.shortcomings
 
 
+class MeterReading(_Model):
+    """The meter of a node at the end of the run, since the fabric reset."""
+
+    node: int
+    """Rank."""
+    tag: int
+    """Of the snapshot."""
+    cycle: int
+    """The first that it does not count."""
+    counts: dict[str, int]
+    """By `MeterLine`: packets, flits, flits times cables, and cycles."""
+
+
+class MeterLaw(_Model):
+    """Two numbers of all meters together that must agree."""
+
+    name: str
+    """Which, in words."""
+    left: int
+    """The first."""
+    right: int
+    """The second."""
+    holds: bool
+    """Whether they agree."""
+
+    def judge(self, phase: str) -> list[str]:
+        """That they do not."""
+        return [] if self.holds else [f"Meters: {self.name} does not hold: {self.left:,} and {self.right:,}."]
+
+
 class RunRecord(_Model):
     """What was seen; parts no phase measured are empty."""
 
@@ -278,6 +308,10 @@ class RunRecord(_Model):
     """Logs of all guards."""
     own: list[OwnRecord] = []
     """What measurements of one's own found, in the order measured; absent from files of khhw before they could be."""
+    meters: list[MeterReading] = []
+    """Of all nodes, by rank; only `khhw meter` reads them."""
+    laws: list[MeterLaw] = []
+    """What was checked of the meters."""
 
     def judge(self, phase: str = "") -> list[str]:
         """What every record says of itself, in the order of the keys."""
@@ -302,7 +336,7 @@ class Results(_Model):
     """How the run ended; everything but `done` is a failure."""
     message: str = ""
     """Why, when it is not `done`."""
-    command: Literal["run", "memcached"] = "run"
+    command: Literal["run", "memcached", "meter"] = "run"
     """Subcommand of khhw that made it."""
     seed: int
     """Of everything random."""

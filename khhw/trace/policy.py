@@ -13,6 +13,7 @@ from rtl.torus.hints import normalise
 __all__ = ["Policy", "PolicyHistory", "reason_name"]
 
 _WORD = 32
+_PLANES = ("ROW", "COLUMN", "SHARED")
 
 
 @dataclass(frozen=True)
@@ -25,8 +26,8 @@ class Policy:
         A table has been committed.
     epoch : int
         Parity packets are stamped with.
-    row, column : int
-        Bit i: this node may send to node id i; node id i may send to this node.
+    row, column, shared : int
+        Bit i: this node may send to node id i; node id i may send to this node; it is of another lease.
     reach : tuple of 6 int
         Hops of a deposit packet by direction.
     priority, hold : bool
@@ -38,6 +39,7 @@ class Policy:
     epoch: int = 0
     row: int = 0
     column: int = 0
+    shared: int = 0
     reach: tuple[int, ...] = (0,) * len(Direction)
     priority: bool = False
     hold: bool = True
@@ -71,7 +73,7 @@ class PolicyHistory:
         self._nodes = parameters.table_nodes
         self._steps = [0]
         self._policies = [first or Policy()]
-        banks = {name: [{}, {}] for name in ("ROW", "COLUMN", "REACH")}  # type: dict[str, list[dict[int, int]]]
+        banks = {name: [{}, {}] for name in (*_PLANES, "REACH")}  # type: dict[str, list[dict[int, int]]]
         for write in writes:
             now = self._policies[-1]
             if write.name in banks:
@@ -127,10 +129,10 @@ class PolicyHistory:
     def _commit(self, step: int, banks: dict[str, list[dict[int, int]]]) -> None:
         now = self._policies[-1]
         epoch = now.epoch ^ 1
-        row, column = (sum(word << _WORD * index for index, word in banks[name][epoch].items())
-                       for name in ("ROW", "COLUMN"))
+        row, column, shared = (sum(word << _WORD * index for index, word in banks[name][epoch].items())
+                               for name in _PLANES)
         reach = tuple(banks["REACH"][epoch].get(direction, 0) for direction in Direction)
-        self._add(step, replace(now, valid=True, epoch=epoch, row=row, column=column, reach=reach))
+        self._add(step, replace(now, valid=True, epoch=epoch, row=row, column=column, shared=shared, reach=reach))
 
     def _add(self, step: int, policy: Policy) -> None:
         self._steps.append(step)
