@@ -52,6 +52,7 @@ class ReferenceNode:
         self.values = Counter({("HOLD", 0): 1, ("CONSOLE_CLASS", 0): TreeClass.BROADCAST})
         self.values |= {("CLASS_ROUTE", number): ways for number, ways in FIXED_ROUTES.items()}
         self.counts = Counter()
+        self.values["METER_STATUS", 0] = value_of("METER_STATUS", taken=1)
         self.active, self.banks = None, [{}, {}]
         self.epoch, self.log, self.fault_unread = 0, [], False
         self.loaded, self.vacant = [b"", b""], False

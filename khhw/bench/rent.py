@@ -46,19 +46,20 @@ def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: 
     step = min(CASES[case], (total - _FIRST) // nodes)
     ranks = list(range(_FIRST, _FIRST + nodes * step, step))
 
-    classes = dict[int, int]()
+    matrix, leases, classes = np.zeros((total, total), bool), np.zeros(total, int), dict[int, int]()
 
-    async def give(matrix: np.ndarray[Any, np.dtype[np.bool_]], to: list[int], tenant: int) -> Change:
+    async def give(to: list[int], tenant: int) -> Change:
         matrix[np.ix_(to, to)] = True
+        leases[to] = tenant
         keys = {rank: ConsoleKeys(tenant, [tenant], tenant) for rank in to}
         classes.update(dict.fromkeys(to, tenant))
-        return await machine.epochs.hand_over(to, Domains(matrix.copy()), keys, tenant, classes=classes)
+        domains = Domains(matrix.copy(), leases.copy())
+        return await machine.epochs.hand_over(to, domains, keys, tenant, classes=classes)
 
     async def run() -> Change:
-        matrix = np.zeros((total, total), bool)
         await machine.owner.hold(None, clear=True)
-        await give(matrix, list(range(_FIRST)), 1)
-        return await give(matrix, ranks, 2)
+        await give(list(range(_FIRST)), 1)
+        return await give(ranks, 2)
 
     change = machine.run(run, max_cycles=_MAX_CYCLES)
     return {"shape": list(shape), "nodes": total, "case": case, "ranks": ranks, "memory_bytes": parameters.memory_bytes,

@@ -22,7 +22,7 @@ _writer = REGISTERS["RECEPTION_WRITER"].pack
 _reader = REGISTERS["INJECTION_READER"].pack
 _SENDING = 100
 _CHANGING = ("TIME_", "IRQ_STATUS", "LAST_FAULT", "CONSOLE_TX_", "GUARD_STATUS", "REFUSED", "INJECTED", "DELIVERED",
-             "DROPPED", "LOG_", "CONSOLE_DROPS")
+             "DROPPED", "LOG_", "CONSOLE_DROPS", "METER_USED")
 DROPS = ("BUS_ERRORS", "FAULTS", "RING_DROPS", "COUNTER_DROPS", "GET_DROPS", "BAD_DROPS", "CONSOLE_DROPS")
 """Registers that stay as they are while nobody sends what this node does not expect."""
 _WATCHED = [

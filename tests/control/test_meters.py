@@ -1,0 +1,318 @@
+"""Meters on the RTL: what the owner reads of them is what was sent, to the packet, the flit and the cable.
+
+On the native engine; small ones with the node of the attack campaign.
+"""
+
+import random
+
+import numpy as np
+import pytest
+
+from khhw.bench.isolation import node_parameters
+from khhw.bench.owned import OwnedMachine
+from khhw.build.engine import build_engine
+from khhw.control.changes import Moment
+from khhw.control.domains import Domains
+from khhw.control.meter_laws import laws, total
+from khhw.control.meters import GuardCounts, MeterError, Meters, Reading, guard_counts, read_at_rest
+from khhw.control.owner import ConsoleKeys, OwnerError
+from khhw.fuzz.campaign import Campaign
+from khhw.fuzz.session import Session
+from khhw.node.tree_packets import Control
+from rtl.formats import CHUNK_FLITS, ControlOp, Direction
+from rtl.meter_lines import LINES, TENANT_LINES, MeterLine
+from rtl.registers import REGISTERS, joined
+from tests.control.tenants import NODE
+from tests.reference import Rig
+
+SIZES = [pytest.param((2, 2, 2), NODE, id="2x2x2"),
+         pytest.param((8, 8, 8), node_parameters((8, 8, 8)), id="8x8x8", marks=pytest.mark.rare)]
+LENGTH = 8
+"""Chunks of every packet."""
+FLITS = LENGTH * CHUNK_FLITS
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """So few nodes are no quicker with more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("khhw.sim.engine.engine.usable_cores", lambda: 1)
+        yield
+
+
+def broken(readings, guards):
+    """Laws that do not hold."""
+    return [law for law in laws(readings, guards) if not law.holds]
+
+
+def halves(shape):
+    """A lease for each half of the ranks."""
+    return np.arange(shape.nodes) * 2 // shape.nodes
+
+
+def everybody(shape):
+    """All may send to all, in two leases."""
+    return Domains(np.ones((shape.nodes, shape.nodes), bool), halves(shape))
+
+
+def shuffled(nodes):
+    """Another node for each, as a target."""
+    order = random.Random(1).sample(range(nodes), nodes)
+    return dict(zip(order, order[1:] + order[:1], strict=True))
+
+
+async def crossed(owner):
+    """Headers that all torus cables have carried, by the counters at their transmitters."""
+    words = [Control(ControlOp.READ, REGISTERS["LINK_SENT"].at(direction)) for direction in Direction]
+    answers = await owner.execute(None, words)
+    return sum(sum(REGISTERS["LINK_SENT"].unpack(word.data).values()) for answer in answers.values() for word in answer)
+
+
+async def used(machine, rank):
+    """What the tenant of a node reads of its meter, by line."""
+    words = [await machine.read(rank, "METER_USED", index) for index in range(2 * TENANT_LINES)]
+    return [joined(low, high) for low, high in zip(words[::2], words[1::2], strict=True)]
+
+
+@pytest.mark.parametrize(("sizes", "node"), SIZES)
+def test_an_idle_machine_has_counted_nothing_but_cycles(sizes, node):
+    machine = OwnedMachine(sizes, node)
+
+    async def main():
+        await machine.change(everybody(machine.shape))
+        before = machine.outside.now
+        readings, guards = await read_at_rest(machine.owner, 7)
+        return before, readings, guards, machine.outside.now
+
+    before, readings, guards, after = machine.run(main, max_cycles=1_000_000)
+    assert [reading.rank for reading in readings] == list(range(machine.shape.nodes))
+    assert all(reading.tag == 7 and before < reading.time < after for reading in readings)
+    assert not any(reading.counts[line] for reading in readings for line in MeterLine if line != MeterLine.BUSY_CYCLES)
+    assert broken(readings, guards) == []
+
+
+@pytest.mark.parametrize(("sizes", "node"), SIZES)
+def test_a_saturated_torus_is_metered_to_the_flit_and_the_cable(sizes, node):
+    machine = OwnedMachine(sizes, node)
+    shape = machine.shape
+    target = shuffled(shape.nodes)
+    ranks = range(shape.nodes)
+
+    async def main():
+        await machine.change(everybody(shape))
+        await machine.send_traffic([target[rank] for rank in ranks], 1.0, [LENGTH])
+        await machine.outside.sleep(2000)
+        await machine.stop_traffic()
+        sent = await machine.everywhere(ranks, lambda rank: machine.read_wide(rank, "TRAFFIC_INJECTED"))
+        received = await machine.everywhere(ranks, lambda rank: machine.read_wide(rank, "TRAFFIC_RECEIVED"))
+        readings, guards = await read_at_rest(machine.owner, 1)
+        return sent, received, readings, guards, await crossed(machine.owner)
+
+    sent, received, readings, guards, headers = machine.run(main, max_cycles=4_000_000)
+    assert min(sent) > 20
+    assert broken(readings, guards) == []
+    lease, source = halves(shape), {there: rank for rank, there in target.items()}
+    for rank, reading in enumerate(readings):
+        wanted = dict.fromkeys(MeterLine, 0)
+        to = ["OWN", "SHARED"][int(lease[rank] != lease[target[rank]])]
+        of = ["OWN", "SHARED"][int(lease[rank] != lease[source[rank]])]
+        wanted[MeterLine[f"{to}_SENT_PACKETS"]] = sent[rank]
+        wanted[MeterLine[f"{to}_SENT_FLITS"]] = sent[rank] * FLITS
+        wanted[MeterLine[f"{to}_FLIT_HOPS"]] = sent[rank] * FLITS * shape.distance(rank, target[rank])
+        wanted[MeterLine[f"{of}_RECEIVED_PACKETS"]] = received[rank]
+        wanted[MeterLine[f"{of}_RECEIVED_FLITS"]] = received[rank] * FLITS
+        wanted[MeterLine.BUSY_CYCLES] = reading.counts[MeterLine.BUSY_CYCLES]
+        assert {line: reading.counts[line] for line in MeterLine} == wanted
+        assert reading.counts[MeterLine.BUSY_CYCLES] > sent[rank] * FLITS // node.lanes
+    assert total(readings, MeterLine.SHARED_SENT_PACKETS) and total(readings, MeterLine.OWN_SENT_PACKETS)
+    assert total(readings, MeterLine.OWN_FLIT_HOPS, MeterLine.SHARED_FLIT_HOPS) == headers * FLITS
+
+
+@pytest.mark.parametrize(("sizes", "node"), SIZES)
+def test_what_is_counted_at_a_hand_over_belongs_to_one_lease(sizes, node):
+    """Sender and receiver change hands under load: what was read when the last packet of the lease before had ended,
+    and what the next tenants read themselves, are the whole."""
+    machine = OwnedMachine(sizes, node)
+    shape = machine.shape
+    taken = [0, shape.nodes // 2]
+    targets = [(rank + 1) % shape.nodes for rank in range(shape.nodes)]
+    parts = {}
+
+    async def watch(moment, _domains):
+        if moment is Moment.BALANCED and not parts:
+            parts.update({reading.rank: reading for reading in await Meters(machine.owner).read(5, taken)})
+
+    async def main():
+        await machine.change(everybody(shape))
+        await machine.send_traffic(targets, 1.0, [LENGTH])
+        await machine.outside.sleep(1000)
+        after = halves(shape)
+        after[taken] = 9
+        new = Domains(np.ones((shape.nodes, shape.nodes), bool), after)
+        keys = {rank: ConsoleKeys(5, [5]) for rank in taken}
+        await machine.epochs.hand_over(taken, new, keys, watch=watch)
+        fresh = {rank: await used(machine, rank) for rank in taken}
+        for rank in taken:
+            while (await machine.read_fields(rank, "TRAFFIC_STATUS"))["clearing"]:
+                await machine.outside.sleep(100)
+        await machine.send_traffic(targets, 1.0, [LENGTH])
+        await machine.outside.sleep(1000)
+        await machine.stop_traffic()
+        readings, guards = await read_at_rest(machine.owner, 6)
+        return fresh, {rank: await used(machine, rank) for rank in taken}, readings, guards
+
+    fresh, tenants, readings, guards = machine.run(main, max_cycles=4_000_000)
+    assert broken(readings, guards) == []
+    assert total(readings, MeterLine.DROPPED_PACKETS), "nothing met a node in hold"
+    for rank in taken:
+        # Others send to it as soon as it is theirs to use.
+        sent = [line for line in MeterLine if "SENT" in line.name]
+        assert not any(fresh[rank][line] for line in sent)
+        difference = readings[rank] - parts[rank]
+        ours = {line: difference[line] for line in MeterLine if line < TENANT_LINES and line != MeterLine.BUSY_CYCLES}
+        assert {line: tenants[rank][line] for line in ours} == ours
+        assert difference[MeterLine.SHARED_SENT_PACKETS] > 10 and parts[rank].counts[MeterLine.OWN_SENT_PACKETS]
+
+
+def test_a_tenant_who_comes_to_a_quiet_machine_finds_nothing_counted_and_then_what_the_owner_finds():
+    machine = OwnedMachine((2, 2, 2), NODE)
+
+    async def main():
+        domains = everybody(machine.shape)
+        await machine.change(domains)
+        await machine.send_traffic([None] * 7 + [0], 1.0, [LENGTH], 40)
+        await machine.stop_traffic()
+        await machine.epochs.hand_over([7], domains, {7: ConsoleKeys(5, [5])})
+        fresh = await used(machine, 7)
+        (before,) = await Meters(machine.owner).read(1, [7])
+        await machine.send_traffic([None] * 7 + [0], 1.0, [LENGTH], 30)
+        await machine.stop_traffic()
+        (after,) = await Meters(machine.owner).read(2, [7])
+        return fresh, before, after, await used(machine, 7)
+
+    fresh, before, after, tenant = machine.run(main, max_cycles=1_000_000)
+    nothing = dict.fromkeys(range(TENANT_LINES), 0)
+    nothing.pop(MeterLine.BUSY_CYCLES)
+    assert {line: fresh[line] for line in nothing} == nothing
+    assert before.counts[MeterLine.SHARED_SENT_PACKETS] == 40
+    difference = after - before
+    assert {line: tenant[line] for line in nothing} == {line: difference[line] for line in nothing}
+    assert tenant[MeterLine.SHARED_SENT_PACKETS] == 30
+    assert tenant[MeterLine.SHARED_SENT_FLITS] == 30 * FLITS
+
+
+def test_snapshots_under_load_lie_between_what_guards_have_counted_before_and_after():
+    machine = OwnedMachine((2, 2, 2), NODE)
+
+    async def main():
+        await machine.change(everybody(machine.shape))
+        await machine.send_traffic([1, 2, 3, 4, 5, 6, 7, 0], 1.0, [LENGTH])
+        seen = [(await guard_counts(machine.owner), await Meters(machine.owner).read(tag),
+                 await guard_counts(machine.owner)) for tag in range(1, 6)]
+        with pytest.raises(MeterError, match="packets still move after 100 looks"):
+            await read_at_rest(machine.owner, 50)
+        await machine.stop_traffic()
+        return seen
+
+    seen = machine.run(main, max_cycles=1_000_000)
+    assert any(sum(before.under_way) for before, _, _ in seen)
+    for before, readings, after in seen:
+        for counted in ("injected", "delivered"):
+            what = {"injected": "SENT", "delivered": "RECEIVED"}[counted]
+            metered = total(readings, MeterLine[f"OWN_{what}_PACKETS"], MeterLine[f"SHARED_{what}_PACKETS"])
+            assert sum(getattr(before, counted)) < metered < sum(getattr(after, counted))
+
+
+def test_laws_of_packets_that_stand_still():
+    """Three of ten packets wait in the torus, one of them in part."""
+    counts = dict.fromkeys(MeterLine, 0) | {
+        MeterLine.OWN_SENT_PACKETS: 10, MeterLine.OWN_SENT_FLITS: 70, MeterLine.OWN_RECEIVED_PACKETS: 6,
+        MeterLine.OWN_RECEIVED_FLITS: 48, MeterLine.REFUSED_PACKETS: 1, MeterLine.REFUSED_FLITS: 8}
+    guards = GuardCounts((4, 6), (4, 2), (0, 1), (0, 0))
+    assert guards.under_way == (0, 3)
+    assert broken([Reading(0, 1, 9, tuple(counts.values()))], guards) == []
+    for line in (MeterLine.OWN_SENT_PACKETS, MeterLine.OWN_RECEIVED_PACKETS, MeterLine.REFUSED_PACKETS,
+                 MeterLine.DROPPED_PACKETS):
+        wrong = tuple((counts | {line: counts[line] + 1}).values())
+        assert len(broken([Reading(0, 1, 9, wrong)], guards)) >= 2
+    assert broken([Reading(0, 1, 9, tuple((counts | {MeterLine.OWN_SENT_FLITS: 55}).values()))], guards)
+
+
+def test_hostile_packets_are_metered_as_the_guards_count_them(monkeypatch):
+    """Every kind of hostile packet of the attack campaign, with changes of domains, holds and clears meanwhile."""
+    checked = []
+
+    class Metered(Session):
+        async def _judge(self, finding, before, parcels):
+            await super()._judge(finding, before, parcels)
+            readings = await Meters(self._owner).read(1 + len(checked))
+            guards = await guard_counts(self._owner)
+            for law in broken(readings, guards):
+                self._board.wrong("meter", str(law))
+            checked.append(readings)
+
+    monkeypatch.setattr("khhw.fuzz.campaign.Session", Metered)
+    found = Campaign(build_engine(NODE.as_dict()), seed=3, packets=150_000).run()
+    assert found.violations == []
+    assert len(checked) >= 4
+    for line in (MeterLine.REFUSED_PACKETS, MeterLine.EXTERNAL_SENT_PACKETS, MeterLine.OWN_RECEIVED_PACKETS):
+        assert max(total(readings, line) for readings in checked), line.name
+
+
+class TestErrors:
+    """On the reference machine."""
+
+    def test_words_of_a_snapshot_are_told_apart(self):
+        rig = Rig((2, 2, 2))
+        for node in rig.machine.nodes:
+            for index in range(2 * LINES):
+                node.values["METER_READING", index] = 1000 * node.rank + index
+            node.values["METER_TIME", 0], node.values["METER_TIME", 1] = 5, node.rank
+        whole = rig.run(Meters(rig.owner).read(3))
+        assert [reading.rank for reading in whole] == list(range(8))
+        (one,) = rig.run(Meters(rig.owner).read(3, [6]))
+        assert one == whole[6]
+        assert (one.tag, one.time) == (3, joined(5, 6))
+        assert one.counts == tuple(joined(6000 + 2 * line, 6001 + 2 * line) for line in range(LINES))
+
+    @pytest.mark.parametrize(("tag", "ranks", "words"), [
+        (0, None, "a number from 1 to 4294967295, not 0"), (1 << 32, None, "not 4294967296"),
+        (1, [8], "no node 8 to be metered; nodes are 0 to 7"), (1, [-1], "no node -1")])
+    def test_what_cannot_be_asked(self, tag, ranks, words):
+        rig = Rig((2, 2, 2))
+        with pytest.raises(MeterError, match=words):
+            rig.run(Meters(rig.owner).read(tag, ranks))
+
+    @pytest.mark.parametrize("ranks", [None, [3, 5]])
+    def test_a_snapshot_that_is_not_taken_is_named(self, ranks):
+        rig = Rig((2, 2, 2))
+        rig.machine.nodes[5].values["METER_STATUS", 0] = 0
+        with pytest.raises(MeterError, match=r"^Node 5: the snapshot with tag 4 is not taken after 500 cycles"):
+            rig.run(Meters(rig.owner, limit=500).read(4, ranks))
+
+    def test_a_snapshot_of_somebody_else_is_named(self, monkeypatch):
+        rig = Rig((2, 2, 2))
+        taken = rig.owner.combined
+
+        async def disturbed(words):
+            answers = await taken(words)
+            rig.machine.nodes[2].values["METER_SNAPSHOT", 0] = 77
+            return answers
+
+        monkeypatch.setattr(rig.owner, "combined", disturbed)
+        with pytest.raises(MeterError, match="Node 2: another snapshot than that with tag 4"):
+            rig.run(Meters(rig.owner).read(4))
+
+    def test_a_machine_without_meters_is_named(self):
+        rig = Rig((2, 2, 2))
+        for address, (register, _) in list(rig.machine.nodes[4].map.items()):
+            if register.name.startswith("METER_"):
+                del rig.machine.nodes[4].map[address]
+        with pytest.raises(OwnerError, match="refused the write of 0x4 to METER_SNAPSHOT"):
+            rig.run(Meters(rig.owner).read(4))
+
+    def test_readings_of_two_nodes_have_no_difference(self):
+        rig = Rig((2, 2, 2))
+        one, other = rig.run(Meters(rig.owner).read(3, [1, 2]))
+        with pytest.raises(ValueError, match="node 2 less one of node 1"):
+            _ = other - one
