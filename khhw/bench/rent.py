@@ -20,7 +20,9 @@ _FIRST = 8
 _MAX_CYCLES = 4_000_000
 
 
-def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: int = 8) -> dict[str, Any]:
+def rent(
+    shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: int = 8, *, leases: bool = False,
+) -> dict[str, Any]:
     """Measure one machine, of which nobody has anything but one tenant before.
 
     Parameters
@@ -33,6 +35,8 @@ def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: 
         One of :data:`CASES`.
     nodes : int
         So many are rented.
+    leases : bool
+        The nodes of each tenant are a lease of their own, which meters tell apart; by default all nodes are of one.
 
     Returns
     -------
@@ -46,14 +50,14 @@ def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: 
     step = min(CASES[case], (total - _FIRST) // nodes)
     ranks = list(range(_FIRST, _FIRST + nodes * step, step))
 
-    matrix, leases, classes = np.zeros((total, total), bool), np.zeros(total, int), dict[int, int]()
+    matrix, lease, classes = np.zeros((total, total), bool), np.zeros(total, int), dict[int, int]()
 
     async def give(to: list[int], tenant: int) -> Change:
         matrix[np.ix_(to, to)] = True
-        leases[to] = tenant
+        lease[to] = tenant if leases else 0
         keys = {rank: ConsoleKeys(tenant, [tenant], tenant) for rank in to}
         classes.update(dict.fromkeys(to, tenant))
-        domains = Domains(matrix.copy(), leases.copy())
+        domains = Domains(matrix.copy(), lease.copy())
         return await machine.epochs.hand_over(to, domains, keys, tenant, classes=classes)
 
     async def run() -> Change:
@@ -62,6 +66,6 @@ def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: 
         return await give(ranks, 2)
 
     change = machine.run(run, max_cycles=_MAX_CYCLES)
-    return {"shape": list(shape), "nodes": total, "case": case, "ranks": ranks, "memory_bytes": parameters.memory_bytes,
-            "change": asdict(change), "revoke_cycles": change.refused - change.started,
-            "change_cycles": change.finished - change.started}
+    return {"shape": list(shape), "nodes": total, "case": case, "ranks": ranks, "leases": leases,
+            "memory_bytes": parameters.memory_bytes, "change": asdict(change),
+            "revoke_cycles": change.refused - change.started, "change_cycles": change.finished - change.started}

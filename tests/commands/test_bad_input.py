@@ -30,11 +30,13 @@ READ = {
     "trace": ("trace", "FOLDER"), "report of a sweep": ("report", "FOLDER"),
     "report of two": ("report", "GOOD", "FILE"), "cloud": ("cloud", "init", "FILE", "--state", "out"),
     "ctl": ("ctl", "--token-file", "FILE", "list"), "console": ("console", "replay", "FILE"),
-    "image": ("image", "FILE", "-o", "out"),
+    "image": ("image", "FILE", "-o", "out"), "meter": ("meter", "FILE"),
+    "meter's reading": ("meter", "--verify", "FILE"),
 }
 """Commands that read a file, or a folder with files of theirs."""
 KIND = {"test": "py", "attack": "json", "report": "json", "trace": "json", "report of a sweep": "json",
-        "report of two": "json", "console": "cast", "image": "py"}
+        "report of two": "json", "console": "cast", "image": "py",
+        "meter's reading": "json"}
 """Endings of what they read; else TOML."""
 WRITE = {
     "run": ("run", TALK, "-o"), "memcached": ("memcached", TALK, "-o"), "domains": ("domains", TALK, "-o"),
@@ -42,7 +44,8 @@ WRITE = {
     "demo": ("demo", "domains", "-o"), "report": ("report", "GOOD", "-o"), "new": ("new", "machine", "some_name", "-o"),
     "verilog": ("verilog", "--top", "router", "-o"), "reference": ("reference", "-o"), "attack": ("attack", "-o"),
     "test": ("test", "guard", "-o"), "test of coverage": ("test", "guard", "--coverage", "-o"),
-    "cloud": ("cloud", "init", TALK, "--state"), "image": ("image", "probe", "-o"),
+    "cloud": ("cloud", "init", TALK, "--state"), "image": ("image", "probe", "-o"), "meter": ("meter", TALK, "-o"),
+    "meter's key": ("meter", "--new-key"),
 }
 """Commands that write to a path they are given."""
 NEITHER = ("cache", "doctor")
@@ -106,7 +109,7 @@ def test_where_nothing_can_be_written(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").write_text("kept")
     target = Path({"a file": "file", "below a file": "file/below.png"}.get(where, where))
-    if command in ("a picture", "attack"):
+    if command in ("a picture", "attack", "meter", "meter's key"):
         # These write a file: one that is there would be written anew.
         target = {"a file": Path("folder.png"), "/dev/full": Path("full.png")}.get(where, target.with_suffix(".png"))
         Path("folder.png").mkdir()

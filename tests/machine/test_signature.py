@@ -60,7 +60,8 @@ def test_a_signature_of_somebody_else_is_his(keys):
     owners, owner = signed(DOCUMENT, private_key(keys[0])), public_key(keys[1])
     keys[0].write_bytes(new_key()[0])
     others = signed(DOCUMENT, private_key(keys[0]))
-    assert (other := verify(others)) != fingerprint(owner)
+    other = verify(others)
+    assert other != fingerprint(owner)
     with pytest.raises(SignatureError, match=f"is signed by {other}, not by {fingerprint(owner)}"):
         verify(others, owner)
     # Nor does it help to say that it is the owner's.
