@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from khhw.machine.machine import Machine
-    from khhw.machine.results import MeterLaw, Results
+    from khhw.machine.meter_record import MeterLaw
+    from khhw.machine.results import Results
 
 __all__ = ["add_arguments", "run"]
 
@@ -125,7 +126,7 @@ def _simulate(machine: "Machine", arguments: argparse.Namespace) -> "Results":
 
 def _recounted(folder: Path, results: "Results") -> "list[MeterLaw]":
     """What the waves of a run say of its meters: of the cables, and of every line of every meter."""
-    from khhw.machine.results import MeterLaw
+    from khhw.machine.meter_record import MeterLaw
     from khhw.trace.meter import NOT_RECOUNTED, cable_flits, recount
     from khhw.trace.run import Run
     from rtl.meter_lines import MeterLine

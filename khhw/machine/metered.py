@@ -7,8 +7,8 @@ from khhw.control.meter_laws import Law, laws
 from khhw.control.meters import Reading, read_at_rest
 from khhw.host.ports import Host
 from khhw.machine import program as machine_program
+from khhw.machine.meter_record import MeterLaw, MeterReading
 from khhw.machine.program import MachineProgram
-from khhw.machine.results import MeterLaw, MeterReading
 from rtl.meter_lines import MeterLine
 
 __all__ = ["MeteredProgram", "law_record", "program"]

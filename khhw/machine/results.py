@@ -8,34 +8,22 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from khhw.build.provenance import Provenance
 from khhw.errors import named
 from khhw.files import read_text
+from khhw.machine.meter_record import MeterLaw, MeterReading
+from khhw.machine.record_model import RecordModel as _Model
 
 __all__ = [
     "Attack", "Breakdown", "ConsoleLine", "LatencySample", "LatencySummary", "Load", "Matrix", "MemcachedPoint",
-    "MeterLaw", "MeterReading", "OwnRecord", "RefusalRecord", "Results", "RunRecord", "Spread", "State",
+    "OwnRecord", "RefusalRecord", "Results", "RunRecord", "Spread", "State",
 ]
 
 _Own = TypeVar("_Own", bound=BaseModel)
 
 State = Literal["done", "failed", "interrupted", "out_of_cycles", "deadlocked"]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    def judge(self, phase: str) -> list[str]:
-        """What of a record is not as it must be, a sentence each; a run with any has failed.
-
-        Parameters
-        ----------
-        phase : str
-            It is kept under; empty for what is kept in order.
-        """
-        return []
 
 
 class ConsoleLine(_Model):
@@ -257,36 +245,6 @@ class OwnRecord(_Model):
     def judge(self, phase: str) -> list[str]:
         """What the measurement recorded."""
         return self.shortcomings
-
-
-class MeterReading(_Model):
-    """The meter of a node at the end of the run, since the fabric reset."""
-
-    node: int
-    """Rank."""
-    tag: int
-    """Of the snapshot."""
-    cycle: int
-    """The first that it does not count."""
-    counts: dict[str, int]
-    """By `MeterLine`: packets, flits, flits times cables, and cycles."""
-
-
-class MeterLaw(_Model):
-    """Two numbers of all meters together that must agree."""
-
-    name: str
-    """Which, in words."""
-    left: int
-    """The first."""
-    right: int
-    """The second."""
-    holds: bool
-    """Whether they agree."""
-
-    def judge(self, phase: str) -> list[str]:
-        """That they do not."""
-        return [] if self.holds else [f"Meters: {self.name} does not hold: {self.left:,} and {self.right:,}."]
 
 
 class RunRecord(_Model):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from khhw.machine.results import MeterLaw, MeterReading
+from khhw.machine.meter_record import MeterLaw, MeterReading
 from rtl.formats import FLIT_BYTES
 
 __all__ = ["law_lines", "meter_lines"]

@@ -8,7 +8,7 @@ import pytest
 
 import khhw
 from khhw.cli import main
-from khhw.machine.results import MeterLaw
+from khhw.machine.meter_record import MeterLaw
 from rtl.meter_lines import MeterLine
 
 pytest.importorskip("cryptography")

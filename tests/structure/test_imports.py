@@ -21,7 +21,8 @@ HOST_CODE = ("khhw.host", "khhw.node", "khhw.net", "khhw.kernels", "khhw.control
 """What runs against any hardware: it knows neither what simulates nor what builds simulators."""
 SIMULATION = ("khhw.sim", "khhw.build")
 
-DEFINITIONS = ("rtl.codec", "rtl.formats", "rtl.register_type", "rtl.registers", "rtl.parameters")
+DEFINITIONS = (
+    "rtl.codec", "rtl.formats", "rtl.meter_lines", "rtl.register_type", "rtl.registers", "rtl.parameters")
 SIMULATOR_ONLY = ("cocotb", "asyncio")
 
 
