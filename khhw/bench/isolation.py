@@ -34,7 +34,7 @@ def node_parameters(shape: Shape) -> Parameters:
 
 def measure(
     shapes: Sequence[Shape], *, packets: int, flood_all: bool, tell: Callable[[str], None],
-    rented: Sequence[int] = (8, ), only_rent: bool = False, leases: bool = False,
+    rented: Sequence[int] = (8, ), only_rent: bool = False,
 ) -> dict[str, Any]:
     """Measure revocation and renting on these machines, and neighbours, the strongest too, on :data:`NEIGHBOURS_SHAPE`.
 
@@ -52,8 +52,6 @@ def measure(
         How many nodes are rented.
     only_rent : bool
         Measure nothing else.
-    leases : bool
-        What is rented is a lease of its own, see :func:`~khhw.bench.rent.rent`.
 
     Returns
     -------
@@ -75,8 +73,7 @@ def measure(
         for nodes, case in itertools.product(rented, RENTED):
             if math.prod(shape) >= _RENTED_PART * nodes:
                 tell(f"{'x'.join(map(str, shape))}: renting {nodes}, {case}")
-                found = rent(shape, node_parameters(shape), case, nodes, leases=leases)
-                results.append({"kind": "rent", "samples": 1, **found})
+                results.append({"kind": "rent", "samples": 1, **rent(shape, node_parameters(shape), case, nodes)})
     if only_rent:
         return {"results": results}
     for case in CASES if packets else ():

@@ -20,10 +20,8 @@ _FIRST = 8
 _MAX_CYCLES = 4_000_000
 
 
-def rent(
-    shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: int = 8, *, leases: bool = False,
-) -> dict[str, Any]:
-    """Measure one machine, of which nobody has anything but one tenant before.
+def rent(shape: tuple[int, int, int], parameters: Parameters, case: str, nodes: int = 8) -> dict[str, Any]:
+    """Measure one machine, of which nobody has anything but one tenant before. Each tenant's nodes are a lease.
 
     Parameters
     ----------
@@ -35,8 +33,6 @@ def rent(
         One of :data:`CASES`.
     nodes : int
         So many are rented.
-    leases : bool
-        The nodes of each tenant are a lease of their own, which meters tell apart; by default all nodes are of one.
 
     Returns
     -------
@@ -50,14 +46,14 @@ def rent(
     step = min(CASES[case], (total - _FIRST) // nodes)
     ranks = list(range(_FIRST, _FIRST + nodes * step, step))
 
-    matrix, lease, classes = np.zeros((total, total), bool), np.zeros(total, int), dict[int, int]()
+    matrix, leases, classes = np.zeros((total, total), bool), np.zeros(total, int), dict[int, int]()
 
     async def give(to: list[int], tenant: int) -> Change:
         matrix[np.ix_(to, to)] = True
-        lease[to] = tenant if leases else 0
+        leases[to] = tenant
         keys = {rank: ConsoleKeys(tenant, [tenant], tenant) for rank in to}
         classes.update(dict.fromkeys(to, tenant))
-        domains = Domains(matrix.copy(), lease.copy())
+        domains = Domains(matrix.copy(), leases.copy())
         return await machine.epochs.hand_over(to, domains, keys, tenant, classes=classes)
 
     async def run() -> Change:
@@ -66,6 +62,6 @@ def rent(
         return await give(ranks, 2)
 
     change = machine.run(run, max_cycles=_MAX_CYCLES)
-    return {"shape": list(shape), "nodes": total, "case": case, "ranks": ranks, "leases": leases,
-            "memory_bytes": parameters.memory_bytes, "change": asdict(change),
-            "revoke_cycles": change.refused - change.started, "change_cycles": change.finished - change.started}
+    return {"shape": list(shape), "nodes": total, "case": case, "ranks": ranks, "memory_bytes": parameters.memory_bytes,
+            "change": asdict(change), "revoke_cycles": change.refused - change.started,
+            "change_cycles": change.finished - change.started}

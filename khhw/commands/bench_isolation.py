@@ -18,8 +18,6 @@ def add_isolation(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParse
                      help="so many nodes are rented, on machines of eight times as many and more; may be given again "
                           "(default: 8)")
     one.add_argument("--only-rent", action="store_true", help="measure nothing but renting")
-    one.add_argument("--leases", action="store_true",
-                     help="what is rented is a lease of its own, so that tables say so to the meters, too")
     one.add_argument("--packets", type=int, default=500,
                      help="packets of each measured node while others misbehave; 0 skips this (%(default)s)")
     one.add_argument("--flood-all", action="store_true",
@@ -44,11 +42,11 @@ def isolation(arguments: argparse.Namespace) -> int:
     if min(rented) < 1:
         raise RequestError(f"--rent takes 1 node and more, not {min(rented)}")
     found = measure(shapes, packets=arguments.packets, flood_all=arguments.flood_all, tell=_tell, rented=rented,
-                    only_rent=arguments.only_rent, leases=arguments.leases)
+                    only_rent=arguments.only_rent)
     results = found["results"]
     if arguments.json:
         parameters = {"nodes": [node_parameters(shape).as_dict() for shape in shapes], "packets": arguments.packets,
-                      "rent": rented, "leases": arguments.leases}
+                      "rent": rented}
         # All traffic generators and the order of what software does follow from seed 1.
         print(json.dumps(report(results, seed=1, parameters=parameters, build="fast"), indent=1))
     else:

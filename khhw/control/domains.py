@@ -81,8 +81,17 @@ class Domains:
 
     @property
     def shared(self) -> npt.NDArray[np.bool_]:
-        """Pairs of nodes of different leases: shape (nodes, nodes)."""
-        shared: npt.NDArray[np.bool_] = self.leases[:, None] != self.leases
+        """Pairs of nodes of different leases, one of which may send to the other: shape (nodes, nodes)."""
+        return self.shared_by(list(range(self.nodes)))
+
+    def shared_by(self, ranks: Sequence[int]) -> npt.NDArray[np.bool_]:
+        """Of some nodes, the nodes of other leases that they have to do with: shape (ranks, nodes).
+
+        Between all others there is nothing to tell apart; so nodes whose leases have to do with nobody say the same,
+        and who rents them changes nothing elsewhere.
+        """
+        shared: npt.NDArray[np.bool_] = (self.matrix[ranks] | self.matrix.T[ranks]) & (
+            self.leases[ranks, None] != self.leases)
         return shared
 
     @classmethod

@@ -202,7 +202,7 @@ def _table_words(domains: Domains, shape: Shape, ranks: Sequence[int]) -> _Words
     ids = _node_ids(shape)
     reaches = np.array([domains.reach(shape, rank) for rank in ranks], np.uint32)
     chosen = list(ranks)
-    planes = (domains.leases[chosen, None] != domains.leases, domains.matrix[chosen], domains.matrix.T[chosen])
+    planes = domains.shared_by(chosen), domains.matrix[chosen], domains.matrix.T[chosen]
     return np.hstack([*(_packed(plane, ids) for plane in planes), reaches])
 
 

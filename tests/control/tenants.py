@@ -6,6 +6,7 @@ from khhw.fuzz.memory_map import NODE
 from khhw.host.transport import BusError
 from khhw.node.descriptors import get_descriptor, message_descriptor, put_descriptor
 from rtl.formats import DESCRIPTOR_BYTES, TreeHeader, Writer, pack, unpack
+from rtl.meter_lines import MeterLine
 from rtl.registers import REGISTERS, Access, Pattern, registers_of
 
 __all__ = ["NODE", "READABLE", "dirty", "dirty_guard", "look", "shout", "stream",
@@ -22,6 +23,7 @@ _OFTEN = 20
 """Cycles between two tries: fewer than a walk takes that clears."""
 _BREATH = 100
 """Cycles in which the tree does not take all that an endpoint stores."""
+_BUSY = {("METER_USED", 2 * MeterLine.BUSY_CYCLES + half) for half in range(2)}
 _BROADCAST = REGISTERS["CONSOLE_TX_DEST"].pack(broadcast=1)
 _CONTROL = REGISTERS["TRAFFIC_CONTROL"]
 _ERROR_RING = 3
@@ -32,7 +34,8 @@ async def look(machine, rank):
     """Every register the tenant can read, as soon as the node is not held: (name, index) -> value; and its memory.
 
     From the highest address down, so that what is cleared in a walk upwards is read before the walk has come by. Time
-    and epoch parity are left out.
+    and epoch parity are left out, and how busy the node is, mostly with these reads: the meter tells that up to a round
+    late.
     """
     port = machine.host.nodes[rank]
     first = READABLE[-1][2]
@@ -44,7 +47,7 @@ async def look(machine, rank):
             await port.sleep(_OFTEN)
     memory = port.peek(0, NODE.memory_bytes)
     found = {(name, index): await port.read(address) for name, index, address in reversed(READABLE)
-             if not name.startswith("TIME_")}
+             if not name.startswith("TIME_") and (name, index) not in _BUSY}
     status = REGISTERS["GUARD_STATUS"].unpack(found["GUARD_STATUS", 0])
     found["GUARD_STATUS", 0] = REGISTERS["GUARD_STATUS"].pack(**{**status, "epoch": 0})
     return found | {("memory", at): byte for at, byte in enumerate(memory) if byte}

@@ -59,8 +59,23 @@ def test_the_first_phase_of_a_hand_over_has_the_leases_before_it():
     rig.run(epochs.change(Domains(EVERYBODY, HALVES)))
     after = np.where(np.arange(NODES) == 3, 1, HALVES)
     rig.run(epochs.hand_over([3], Domains(EVERYBODY, after), {3: ConsoleKeys(5, [5])}, watch=watch))
-    assert np.array_equal(seen[0], HALVES[:, None] != HALVES)
+    # Nobody has to do with the node that is taken.
+    others = np.delete(np.arange(NODES), 3)
+    kept = np.ix_(others, others)
+    assert np.array_equal(seen[0][kept], (HALVES[:, None] != HALVES)[kept])
+    assert not seen[0][3].any() and not seen[0][:, 3].any()
     assert np.array_equal(seen[-1], after[:, None] != after)
+
+
+def test_leases_that_have_to_do_with_nobody_change_no_word():
+    """Whoever rents nodes for himself is not told of anywhere."""
+    apart = HALVES[:, None] == HALVES
+    assert not Domains(apart, HALVES).shared.any()
+    assert Domains(apart, HALVES) == Domains(apart)
+    one_way = apart.copy()
+    one_way[0, 7] = True
+    shared = Domains(one_way, HALVES).shared
+    assert shared[0, 7] and shared[7, 0] and shared.sum() == 2
 
 
 def test_a_machine_with_other_leases_is_not_adopted():
