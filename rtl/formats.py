@@ -222,13 +222,14 @@ Flit = layout_of({"first": 1, "last": 1, "bad": 1, "data": FLIT_BITS})
 """What moves in a cycle. `bad` counts only with `last`: the packet must be discarded where it is ejected."""
 
 TreeHeader = layout_of({
-    "tree_class": 4, "p2p": 1, "combine": 1, "vector": 24, "csum_mode": 2,
+    "tree_class": 4, "p2p": 1, "combine": 1, "vector": 24, "reserved": 1, "more": 1,
     "owner": 1, "external": 1, "epoch": 8, "words": 6, "source": 16,
 })
 """First flit of a tree packet. `owner` and `external` are set only at the port above the root and
 cleared at every node's inject port; `source` is the stamped node id, `epoch` the stamped number of commits, modulo
 256; `words` flits follow. `combine`, in the place of the original's interrupt request, counts on the owner's channel:
-with it in a question to the members of a class, their answers are joined on the way up to one."""
+with it in a question to the members of a class, their answers are joined on the way up to one. `more`, in the place of
+the original's checksum mode, counts on the tenants' channel, see :class:`~rtl.tree.rounds.Rounds`."""
 
 LinkHeader = layout_of({
     "dst_key": 32, "src_key": 32,
@@ -316,7 +317,9 @@ FIELDS: dict[str, dict[str, str]] = {
         "combine": "1 in a question of the owner to a class: its members answer as one. 1 in an answer: for all "
                    "members behind the cable by which it comes, of which `source` is one.",
         "vector": "Dense rank of the destination; 0xffffff is the outside, above the root.",
-        "csum_mode": "Kept from the original; hardware ignores it.",
+        "reserved": "0.",
+        "more": "1 on the tenants' way up, from router to router: its sender promises another packet of the same "
+                "round. Written by the routers; 0 in all that the root turns or lets out.",
         "owner": "1: entered at the port above the root on the owner's channel.",
         "external": "1: entered at the port above the root.",
         "epoch": "Commits of the sender when it sent this, modulo 256. Written by hardware, but in what the owner asks "

@@ -1,4 +1,4 @@
-"""Who goes next among several requests: the one arbiter of network interface, router and traffic generator."""
+"""Who goes next among several requests: the one arbiter of network interface, routers and traffic generator."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring

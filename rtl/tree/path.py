@@ -1,15 +1,18 @@
 """Moving whole packets from several inputs to one place."""
 
+from collections.abc import Collection
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike
-from amaranth.lib import wiring
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, ValueLike
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import Flit, TreeChannel, TreeHeader
+from rtl.round_robin import RoundRobin
 from rtl.signatures import FlitStream
 from rtl.tree.link import CHANNELS
+from rtl.tree.rounds import Rounds
 from rtl.tree.routing import Target
 
 __all__ = ["Mover", "Path", "gather", "lowest"]
@@ -73,17 +76,22 @@ class Mover(wiring.Component):
 class Path(wiring.Component):
     """One direction of a tree router: chooses a packet for each channel, asks where it goes, moves it.
 
-    Inputs of a channel take turns; a chosen packet stays chosen until it goes, so that one with many
-    targets does not starve. Two cycles from a packet's first flit at an input to the same at the output;
-    the choice of the next packet overlaps with the move of the one before.
+    Inputs of a channel take turns, or are served in rounds (:class:`~rtl.tree.rounds.Rounds`); a chosen packet stays
+    chosen until it goes, so that one with many targets does not starve. Two cycles from a packet's first flit at an
+    input to the same at the output; the choice of the next packet overlaps with the move of the one before.
 
     Parameters
     ----------
     inputs : int
         Inputs of each channel.
+    rounds : collection of int
+        Inputs behind which are rounds of the tenants' channel, so that their `more` counts. If there are any, that
+        channel is served in rounds, and every packet of it leaves with a `more` of its own.
 
     Members
     -------
+    above : In(1)
+        Only with `rounds`: packets go to where rounds are served too; else they leave without a promise.
     i : In(FlitStream), array of 2 `inputs`
         Input ``k`` of channel ``c`` is ``c * inputs + k``.
     header : Out(TreeHeader)
@@ -106,9 +114,11 @@ class Path(wiring.Component):
         Targets of the packet that is moving; 0 if none is.
     """
 
-    def __init__(self, inputs: int) -> None:
+    def __init__(self, inputs: int, rounds: Collection[int] = ()) -> None:
         self.inputs = inputs
+        self.rounds = rounds
         super().__init__({
+            **({"above": In(1)} if rounds else {}),
             "i": In(FlitStream).array(CHANNELS * inputs),
             "header": Out(TreeHeader),
             "targets": In(len(Target)),
@@ -129,6 +139,7 @@ class Path(wiring.Component):
         for outer, inner in zip(self.i, mover.i, strict=True):
             wiring.connect(m, wiring.flipped(outer), inner)
         chosen = [Signal(self.inputs, name=f"{channel.name.lower()}_chosen") for channel in TreeChannel]
+        m.d.comb += self.flit.eq(mover.o.payload)
         self._choose(m, mover, chosen)
 
         granted = [c & grant.replicate(self.inputs) for c, grant in zip(chosen, self.grant, strict=True)]
@@ -138,7 +149,6 @@ class Path(wiring.Component):
             self.free.eq(mover.free),
             self.idle.eq(~mover.select.any() & ~self.pending.any()),
             self.valid.eq(mover.o.valid),
-            self.flit.eq(mover.o.payload),
             self.pending.eq(Cat(c.any() for c in chosen)),
         ]
         with m.If(mover.free):
@@ -155,28 +165,41 @@ class Path(wiring.Component):
         for channel in TreeChannel:
             inputs = slice(channel * self.inputs, (channel + 1) * self.inputs)
             requests = Signal(self.inputs)
+            chooses = Signal()
+            m.d.comb += requests.eq(Cat(i.valid for i in self.i)[inputs] & ~mover.select[inputs])
+            if self.rounds and channel is TreeChannel.TENANT:
+                next_one = self._round(m, mover, requests, chooses)
+            else:
+                m.submodules[f"{channel.name.lower()}_turns"] = turns = RoundRobin(self.inputs)
+                m.d.comb += [turns.requests.eq(requests), turns.advance.eq(chooses)]
+                next_one = turns.grants
             pick = Signal(self.inputs)
-            heads = Cat(i.valid for i in self.i)[inputs] & ~mover.select[inputs]
             m.d.comb += [
-                requests.eq(heads & ~busy[channel].replicate(self.inputs)),
-                pick.eq(self._turn(m, requests)),
+                pick.eq(next_one & ~busy[channel].replicate(self.inputs)),
+                chooses.eq(pick.any()),
             ]
-            with m.If(pick.any()):
+            with m.If(chooses):
                 m.d.sync += [chosen[channel].eq(pick), self.want[channel].eq(self.targets)]
             with m.Elif(self.grant[channel]):
                 m.d.sync += chosen[channel].eq(0)
             picks.append(pick)
-            busy = self.pending | pick.any().replicate(CHANNELS)
+            busy = self.pending | chooses.replicate(CHANNELS)
         headers = [i.payload.data for i in self.i]
         m.d.comb += Value.cast(self.header).eq(gather(Cat(picks), headers))
 
-    def _turn(self, m: Module, requests: Signal) -> Value:
-        """One of the requests: the first after the one that had the last turn."""
-        if self.inputs == 1:
-            return requests
-        after = Signal.like(requests)
-        turn = Signal.like(requests)
-        m.d.comb += turn.eq(Mux((requests & after).any(), lowest(requests & after), lowest(requests)))
-        with m.If(turn.any()):
-            m.d.sync += after.eq(~(turn | (turn - 1)))
-        return turn
+    def _round(self, m: Module, mover: Mover, requests: Signal, chooses: Signal) -> Value:
+        """The request of a tenant that is next in its round; writes into what leaves whether the round goes on."""
+        tenants = self.i[TreeChannel.TENANT * self.inputs:][:self.inputs]
+        m.submodules.rounds = rounds = Rounds(self.inputs)
+        leaves = Signal()
+        m.d.comb += [
+            leaves.eq(mover.o.valid & mover.o.payload.first & (self.channel == TreeChannel.TENANT)),
+            rounds.requests.eq(requests),
+            rounds.promises.eq(Cat(data.View(TreeHeader, tenant.payload.data).more if number in self.rounds else C(0, 1)
+                                   for number, tenant in enumerate(tenants))),
+            rounds.advance.eq(chooses),
+            rounds.take.eq(Mux(leaves, mover.select[TreeChannel.TENANT * self.inputs:], 0)),
+        ]
+        with m.If(leaves):
+            m.d.comb += data.View(TreeHeader, self.flit.data).more.eq(rounds.more & self.above)
+        return rounds.pick

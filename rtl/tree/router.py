@@ -17,6 +17,8 @@ from rtl.tree.routing import ClassRoutes, HeapRoute, Target
 __all__ = ["TreeRouter"]
 
 _DOWN = (Target.LEFT, Target.RIGHT, Target.LOCAL)
+_CHILDREN = (0, 1)
+"""Of the inputs of the way up, whose last one is this node's own."""
 
 
 class TreeRouter(wiring.Component):
@@ -29,7 +31,8 @@ class TreeRouter(wiring.Component):
     the owner's channel.
 
     Answers of the members of a class to one question of the owner go up as one packet
-    (:class:`~rtl.tree.combiner.Combiner`).
+    (:class:`~rtl.tree.combiner.Combiner`). What tenants send goes up in rounds, so that each node has an equal share,
+    whatever its depth (:class:`~rtl.tree.rounds.Rounds`); nothing that the root turns or lets out bears `more`.
 
     A packet starts when there is room for all of it at all its targets, so a started packet never waits and
     cables never block. The owner's channel has buffers and credits of its own and goes first; the way up
@@ -92,7 +95,8 @@ class TreeRouter(wiring.Component):
         m = Module()
         root = Signal()
         m.d.comb += root.eq(self.straps.rank == 0)
-        m.submodules.up = up = Path(3)
+        m.submodules.up = up = Path(3, rounds=_CHILDREN)
+        m.d.comb += up.above.eq(~root)
         m.submodules.down = down = Path(1)
         empty = self._receive(m, root, up, down)
         self._route(m, root, up, down)
@@ -119,6 +123,7 @@ class TreeRouter(wiring.Component):
                 stamped_header.owner.eq(self.parent_rx.channel == TreeChannel.OWNER),
                 stamped_header.external.eq(1),
                 stamped_header.source.eq(0),
+                stamped_header.more.eq(0),
             ]
         m.d.comb += [
             parent.rx.valid.eq(self.parent_rx.valid),
