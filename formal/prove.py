@@ -182,6 +182,8 @@ PROOFS = (
     Job("formal.sources", "TreeCombiner", ("tree-combiner",)),
     Job("formal.sources", "TreeSource", ("tree-source",)),
     Job("formal.tree_classes", "TreeClasses", ("tree-class",)),
+    Job("formal.tree_rounds", "TreeRounds", ("tree-round",)),
+    Job("formal.tree_rounds", "RoundWaits", ("tree-round-wait",)),
     Job("formal.two_nodes", "TwoNodes", ("two-nodes-cover",), 13),
     Job("formal.two_nodes", "TwoNodesTree", ("two-nodes-tree-cover",), 23),
     Job("formal.noninterference_tree", "TreePair", ("refused-tree",)),

@@ -15,7 +15,15 @@ __all__ = ["TreeClasses"]
 
 
 class TreeClasses(Harness):
-    """A tree router, anywhere in any tree, while the routes of classes stay as they are, whatever they are."""
+    """A tree router, anywhere in any tree, while the routes of classes stay as they are, whatever they are.
+
+    Attributes
+    ----------
+    dut : Opened
+        The router, when it has been elaborated.
+    tenants : list of FlitStream
+        What goes up on the tenants' channel: from the left child, the right one, and this node.
+    """
 
     properties = {
         "tree-class": "a tree router gives its endpoint a packet that is for a class only if its route of that class "
@@ -38,10 +46,11 @@ class TreeClasses(Harness):
         ports = {Target.LEFT: router.child_tx[0], Target.RIGHT: router.child_tx[1], Target.LOCAL: router.local_out}
         m.d.comb += [port.credit.eq(AnySeq(len(TreeChannel))) for port in (router.parent_tx, *ports.values())]
 
-        m.submodules.dut = dut = Opened(router)
+        m.submodules.dut = self.dut = dut = Opened(router)
         (joins, ), (parent, left, right) = combiners, receivers
         tenant = TreeChannel.TENANT
-        self._path(m, dut, "up", [*joins.o, left.o[tenant], right.o[tenant], local.tenant])
+        self.tenants = [left.o[tenant], right.o[tenant], local.tenant]
+        self._path(m, dut, "up", [*joins.o, *self.tenants])
         self._path(m, dut, "down", list(parent.o))
         # What turns at the root takes the registers of what comes down.
         up, down = (dut.signal(f"{path}.going", width=len(Target)) for path in ("up", "down"))

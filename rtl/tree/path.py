@@ -191,15 +191,15 @@ class Path(wiring.Component):
         """The request of a tenant that is next in its round; writes into what leaves whether the round goes on."""
         tenants = self.i[TreeChannel.TENANT * self.inputs:][:self.inputs]
         m.submodules.rounds = rounds = Rounds(self.inputs)
-        leaves = Signal()
+        leaves = Signal(self.inputs)
         m.d.comb += [
-            leaves.eq(mover.o.valid & mover.o.payload.first & (self.channel == TreeChannel.TENANT)),
+            leaves.eq(Mux(mover.o.valid & mover.o.payload.first, mover.select[TreeChannel.TENANT * self.inputs:], 0)),
             rounds.requests.eq(requests),
             rounds.promises.eq(Cat(data.View(TreeHeader, tenant.payload.data).more if number in self.rounds else C(0, 1)
                                    for number, tenant in enumerate(tenants))),
             rounds.advance.eq(chooses),
-            rounds.take.eq(Mux(leaves, mover.select[TreeChannel.TENANT * self.inputs:], 0)),
+            rounds.take.eq(leaves),
         ]
-        with m.If(leaves):
+        with m.If(leaves.any()):
             m.d.comb += data.View(TreeHeader, self.flit.data).more.eq(rounds.more & self.above)
         return rounds.pick
