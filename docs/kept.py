@@ -72,6 +72,7 @@ KEPT: Mapping[str, Kept] = {
     "bench-renting": Kept("khhw bench isolation --nodes 4x4x4 --nodes 8x8x8 --nodes 16x16x16 --rent 8 --rent 64 "
                           "--only-rent --json > docs/results/bench-renting.json",
                           (*_ENGINE, *_HOST, "khhw/traffic", "khhw/bench")),
+    "bench-tree": Kept("khhw bench tree --json > docs/results/bench-tree.json", (*_ENGINE, *_HOST, "khhw/bench")),
     "coverage-guard": Kept(
         "khhw test guard guard_account guard_counters guard_refusals guard_registers --seed 1 --coverage -o out/guard "
         "&& cp out/guard/coverage/coverage.json docs/results/coverage-guard.json", _COVERAGE),

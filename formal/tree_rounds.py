@@ -21,7 +21,8 @@ class TreeRounds(TreeClasses):
     properties = {
         "tree-round": "while an input of a tree router has a packet of a tenant waiting, or its last one promised "
                       "another, no other input ends more than two turns, each with a packet that promises nothing, "
-                      "before this one ends one, unless the patience for what was promised is over",
+                      "before this one ends one, unless the patience for what was promised is over (while the "
+                      "routes of classes do not change)",
     }
 
     def elaborate(self, platform):

@@ -61,9 +61,9 @@ def tree_shares(shape: tuple[int, int, int], parameters: Parameters, *, cycles: 
     dict
         ``texts`` of 240 bytes that came out in ``cycles`` while all nodes flooded, ``fair_share``: of each; ``depths``:
         for each depth ``nodes``, ``least`` and ``most`` texts of one of them, and ``alone``, the texts of the last of
-        them in ``alone_cycles`` when nobody else sends; ``owner``: for ``idle`` and ``flood`` the cycles from a question
-        to all nodes to its answer, ``mean`` and ``most``, as one answer (``combined``) and until each has answered
-        (``each``).
+        them in ``alone_cycles`` when nobody else sends; ``owner``: for ``idle`` and ``flood`` the cycles from a
+        question to all nodes to its answer, ``mean`` and ``most``, as one answer (``combined``) and until each has
+        answered (``each``).
     """
     nodes = shape[0] * shape[1] * shape[2]
     last = {depth_of(rank): rank for rank in range(nodes)}
@@ -79,7 +79,8 @@ def tree_shares(shape: tuple[int, int, int], parameters: Parameters, *, cycles: 
     for rank in range(nodes):
         by_depth.setdefault(depth_of(rank), []).append(flood[rank])
     return {
-        "shape": list(shape), "cycles": cycles, "alone_cycles": _ALONE_CYCLES, "texts": flood.total(), "fair_share": flood.total() / nodes,
+        "shape": list(shape), "cycles": cycles, "alone_cycles": _ALONE_CYCLES,
+        "texts": flood.total(), "fair_share": flood.total() / nodes,
         "depths": [{"depth": depth, "nodes": len(counts), "least": min(counts), "most": max(counts),
                     "alone": alone[depth]} for depth, counts in by_depth.items()],
         "owner": {"idle": idle, "flood": under},

@@ -12,7 +12,8 @@ def add_tree(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Options of ``khhw bench tree``."""
     one = benchmarks.add_parser("tree", help="what each node gets of the tree when all flood it with texts")
     one.add_argument("--nodes", metavar="XxYxZ", default="4x4x4", help="the machine (%(default)s)")
-    one.add_argument("--cycles", type=int, default=60_000, help="in which texts are counted, behind a warm-up (%(default)s)")
+    one.add_argument("--cycles", type=int, default=60_000,
+                     help="in which texts are counted, behind a warm-up (%(default)s)")
     one.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     one.set_defaults(measure=tree)
 

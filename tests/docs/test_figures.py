@@ -71,6 +71,18 @@ def test_isolation() -> None:
         assert [f"{run['alone']:,} {run['unit']}", f"{run['beside']:,}"] in [row[3:5] for row in page]
 
 
+def test_what_each_node_gets_of_the_tree() -> None:
+    page, found, text = rows("console.md"), kept("bench-tree"), prose("console.md")
+    assert f"{found['texts']:,} texts came out" in text and f"the fair share is {found['fair_share']:.1f}." in text
+    for row in found["depths"]:
+        (cells, ) = [cells for cells in page if cells[:2] == [str(row["depth"]), str(row["nodes"])]]
+        assert cells[2] == f"{row['least']}, {row['most']}" and cells[4] == str(row["alone"])
+    for name, way in (("combined to one", "combined"), ("of each node", "each")):
+        idle, flood = (found["owner"][load][way] for load in ("idle", "flood"))
+        assert idle["mean"] == idle["most"]
+        assert [name, str(idle["most"]), f"{flood['mean']:,.1f}", f"{flood['most']:,}"] in [cells[:4] for cells in page]
+
+
 def test_what_the_guard_costs() -> None:
     page, found = rows("bench.md"), kept("bench-guard")
     costs = {(run["guard"], run["table_nodes"]): run for run in found if run["measure"] == "cost" and run["guard"] in (
