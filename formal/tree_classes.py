@@ -63,7 +63,7 @@ class TreeClasses(Harness):
         """Where a packet with this header may go, but to the parent."""
         header = data.View(TreeHeader, flit.data)
         own = header.vector == self._rank
-        return Mux(header.p2p, Cat(1, 1, 1, own), self._routes[header.tree_class] | 1 << Target.PARENT)
+        return Mux(header.p2p, Cat(1, 1, 1, own), 15) & (self._routes[header.tree_class] | 1 << Target.PARENT)
 
     def _path(self, m: Module, dut: Opened, path: str, streams: list[FlitStream]) -> None:
         """What is chosen, and what moves, has found its ways by the header that is, or was, at its input."""

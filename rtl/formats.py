@@ -313,7 +313,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "TreeHeader": {
         "tree_class": "Class: a `TreeClass`, or one whose ways CLASS_ROUTE says. Written by hardware in what a node's "
                       "console sends: CONSOLE_CLASS.",
-        "p2p": "1: to `vector` only. 0: to the members of `tree_class`.",
+        "p2p": "1: to `vector` only, if it is the outside or a member of `tree_class`. 0: to all members of that.",
         "combine": "1 in a question of the owner to a class: its members answer as one. 1 in an answer: for all "
                    "members behind the cable by which it comes, of which `source` is one.",
         "vector": "Dense rank of the destination; 0xffffff is the outside, above the root.",

@@ -195,7 +195,7 @@ _ALL = [
                  "the node memory, GRANTS, CONSOLE_SEND_ID, CONSOLE_LISTEN, CONSOLE_RECEIVE_ID and REFUSED to 0, "
                  "CONSOLE_CLASS to 15, and empties the log; until the hold ends what is refused is neither logged "
                  "nor counted in REFUSED. A write of 0 takes effect when the memory is cleared, has answered what hold "
-                 "cut, and no console packet for the tenant before is left. Reads: `hold`, whether it lasts; `clear`, "
+                 "cut, no packet of the tenant before or console packet for it is left, and the meter is ready. Reads: `hold`, whether it lasts; `clear`, "
                  "whether something keeps it from ending."),
     Register(name="COMMIT", address=0x4004, owner=WO,
              doc="Any write makes the shadow tables, reaches and revision the active ones and flips the epoch parity. "
@@ -220,7 +220,7 @@ _ALL = [
              doc="Channel id stamped on what this node sends."),
     Register(name="CONSOLE_LISTEN", address=0x4034, owner=RW, host=RO, doc="Bit i: receive id i is in use."),
     Register(name="CONSOLE_CLASS", address=0x4038, owner=RW, fields={"reserved": 28, "tree_class": 4},
-             doc="Class stamped on what this node sends to more than one node. 15 after reset and after `clear` of "
+             doc="Class stamped on what this node sends: it reaches nobody else. 15 after reset and after `clear` of "
                  "HOLD."),
     Register(name="CONSOLE_RECEIVE_ID", address=0x4040, owner=RW, host=RO, count="receive_ids",
              doc="Channel ids this node takes packets of."),

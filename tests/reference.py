@@ -157,8 +157,8 @@ class ReferenceMachine:
         self.host.root.arrived(self.now, packet.flits(), channel)
 
     def spread(self, packet, channel):
-        for rank in self.members(packet.tree_class) if packet.vector is None else [packet.vector]:
-            if rank < self.shape.nodes:
+        for rank in self.members(packet.tree_class):
+            if packet.vector in (None, rank):
                 self.nodes[rank].tree(packet)
 
     def members(self, tree_class):

@@ -67,7 +67,7 @@ class HeapRoute(wiring.Component):
     children : In(2)
         Tree children present; a missing one is never a target.
     p2p : In(1)
-        The packet is for one node; else for the members of its class from here down.
+        The packet is for one node, if that is a member of its class; else for all members from here down.
     vector : In(24)
         That node's rank.
     members : In(4)
@@ -104,6 +104,6 @@ class HeapRoute(wiring.Component):
         m.d.comb += [
             left.eq(below[1:] & ~there),
             single.eq(Cat(C(0, 1), left.any(), right.any(), below[0]) & present.replicate(4)),
-            self.targets.eq(Mux(self.p2p, single, self.members) & Cat(C(0, 1), self.children, C(1, 1))),
+            self.targets.eq(Mux(self.p2p, single, 15) & self.members & Cat(C(0, 1), self.children, C(1, 1))),
         ]
         return m

@@ -45,7 +45,7 @@ def tree_packet(vector: int | None, *, payload: tuple[int, ...] = (), protocol: 
     **header : int
         Further fields of the tree header, or other values of those that follow from the rest.
     """
-    fields = {"tree_class": TreeClass.BROADCAST if vector is None else 0, "p2p": int(vector is not None),
+    fields = {"tree_class": TreeClass.BROADCAST, "p2p": int(vector is not None),
               "vector": vector or 0, "words": 2 + len(payload), **header}
     link = pack(LinkHeader, dst_key=dst_key, src_key=src_key, conn_id=conn_id, protocol=protocol,
                 opt=8 * len(payload))
