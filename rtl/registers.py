@@ -195,7 +195,8 @@ _ALL = [
                  "the node memory, GRANTS, CONSOLE_SEND_ID, CONSOLE_LISTEN, CONSOLE_RECEIVE_ID and REFUSED to 0, "
                  "CONSOLE_CLASS to 15, and empties the log; until the hold ends what is refused is neither logged "
                  "nor counted in REFUSED. A write of 0 takes effect when the memory is cleared, has answered what hold "
-                 "cut, no packet of the tenant before or console packet for it is left, and the meter is ready. Reads: `hold`, whether it lasts; `clear`, "
+                 "cut, no packet of the tenant before or console packet for it is left, and the meter is ready. "
+                 "Reads: `hold`, whether it lasts; `clear`, "
                  "whether something keeps it from ending."),
     Register(name="COMMIT", address=0x4004, owner=WO,
              doc="Any write makes the shadow tables, reaches and revision the active ones and flips the epoch parity. "
