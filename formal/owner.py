@@ -43,6 +43,7 @@ class OwnerHarness(Harness):
         m.d.comb += wrote.eq(self.owner.valid & self.owner.write & self.owner.done & ~self.owner.error)
         m.d.sync += [wrote_before.eq(wrote), drained.eq(self.drained), was_reset.eq(ResetSignal())]
 
+        # What is done in a cycle, for others to see.
         policy = dut.policy
         m.d.comb += dut.meter.done.eq(self.meter_done)
         self.claim(m, "owner-meter", ~dut.meter.snapshot | (wrote & (dut.meter.tag == self.owner.data) & (

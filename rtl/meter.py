@@ -160,7 +160,7 @@ class Meter(wiring.Component):
         asked, settled = self._serve(m)
         self._rounds(m, full, asked)
         m.d.comb += self.quiescent.eq(settled & ~self.running & ~self.start)
-        self._add(m, head)
+        self._memory(m, *self._add(m, head))
         return m
 
     def _events(self) -> dict[MeterLine, list[Value]]:
@@ -263,10 +263,11 @@ class Meter(wiring.Component):
         with m.Elif(self._ends() & self.to_base & ready):
             m.d.sync += based.eq(1)
 
-    def _add(self, m: Module, head: Value) -> None:
-        """One line after the other: add the head of the chain to TOTAL, and write what follows from that."""
-        m.submodules.ram = self.ram
-        read, write = self.ram.read_port(), self.ram.write_port()
+    def _add(self, m: Module, head: Value) -> tuple[Value, Value, Value]:
+        """Walk through the lines, and add the head of the chain to each.
+
+        Returns: what the adder says in this cycle, and the halves of the new TOTAL, each from the cycle after on.
+        """
         with m.If(self.running):
             m.d.sync += self.phase.eq(Mux(self.phase == _Phase.COPY_HIGH, 0, self.phase + 1))
             with m.If(self.phase == _Phase.COPY_HIGH):
@@ -277,11 +278,11 @@ class Meter(wiring.Component):
         carry, borrow, subtract, upper = (Signal(name=name) for name in ("carry", "no_borrow", "subtract", "upper"))
         result = Signal(_WORD_BITS + 1)
         m.d.comb += [
-            total.eq(Mux(self.prepared == 0, 0, read.data)),
+            total.eq(Mux(self.prepared == 0, 0, self.port.value)),
             subtract.eq((self.phase == _Phase.USED_LOW) | (self.phase == _Phase.USED_HIGH)),
             upper.eq(self.phase > _Phase.USED_LOW),
             result.eq(Mux(subtract, Mux(upper, high, low), total)
-                      + Mux(subtract, (~read.data)[:_WORD_BITS], Mux(upper, 0, head))
+                      + Mux(subtract, (~self.port.value)[:_WORD_BITS], Mux(upper, 0, head))
                       + Mux(upper, Mux(subtract, borrow, carry), subtract)),
         ]
         with m.Switch(self.phase):
@@ -291,8 +292,12 @@ class Meter(wiring.Component):
                 m.d.sync += borrow.eq(result[-1])
             with m.Case(_Phase.TOTAL_HIGH):
                 m.d.sync += high.eq(result)
+        return result, low, high
 
-        # READING and BASE are written only by rounds that are for them.
+    def _memory(self, m: Module, result: Value, low: Value, high: Value) -> None:
+        """What is fetched and written in each phase; READING and BASE only by rounds that are for them."""
+        m.submodules.ram = self.ram
+        read, write, port = self.ram.read_port(), self.ram.write_port(), self.port
         copy, ready = Mux(self.to_base, Region.BASE, Region.READING), self.prepared == 2
         actions = {
             _Phase.FETCH: (0, Region.TOTAL, 0, 0),
@@ -307,7 +312,7 @@ class Meter(wiring.Component):
             _Phase.FETCH: (Region.TOTAL, 0), _Phase.TOTAL_LOW: (Region.BASE, 0),
             _Phase.USED_LOW: (Region.TOTAL, 1), _Phase.TOTAL_HIGH: (Region.BASE, 1),
         }
-        port = self.port
+        # Who asks for a word has the port while no round reads.
         m.d.comb += read.addr.eq(_address(Mux(port.tenant, Region.USED, Region.READING), port.word[1:], port.word[0]))
         with m.If(self.running):
             with m.Switch(self.phase):

@@ -9,7 +9,7 @@ from rtl.codec import Codec
 from rtl.formats import Header, Reason, unpack
 from rtl.meter import TreePacket
 from rtl.meter_lines import TENANT_LINES, MeterLine
-from rtl.registers import REGISTERS
+from rtl.registers import REGISTERS, joined
 from rtl.torus.coordinates import node_id
 from testbenches.guard_model import Bench, packet, replace
 
@@ -38,7 +38,7 @@ async def _reading(bench: Bench, tag: int) -> list[int]:
     while not await bench.get("METER_STATUS"):
         pass
     words = await bench.counts("METER_READING")
-    return [low | high << 32 for low, high in zip(words[::2], words[1::2], strict=True)]
+    return [joined(*halves) for halves in zip(words[::2], words[1::2], strict=True)]
 
 
 async def _used(bench: Bench) -> list[int]:
@@ -47,7 +47,7 @@ async def _used(bench: Bench) -> list[int]:
         answer = await bench.host.read(REGISTERS["METER_USED"].at(index))
         assert not answer.error
         words.append(answer.value)
-    return [low | high << 32 for low, high in zip(words[::2], words[1::2], strict=True)]
+    return [joined(*halves) for halves in zip(words[::2], words[1::2], strict=True)]
 
 
 def _lines(counts: _Counts) -> list[int]:

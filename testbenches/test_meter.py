@@ -13,6 +13,7 @@ from rtl.codec import Codec
 from rtl.meter import Received, Sent, TreePacket, round_cycles
 from rtl.meter_lines import LINES, TENANT_LINES, MeterLine
 from rtl.parameters import Parameters
+from rtl.registers import joined
 
 DUT = "rtl.meter:Meter"
 PARAMETERS = [{"lanes": 1}, {"lanes": 6}]
@@ -130,7 +131,7 @@ class Bench:
     async def all(self, *, tenant: bool) -> list[int]:
         """All lines that a tenant, or the owner, may read."""
         words = [await self.read(word, tenant=tenant) for word in range(2 * (TENANT_LINES if tenant else LINES))]
-        return [low | high << 32 for low, high in zip(words[::2], words[1::2], strict=True)]
+        return [joined(*halves) for halves in zip(words[::2], words[1::2], strict=True)]
 
     async def taken(self) -> None:
         """Wait until the snapshot is complete; it is not in the cycle after it was asked for."""

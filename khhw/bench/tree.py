@@ -5,6 +5,7 @@ them by source. All go up to the root, which turns one packet at a time: the fai
 texts as there are nodes.
 """
 
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from statistics import mean
@@ -65,7 +66,7 @@ def tree_shares(shape: tuple[int, int, int], parameters: Parameters, *, cycles: 
         question to all nodes to its answer, ``mean`` and ``most``, as one answer (``combined``) and until each has
         answered (``each``).
     """
-    nodes = shape[0] * shape[1] * shape[2]
+    nodes = math.prod(shape)
     last = {depth_of(rank): rank for rank in range(nodes)}
     tell(f"all {nodes} nodes flood")
     flood, under = _measure(shape, parameters, range(nodes), cycles)

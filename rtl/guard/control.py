@@ -121,6 +121,7 @@ class GuardControl(wiring.Component):
         for name in ("write", "address", "data"):
             m.d.comb += request[name].eq(Mux(owners, getattr(owner, name), getattr(host, name)))
 
+        # Which register it is, and whether it is an error.
         hits, indices, permitted = self._decode(m, request.address, owners, request.write)
         error = Signal()
         writes = Signal()
@@ -267,6 +268,7 @@ class GuardControl(wiring.Component):
 
     def _value(self, m, hits, indices, crc):
         """What a read answers."""
+        # Each register's value; the one that is hit goes out.
         policy, entry = self.policy, self.log_entry
         link = Signal(LinkState)
         m.d.comb += link.eq(self.links[indices["LINK_SENT"]])
@@ -291,6 +293,7 @@ class GuardControl(wiring.Component):
             "LINK_DAMAGED": register_value("LINK_DAMAGED", damaged=link.damaged),
             "LINK_ROOM": register_value("LINK_ROOM", **_room(link.ends)),
             "LINK_UNITS": self.parameters.link_units,
+            # Of the meter, that of a word it has answered.
             "METER_SNAPSHOT": self.meter.last_tag,
             "METER_STATUS": register_value("METER_STATUS", taken=self.meter.taken),
             "METER_TIME": Mux(indices["METER_TIME"], self.meter.time[32:], self.meter.time[:32]),
