@@ -19,7 +19,7 @@ from khhw.control.owner import ConsoleKeys, OwnerError
 from khhw.fuzz.campaign import Campaign
 from khhw.fuzz.session import Session
 from khhw.node.tree_packets import Control
-from rtl.formats import CHUNK_FLITS, ControlOp, Direction
+from rtl.formats import CHUNK_FLITS, ControlOp, Direction, Reason
 from rtl.meter_lines import LINES, TENANT_LINES, MeterLine
 from rtl.registers import REGISTERS, joined
 from tests.control.tenants import NODE
@@ -126,6 +126,32 @@ def test_a_saturated_torus_is_metered_to_the_flit_and_the_cable(sizes, node):
         assert reading.counts[MeterLine.BUSY_CYCLES] > sent[rank] * FLITS // node.lanes
     assert total(readings, MeterLine.SHARED_SENT_PACKETS) and total(readings, MeterLine.OWN_SENT_PACKETS)
     assert total(readings, MeterLine.OWN_FLIT_HOPS, MeterLine.SHARED_FLIT_HOPS) == headers * FLITS
+
+
+@pytest.mark.parametrize(("sizes", "node"), SIZES)
+def test_nodes_that_send_on_after_their_rights_are_gone_are_metered_as_well(sizes, node):
+    """All flood the other half, whose rights are revoked meanwhile: what its guards refuse is on the meters of receivers,
+    what their own refuse is on none."""
+    machine = OwnedMachine(sizes, node)
+    shape, ranks = machine.shape, range(machine.shape.nodes)
+    apart = Domains(halves(shape)[:, None] == halves(shape), halves(shape))
+    other = [(rank + shape.nodes // 2) % shape.nodes for rank in ranks]
+
+    async def main():
+        await machine.change(everybody(shape))
+        await machine.send_traffic(other, 1.0, [LENGTH])
+        await machine.outside.sleep(1000)
+        await machine.change(apart)
+        await machine.outside.sleep(1000)
+        await machine.stop_traffic()
+        refused = await machine.owner.read_all("REFUSED", Reason.ROW)
+        return refused, *await read_at_rest(machine.owner, 1), await crossed(machine.owner)
+
+    refused, readings, guards, headers = machine.run(main, max_cycles=4_000_000)
+    assert min(refused) and broken(readings, guards) == []
+    assert total(readings, MeterLine.REFUSED_PACKETS) and total(readings, MeterLine.SHARED_SENT_PACKETS)
+    assert not total(readings, MeterLine.OWN_SENT_PACKETS)
+    assert total(readings, MeterLine.SHARED_FLIT_HOPS) == headers * FLITS
 
 
 @pytest.mark.parametrize(("sizes", "node"), SIZES)
