@@ -4,6 +4,7 @@ machine that carries out the revisions that a store makes.
 
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from typing import NamedTuple
 
 import pytest
@@ -39,7 +40,8 @@ PAUSE_CYCLES = 300
 UNDER_WAY_CYCLES = 400
 """More than a text takes that was said before."""
 _TEXT_BYTES = 16
-_BROADCAST = REGISTERS["CONSOLE_TX_DEST"].pack(broadcast=1)
+_single = REGISTERS["CONSOLE_TX_DEST"].pack
+_BROADCAST = _single(broadcast=1)
 
 
 @pytest.fixture
@@ -87,12 +89,13 @@ class SpeakingMachine:
         return self
 
     async def _speak(self, rank):
-        """Until the node is held."""
+        """Until the node is held: to everybody, and between to one node after the other, whoever's it is."""
         port = self.host.nodes[rank]
         with suppress(BusError):
-            await port.write(REGISTERS["CONSOLE_TX_DEST"].at(), _BROADCAST)
-            while True:
+            for number in count():
                 if not await port.read(REGISTERS["CONSOLE_TX_LENGTH"].at()):
+                    single = _single(vector=(number // 2) % SHAPE.nodes)
+                    await port.write(REGISTERS["CONSOLE_TX_DEST"].at(), single if number % 2 else _BROADCAST)
                     await port.write(REGISTERS["CONSOLE_TX_LENGTH"].at(), _TEXT_BYTES)
                 await port.sleep(PAUSE_CYCLES)
 
