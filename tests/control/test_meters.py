@@ -130,8 +130,8 @@ def test_a_saturated_torus_is_metered_to_the_flit_and_the_cable(sizes, node):
 
 @pytest.mark.parametrize(("sizes", "node"), SIZES)
 def test_nodes_that_send_on_after_their_rights_are_gone_are_metered_as_well(sizes, node):
-    """All flood the other half, whose rights are revoked meanwhile: what its guards refuse is on the meters of receivers,
-    what their own refuse is on none."""
+    """All flood the other half, and lose the right to: what guards of receivers refuse is on their meters, what
+    the senders' own refuse is on none."""
     machine = OwnedMachine(sizes, node)
     shape, ranks = machine.shape, range(machine.shape.nodes)
     apart = Domains(halves(shape)[:, None] == halves(shape), halves(shape))
