@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from khhw.control.owner import Owner, OwnerError, Write, named
-from khhw.node.tree_packets import CONTROL_WORDS, Control
+from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp
 from rtl.meter_lines import LINES, MeterLine
 from rtl.registers import REGISTERS, joined
@@ -21,6 +21,7 @@ _REST = 1000
 """Cycles between two looks whether packets move."""
 _LOOKS = 100
 _PARITIES = 2
+_STATUS = REGISTERS["METER_STATUS"]
 _MODULUS = 1 << 32
 
 
@@ -118,30 +119,50 @@ class Meters:
         OwnerError
             If a node does not answer.
         """
+        chosen = self._chosen(tag, ranks)
+        await self._take(tag, chosen)
+        await self._wait(tag, chosen)
+        return await self._readings(tag, chosen)
+
+    async def take(self, tag: int, ranks: Iterable[int] | None = None) -> None:
+        """Have snapshots taken, for :meth:`readings`. Parameters and errors are those of :meth:`read`.
+
+        Nodes have acknowledged it when this returns: a snapshot counts nothing that happens later than two rounds of a
+        meter from here on.
+        """
+        await self._take(tag, self._chosen(tag, ranks))
+
+    async def readings(self, tag: int, ranks: Iterable[int] | None = None) -> list[Reading]:
+        """What snapshots say that were asked for by :meth:`take`, whenever that was: two packets a node.
+
+        Parameters and errors are those of :meth:`read`.
+        """
+        return await self._readings(tag, self._chosen(tag, ranks))
+
+    def _chosen(self, tag: int, ranks: Iterable[int] | None) -> list[int]:
+        """Ranks, in order."""
         nodes = self._owner.shape.nodes
         chosen = list(range(nodes)) if ranks is None else sorted(set(ranks))
         if not 0 < tag < TAGS:
             raise MeterError(f"the tag of a snapshot is a number from 1 to {TAGS - 1}, not {tag}")
         if wrong := [rank for rank in chosen if not 0 <= rank < nodes]:
             raise MeterError(f"no node {wrong[0]} to be metered; nodes are 0 to {nodes - 1}")
-        whole = len(chosen) == nodes
-        await self._take(tag, None if whole else chosen)
-        # The tag last: if it is still this one, so it was when the rest was read.
-        words = [*_words("METER_TIME", 2), *_words("METER_READING", 2 * LINES), *_words("METER_SNAPSHOT", 1)]
-        answers = await self._answers(words, None if whole else chosen)
-        readings = [_reading(rank, answers[rank]) for rank in chosen]
-        if others := [reading.rank for reading in readings if reading.tag != tag]:
-            raise MeterError(f"{named(others)}: another snapshot than that with tag {tag} was taken meanwhile; "
-                             "somebody else reads meters as well")
-        return readings
+        return chosen
 
-    async def _take(self, tag: int, ranks: Sequence[int] | None) -> None:
-        """Have snapshots taken, and wait for them."""
-        owner, ask = self._owner, Write("METER_SNAPSHOT", tag)
-        if ranks is None:
-            await owner.write(None, ask)
+    def _all(self, ranks: Sequence[int]) -> bool:
+        """Whether these are all nodes, which are asked as one."""
+        return len(ranks) == self._owner.shape.nodes
+
+    async def _take(self, tag: int, ranks: Sequence[int]) -> None:
+        ask = Write("METER_SNAPSHOT", tag)
+        if self._all(ranks):
+            await self._owner.write(None, ask)
         else:
-            await owner.write_each({rank: [ask] for rank in ranks})
+            await self._owner.write_each({rank: [ask] for rank in ranks})
+
+    async def _wait(self, tag: int, ranks: Sequence[int]) -> None:
+        """Until snapshots are taken."""
+        owner = self._owner
         end = owner.outside.now + self._limit
         while waiting := await self._waiting(ranks):
             if owner.outside.now > end:
@@ -149,29 +170,36 @@ class Meters:
                     f"{named(waiting)}: the snapshot with tag {tag} is not taken after {self._limit} cycles")
             await owner.outside.sleep(_POLL)
 
-    async def _waiting(self, ranks: Sequence[int] | None) -> list[int]:
+    async def _waiting(self, ranks: Sequence[int]) -> list[int]:
         """Nodes whose last snapshot is not taken yet. All are asked with one answer first."""
-        status = REGISTERS["METER_STATUS"]
-        if ranks is None:
-            (word,) = await self._owner.combined([Control(ControlOp.ALL, status.at())])
-            if status.unpack(word.data)["taken"]:
+        if self._all(ranks):
+            (word,) = await self._owner.combined([Control(ControlOp.ALL, _STATUS.at())])
+            if _taken(word.data):
                 return []
-            return [rank for rank, state in enumerate(await self._owner.read_all_fields("METER_STATUS"))
-                    if not state["taken"]]
+            return [rank for rank, value in enumerate(await self._owner.read_all("METER_STATUS")) if not _taken(value)]
         answers = await self._owner.read_each({rank: _words("METER_STATUS", 1) for rank in ranks})
-        return [rank for rank, (value,) in answers.items() if not status.unpack(value)["taken"]]
+        return [rank for rank, (value,) in answers.items() if not _taken(value)]
 
-    async def _answers(self, words: Sequence[Control], ranks: Sequence[int] | None) -> dict[int, list[int]]:
+    async def _readings(self, tag: int, ranks: Sequence[int]) -> list[Reading]:
+        # The tag last: if it is still this one, so it was when the rest was read. That it was taken then, first.
+        words = [*_words("METER_STATUS", 1), *_words("METER_TIME", 2), *_words("METER_READING", 2 * LINES),
+                 *_words("METER_SNAPSHOT", 1)]
+        answers = await self._answers(words, ranks)
+        if late := [rank for rank in ranks if not _taken(answers[rank][0])]:
+            await self._wait(tag, late)
+            answers |= await self._answers(words, late)
+        readings = [_reading(rank, answers[rank][1:]) for rank in ranks]
+        if others := [reading.rank for reading in readings if reading.tag != tag]:
+            raise MeterError(f"{named(others)}: another snapshot than that with tag {tag} was taken meanwhile; "
+                             "somebody else reads meters as well")
+        return readings
+
+    async def _answers(self, words: Sequence[Control], ranks: Sequence[int]) -> dict[int, list[int]]:
         """What nodes answer to these words, by rank."""
-        if ranks is None:
+        if self._all(ranks):
             answered = await self._owner.execute(None, words)
             return {rank: [word.data for word in answer] for rank, answer in answered.items()}
-        answers: dict[int, list[int]] = {rank: [] for rank in ranks}
-        for at in range(0, len(words), CONTROL_WORDS):
-            part = words[at:at + CONTROL_WORDS]
-            for rank, values in (await self._owner.read_each(dict.fromkeys(ranks, part))).items():
-                answers[rank] += values
-        return answers
+        return await self._owner.read_each(dict.fromkeys(ranks, words))
 
 
 async def guard_counts(owner: Owner) -> GuardCounts:
@@ -210,6 +238,11 @@ async def read_at_rest(owner: Owner, first_tag: int) -> tuple[list[Reading], Gua
         before = after
     raise MeterError(
         f"packets still move after {_LOOKS} looks, {_REST} cycles apart: there is no reading of one moment")
+
+
+def _taken(status: int) -> bool:
+    """What METER_STATUS says."""
+    return bool(_STATUS.unpack(status)["taken"])
 
 
 def _words(register: str, count: int) -> list[Control]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from khhw.control.outside import Outside
+from khhw.control.silence import suspects
 from khhw.node.shape import Shape
 from khhw.node.tree_packets import CONTROL_WORDS, Control, control_packet
 from rtl.formats import ControlOp, TreeChannel, TreeClass
@@ -251,15 +252,21 @@ class Owner:
         Parameters
         ----------
         words : mapping of int to sequence of Control
-            By rank; a packet's at most.
+            By rank.
 
         Raises
         ------
         OwnerError
             As :meth:`execute`.
         """
-        answers = await self._exchange([_Question(rank, asked) for rank, asked in words.items()])
-        return {rank: [word.data for word in answer] for (_, rank), answer in answers.items()}
+        found: dict[int, list[int]] = {rank: [] for rank in words}
+        longest = max(map(len, words.values()), default=0)
+        answers = await self._exchange([_Question(rank, asked[at:at + CONTROL_WORDS])
+                                        for at in range(0, longest, CONTROL_WORDS)
+                                        for rank, asked in words.items() if asked[at:]])
+        for (_, rank), answer in answers.items():
+            found[rank] += [word.data for word in answer]
+        return found
 
     def _ranks(self, rank: int | None) -> Iterable[int]:
         return range(self.shape.nodes) if rank is None else (rank,)
@@ -269,11 +276,13 @@ class Owner:
     ) -> dict[tuple[int, int], list[Control]]:
         """Send packets and collect the answers, by number of the packet and rank of who answers: one a node and packet.
 
-        For all nodes as one the root answers. `patience` is how many cycles longer than else answers may take.
+        They are in the order of the questions. For all nodes as one the root answers. `patience` is how many cycles
+        longer than else answers may take.
         """
         known = {await self._ask(question): question for question in questions}
         missing = {(sequence, node): question for sequence, question in known.items()
                    for node in ((ROOT, ) if question.combine else self._ranks(question.rank))}
+        asked = list(missing)
         answers: dict[tuple[int, int], list[Control]] = {}
         while missing:
             try:
@@ -291,7 +300,7 @@ class Owner:
             words = missing.pop((answer.conn_id, node)).words
             answers[answer.conn_id, node] = _checked(
                 None if combined else node, words, Control.parse_all(answer.payload))
-        return answers
+        return {key: answers[key] for key in asked}
 
     async def _ask(self, question: _Question) -> int:
         """Send a packet; its number."""
@@ -315,7 +324,7 @@ class Owner:
             return OwnerError("Answers have not come together as one, though each node answers when it is asked")
         late = {node for _, node in missing}
         everybody = len({node for _, node in answers} | late) == self.shape.nodes
-        where = _below(late, self.shape.nodes) if everybody else ""
+        where = suspects(late, self.shape.nodes) if everybody else ""
         return OwnerError(f"{named(late)} did not answer within {self._answer_limit} cycles{where}")
 
     async def write(self, rank: int | None, *writes: Write) -> None:
@@ -382,16 +391,3 @@ def named(ranks: Iterable[int]) -> str:
     """``Node 3``, or ``Nodes 3, 5``."""
     names = [str(rank) for rank in sorted(ranks)]
     return f"Node {names[0]}" if len(names) == 1 else f"Nodes {', '.join(names)}"
-
-
-def _below(silent: set[int], nodes: int) -> str:
-    """Where to look in the tree, if these are silent of all nodes: what is below a node is heard only through it."""
-    suspects = []
-    for rank in sorted(silent):
-        parent = (rank - 1) // 2
-        if rank and parent in silent:
-            continue
-        heard = any(child < nodes and child not in silent for child in (2 * rank + 1, 2 * rank + 2))
-        above = f"node {parent}" if rank else "the outside"
-        suspects.append(f"node {rank}" + ("" if heard else f" or its cable to {above}"))
-    return f"; look in the tree at {', '.join(suspects)}"
