@@ -118,6 +118,8 @@ def _revision(db: sqlite3.Connection, info: MachineInfo, last: int) -> Iterator[
     for rank in sorted(set(made.keys) | set(now.keys)):
         if made.keys.get(rank) != now.keys.get(rank):
             yield f"revision {last} gives node {rank} other console channels than its lease"
+        if made.leases.get(rank) != now.leases.get(rank):
+            yield f"revision {last} has node {rank} in another lease than it is in"
 
 
 def _machine(db: sqlite3.Connection, info: MachineInfo, applied: int, machine: Machine) -> Iterator[str]:

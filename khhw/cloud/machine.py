@@ -18,9 +18,9 @@ from khhw.control.domains import Domains
 from rtl.formats import TreeClass
 
 __all__ = [
-    "NO_KEYS", "RAW_LIMIT", "Applied", "Clock", "ConsoleKeys", "Heard", "Listening", "Machine", "MachineDiffersError",
-    "MachineError", "MachineFaultError", "MachineGoneError", "MachineInfo", "NodeState", "Reading",
-    "RequestRefusedError", "Revision", "Sink",
+    "NO_KEYS", "NO_LEASE", "RAW_LIMIT", "Applied", "Clock", "ConsoleKeys", "Heard", "Listening", "Machine",
+    "MachineDiffersError", "MachineError", "MachineFaultError", "MachineGoneError", "MachineInfo", "NodeState",
+    "Reading", "RequestRefusedError", "Revision", "Sink",
 ]
 
 RAW_LIMIT = ((1 << 16) - 1) * 240
@@ -48,6 +48,9 @@ class ConsoleKeys(NamedTuple):
 NO_KEYS = ConsoleKeys(0, ())
 """Of a node that nobody has: what it sends is nobody's, and it hears nothing. It stays in hold, where it sends nothing;
 so its class is the one that hardware has set when it was cleared."""
+
+NO_LEASE = 0
+"""What the hardware is told of the lease of such a node."""
 
 
 class MachineError(RuntimeError):
@@ -140,6 +143,9 @@ class Revision:
     keys : mapping of int to ConsoleKeys
         By rank, of every node that somebody has: the console channel it sends on and those it hears (32 bits each, and
         not 0). A node without any runs nothing and stays in hold.
+    leases : mapping of int to int
+        Of the same nodes, the lease that each is in by itself: a number from 1 to 2^32 - 1. Traffic between nodes of
+        two leases is metered apart from traffic within one.
     hand_over : frozenset of int
         Nodes that come to another tenant, or to nobody: all that the tenant before has left is taken from them before
         `keys` become theirs. Of other nodes keys change while they run. A node that is not in hold and has no keys, or
@@ -149,6 +155,7 @@ class Revision:
     number: int
     allowed: Mapping[int, tuple[int, ...]]
     keys: Mapping[int, ConsoleKeys]
+    leases: Mapping[int, int]
     hand_over: frozenset[int] = frozenset()
 
     @property
@@ -158,29 +165,30 @@ class Revision:
         return {rank: keys.tree_class for rank, keys in self.keys.items()}
 
     def domains(self, nodes: int) -> Domains:
-        """Who may send to whom, for the hardware of a machine of `nodes`."""
+        """Who may send to whom, and who is of one lease, for the hardware of a machine of `nodes`."""
         matrix = np.zeros((nodes, nodes), dtype=bool)
         for source, destinations in self.allowed.items():
             matrix[source, list(destinations)] = True
-        return Domains(matrix)
+        return Domains(matrix, np.array([self.leases.get(rank, NO_LEASE) for rank in range(nodes)], np.int64))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The counters of a node at a moment.
+    """The meter of a node at a moment.
 
     Parameters
     ----------
     tag : int
         Of the question: whoever asks again with the tag that was used last gets the same reading, as long as the
-        boot lasts. Of what a hand-over has read it is the revision, whatever tags of questions there are.
+        boot lasts. Of what a hand-over has read it is the revision, whatever tags of questions there are. Snapshots
+        of the hardware have tags of their own.
     rank : int
         The node.
     clock : Clock
-        When.
+        The first cycle that it does not count.
     counters : mapping of str to int
-        By name, as the node counts: they run freely, each modulo its own width. Today those of
-        :mod:`khhw.cloud.counters`.
+        What the node has counted until then, since the machine was switched on: by the names of
+        :data:`khhw.cloud.counters.NAMES`, 64 bits each.
     """
 
     tag: int
@@ -343,12 +351,14 @@ class Machine(Protocol):
         """
 
     def read(self, tag: int, ranks: Iterable[int] | None = None) -> list[Reading]:
-        """Counters of some nodes, or of all.
+        """Meters of some nodes, or of all.
+
+        Each is of one cycle, but not all of the same. Only nodes that are asked for are asked.
 
         Raises
         ------
         MachineFaultError
-            If a node does not answer.
+            If a node does not answer, or does not take a snapshot.
         """
 
     def approve(self, images: Iterable[str]) -> None:

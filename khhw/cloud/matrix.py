@@ -40,30 +40,35 @@ class Wanted:
         Source first.
     keys : mapping of int to ConsoleKeys
         Of leased nodes, by rank.
+    leases : mapping of int to int
+        Of the same nodes, the serial of the lease that each is in by itself, which is the innermost one.
     """
 
     allowed: Matrix
     keys: Mapping[int, ConsoleKeys]
+    leases: Mapping[int, int]
 
     def revision(self, number: int, hand_over: frozenset[int]) -> Revision:
         """As the machine takes it."""
         rows = {rank: tuple(map(int, np.flatnonzero(row))) for rank, row in enumerate(self.allowed) if row.any()}
-        return Revision(number, rows, self.keys, hand_over)
+        return Revision(number, rows, self.keys, self.leases, hand_over)
 
     def keep(self, db: sqlite3.Connection, number: int) -> None:
         """Write it down; :func:`kept` reads it."""
-        db.execute("INSERT INTO revision VALUES (?, ?, ?)", (
+        db.execute("INSERT INTO revision VALUES (?, ?, ?, ?)", (
             number, zlib.compress(np.packbits(self.allowed).tobytes()),
-            json.dumps({rank: [keys.send, keys.tree_class, *keys.receive] for rank, keys in self.keys.items()})))
+            json.dumps({rank: [keys.send, keys.tree_class, *keys.receive] for rank, keys in self.keys.items()}),
+            json.dumps(self.leases)))
 
 
 def wanted(db: sqlite3.Connection, info: MachineInfo) -> Wanted:
     """What the machine shall hold as the store stands."""
     allowed = np.zeros((info.nodes, info.nodes), dtype=bool)
-    keys = {}
-    for row in db.execute("SELECT rank, channel, console, tree_class FROM lease_node JOIN lease ON uuid = lease "
-                          "WHERE gone IS NULL AND leaf"):
+    keys, leases = {}, {}
+    for row in db.execute("SELECT rank, channel, console, tree_class, serial FROM lease_node "
+                          "JOIN lease ON uuid = lease WHERE gone IS NULL AND leaf"):
         allowed[row["rank"], row["rank"]] = True
+        leases[row["rank"]] = row["serial"]
         heard = (row["console"], row["channel"], OWNER_CHANNEL)
         keys[row["rank"]] = ConsoleKeys(
             SPOKEN | row["console"], heard[:info.receive_ids],
@@ -79,19 +84,19 @@ def wanted(db: sqlite3.Connection, info: MachineInfo) -> Wanted:
             receivers.setdefault(row["network"], []).append(row["rank"])
     for network, sources in senders.items():
         allowed[np.ix_(sources, receivers.get(network, []))] = True
-    return Wanted(allowed, keys)
+    return Wanted(allowed, keys, leases)
 
 
 def kept(db: sqlite3.Connection, number: int, info: MachineInfo) -> Wanted:
     """What a revision says; of one that was never made, nothing."""
-    row = db.execute("SELECT allowed, keys FROM revision WHERE number = ?", (number, )).fetchone()
+    row = db.execute("SELECT allowed, keys, leases FROM revision WHERE number = ?", (number, )).fetchone()
     if row is None:
-        return Wanted(np.zeros((info.nodes, info.nodes), dtype=bool), {})
+        return Wanted(np.zeros((info.nodes, info.nodes), dtype=bool), {}, {})
     bits = np.frombuffer(zlib.decompress(row["allowed"]), dtype=np.uint8)
     allowed = np.unpackbits(bits, count=info.nodes ** 2).astype(bool).reshape(info.nodes, info.nodes)
     keys = {int(rank): ConsoleKeys(send, tuple(heard), tree_class)
             for rank, (send, tree_class, *heard) in json.loads(row["keys"]).items()}
-    return Wanted(allowed, keys)
+    return Wanted(allowed, keys, {int(rank): serial for rank, serial in json.loads(row["leases"]).items()})
 
 
 def relays(old: Matrix, new: Matrix) -> Relays:

@@ -114,7 +114,8 @@ class Plan:
         opened = relays(old.allowed, new.allowed)
         if strict and opened.opened:
             raise CloudError.conflict(_refusal(opened))
-        changed = (always or not np.array_equal(old.allowed, new.allowed) or old.keys != new.keys or
+        changed = (always or not np.array_equal(old.allowed, new.allowed)
+                   or (old.keys, old.leases) != (new.keys, new.leases) or
                    db.execute("SELECT 1 FROM hand_over WHERE revision = ?", (self.revision, )).fetchone() is not None)
         if changed:
             new.keep(db, self.revision)

@@ -158,7 +158,8 @@ CREATE INDEX intent_of ON intent (principal);
 CREATE TABLE revision (
     number INTEGER PRIMARY KEY,
     allowed BLOB NOT NULL,                -- isAllowed, see matrix.py
-    keys TEXT NOT NULL                    -- by rank: send id, class of the tree, then receive ids
+    keys TEXT NOT NULL,                   -- by rank: send id, class of the tree, then receive ids
+    leases TEXT NOT NULL                  -- by rank: serial of the innermost lease
 ) STRICT;
 
 CREATE TABLE hand_over (

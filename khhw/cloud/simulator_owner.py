@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from khhw.cloud.counters import counter_words, counters
 from khhw.cloud.machine import (
     NO_KEYS,
     Applied,
@@ -16,6 +15,7 @@ from khhw.cloud.machine import (
     RequestRefusedError,
     Revision,
 )
+from khhw.cloud.snapshots import Snapshots, Tags
 from khhw.control.changes import Moment
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
@@ -31,8 +31,6 @@ from rtl.registers import REGISTERS
 __all__ = ["Carrier"]
 
 _HIGHEST = (1 << 32) - 1
-_FEW = 4
-_Readings = dict[int, Reading]
 _STATE = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD", "CONSOLE_SEND_ID", "CONSOLE_LISTEN",
           "CONSOLE_CLASS")
 
@@ -66,8 +64,8 @@ class Carrier:
         self._latest: Revision | None = None
         self._applied: Applied | None = None
         self._keys: list[Mapping[int, ConsoleKeys]] = []
-        self._asked: _Readings = {}
-        self._handed_over: _Readings = {}
+        tags = Tags(owner)
+        self._asked, self._handed_over = (Snapshots(owner, tags, boot) for _ in range(2))
 
     @property
     def clock(self) -> Clock:
@@ -105,7 +103,8 @@ class Carrier:
         wanted = range(self._nodes) if ranks is None else sorted(set(ranks))
         self._check_ranks("read", wanted)
         async with self._asking():
-            return await self._read(self._asked, tag, wanted)
+            await self._asked.take(tag, wanted)
+            return await self._asked.read(tag, wanted)
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
@@ -123,6 +122,12 @@ class Carrier:
         self._check_ranks("allowed", (*revision.allowed, *(r for row in revision.allowed.values() for r in row)))
         self._check_ranks("keys", revision.keys)
         self._check_ranks("hand_over", revision.hand_over)
+        for rank in sorted({*revision.leases} ^ {*revision.keys}):
+            raise RequestRefusedError(f"node {rank} has " + ("keys, and is in no lease" if rank in revision.keys else
+                                                             "no keys, and is in a lease"))
+        for rank, lease in revision.leases.items():
+            if not 0 < lease <= _HIGHEST:
+                raise RequestRefusedError(f"leases: of node {rank} a number from 1 to {_HIGHEST}, not {lease}")
         for rank, keys in revision.keys.items():
             if len(keys.receive) > self._receive_ids:
                 raise RequestRefusedError(f"keys of node {rank}: {len(keys.receive)} channels; it hears "
@@ -147,12 +152,20 @@ class Carrier:
         taken = sorted(revision.hand_over | set(range(self._nodes)) - stay)
         new = revision.domains(self._nodes)
         readings: list[Reading] = []
+        balanced = 0
 
         async def watch(moment: Moment, _domains: Domains) -> None:
+            nonlocal balanced
             self._on_moment()
-            # Of the first phase: nothing of the tenant before is under way any more, and nothing else has begun.
-            if moment is Moment.BALANCED and not readings:
-                readings.extend(await self._read(self._handed_over, revision.number, taken))
+            if not taken or moment is not Moment.BALANCED:
+                return
+            balanced += 1
+            if balanced == 1:
+                # Nothing of the tenant before is under way any more, and nothing else has begun.
+                await self._handed_over.take(revision.number, taken)
+            elif balanced == 2:
+                # The nodes are still in hold; and nobody has waited for their snapshots.
+                readings.extend(await self._handed_over.read(revision.number, taken))
 
         if taken:
             keys = {rank: OwnerKeys(*revision.keys[rank]) for rank in taken if rank in revision.keys}
@@ -172,17 +185,6 @@ class Carrier:
         words += [Control(ControlOp.READ, REGISTERS["CONSOLE_RECEIVE_ID"].at(i)) for i in range(self._receive_ids)]
         answers = await self._owner.execute(None, words)
         return [self._state(rank, [word.data for word in answers[rank]]) for rank in range(self._nodes)]
-
-    async def _read(self, kept: _Readings, tag: int, ranks: Iterable[int]) -> list[Reading]:
-        """The last reading of a node is kept, so that a question whose answer was lost has the same one."""
-        asked = [rank for rank in ranks if rank not in kept or kept[rank].tag != tag]
-        words = counter_words()
-        # All nodes answer one question in less time than a few of them answer one each.
-        for target in [None] if len(asked) > _FEW else asked:
-            answers = await self._owner.execute(target, words)
-            kept |= {rank: Reading(tag, rank, self.clock, counters(answers[rank])) for rank in asked
-                     if target in (None, rank)}
-        return [kept[rank] for rank in ranks]
 
     def _state(self, rank: int, answer: list[int]) -> NodeState:
         revision, crc, status, hold, send, listen, tree_class, *receive = answer

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+from khhw.cloud.counters import NAMES
 from khhw.cloud.machine import (
     NO_KEYS,
     Applied,
@@ -49,8 +50,8 @@ class RecordedMachine:
         if not self._read().get("on"):
             nothing = {str(rank): [0, 15] for rank in range(self.info.nodes)}
             self._write({"on": True, "boot": self._read()["boot"] + 1, "cycle": 0, "number": 0, "allowed": {},
-                         "keys": nothing, "routes": {}, "held": list(range(self.info.nodes)), "images": [],
-                         "applied": {}, "sent": {}, "log": []})
+                         "leases": {}, "keys": nothing, "routes": {}, "held": list(range(self.info.nodes)),
+                         "images": [], "applied": {}, "sent": {}, "log": []})
         return self.clock()
 
     def close(self) -> None:
@@ -74,7 +75,7 @@ class RecordedMachine:
     def apply(self, revision: Revision) -> Applied:
         self._asked()
         state = self._state()
-        text = repr((sorted(revision.allowed.items()), sorted(revision.keys.items())))
+        text = repr((sorted(revision.allowed.items()), sorted(revision.keys.items()), sorted(revision.leases.items())))
         if revision.number < state["number"]:
             raise RequestRefusedError(f"the machine has revision {state['number']}")
         if revision.number == state["number"]:
@@ -83,7 +84,8 @@ class RecordedMachine:
             return self._answer(revision.number, state)
         started = state["cycle"]
         state |= {"cycle": started + 100, "number": revision.number, "text": text, "applied": {},
-                  "allowed": {str(source): list(there) for source, there in revision.allowed.items()}}
+                  "allowed": {str(source): list(there) for source, there in revision.allowed.items()},
+                  "leases": {str(rank): lease for rank, lease in revision.leases.items()}}
         for rank in sorted(revision.hand_over):
             keys = revision.keys.get(rank)
             state["applied"][str(rank)] = state["sent"].get(str(rank), 0)
@@ -102,12 +104,13 @@ class RecordedMachine:
     def _answer(self, number: int, state: dict) -> Applied:
         end = Clock(state["boot"], state["cycle"])
         return Applied(number, end, end, end, tuple(
-            Reading(number, int(rank), end, {"sent_packets": sent}) for rank, sent in state["applied"].items()))
+            Reading(number, int(rank), end, _counters(sent)) for rank, sent in state["applied"].items()))
 
     def nodes(self) -> list[NodeState]:
         self._asked()
         state = self._state()
-        revision = Revision(state["number"], {int(s): tuple(d) for s, d in state["allowed"].items()}, {})
+        revision = Revision(state["number"], {int(s): tuple(d) for s, d in state["allowed"].items()}, {},
+                            {int(rank): lease for rank, lease in state["leases"].items()})
         domains: Domains = revision.domains(self.info.nodes)
         shape = Shape(*self.info.shape)
         found = []
@@ -122,7 +125,7 @@ class RecordedMachine:
 
     def read(self, tag: int, ranks: Iterable[int] | None = None) -> list[Reading]:
         state = self._state()
-        return [Reading(tag, rank, self.clock(), {"sent_packets": state["sent"].get(str(rank), 0)})
+        return [Reading(tag, rank, self.clock(), _counters(state["sent"].get(str(rank), 0)))
                 for rank in (range(self.info.nodes) if ranks is None else ranks)]
 
     def approve(self, images: Iterable[str]) -> None:
@@ -164,3 +167,8 @@ class RecordedMachine:
         new = self._file.with_suffix(".new")
         new.write_text(json.dumps(state), encoding="utf-8")
         new.replace(self._file)
+
+
+def _counters(sent: int) -> dict[str, int]:
+    """Of a node that has only sent, and only to its own lease."""
+    return dict.fromkeys(NAMES, 0) | {"own_sent_packets": sent}

@@ -67,8 +67,8 @@ def keys(channel):
 def revision(number, leases, hand_over=()):
     """A revision in which the nodes of each channel may send to each other."""
     allowed = {rank: tuple(ranks) for ranks in leases.values() for rank in ranks}
-    return Revision(number, allowed, {rank: keys(channel) for channel, ranks in leases.items() for rank in ranks},
-                    frozenset(hand_over))
+    of = {rank: channel for channel, ranks in leases.items() for rank in ranks}
+    return Revision(number, allowed, {rank: keys(channel) for rank, channel in of.items()}, of, frozenset(hand_over))
 
 
 def agrees(machine, wanted):

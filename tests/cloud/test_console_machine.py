@@ -29,7 +29,7 @@ def machine(tmp_path_factory):
         machine.apply(Revision(
             1, {1: (1, 2), 2: (1, 2)},
             {1: ConsoleKeys(CHANNEL | SEND, (CHANNEL,)), 2: ConsoleKeys(CHANNEL | SEND, (CHANNEL, OWN))},
-            frozenset(NODES)))
+            dict.fromkeys(NODES, 1), frozenset(NODES)))
         yield machine
 
 

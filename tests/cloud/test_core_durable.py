@@ -137,9 +137,9 @@ def counted(core, owner, lease):
     open_at = {}
     for reading in core.leases.readings(owner, lease):
         if reading.moment == "begin":
-            open_at[reading.rank, reading.boot] = reading.counters["sent_packets"]
+            open_at[reading.rank, reading.boot] = reading.counters["own_sent_packets"]
         else:
-            yield open_at.pop((reading.rank, reading.boot)), reading.counters["sent_packets"]
+            yield open_at.pop((reading.rank, reading.boot)), reading.counters["own_sent_packets"]
 
 
 def told(folder):

@@ -177,6 +177,7 @@ def test_the_database_itself_gives_no_node_to_two(cloud):
     ("UPDATE interface SET network = 1", "to send to node"),
     ("UPDATE network SET deleted = 1 WHERE id = 3", "to which nothing entitles it"),
     ("UPDATE lease SET console = 99", "other console channels"),
+    ("UPDATE lease SET serial = 99", "revision 2 has node 0 in another lease than it is in"),
     ("UPDATE lease_node SET leaf = 0 WHERE rank = 1", "let on and not let on"),
     ("UPDATE intent SET done_at = NULL", "says of revision"),
     ("DELETE FROM reading WHERE rank = 1", "the reading of node 1 at revision 2 is lost"),
@@ -198,6 +199,17 @@ def test_check_finds_a_machine_that_holds_something_else(cloud):
     cloud.machine._write(cloud.machine._state() | {"allowed": {"0": [1, 5]}})
     findings = cloud.core.check(cloud.machine).findings
     assert len(findings) >= 1 and "node 0: other tables of revision 2" in findings[0].what
+
+
+def test_check_finds_a_machine_that_meters_for_other_leases(cloud):
+    """Two leases of one network: the hardware is told that they are two."""
+    alice = cloud.person("alice")
+    cloud.rent(alice, 2)
+    cloud.rent(alice, 1)
+    assert cloud.clean()
+    cloud.machine._write(cloud.machine._state() | {"leases": {"0": 1, "1": 1, "2": 1}})
+    assert [each.what.partition(" of")[0] for each in cloud.core.check(cloud.machine).findings] == [
+        f"node {rank}: other tables" for rank in range(3)]
 
 
 def test_texts_and_numbers_that_no_database_takes(cloud):

@@ -103,7 +103,7 @@ def test_a_lost_answer_is_asked_for_again_and_counted_once(cloud):
     cloud.machine.gone = None
     cloud.settle()
     begin, end = cloud.core.leases.readings(alice, lease.uuid)
-    assert end.counters["sent_packets"] - begin.counters["sent_packets"] == 1000 and cloud.clean()
+    assert end.counters["own_sent_packets"] - begin.counters["own_sent_packets"] == 1000 and cloud.clean()
 
 
 def test_a_machine_that_holds_something_else_is_made_to_hold_what_the_store_says(cloud):

@@ -60,6 +60,9 @@ def test_a_revision_is_what_all_registers_hold_and_may_be_asked_for_again(machin
     ({"number": 0}, "a revision is a number from 1 to 4294967295, not 0"),
     ({"allowed": {0: (4,)}}, "allowed: there is no node 4; nodes are 0 to 3"),
     ({"keys": {-1: keys(1)}}, "keys: there is no node -1; nodes are 0 to 3"),
+    ({"leases": {}}, "node 0 has keys, and is in no lease"),
+    ({"leases": {0: 7, 1: 7}}, "node 1 has no keys, and is in a lease"),
+    ({"leases": {0: 1 << 32}}, "leases: of node 0 a number from 1 to 4294967295, not 4294967296"),
     ({"hand_over": frozenset({9})}, "hand_over: there is no node 9; nodes are 0 to 3"),
     ({"keys": {0: ConsoleKeys(0, ())}}, "keys of node 0: a console channel is a number from 1 to 4294967295, not 0"),
     ({"keys": {0: ConsoleKeys(1, (1, 2, 3, 4, 5))}}, "keys of node 0: 5 channels; it hears 4 at most"),
@@ -164,7 +167,7 @@ def test_data_comes_right_behind_its_line_however_many_write(machine):
 def test_texts_on_several_channels_of_a_node_do_not_mix(machine):
     machine.number += 1
     heard = {rank: ConsoleKeys(20 + rank, (20 + rank, 30, 40)) for rank in (0, 1)}
-    machine.apply(Revision(machine.number, {}, heard, frozenset(heard)))
+    machine.apply(Revision(machine.number, {}, heard, dict.fromkeys(heard, 1), frozenset(heard)))
     ears = [Ear(machine, 20 + rank) for rank in heard]
     base = machine.info.image_address
 
@@ -206,6 +209,21 @@ def test_a_question_that_is_asked_again_has_the_same_reading(machine):
         machine.read(72, [4])
 
 
+def test_the_number_of_a_question_is_not_that_of_a_snapshot(machine):
+    """Hand-overs and questions of the same number, one after the other: each time the meter is read anew."""
+    _, first = hold(machine, {7: [0, 1]}, hand_over=[0, 1])
+    number = first.number
+    asked = machine.read(number, [0])
+    machine.number += 1
+    again = machine.apply(revision(machine.number, {7: [0, 1]}, hand_over=[0]))
+    later = machine.read(machine.number, [0])
+    clocks = [first.readings[0].clock, asked[0].clock, again.readings[0].clock, later[0].clock]
+    assert clocks == sorted(set(clocks)) and first.started < clocks[0] < first.finished
+    assert [one.tag for one in (first.readings[0], *asked, again.readings[0], *later)] == [
+        number, number, number + 1, number + 1]
+    assert machine.read(number + 1, [0]) == later
+
+
 def test_packets_that_a_kernel_sends_are_in_the_reading(machine, tmp_path):
     image = build_image(_kernel(tmp_path, "send", """
 async def main(node, arguments):
@@ -218,8 +236,8 @@ async def main(node, arguments):
     _boot(machine, ear, 7, image, "on 0 ", "")
     ear.wait("kernel send done")
     after = {reading.rank: reading.counters for reading in machine.read(81)}
-    assert after[0]["sent_packets"] == before[0]["sent_packets"] + 1
-    assert after[1]["received_packets"] == before[1]["received_packets"] + 1
+    assert after[0]["own_sent_packets"] == before[0]["own_sent_packets"] + 1
+    assert after[1]["own_received_packets"] == before[1]["own_received_packets"] + 1
 
 
 def test_only_approved_images_boot(machine, tmp_path):

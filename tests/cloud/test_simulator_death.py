@@ -68,7 +68,7 @@ def test_a_killed_simulator_is_a_power_cut(machine):
 
     assert machine.connect().boot == machine.find().boot == 2
     assert [(state.committed, state.held) for state in machine.nodes()] == [(False, True)] * 4
-    assert machine.read(5)[0].counters["sent_packets"] == 0
+    assert machine.read(5)[0].counters["own_sent_packets"] == 0
     # The same again: who has a node gets it as it comes from the factory, and is heard as before.
     heard = len(ear.heard)
     machine.apply(wanted)
