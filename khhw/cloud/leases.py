@@ -213,7 +213,7 @@ class Leases:
             return [lease_view(db, self._ledger, row) for row in rows]
 
     def readings(self, caller: Caller, lease: str) -> list[Reading]:
-        """What the counters of its nodes were when they came to it and when they left."""
+        """What the meters of its nodes were when they came to it and when they left."""
         with self._ledger.store.read() as db:
             uuid = find_lease(db, caller, lease)["uuid"]
             return [Reading(tag=row["tag"], rank=row["rank"], lease_uuid=uuid, moment=row["moment"], boot=row["boot"],

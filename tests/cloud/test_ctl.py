@@ -141,7 +141,10 @@ class TestLeases:
         assert "active, rita has nodes 6-7" in rita.ctl("add mine")[1]
         assert "active, rita has node 7" in rita.ctl("remove mine 6")[1]
         assert "ends at" in rita.ctl("extend mine --seconds 5")[1]
-        assert "begin" in rita.ctl(f"readings {console}")[1]
+        heading, left, there = (line.split() for line in rita.ctl(f"readings {console}")[1].splitlines())
+        assert heading[-4:] == ["bytes", "byte-hops", "busy", "cycles"]
+        assert left[0] == "6" and left[4:] == ["own", "1000", "0", "0", "0", "0", "0"], "one stay, of 1000 packets"
+        assert there[0] == "7" and set(there[3:]) == {"-"}, "not over yet"
         assert "None" not in rita.ctl("show mine")[1] and " to now" in rita.ctl("show mine")[1]
         listed = rita.ctl("list")[1]
         assert console in listed and "mine" in listed

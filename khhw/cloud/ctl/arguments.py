@@ -115,7 +115,7 @@ def _leases(add: _Adder) -> None:
     _lease(one)
     one.add_argument("name", metavar="NAME", nargs="?", help="nothing, if left out")
     _lease(add("warm", "leases:warm", "say that it is seen that nodes lost what was in them by a power cut"))
-    _lease(add("readings", "leases:readings", "show counters of a lease's nodes when they came and left"))
+    _lease(add("readings", "readings:readings", "show what a lease has used of its nodes, by their meters"))
 
 
 def _nodes(add: _Adder) -> None:

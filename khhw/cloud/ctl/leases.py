@@ -13,8 +13,8 @@ from khhw.node.commands import WrongLine, list_ranks, parse_nodes
 from rtl.formats import TreeClass
 
 __all__ = [
-    "accept", "acquire", "add", "decline", "extend", "find", "listing", "readings", "release", "remove", "rename",
-    "show", "some_ranks", "sublet", "transfer", "warm",
+    "accept", "acquire", "add", "decline", "extend", "find", "listing", "release", "remove", "rename", "show",
+    "some_ranks", "sublet", "transfer", "warm",
 ]
 
 Json = dict[str, Any]
@@ -241,12 +241,3 @@ def warm(session: Session, arguments: argparse.Namespace) -> Shown:
     """Cold nodes are ready."""
     lease = session.change("POST", _of(session, arguments.lease, "/warm"))
     return Shown(lease, f"con{lease['console']}: ready, {nodes_in_words(lease['nodes'])}\n")
-
-
-def readings(session: Session, arguments: argparse.Namespace) -> Shown:
-    """Counters."""
-    found = session.get(_of(session, arguments.lease, "/readings"))
-    names = list(dict.fromkeys(name for one in found for name in one["counters"]))
-    rows = [(one["rank"], one["moment"], one["boot"], one["cycle"], one["tag"],
-             *(one["counters"].get(name) for name in names)) for one in found]
-    return Shown(found, table(("node", "moment", "boot", "cycle", "tag", *names), rows, nothing="no readings yet"))

@@ -153,7 +153,8 @@ class Node(Model):
 
 
 class Reading(Model):
-    """What the counters of a node said, at a moment that belongs to exactly one side of a hand-over."""
+    """What the meter of a node said at a hand-over, when nothing of the tenant before was under way any more and
+    nothing of the next one had begun. The lease before ends with what the next one begins with."""
 
     tag: int
     """The number of the revision at whose hand-over it was taken."""
@@ -166,6 +167,8 @@ class Reading(Model):
     boot: int
     """Number of the boot."""
     cycle: int
-    """Cycle of that boot."""
+    """Cycle of that boot: the first that it does not count."""
     counters: dict[str, int]
-    """By name."""
+    """Lines of the meter (`rtl/meter_lines.py`), by their names in lower case: what the node has counted since the
+    machine was switched on, exactly, in 64 bits. Flits are 8 bytes. What a lease has used is its `end` less its
+    `begin`."""

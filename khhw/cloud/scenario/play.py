@@ -22,6 +22,7 @@ from khhw.cloud.scenario.probing import probed
 from khhw.cloud.scenario.record import Change, Happened, Held, Record
 from khhw.cloud.scenario.waiting import WaitingMachine
 from khhw.cloud.scenario.words import event_in_words
+from khhw.cloud.stays import stays
 from khhw.control.console import Answer
 from khhw.kernels.approval import image_digest
 from khhw.kernels.image import build_image
@@ -231,14 +232,9 @@ class _Player:
         return self._record
 
     def _held(self) -> list[Held]:
-        owner, found = self._callers[OWNER], dict[tuple[str, int, int], Held]()
-        for lease in self._core.leases.all(owner, ended=True):
-            for reading in self._core.leases.readings(owner, lease.uuid):
-                node = (lease.uuid, reading.rank)
-                if reading.moment == "begin":
-                    found[*node, reading.tag] = Held(rank=reading.rank, lease=str(lease.name), who=lease.project,
-                                                      begin=reading.cycle, end=None)
-                else:
-                    last = max(tag for uuid, rank, tag in found if (uuid, rank) == node)
-                    found[*node, last] = found[*node, last].model_copy(update={"end": reading.cycle})
-        return sorted(found.values(), key=lambda held: (held.rank, held.begin))
+        owner = self._callers[OWNER]
+        found = [Held(rank=stay.begin.rank, lease=str(lease.name), who=lease.project, begin=stay.begin.cycle,
+                      end=None if stay.end is None else stay.end.cycle)
+                 for lease in self._core.leases.all(owner, ended=True)
+                 for stay in stays(self._core.leases.readings(owner, lease.uuid))]
+        return sorted(found, key=lambda held: (held.rank, held.begin))
