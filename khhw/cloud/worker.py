@@ -157,7 +157,7 @@ class Worker:
                     if lease is not None and reading is not None:
                         db.execute("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", (
                             row["revision"], row["rank"], moment, lease, reading.clock.boot, reading.clock.cycle,
-                            json.dumps(dict(reading.counters), sort_keys=True)))
+                            json.dumps(dict(reading.counters), separators=(",", ":"))))
             db.execute("UPDATE hand_over SET done = 1 WHERE NOT done AND revision <= ?", (last, ))
             settle(tx, applied + 1, last)
             db.execute("UPDATE intent SET done_at = ?, error = NULL WHERE done_at IS NULL AND revision <= ?",
