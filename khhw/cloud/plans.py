@@ -109,7 +109,8 @@ class Plan:
         db, tx = self._db, self._tx
         prune(db)
         old = kept(db, self._before, tx.info)
-        assign_classes(db, old)
+        assign_classes(db, [kept(db, row["number"], tx.info) for row in db.execute(
+            "SELECT number FROM revision, meta WHERE number >= applied").fetchall()])
         new = wanted(db, tx.info)
         opened = relays(old.allowed, new.allowed)
         if strict and opened.opened:

@@ -21,7 +21,8 @@ CREATE TABLE meta (
     next_console INTEGER NOT NULL DEFAULT 2,
     next_channel INTEGER NOT NULL DEFAULT 100000000,
     revision INTEGER NOT NULL DEFAULT 0,  -- the last that was made
-    applied INTEGER NOT NULL DEFAULT 0    -- the last that the machine has acknowledged
+    applied INTEGER NOT NULL DEFAULT 0,   -- the last that the machine has acknowledged
+    asked INTEGER NOT NULL DEFAULT 0      -- the last that it was told in this boot
 ) STRICT;
 
 CREATE TABLE principal (

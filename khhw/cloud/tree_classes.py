@@ -5,6 +5,7 @@ speak by the class of all, until one is free, and the filter of whoever is told 
 """
 
 import sqlite3
+from collections.abc import Iterable
 
 from khhw.cloud.matrix import Wanted
 from khhw.control.tree_classes import ROUTED_CLASSES
@@ -17,19 +18,20 @@ CLASSLESS = f"tree_class IS NULL AND uuid IN ({SPEAKING})"
 """Condition on a lease: what its nodes say goes to all."""
 
 
-def assign_classes(db: sqlite3.Connection, before: Wanted) -> None:
+def assign_classes(db: sqlite3.Connection, before: Iterable[Wanted]) -> None:
     """Take classes from leases whose nodes are gone, and give free ones to those without, the oldest first.
 
     Parameters
     ----------
     db : sqlite3.Connection
         As leases shall be.
-    before : Wanted
-        Of the last revision. What was said by a class of it may still be under way, so others are given first.
+    before : iterable of Wanted
+        Of the revision that the machine has, and of all since. What is said by a class of these may still be under way,
+        so others are given first.
     """
     db.execute(f"UPDATE lease SET tree_class = NULL WHERE tree_class IS NOT NULL AND uuid NOT IN ({SPEAKING})")
     taken = {row["tree_class"] for row in db.execute("SELECT tree_class FROM lease WHERE tree_class IS NOT NULL")}
-    late = {keys.tree_class for keys in before.keys.values()}
+    late = {keys.tree_class for each in before for keys in each.keys.values()}
     free = sorted({*ROUTED_CLASSES} - taken, key=lambda number: (number in late, number))
     waiting = db.execute(f"SELECT uuid FROM lease WHERE {CLASSLESS} ORDER BY serial LIMIT ?", (len(free), )).fetchall()
     for row, number in zip(waiting, free, strict=False):

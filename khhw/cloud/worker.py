@@ -78,6 +78,7 @@ class Worker:
                                "folder is not the one of this store")
         with self._ledger.transaction() as tx:
             self._ledger.clock.begin(tx.db, now)
+            tx.db.execute("UPDATE meta SET asked = applied")
             # Where something was on its way out of a lease, the power cut has ended that.
             tx.db.execute("UPDATE hand_over SET before = NULL WHERE NOT done AND before IS NOT after")
             plan = Plan(tx)
@@ -120,14 +121,22 @@ class Worker:
         return bool(leases)
 
     def _carry_out(self) -> bool:
-        """Make the machine hold the last revision, and with it all before that it has not had."""
+        """Make the machine hold the last revision, and with it all before that it has not had.
+
+        But first the one it was told last, if it has not acknowledged that: it may have carried it out, and what it has
+        read of nodes that changed hands then is in its answer to that number alone.
+        """
         with self._ledger.store.read() as db:
-            last, applied = db.execute("SELECT revision, applied FROM meta").fetchone()
+            last, applied, asked = db.execute("SELECT revision, applied, asked FROM meta").fetchone()
             if last == applied:
                 return False
+            last = asked if asked > applied else last
             change_hands = frozenset(row["rank"] for row in db.execute(
                 "SELECT rank FROM hand_over WHERE NOT done AND revision <= ?", (last, )))
             revision = kept(db, last, self._ledger.info).revision(last, change_hands)
+        if last != asked:
+            with self._ledger.store.write() as db:
+                db.execute("UPDATE meta SET asked = ?", (last, ))
         self._progress.running = range(applied + 1, last + 1)
         try:
             crash_point()
@@ -174,7 +183,7 @@ class Worker:
             return False
         with self._ledger.transaction() as tx:
             # Revisions that were made meanwhile stay in front of the new one.
-            tx.db.execute("UPDATE meta SET revision = max(revision, ?)", (highest, ))
+            tx.db.execute("UPDATE meta SET revision = max(revision, ?), asked = applied", (highest, ))
             plan = Plan(tx)
             _again(tx, plan, _held(tx.db))
             plan.finish("overtake", always=True)

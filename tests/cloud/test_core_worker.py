@@ -3,6 +3,7 @@
 import dataclasses
 
 from khhw.cloud.errors import Kind
+from khhw.cloud.machine import MachineGoneError
 from khhw.cloud.models import Acquire, Connection
 from tests.cloud.clouds import refused
 
@@ -180,3 +181,39 @@ def test_states_on_the_way(cloud):
     cloud.settle()
     assert seen == [(["cleaning", "configuring"], "running")] and cloud.states()[:2] == ["free", "ready"]
     refused(Kind.NOT_FOUND, "no intent", cloud.core.intents.get, alice, "x")
+
+
+def test_what_is_carried_out_and_not_acknowledged_is_asked_for_again_before_what_came_after(cloud):
+    """Whose packets they are is in the answer that was lost, not in the one to the next revision."""
+    alice, bob = cloud.person("alice"), cloud.person("bob")
+    cloud.person("dora", alice)
+    whole = cloud.rent(alice, 2)
+    part = cloud.core.leases.acquire(alice, None, Acquire(user="dora", nodes=[0], parent_lease_uuid=whole.uuid))
+    real, before = cloud.machine.apply, len(cloud.machine.log)
+
+    def lost(revision):
+        real(revision)
+        raise MachineGoneError("the answer is lost")
+
+    cloud.machine.apply = lost
+    cloud.core.step()
+    cloud.machine.apply = real
+    other = cloud.core.leases.acquire(bob, None, Acquire(count=1))
+    cloud.settle()
+    assert cloud.machine.log[before:] == [[part.revision, [0]], [other.revision, [2]]], "node 0 is handed over once"
+    used = [reading for lease in (whole.uuid, part.lease_uuid) for reading in cloud.core.leases.readings(alice, lease)
+            if (reading.rank, reading.tag) == (0, part.revision)]
+    assert {reading.moment for reading in used} == {"begin", "end"}
+    assert used[0].counters == used[1].counters and used[0].cycle == used[1].cycle
+    assert cloud.clean()
+
+
+def test_a_class_that_texts_may_still_bear_is_given_last(cloud):
+    """Also if no revision of the last ones has it: the machine has not had these."""
+    alice = cloud.person("alice")
+    first = cloud.rent(alice, 1)
+    assert first.tree_class == 1
+    cloud.core.leases.release(alice, None, first.uuid)
+    second = cloud.core.leases.acquire(alice, None, Acquire(count=1))
+    cloud.settle()
+    assert cloud.core.leases.get(alice, second.lease_uuid).tree_class == 2
