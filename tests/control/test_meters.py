@@ -316,6 +316,24 @@ class TestErrors:
         with pytest.raises(MeterError, match=r"^Node 5: the snapshot with tag 4 is not taken after 500 cycles"):
             rig.run(Meters(rig.owner, limit=500).read(4, ranks))
 
+    @pytest.mark.parametrize("ranks", [None, [3, 5]])
+    def test_what_was_taken_before_is_read_as_soon_as_it_is_there(self, ranks, monkeypatch):
+        rig = Rig((2, 2, 2))
+        node, sleep = rig.machine.nodes[5], rig.owner.outside.sleep
+
+        async def taken_meanwhile(cycles):
+            await sleep(cycles)
+            node.values["METER_STATUS", 0], node.values["METER_READING", 0] = 1, 9
+
+        async def both():
+            await Meters(rig.owner).take(4, ranks)
+            return await Meters(rig.owner).readings(4, ranks)
+
+        node.values["METER_STATUS", 0] = 0
+        monkeypatch.setattr(rig.owner.outside, "sleep", taken_meanwhile)
+        found = {reading.rank: reading for reading in rig.run(both())}
+        assert list(found) == (ranks or list(range(8))) and found[5].counts[0] == 9 and found[5].tag == 4
+
     def test_a_snapshot_of_somebody_else_is_named(self, monkeypatch):
         rig = Rig((2, 2, 2))
         taken = rig.owner.combined
