@@ -281,7 +281,9 @@ _ALL = [
              doc="The meter at the last snapshot: 64 bits a `MeterLine`, low half first; since the fabric reset."),
     Register(name="METER_USED", address=0x5400, host=RO, count=2 * TENANT_LINES,
              doc="The meter since the last hold with `clear` ended: as METER_READING, but only lines before "
-                 "REFUSED_PACKETS. A read of the first word brings all up to date and takes some hundred cycles."),
+                 "REFUSED_PACKETS. A read of the first word brings all up to date and takes some hundred cycles; while "
+                 "traffic goes on they are brought up to date in between as well, so read a high half before and after "
+                 "the low one."),
     Register(name="ROW", address=0x6000, owner=WO, count="table_words",
              doc="Shadow row: bit i of word w is isAllowed(this node, node id 32 w + i)."),
     Register(name="COLUMN", address=0x8000, owner=WO, count="table_words",

@@ -3,6 +3,7 @@
 import cocotb
 
 from rtl.formats import PutHeader, Reason, VirtualChannel, pack
+from rtl.meter import round_cycles
 from rtl.signatures import DIRECTIONS
 from rtl.torus.hints import hint_bit
 from testbenches.guard_model import Bench, header, packet
@@ -87,7 +88,10 @@ async def a_reach_above_the_largest_is_the_largest(dut):
 @cocotb.test()
 @cocotb.parametrize(early=range(8))
 async def a_hold_of_two_cycles_clears_what_waits_for_the_log(dut, early):
-    """A refusal of every source a few cycles before the hold ends, as short as it may be, is in nobody's log."""
+    """A refusal of every source a few cycles before the owner ends the hold, as soon as it may, is in nobody's log.
+
+    The hold itself lasts until the meter is ready.
+    """
     bench = Bench(dut)
     await bench.start(commit=True)
     dut.tree_source.value = 9
@@ -98,9 +102,8 @@ async def a_hold_of_two_cycles_clears_what_waits_for_the_log(dut, early):
     dut.tree_refused.value = 1
     await bench.set("HOLD", 3)
     await bench.set("HOLD", 0)
-    # That was the last cycle of the hold.
     dut.tree_refused.value = 0
-    await bench.cycles(20)
+    await bench.cycles(3 * round_cycles())
     assert not int(dut.hold.value)
     assert (await bench.get("LOG_COUNT"), await bench.get("LOG_LOST"), await bench.log()) == (0, 0, [])
     assert not any(await bench.counts("REFUSED"))

@@ -30,7 +30,9 @@ class Rounds(wiring.Component):
 
     A promise is kept within a few cycles, because the promised packet stands at an input of its sender already, or was
     promised to that one. One that is not kept, because a cable or a node has failed, must not stop the others: when
-    packets wait and none has a turn for `patience` cycles, a new round begins.
+    packets wait and none has a turn for `patience` cycles, a new round begins. So shares are not equal while packets of
+    the owner keep the tenants' of one child, and not of others, waiting for longer. And a child is believed: one whose
+    every packet promises more, as no router does, has the cable for itself.
 
     Combinational from `requests` to `pick`.
 
