@@ -29,6 +29,8 @@ from rtl.parameters import Parameters
 from rtl.registers import REGISTERS
 from tests.cloud.clouds import Cloud
 
+pytestmark = pytest.mark.rare  # It needs an engine of its own, with waves.
+
 SIZES = (4, 2, 2)
 NODE = Parameters(memory_bytes=8192)
 SHAPE = Shape(*SIZES)
