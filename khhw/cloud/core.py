@@ -159,6 +159,13 @@ class Core:
         self._wake.clear()
         return self._worker.step()
 
+    def switch_off(self, machine: Machine) -> list[int]:
+        """End a machine that is connected, while nobody serves, and keep what leases have used in this boot.
+
+        See :meth:`~khhw.cloud.worker.Worker.switch_off`.
+        """
+        return Worker(self._ledger, machine, self._progress).switch_off()
+
     def wait(self, seconds: float) -> bool:
         """Until somebody has changed something since :meth:`step` began, or so long; whether somebody has."""
         return self._wake.wait(seconds)

@@ -180,9 +180,10 @@ CREATE TABLE boot (
 ) STRICT;
 
 CREATE TABLE reading (
-    tag INTEGER NOT NULL,                 -- revision of the hand-over
+    tag INTEGER NOT NULL,                 -- revision of the hand-over; of 'off' the last that was carried out
     rank INTEGER NOT NULL REFERENCES node,
-    moment TEXT NOT NULL CHECK (moment IN ('begin', 'end')),
+    -- 'off': before the machine was switched off; the lease goes on in the next boot
+    moment TEXT NOT NULL CHECK (moment IN ('begin', 'end', 'off')),
     lease TEXT NOT NULL REFERENCES lease (uuid),
     boot INTEGER NOT NULL,
     cycle INTEGER NOT NULL,

@@ -17,7 +17,8 @@ class Stay:
     begin : Reading
         With which it came.
     end : Reading or None
-        With which it left; None while it is there, and if the boot ended before.
+        With which it left, or the last one of the boot if the machine was switched off; None while it is there, and if
+        the boot ended in a power cut.
     """
 
     begin: Reading
@@ -44,9 +45,12 @@ def stays(readings: Iterable[Reading]) -> list[Stay]:
     there: dict[tuple[int, int], int] = {}
     for reading in readings:
         node = (reading.rank, reading.boot)
-        if reading.moment == "end":
-            at = there.pop(node)
+        if reading.moment != "begin":
+            at = there[node]
             found[at] = Stay(found[at].begin, reading)
+            # What was to be switched off, and runs on, may have a later end.
+            if reading.moment == "end":
+                del there[node]
         elif node not in there:
             there[node] = len(found)
             found.append(Stay(reading))

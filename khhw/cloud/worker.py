@@ -13,7 +13,7 @@ from khhw.cloud.agreement import differences
 from khhw.cloud.crash import crash_point
 from khhw.cloud.errors import CloudError
 from khhw.cloud.ledger import Ledger, Transaction
-from khhw.cloud.machine import Applied, Clock, Machine, MachineError, RequestRefusedError
+from khhw.cloud.machine import Applied, Clock, Machine, MachineError, Reading, RequestRefusedError
 from khhw.cloud.matrix import kept
 from khhw.cloud.plans import Plan, settle
 from khhw.cloud.progress import Progress
@@ -67,6 +67,53 @@ class Worker:
         except CloudError as error:
             clock.trouble(error.sentence)
         return False
+
+    def switch_off(self) -> list[int]:
+        """Keep what leases have used of their nodes in this boot, and end the machine.
+
+        Changes that are on their way are carried out before: if the machine holds one already, what nodes have counted
+        since belongs to the leases of behind it. Whatever is cut off in between may be done again: as long as the
+        machine runs, a later reading takes the place of the one that was kept.
+
+        Returns
+        -------
+        list of int
+            Ranks that were read.
+
+        Raises
+        ------
+        MachineError
+            If a node or the machine does not answer; the machine has not been switched off.
+        """
+        now, read = self._machine.clock(), list[int]()
+        # Of a boot that the store does not know no lease has had anything.
+        if now.boot == self._ledger.clock.boot:
+            self._ledger.clock.heard(now)
+            while self._carry_out():
+                pass
+            read = self._keep_use(now)
+        crash_point()
+        self._machine.switch_off()
+        return read
+
+    def _keep_use(self, now: Clock) -> list[int]:
+        """Read all nodes that a lease has, and keep what they say."""
+        with self._ledger.store.read() as db:
+            leases = {row["rank"]: row["lease"] for row in db.execute(
+                "SELECT rank, lease FROM lease_node n WHERE gone IS NULL AND leaf AND EXISTS (SELECT 1 FROM reading r "
+                "WHERE r.rank = n.rank AND r.lease = n.lease AND boot = ? AND moment = 'begin')", (now.boot, ))}
+        if not leases:
+            return []
+        # No question that was asked before this cycle has its number.
+        found = self._machine.read(now.cycle, sorted(leases))
+        crash_point()
+        self._ledger.clock.heard(max(reading.clock for reading in found))
+        with self._ledger.transaction() as tx:
+            applied, = tx.db.execute("SELECT applied FROM meta").fetchone()
+            for reading in found:
+                _keep(tx.db, applied, "off", leases[reading.rank], reading)
+            tx.note("off", {"nodes": sorted(leases)}, f"read, to be switched off, in boot {now.boot}")
+        return sorted(leases)
 
     def _new_boot(self, now: Clock) -> bool:
         """A machine that was switched on holds nothing: leases stay, what was in their nodes is lost."""
@@ -164,9 +211,7 @@ class Worker:
                 ends = row["before"] if row["before"] != row["after"] else None
                 for moment, lease in (("end", ends), ("begin", row["after"])):
                     if lease is not None and reading is not None:
-                        db.execute("INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", (
-                            row["revision"], row["rank"], moment, lease, reading.clock.boot, reading.clock.cycle,
-                            json.dumps(dict(reading.counters), separators=(",", ":"))))
+                        _keep(db, row["revision"], moment, lease, reading)
             db.execute("UPDATE hand_over SET done = 1 WHERE NOT done AND revision <= ?", (last, ))
             settle(tx, applied + 1, last)
             db.execute("UPDATE intent SET done_at = ?, error = NULL WHERE done_at IS NULL AND revision <= ?",
@@ -227,6 +272,13 @@ class Worker:
         except CloudError:
             # The store has its own trouble; the next step tries again.
             return
+
+
+def _keep(db: sqlite3.Connection, tag: int, moment: str, lease: str, reading: Reading) -> None:
+    """A reading of a lease; of one moment there is one, the last."""
+    db.execute("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", (
+        tag, reading.rank, moment, lease, reading.clock.boot, reading.clock.cycle,
+        json.dumps(dict(reading.counters), separators=(",", ":"))))
 
 
 def _held(db: sqlite3.Connection) -> set[int]:

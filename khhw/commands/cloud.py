@@ -244,15 +244,29 @@ def _audit(arguments: argparse.Namespace) -> int:
 
 
 def _off(arguments: argparse.Namespace) -> int:
+    from khhw.cloud.machine import MachineError
+    from khhw.cloud.words import nodes_in_words
+
     machine = _machine(arguments)
     # Only with the store in hand is it certain that nobody serves.
     core = _alone(arguments, machine, "end that first")
+    read, why = list[int](), None
     try:
         running = machine.find() is not None
         if running:
-            machine.switch_off()
+            try:
+                read = core.switch_off(machine)
+            except MachineError as error:
+                # Nobody could end a machine that is broken otherwise.
+                why = str(error)
+                machine.switch_off()
     finally:
         core.close()
         machine.close()
-    _print(arguments, {"was_running": running}, "the machine is off" if running else "the machine did not run")
-    return 0
+    said = "the machine is off" if running else "the machine did not run"
+    if read:
+        said += f"; what leases had used of {nodes_in_words(read)} is kept: khhw ctl readings LEASE"
+    if why is not None:
+        said += f"; what leases have used since it was switched on could not be read, and is lost: {why}"
+    _print(arguments, {"was_running": running, "read": read, "why": why}, said)
+    return 0 if why is None else 1

@@ -19,7 +19,7 @@ from khhw.cli import main
 from khhw.cloud.client import SimulatedMachine
 from khhw.cloud.core import Core
 from khhw.cloud.errors import StoreError
-from khhw.cloud.machine import Clock
+from khhw.cloud.machine import Clock, MachineFaultError
 from tests.cloud.serving import serving
 from tests.cloud.world import Facts, build
 
@@ -151,6 +151,26 @@ class TestInit:
         monkeypatch.setattr(SimulatedMachine, "find", lambda _self: Clock(1, 1))
         main(["cloud", "check", *about])
         assert "the machine runs, and was not asked: a change is on its way" in capsys.readouterr().out
+
+    def test_what_a_machine_was_used_for_is_kept_when_it_goes_off_or_said_to_be_lost(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        about, ended = (str(LEASE), "--state", "cloud"), list[bool]()
+        assert main(["cloud", "init", *about]) == 0
+        monkeypatch.setattr(SimulatedMachine, "find", lambda _self: Clock(1, 1))
+        monkeypatch.setattr(SimulatedMachine, "switch_off", lambda _self: ended.append(True))
+        monkeypatch.setattr(Core, "switch_off", lambda *_: [0, 1])
+        capsys.readouterr()
+        assert main(["cloud", "off", *about]) == 0
+        assert "off; what leases had used of nodes 0-1 is kept" in capsys.readouterr().out
+
+        def broken(*_: object) -> None:
+            raise MachineFaultError("node 3 does not answer")
+
+        monkeypatch.setattr(Core, "switch_off", broken)
+        assert main(["cloud", "off", *about]) == 1 and ended == [True]
+        assert "could not be read, and is lost: node 3 does not answer" in capsys.readouterr().out
 
     def test_where_nothing_is(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         for command in ("serve", "check", "off"):

@@ -157,18 +157,18 @@ class Reading(Model):
     nothing of the next one had begun. The lease before ends with what the next one begins with."""
 
     tag: int
-    """The number of the revision at whose hand-over it was taken."""
+    """The number of the revision at whose hand-over it was taken; of `off` that of the last one before."""
     rank: int
     """The node."""
     lease_uuid: str | None
-    """The lease that it ends or begins."""
-    moment: Literal["begin", "end"]
-    """Which."""
+    """The lease that it ends or begins, or of which it is."""
+    moment: Literal["begin", "end", "off"]
+    """Which; `off`: it was taken before the machine was switched off, and ends what the lease used in this boot."""
     boot: int
     """Number of the boot."""
     cycle: int
     """Cycle of that boot: the first that it does not count."""
     counters: dict[str, int]
     """Lines of the meter (`rtl/meter_lines.py`), by their names in lower case: what the node has counted since the
-    machine was switched on, exactly, in 64 bits. Flits are 8 bytes. What a lease has used is its `end` less its
-    `begin`."""
+    machine was switched on, exactly, in 64 bits. Flits are 8 bytes. What a lease has used is its `end`, or
+    `off`, less its `begin`."""
