@@ -47,10 +47,24 @@ def _find(db: sqlite3.Connection, caller: Caller, lease: str, order: str) -> sql
     row: sqlite3.Row | None = db.execute(
         "SELECT * FROM lease WHERE uuid = :lease OR (lessee = :caller OR transfer_to = :caller) AND name = :lease "
         f"AND live ORDER BY uuid <> :lease, {order}, serial", {"lease": lease, "caller": caller.id}).fetchone()
+    if row is None:
+        row = _ended(db, caller, lease)
     if row is None or not sees(db, caller, row):
-        raise CloudError.missing(f"there is no lease {lease}: khhw ctl list shows which there are; names are of your "
-                                 "own leases, and of those that you are offered")
+        raise CloudError.missing(f"there is no lease {lease}: khhw ctl list shows which there are, and with --ended "
+                                 "those that have ended; names are of your own leases, and of those that you are "
+                                 "offered")
     return row
+
+
+def _ended(db: sqlite3.Connection, caller: Caller, name: str) -> sqlite3.Row | None:
+    """The caller's only lease that had a name; CONFLICT if there are several, as names are used again."""
+    rows: list[sqlite3.Row] = db.execute(
+        "SELECT * FROM lease WHERE lessee = ? AND name = ? AND NOT live ORDER BY serial LIMIT 2",
+        (caller.id, name)).fetchall()
+    if len(rows) > 1:
+        raise CloudError.conflict(f"several leases with the name {name} have ended; name one by its UUID or console, "
+                                  "which khhw ctl list --ended shows")
+    return rows[0] if rows else None
 
 
 def live_lease(db: sqlite3.Connection, caller: Caller, lease: str) -> sqlite3.Row:

@@ -1,8 +1,8 @@
 """Leases: nodes that somebody has, for a time."""
 
 import datetime
-import json
 import sqlite3
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,10 +11,12 @@ from khhw.cloud.callers import Caller
 from khhw.cloud.errors import CloudError
 from khhw.cloud.lease_views import SEEN, called, find_lease, find_offer, lease_view, live_lease, own_lease
 from khhw.cloud.ledger import Ledger, Transaction
+from khhw.cloud.machine import Machine
 from khhw.cloud.membership import common, interfaces_of, join
 from khhw.cloud.models import Acquire, Connection, Intent, Lease, LeaseChange, Reading
 from khhw.cloud.plans import Plan, nodes_of
 from khhw.cloud.quotas import check_quota
+from khhw.cloud.readings import kept_readings, readings_until_now
 from khhw.cloud.relatives import acts_for, is_above, named_principal
 from khhw.cloud.terms import cut_below, is_later, lengthen
 from khhw.cloud.times import as_text
@@ -23,6 +25,8 @@ from khhw.cloud.words import check_name, check_text
 __all__ = ["Leases"]
 
 _PURPOSE = 200
+_MOST_QUESTIONS, _QUESTION_SECONDS = 4, 5.0
+"""To the machine at a time: they wait for a change that it is at, each in a thread. And how long one waits its turn."""
 
 
 class Leases:
@@ -36,6 +40,7 @@ class Leases:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._questions = threading.BoundedSemaphore(_MOST_QUESTIONS)
 
     def acquire(self, caller: Caller, key: str | None, wish: Acquire) -> Intent:
         """Rent nodes, or let own ones on (`parent_lease_uuid`).
@@ -212,13 +217,25 @@ class Leases:
                 {"principal": caller.id, "ended": ended}).fetchall()
             return [lease_view(db, self._ledger, row) for row in rows]
 
-    def readings(self, caller: Caller, lease: str) -> list[Reading]:
-        """What the meters of its nodes were when they came to it and when they left."""
+    def readings(self, caller: Caller, lease: str, machine: Machine | None = None) -> list[Reading]:
+        """What the meters of its nodes were when they came to it and when they left.
+
+        Parameters
+        ----------
+        caller : Caller
+        lease : str
+        machine : Machine, optional
+            Which is asked what the meters of those that are there say now, unless too many have asked it.
+        """
         with self._ledger.store.read() as db:
             uuid = find_lease(db, caller, lease)["uuid"]
-            return [Reading(tag=row["tag"], rank=row["rank"], lease_uuid=uuid, moment=row["moment"], boot=row["boot"],
-                            cycle=row["cycle"], counters=json.loads(row["counters"]))
-                    for row in db.execute("SELECT * FROM reading WHERE lease = ? ORDER BY tag, rank, moment", (uuid, ))]
+        if machine is not None and self._questions.acquire(timeout=_QUESTION_SECONDS):
+            try:
+                return readings_until_now(self._ledger, machine, uuid)
+            finally:
+                self._questions.release()
+        with self._ledger.store.read() as db:
+            return kept_readings(db, uuid)
 
     def _once(self, caller: Caller, key: str | None, operation: str, lease: str, arguments: Mapping[str, Any],
               do: Callable[[Transaction], Intent]) -> Intent:

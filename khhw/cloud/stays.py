@@ -17,8 +17,8 @@ class Stay:
     begin : Reading
         With which it came.
     end : Reading or None
-        With which it left, or the last one of the boot if the machine was switched off; None while it is there, and if
-        the boot ended in a power cut.
+        With which it left, or the last one of the boot if the machine was switched off, or one taken now. None while
+        nobody has read it, and if the boot ended in a power cut.
     """
 
     begin: Reading

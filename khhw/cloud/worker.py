@@ -4,7 +4,6 @@ The machine gets absolute values, with a number; so whatever was cut off in betw
 comes of it but the answer.
 """
 
-import json
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -13,10 +12,11 @@ from khhw.cloud.agreement import differences
 from khhw.cloud.crash import crash_point
 from khhw.cloud.errors import CloudError
 from khhw.cloud.ledger import Ledger, Transaction
-from khhw.cloud.machine import Applied, Clock, Machine, MachineError, Reading, RequestRefusedError
+from khhw.cloud.machine import Applied, Clock, Machine, MachineError, RequestRefusedError
 from khhw.cloud.matrix import kept
 from khhw.cloud.plans import Plan, settle
 from khhw.cloud.progress import Progress
+from khhw.cloud.readings import keep, there
 from khhw.cloud.times import as_text
 
 __all__ = ["Worker"]
@@ -99,9 +99,7 @@ class Worker:
     def _keep_use(self, now: Clock) -> list[int]:
         """Read all nodes that a lease has, and keep what they say."""
         with self._ledger.store.read() as db:
-            leases = {row["rank"]: row["lease"] for row in db.execute(
-                "SELECT rank, lease FROM lease_node n WHERE gone IS NULL AND leaf AND EXISTS (SELECT 1 FROM reading r "
-                "WHERE r.rank = n.rank AND r.lease = n.lease AND boot = ? AND moment = 'begin')", (now.boot, ))}
+            leases = {rank: lease for rank, (lease, _) in there(db, now.boot).items()}
         if not leases:
             return []
         # No question that was asked before this cycle has its number.
@@ -111,7 +109,7 @@ class Worker:
         with self._ledger.transaction() as tx:
             applied, = tx.db.execute("SELECT applied FROM meta").fetchone()
             for reading in found:
-                _keep(tx.db, applied, "off", leases[reading.rank], reading)
+                keep(tx.db, applied, "off", leases[reading.rank], reading)
             tx.note("off", {"nodes": sorted(leases)}, f"read, to be switched off, in boot {now.boot}")
         return sorted(leases)
 
@@ -211,7 +209,7 @@ class Worker:
                 ends = row["before"] if row["before"] != row["after"] else None
                 for moment, lease in (("end", ends), ("begin", row["after"])):
                     if lease is not None and reading is not None:
-                        _keep(db, row["revision"], moment, lease, reading)
+                        keep(db, row["revision"], moment, lease, reading)
             db.execute("UPDATE hand_over SET done = 1 WHERE NOT done AND revision <= ?", (last, ))
             settle(tx, applied + 1, last)
             db.execute("UPDATE intent SET done_at = ?, error = NULL WHERE done_at IS NULL AND revision <= ?",
@@ -272,13 +270,6 @@ class Worker:
         except CloudError:
             # The store has its own trouble; the next step tries again.
             return
-
-
-def _keep(db: sqlite3.Connection, tag: int, moment: str, lease: str, reading: Reading) -> None:
-    """A reading of a lease; of one moment there is one, the last."""
-    db.execute("INSERT OR REPLACE INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)", (
-        tag, reading.rank, moment, lease, reading.clock.boot, reading.clock.cycle,
-        json.dumps(dict(reading.counters), separators=(",", ":"))))
 
 
 def _held(db: sqlite3.Connection) -> set[int]:

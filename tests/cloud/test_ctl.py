@@ -144,13 +144,25 @@ class TestLeases:
         heading, left, there = (line.split() for line in rita.ctl(f"readings {console}")[1].splitlines())
         assert heading[-4:] == ["bytes", "byte-hops", "busy", "cycles"]
         assert left[0] == "6" and left[4:] == ["own", "1000", "0", "0", "0", "0", "0"], "one stay, of 1000 packets"
-        assert there[0] == "7" and set(there[3:]) == {"-"}, "not over yet"
+        assert there[0] == "7" and there[4:8] == ["so", "far", "own", "1000"], "not over yet"
         assert "None" not in rita.ctl("show mine")[1] and " to now" in rita.ctl("show mine")[1]
         listed = rita.ctl("list")[1]
         assert console in listed and "mine" in listed
         assert "deleted" in rita.ctl("release mine")[1]
         assert rita.ctl("list")[1] == "no leases\n"
         assert "deleted" in rita.ctl("list --ended")[1]
+        for word in (console, "mine"):
+            assert "so far" not in rita.ctl(f"readings {word}")[1] and "deleted" in rita.ctl(f"show {word}")[1]
+            with pytest.raises(RefusedError, match="lease mine has ended"):
+                rita.ctl(f"release {word}")
+        with pytest.raises(RequestError, match=r"has or had the console con99; .* --ended"):
+            rita.ctl("show con99")
+        again = rita.ctl("acquireNodes rita")[1].partition("@")[0]
+        rita.ctl(f"rename {again} mine")
+        assert "active" in rita.ctl("show mine")[1], "those that go on come first"
+        rita.ctl("release mine")
+        with pytest.raises(RefusedError, match=r"several leases with the name mine have ended; .*--ended"):
+            rita.ctl("show mine")
 
     def test_let_on_and_taken_back(self, person: Callable[[str], Person], facts: Facts) -> None:
         sam = person("self")
@@ -169,7 +181,7 @@ class TestLeases:
         assert sam.ctl(f"decline {uuid}")[1] == "it is declined\n"
         rita.ctl(f"transfer {console} sam")
         assert "sam has node 6" in sam.ctl(f"accept {uuid}")[1]
-        with pytest.raises(RequestError, match=f"no lease of yours has the console {console}"):
+        with pytest.raises(RefusedError, match=r"lease .* has ended"):
             rita.ctl(f"release {console}")
 
     def test_relays_are_told_and_refused(self, person: Callable[[str], Person], facts: Facts) -> None:

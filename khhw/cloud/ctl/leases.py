@@ -76,10 +76,13 @@ def find(session: Session, word: str) -> str:
     if (found := _CONSOLE.match(word)) is None:
         return word
     console = int(found[1])
-    for lease in session.get("/v1/leases"):
-        if lease["console"] == console:
-            return str(lease["uuid"])
-    raise RequestError(f"no lease of yours has the console {word}; khhw ctl list shows which there are")
+    # No console has a number that another one had, so those that have ended can be meant as well.
+    for ended in (None, True):
+        for lease in session.get("/v1/leases", ended=ended):
+            if lease["console"] == console:
+                return str(lease["uuid"])
+    raise RequestError(f"no lease of yours has or had the console {word}; khhw ctl list shows which there are, and "
+                       "with --ended those that have ended")
 
 
 def some_ranks(text: str | None) -> list[int] | None:

@@ -14,19 +14,24 @@ __all__ = ["readings"]
 
 _HEADINGS = (
     "node", "boot", "from cycle", "to", "peers", "sent", "bytes", "received", "bytes", "byte-hops", "busy cycles")
+_SO_FAR = ", so far"
 _PEERS = ("own", "shared", "external")
 
 
 def readings(session: Session, arguments: argparse.Namespace) -> Shown:
     """A row for each node, each of its stays, and each kind of peer that it had to do with."""
-    found = session.get(session.path("/v1/leases/{}/readings", find(session, arguments.lease)))
-    rows = [row for stay in stays(map(Reading.model_validate, found)) for row in _rows(stay)]
-    return Shown(found, table(_HEADINGS, rows, nothing="no readings yet"))
+    found = session.get(session.path("/v1/leases/{}/readings", find(session, arguments.lease)), now=True)
+    there = stays(map(Reading.model_validate, found))
+    text = table(_HEADINGS, [row for stay in there for row in _rows(stay)], nothing="no readings yet")
+    if any(stay.end is None for stay in there):
+        text += "-: nobody has read an end: the node is there and does not answer now, or a power cut ended the boot\n"
+    return Shown(found, text)
 
 
 def _rows(stay: Stay) -> Iterator[tuple[object, ...]]:
     begin, end, used = stay.begin, stay.end, stay.used
-    when = (begin.rank, begin.boot, begin.cycle, None if end is None else end.cycle)
+    until = None if end is None else f"{end.cycle}{_SO_FAR if end.moment == 'now' else ''}"
+    when = (begin.rank, begin.boot, begin.cycle, until)
     if used is None:
         yield (*when, *[None] * (len(_HEADINGS) - len(when)))
         return

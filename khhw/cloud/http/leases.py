@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from khhw.cloud.http.ask import Changing, Reading
 from khhw.cloud.http.bodies import Extension, Joining, NewName, Rank, Receiver
@@ -94,9 +94,13 @@ def warm(asked: Changing, lease: str) -> Lease:
 
 
 @ROUTER.get("/v1/leases/{lease}/readings", openapi_extra=may("owner", "self", "lessor"))
-async def list_readings(asked: Reading, lease: str) -> list[MeterReading]:
+async def list_readings(
+    asked: Reading, request: Request, lease: str,
+    now: Annotated[bool, Query(description="Also what the meters of nodes that are there say now.")] = False,
+) -> list[MeterReading]:
     """Counters of its nodes when they came to it and when they left."""
-    return await asked.look(lambda core, who: core.leases.readings(who, lease), much=True)
+    machine = request.app.state.machine if now else None
+    return await asked.look(lambda core, who: core.leases.readings(who, lease, machine), much=True)
 
 
 @ROUTER.post("/v1/leases/{lease}/networks", responses=SLOW, openapi_extra=may("self"))

@@ -157,13 +157,14 @@ class Reading(Model):
     nothing of the next one had begun. The lease before ends with what the next one begins with."""
 
     tag: int
-    """The number of the revision at whose hand-over it was taken; of `off` that of the last one before."""
+    """The number of the revision at whose hand-over it was taken; of `off` and `now` that of the last one before."""
     rank: int
     """The node."""
     lease_uuid: str | None
     """The lease that it ends or begins, or of which it is."""
-    moment: Literal["begin", "end", "off"]
-    """Which; `off`: it was taken before the machine was switched off, and ends what the lease used in this boot."""
+    moment: Literal["begin", "end", "off", "now"]
+    """Which; `off`: it was taken before the machine was switched off, and ends what the lease used in this boot;
+    `now`: it was taken because somebody asked, and is kept nowhere."""
     boot: int
     """Number of the boot."""
     cycle: int
