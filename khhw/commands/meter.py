@@ -72,7 +72,7 @@ def _meter(arguments: argparse.Namespace) -> int:
     # Before a run that may take long.
     key = _signer(arguments.sign)
     if arguments.out is not None:
-        writable_file(arguments.out)
+        _check_unsigned(writable_file(arguments.out))
     machine = Machine.load(arguments.file, engine=arguments.engine or "cocotb")
     file_sha256 = hashlib.sha256(Path(arguments.file).read_bytes()).hexdigest()
     results = _simulate(machine, arguments)
@@ -90,6 +90,21 @@ def _meter(arguments: argparse.Namespace) -> int:
         write_atomically(arguments.out, text + "\n")
     _print(arguments, results, text)
     return 0 if results.passed else 1
+
+
+def _check_unsigned(path: Path) -> None:
+    """Refuse to write over a reading that somebody has signed.
+
+    Raises
+    ------
+    RequestError
+        If there is one.
+    """
+    from khhw.errors import RequestError
+    from khhw.machine.signature import bears_signature
+
+    if bears_signature(path):
+        raise RequestError(f"{path} is a signed reading, and would be lost; choose another name")
 
 
 def _signer(path: Path | None) -> Any:
@@ -178,13 +193,15 @@ def _print(arguments: argparse.Namespace, results: "Results", text: str) -> None
 def _verify(arguments: argparse.Namespace) -> int:
     _need_cryptography()
     from khhw.errors import RequestError
-    from khhw.machine.signature import SignatureError, public_key, read_signed, verify
+    from khhw.machine.signature import NotSignedError, SignatureError, public_key, read_signed, verify
     from khhw.visible import visible
 
     key = None if arguments.key is None else public_key(arguments.key)
     document = read_signed(arguments.verify)
     try:
         signer, why = verify(document, key), ""
+    except NotSignedError:
+        raise RequestError(f"{arguments.verify} is not signed: khhw meter --sign KEY makes one that is") from None
     except RequestError as error:
         raise RequestError(f"{arguments.verify}: {error}") from None
     except SignatureError as error:

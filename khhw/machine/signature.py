@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 __all__ = [
-    "SignatureError", "canonical", "fingerprint", "new_key", "private_key", "public_key", "read_signed", "signed",
-    "verify",
+    "NotSignedError", "SignatureError", "bears_signature", "canonical", "fingerprint", "new_key", "private_key",
+    "public_key", "read_signed", "signed", "verify",
 ]
 
 _KEY, _SIGNATURE = "public_key", "signature"
 _KEY_BYTES, _SIGNATURE_BYTES = 32, 64
+
+
+class NotSignedError(RequestError):
+    """What nobody has ever signed."""
 
 
 class SignatureError(Exception):
@@ -68,13 +72,15 @@ def verify(document: Mapping[str, Any], key: "Ed25519PublicKey | None" = None) -
     Raises
     ------
     RequestError
-        If it bears none.
+        If it bears none; NotSignedError if nobody has ever signed it.
     SignatureError
         If the signature does not fit, or is somebody else's.
     """
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+    if _SIGNATURE not in document and _KEY not in document:
+        raise NotSignedError("it is not signed")
     if _SIGNATURE not in document or _KEY not in document:
         raise RequestError(f"there is no signature: it has no {_SIGNATURE if _KEY in document else _KEY}")
     raw, signature = (_bytes(document, name, size) for name, size in (
@@ -111,6 +117,17 @@ def read_signed(path: Path | str) -> dict[str, Any]:
 
     document: dict[str, Any] = json.loads(read_text(path), object_pairs_hook=once)
     return document
+
+
+def bears_signature(path: Path | str) -> bool:
+    """Whether a file is there that says that it is signed, whether the signature fits or not."""
+    if not Path(path).exists():
+        return False
+    try:
+        document = read_json(path)
+    except UnreadableError:
+        return False
+    return isinstance(document, dict) and _SIGNATURE in document and _KEY in document
 
 
 def fingerprint(key: "Ed25519PublicKey") -> str:

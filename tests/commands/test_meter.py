@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -94,6 +96,52 @@ def test_what_bears_no_signature_is_refused(folder: Path, tmp_path: Path, capsys
     (tmp_path / "out.json").write_text(json.dumps(reading))
     code, _, errors = verified(capsys, tmp_path / "out.json")
     assert code == 2 and "there is no signature" in errors
+    del reading["public_key"]
+    (tmp_path / "out.json").write_text(json.dumps(reading))
+    code, _, errors = verified(capsys, tmp_path / "out.json")
+    assert code == 2 and f"{tmp_path / 'out.json'} is not signed: khhw meter --sign KEY makes one that is" in errors
+
+
+def test_a_signed_reading_is_not_written_over(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out.json"
+    before = (folder / "out.json").read_bytes()
+    out.write_bytes(before)
+    assert main(["meter", PAIR, "--engine", "native", "-o", str(out)]) == 2
+    assert f"{out} is a signed reading, and would be lost; choose another name" in capsys.readouterr().err
+    assert out.read_bytes() == before
+    reading = json.loads(before)
+    del reading["signature"]
+    for text in (json.dumps(reading), "no JSON", "[1]"):
+        out.write_text(text)
+        assert main(["meter", PAIR, "--engine", "native", "-o", str(out)]) == 0
+        assert json.loads(out.read_text())["format"]
+    capsys.readouterr()
+
+
+def snippet() -> str:
+    """The program of the page for those who have no khhw."""
+    page = (ROOT / "docs" / "meter.md").read_text(encoding="utf-8")
+    return page.partition("```python\n")[2].partition("```")[0]
+
+
+def test_who_has_no_khhw_checks_as_the_command_does(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:
+    def checked(file: Path) -> tuple[int, str]:
+        done = subprocess.run([sys.executable, "-c", snippet(), str(file)], capture_output=True, encoding="utf-8",
+                              cwd=tmp_path, check=False)
+        return done.returncode, done.stdout.strip()
+
+    code, said, _ = verified(capsys, folder / "out.json", "--json")
+    assert checked(folder / "out.json") == (code, json.loads(said)["signed_by"])
+    text = (folder / "out.json").read_text()
+    for changed in (text.replace('"seed": 5', '"seed": 6, "seed": 5', 1), text.replace('"seed": 5', '"seed": 6', 1)):
+        assert changed != text
+        (tmp_path / "out.json").write_text(changed)
+        assert verified(capsys, tmp_path / "out.json")[0] != 0
+        assert checked(tmp_path / "out.json") == (1, "")
 
 
 def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
