@@ -72,15 +72,15 @@ def _meter(arguments: argparse.Namespace) -> int:
     # Before a run that may take long.
     key = _signer(arguments.sign)
     if arguments.out is not None:
-        _check_unsigned(writable_file(arguments.out))
+        _check_overwritten(writable_file(arguments.out))
     machine = Machine.load(arguments.file, engine=arguments.engine or "cocotb")
-    file_sha256 = hashlib.sha256(Path(arguments.file).read_bytes()).hexdigest()
+    file_sha256, kernels = hashlib.sha256(Path(arguments.file).read_bytes()).hexdigest(), machine.kernel_hashes()
     results = _simulate(machine, arguments)
     if not results.results.meters:
         why = f"there is no reading, the run ended as {results.state}: {results.message}"
         print(visible(f"khhw: {why}", lines=True), file=sys.stderr)
         return 130 if results.state == "interrupted" else 1
-    document = _document(results, arguments.file, file_sha256)
+    document = _document(results, arguments.file, file_sha256, kernels)
     if key is not None:
         from khhw.machine.signature import signed
 
@@ -92,19 +92,23 @@ def _meter(arguments: argparse.Namespace) -> int:
     return 0 if results.passed else 1
 
 
-def _check_unsigned(path: Path) -> None:
-    """Refuse to write over a reading that somebody has signed.
+def _check_overwritten(path: Path) -> None:
+    """Refuse to write over anything but a reading that nobody has signed: a key, say, or the machine file.
 
     Raises
     ------
     RequestError
-        If there is one.
+        If that is there.
     """
     from khhw.errors import RequestError
-    from khhw.machine.signature import bears_signature
+    from khhw.machine.signature import bears_signature, is_reading
 
+    if not path.is_file() or not path.stat().st_size:
+        return
     if bears_signature(path):
         raise RequestError(f"{path} is a signed reading, and would be lost; choose another name")
+    if not is_reading(path, FORMAT):
+        raise RequestError(f"{path} is there already, is no reading, and would be lost; choose another name")
 
 
 def _signer(path: Path | None) -> Any:
@@ -160,13 +164,14 @@ def _recounted(folder: Path, results: "Results") -> "list[MeterLaw]":
     return laws
 
 
-def _document(results: "Results", file: str, file_sha256: str) -> dict[str, Any]:
+def _document(results: "Results", file: str, file_sha256: str, kernels: dict[str, str]) -> dict[str, Any]:
     """A reading, as it is kept and signed."""
     from khhw.commands.output import report
 
     found = results.results
     return {
         "format": FORMAT, "machine_file": {"name": Path(file).name, "sha256": file_sha256},
+        "kernels": kernels, "state": results.state, "passed": results.passed,
         **report({"meters": [reading.model_dump() for reading in found.meters],
                   "laws": [law.model_dump() for law in found.laws]},
                  seed=results.seed, parameters=results.parameters, build=results.build, cpu_model=results.cpu_model),

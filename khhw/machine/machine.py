@@ -1,5 +1,6 @@
 """Running a machine: build it, start its simulator process, collect its results."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -194,6 +195,15 @@ class Machine:
         files = write_viewer_files(waves, Shape(*self.file.torus.shape), ranks)
         tell({"kind": "waves", "waves": str(waves), "viewers": [str(file) for file in files], "held": held})
 
+    def kernel_hashes(self) -> dict[str, str]:
+        """SHA-256 of the image of each kernel that runs, by its name in the machine file, in hexadecimal."""
+        return {name: hashlib.sha256(build_image(kernel)).hexdigest() for name, kernel in self._kernels().items()}
+
+    def _kernels(self) -> dict[str, Path]:
+        """What the kernels' names in the machine file stand for."""
+        names = {entry.kernel for phase in self.file.phases for entry in phase.kernels}
+        return {name: find_kernel(name, self.folder) for name in sorted(names)}
+
     def request(self, seed: int, command: Command = "run") -> Request:
         """What the simulator process is to do. Kernels travel as images: their files are not looked at again.
 
@@ -204,8 +214,7 @@ class Machine:
         command : str
             As of :meth:`run`.
         """
-        names = {entry.kernel for phase in self.file.phases for entry in phase.kernels}
-        kernels = {name: find_kernel(name, self.folder) for name in sorted(names)}
+        kernels = self._kernels()
         images = {name: build_image(kernel).hex() for name, kernel in kernels.items()}
         return Request(
             entry=_ENTRIES.get(command, "khhw.machine.program:program"), nodes=self.file.nodes,

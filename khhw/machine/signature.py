@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 __all__ = [
-    "NotSignedError", "SignatureError", "bears_signature", "canonical", "fingerprint", "new_key", "private_key",
+    "NotSignedError", "SignatureError", "bears_signature", "canonical", "fingerprint", "is_reading", "new_key",
+    "private_key",
     "public_key", "read_signed", "signed", "verify",
 ]
 
@@ -128,6 +129,15 @@ def bears_signature(path: Path | str) -> bool:
     except UnreadableError:
         return False
     return isinstance(document, dict) and _SIGNATURE in document and _KEY in document
+
+
+def is_reading(path: Path | str, kind: str) -> bool:
+    """Whether a file holds an object whose `format` is this one."""
+    try:
+        document = read_json(path)
+    except UnreadableError:
+        return False
+    return isinstance(document, dict) and document.get("format") == kind
 
 
 def fingerprint(key: "Ed25519PublicKey") -> str:

@@ -50,6 +50,8 @@ def test_a_reading_says_of_what_it_is(folder: Path) -> None:
     assert (reading["version"], reading["seed"], reading["build"]) == (khhw.__version__, 5, "fast")
     assert reading["provenance"] and reading["parameters"]["name"] == "A pair"
     assert reading["machine_file"]["name"] == "pair.toml" and len(reading["machine_file"]["sha256"]) == 64
+    assert reading["passed"] and reading["state"] == "done" and reading["kernels"]
+    assert all(len(sha256) == 64 for sha256 in reading["kernels"].values())
     meters, laws = reading["results"]["meters"], reading["results"]["laws"]
     assert [meter["node"] for meter in meters] == [0, 1]
     assert all(meter["tag"] and meter["cycle"] and set(meter["counts"]) == {line.name for line in MeterLine}
@@ -113,11 +115,15 @@ def test_a_signed_reading_is_not_written_over(
     assert out.read_bytes() == before
     reading = json.loads(before)
     del reading["signature"]
-    for text in (json.dumps(reading), "no JSON", "[1]"):
-        out.write_text(text)
-        assert main(["meter", PAIR, "--engine", "native", "-o", str(out)]) == 0
-        assert json.loads(out.read_text())["format"]
+    out.write_text(json.dumps(reading))
+    assert main(["meter", PAIR, "--engine", "native", "-o", str(out)]) == 0
+    assert json.loads(out.read_text())["passed"]
     capsys.readouterr()
+    for text in ("a key, or a machine file", "[1]", "{}"):
+        out.write_text(text)
+        assert main(["meter", PAIR, "--engine", "native", "-o", str(out)]) == 2
+        assert f"{out} is there already, is no reading, and would be lost" in capsys.readouterr().err
+        assert out.read_text() == text
 
 
 def snippet() -> str:
