@@ -129,6 +129,10 @@ class Networks:
             if caller.id not in (row["owner"], who["id"]):
                 raise CloudError.forbidden(f"network {network} is {name_of(tx.db, row['owner'])}'s, and not shared by "
                                            f"{caller.name}")
+            if who["id"] == row["owner"]:
+                raise CloudError.conflict(
+                    f"network {network} is {who['name']}'s own: khhw ctl network leave {network} --guest USER ends it "
+                    f"for a guest, khhw ctl network delete {network} for all")
             plan = Plan(tx)
             if not tx.db.execute("DELETE FROM consent WHERE network = ? AND principal = ?",
                                  (network, who["id"])).rowcount:

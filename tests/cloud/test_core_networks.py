@@ -81,6 +81,8 @@ def test_internal_is_for_everybody_and_external_for_no_pair(cloud):
     assert cloud.core.networks.get(alice, 1).nodes == [0] and cloud.core.networks.get(alice, 2).nodes == [0, 1]
     refused(Kind.FORBIDDEN, "nobody's", cloud.core.networks.delete, cloud.owner, None, 2)
     refused(Kind.BAD_REQUEST, "Internal is nobody's", cloud.core.networks.leave, alice, None, 2)
+    refused(Kind.CONFLICT, "network 3 is alice's own: khhw ctl network leave 3 --guest USER ends it for a guest, khhw "
+            "ctl network delete 3 for all", cloud.core.networks.leave, alice, None, 3)
     assert cloud.clean()
 
 
