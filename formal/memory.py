@@ -16,7 +16,7 @@ from rtl.signatures import memory_signature
 __all__ = ["MemoryClear", "MemoryKeeps"]
 
 FREE = ("router", "tree", "endpoint", "ni", "gate", "memory", "guard.egress_0", "guard.ingress_0", "guard.counters",
-        "guard.log", "guard.drain_0", "guard.drain_tree", "guard.tree_table")
+        "guard.log", "guard.meter", "guard.drain_0", "guard.drain_tree", "guard.tree_table")
 """Everything but the guard's registers and the memory gate: so any owner, any network interface, and any memory that
 answers what it was asked."""
 
