@@ -128,6 +128,15 @@ async def the_next_tenant_begins_with_nothing(dut):
     assert await _used(bench) == [0] * TENANT_LINES
     assert await _reading(bench, 1) == _lines(counts)
 
+    # The same with a hold that is as short as it may be.
+    bench.out(0, bench.to_node(3))
+    await bench.settle()
+    await bench.set("HOLD", REGISTERS["HOLD"].pack(hold=1, clear=1))
+    await bench.set("HOLD", 0)
+    while await bench.get("HOLD"):
+        pass
+    assert await _used(bench) == [0] * TENANT_LINES
+
 
 @cocotb.test()
 async def a_hold_lasts_until_what_it_cut_has_left(dut):
