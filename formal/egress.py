@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from formal.harness import PARAMETERS, Harness, Mirror, Ring, packed_id, policy_port
 from rtl.formats import PACKET_FLITS, Flit, Header, Reason
 from rtl.guard.egress import EgressGuard
+from rtl.meter import MOST_HOPS
 from rtl.signatures import FlitStream
 from rtl.torus.header import hardware_crc
 
@@ -103,12 +104,13 @@ class EgressHarness(Harness):
         with m.Elif(told.packet):
             m.d.sync += known.eq(1)
         self.claim(m, "egress-metered", told.flit == (dut.o.valid & self.o.ready))
-        self.claim(m, "egress-metered", ~told.flit | ((told.shared == shared) & (told.hops == hops) & (hops <= 96)))
+        right = (told.shared == shared) & (told.hops == hops) & (hops <= MOST_HOPS)
+        self.claim(m, "egress-metered", ~told.flit | right)
         self.claim(m, "egress-metered", ~(told.flit & dut.o.payload.first) | told.packet | known)
         self.claim(m, "egress-metered", ~told.packet | (~known & dut.o.valid & dut.o.payload.first))
         # A packet that is inside the torus, and legal, has these; of others no flit leaves.
         legal = gate.passing | (gate.full & gate.flit.first & (gate.verdict == Reason.NONE))
-        self.help(m, ~legal | ((told.shared == shared) & (told.hops == hops) & (hops <= 96)))
+        self.help(m, ~legal | right)
         self.help(m, ~known | ~gate.fresh)
         self.help(m, ~(gate.full & gate.flit.first & ~gate.fresh & dut.o.valid) | known)
         self.help(m, ~inside | (self.dut.hints.illegal | (self.dut.hints.distance == sum(r.hops for r in rings))))

@@ -8,11 +8,12 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from formal.harness import PARAMETERS, Harness, Mirror, packed_id, policy_port, ring_bits
 from rtl.formats import Flit, Header, PutHeader, Reason, VirtualChannel, asked_at
 from rtl.guard.ingress import IngressGuard
+from rtl.meter import Received
 from rtl.signatures import FlitStream
 
 __all__ = ["IngressHarness"]
 
-_MOST_FLITS = 63
+_MOST_FLITS = (1 << Received["flits"].width) - 1
 """That a length told to the meter has room for."""
 
 _TURNED = ("x", "y", "z", "hint", "deposit", "vc", "epoch", "crc")

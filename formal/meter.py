@@ -4,13 +4,13 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib.wiring import In
 
 from formal.harness import PARAMETERS, Harness
-from rtl.meter import Meter, Received, Region, Sent, TreePacket, round_cycles
+from rtl.meter import MOST_HOPS, Meter, Received, Region, Sent, TreePacket, round_cycles
 from rtl.meter_lines import LINES, TENANT_LINES, MeterLine
 
 __all__ = ["MeterHarness"]
 
 _PHASES = round_cycles(1)
-_MOST_FLITS = 63
+_MOST_FLITS = (1 << Received["flits"].width) - 1
 """That a length has room for."""
 _TREE = {"SENT": "tree_sent", "RECEIVED": "tree_received"}
 
@@ -95,7 +95,7 @@ class MeterHarness(Harness):
         """How fast events come: a length only after so many flits, and what that means for the accumulator."""
         received = self.received
         ended = Cat(received.delivered, received.copied, received.refused, received.dropped)
-        self.assume(m, "meter-rates", (self.sent.hops <= 96) & ((ended & (ended - 1)[:4]) == 0))
+        self.assume(m, "meter-rates", (self.sent.hops <= MOST_HOPS) & ((ended & (ended - 1)[:4]) == 0))
         waiting = {}
         for name, happens, flits in (
             ("received", ended.any(), received.flits), ("tree_sent", self.tree_sent.packet, self.tree_sent.flits),
@@ -111,7 +111,7 @@ class MeterHarness(Harness):
         passed = Signal(range(round_cycles() + 1))
         m.d.comb += passed.eq(dut.line * _PHASES + dut.phase)
         if line.name.endswith("HOPS"):
-            bound = count <= 96 * (passed + 1)
+            bound = count <= MOST_HOPS * (passed + 1)
         elif line.name.startswith("EXTERNAL") and line.name.endswith("FLITS"):
             bound = count + waiting[_TREE[line.name.split("_")[1]]] <= _MOST_FLITS + 1 + passed
         elif line.name.endswith("FLITS") and "SENT" not in line.name:

@@ -10,12 +10,12 @@ from rtl.formats import PACKET_FLITS
 from rtl.meter_lines import LINES, MeterLine
 from rtl.parameters import Parameters
 
-__all__ = ["Meter", "MeterPort", "Received", "Region", "Sent", "TreePacket", "round_cycles", "widths"]
+__all__ = ["MOST_HOPS", "Meter", "MeterPort", "Received", "Region", "Sent", "TreePacket", "round_cycles", "widths"]
 
 _WORD_BITS = 32
 _WORD_ADDRESS_BITS = 6
 """Of a region: a line and the half of it."""
-_HOPS = 96
+MOST_HOPS = 96
 """A shortest way has at most 32 hops in each of three rings."""
 _HOPS_BITS = 7
 _FLITS_BITS = 6
@@ -78,7 +78,7 @@ def widths(parameters: Parameters, lines: int = LINES) -> list[int]:
     must hold what one round can bring, and packets that end at once.
     """
     lanes = parameters.lanes
-    rates = {MeterLine.OWN_FLIT_HOPS: _HOPS * lanes, MeterLine.SHARED_FLIT_HOPS: _HOPS * lanes,
+    rates = {MeterLine.OWN_FLIT_HOPS: MOST_HOPS * lanes, MeterLine.SHARED_FLIT_HOPS: MOST_HOPS * lanes,
              MeterLine.BUSY_CYCLES: 1}
     cycles = round_cycles(lines) + 2 * PACKET_FLITS
     return [(rates.get(line, lanes) * cycles).bit_length() + 1 for line in list(MeterLine)[:lines]]

@@ -10,7 +10,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from rtl.codec import Codec
-from rtl.meter import Received, Sent, TreePacket, round_cycles
+from rtl.formats import PACKET_FLITS
+from rtl.meter import MOST_HOPS, Received, Sent, TreePacket, round_cycles
 from rtl.meter_lines import LINES, TENANT_LINES, MeterLine
 from rtl.parameters import Parameters
 from rtl.registers import joined
@@ -21,7 +22,6 @@ PARAMETERS = [{"lanes": 1}, {"lanes": 6}]
 LANES = Parameters(**json.loads(os.environ.get("KHHW_PARAMETERS", "{}"))).lanes
 PEERS = "OWN", "SHARED"
 KINDS = "delivered", "copied", "refused", "dropped"
-MOST_HOPS, MOST_FLITS = 96, 32
 _SENT, _RECEIVED, _TREE = Codec.of(Sent), Codec.of(Received), Codec.of(TreePacket)
 
 
@@ -57,7 +57,7 @@ class Bench:
 
     def _length(self, way: int) -> int:
         """A packet may end now: of so many flits, at most those that have come."""
-        flits = self.random.randint(1, max(1, min(MOST_FLITS, self._come[way])))
+        flits = self.random.randint(1, max(1, min(PACKET_FLITS, self._come[way])))
         self._come[way] -= flits
         return flits
 

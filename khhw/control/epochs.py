@@ -11,6 +11,7 @@ from khhw.control.tables import Load, TableBanks, table_crc, table_writes
 from khhw.control.tree_classes import ROUTED_CLASSES, Routes, TreeClasses
 from khhw.node.tree_packets import Control
 from rtl.formats import STALE_COMMITS, ControlOp
+from rtl.guard.counters import EPOCH_COUNTERS
 from rtl.registers import REGISTERS
 
 __all__ = ["EpochControl"]
@@ -21,7 +22,7 @@ _LIMIT = 500_000
 _STILL = 10_000
 """Cycles between looks at the cables: many times what a packet needs for a hop that nobody else wants."""
 _MODULUS = 1 << 32
-_COUNTERS = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
+_COUNTERS = tuple(name.upper() for name in EPOCH_COUNTERS)
 _FOUND = ("REVISION", "TABLE_CRC", "GUARD_STATUS", "HOLD")
 _BROADCASTS: Mapping[int, int] = {}
 """Classes of texts where nobody was given any."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from khhw.control.owner import Owner, OwnerError, Write, named
 from khhw.node.tree_packets import Control
 from rtl.formats import ControlOp
+from rtl.guard.counters import EPOCH_COUNTERS
 from rtl.meter_lines import LINES, MeterLine
 from rtl.registers import REGISTERS, joined
 
@@ -204,9 +205,8 @@ class Meters:
 
 async def guard_counts(owner: Owner) -> GuardCounts:
     """Ask all guards, with one answer for all, what they have counted."""
-    names = ("INJECTED", "DELIVERED", "REFUSED_IN", "DROPPED")
     words = await owner.combined([Control(ControlOp.SUM, REGISTERS[name].at(parity))
-                                  for name in names for parity in range(_PARITIES)])
+                                  for name in map(str.upper, EPOCH_COUNTERS) for parity in range(_PARITIES)])
     values = [word.data for word in words]
     return GuardCounts(*(tuple(values[at:at + _PARITIES]) for at in range(0, len(values), _PARITIES)))
 

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NotSignedError", "SignatureError", "bears_signature", "canonical", "fingerprint", "is_reading", "new_key",
-    "private_key",
-    "public_key", "read_signed", "signed", "verify",
+    "private_key", "public_key", "read_signed", "signed", "verify",
 ]
 
 _KEY, _SIGNATURE = "public_key", "signature"
@@ -122,22 +121,21 @@ def read_signed(path: Path | str) -> dict[str, Any]:
 
 def bears_signature(path: Path | str) -> bool:
     """Whether a file is there that says that it is signed, whether the signature fits or not."""
-    if not Path(path).exists():
-        return False
-    try:
-        document = read_json(path)
-    except UnreadableError:
-        return False
-    return isinstance(document, dict) and _SIGNATURE in document and _KEY in document
+    return {_SIGNATURE, _KEY} <= _object(path).keys()
 
 
 def is_reading(path: Path | str, kind: str) -> bool:
     """Whether a file holds an object whose `format` is this one."""
+    return _object(path).get("format") == kind
+
+
+def _object(path: Path | str) -> dict[str, Any]:
+    """The JSON object in a file; an empty one if there is none."""
     try:
         document = read_json(path)
     except UnreadableError:
-        return False
-    return isinstance(document, dict) and document.get("format") == kind
+        return {}
+    return document if isinstance(document, dict) else {}
 
 
 def fingerprint(key: "Ed25519PublicKey") -> str:

@@ -15,11 +15,11 @@ from rtl.guard.log import LogEntry
 from rtl.guard.policy import HOP_BITS, policy_signature
 from rtl.guard.table import Plane
 from rtl.meter import MeterPort
+from rtl.one_hot import gather
 from rtl.parameters import Parameters
 from rtl.register_bits import register_value, register_view
 from rtl.registers import GUARD_END, GUARD_PAGE, REGISTERS, Access
 from rtl.signatures import DIRECTIONS, RegisterBus
-from rtl.tree.path import gather
 from rtl.tree.routing import CLASSES, FIXED_ROUTES, ClassRoutes
 
 __all__ = ["GuardControl"]

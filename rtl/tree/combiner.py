@@ -8,8 +8,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import ControlOp, ControlWord, Flit, TreeHeader
+from rtl.one_hot import gather
 from rtl.signatures import FlitStream
-from rtl.tree.path import gather
 from rtl.tree.routing import ClassRoutes, Target
 
 __all__ = ["INPUTS", "PATIENCE", "Combiner", "WordJoin"]

@@ -1,33 +1,20 @@
 """Moving whole packets from several inputs to one place."""
 
 from collections.abc import Collection
-from functools import reduce
-from operator import or_
 
-from amaranth.hdl import C, Cat, Module, Mux, Signal, Value, ValueLike
+from amaranth.hdl import C, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import Flit, TreeChannel, TreeHeader
+from rtl.one_hot import gather
 from rtl.round_robin import RoundRobin
 from rtl.signatures import FlitStream
 from rtl.tree.link import CHANNELS
 from rtl.tree.rounds import Rounds
 from rtl.tree.routing import Target
 
-__all__ = ["Mover", "Path", "gather", "lowest"]
-
-
-def lowest(requests: Value) -> Value:
-    """The lowest bit that is set, one-hot."""
-    return (requests & (~requests + 1))[:len(requests)]
-
-
-def gather(select: Value, values: list[ValueLike]) -> Value:
-    """The value that one-hot `select` points at; 0 for none."""
-    masked = [Value.cast(value) & chosen.replicate(len(Value.cast(value)))
-              for chosen, value in zip(select, values, strict=True)]
-    return reduce(or_, masked)
+__all__ = ["Mover", "Path"]
 
 
 class Mover(wiring.Component):

@@ -5,10 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from rtl.formats import TreeChannel
+from rtl.one_hot import lowest
 from rtl.parameters import Parameters
 from rtl.signatures import TreeLink, TreeStream
 from rtl.tree.link import CHANNELS, Credits, LinkReceiver
-from rtl.tree.path import Mover, lowest
+from rtl.tree.path import Mover
 from rtl.tree.store import PacketStore
 
 __all__ = ["RootPort"]
