@@ -1,5 +1,6 @@
-"""A machine with its owner on the native engine, in this process: what benchmarks of isolation run on."""
+"""A machine and its owner, on any back end or on the engine in this process: what benchmarks of isolation run on."""
 
+import math
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
@@ -20,7 +21,7 @@ from rtl.formats import FLIT_BITS, VirtualChannel
 from rtl.parameters import Parameters
 from rtl.registers import REGISTERS, Pattern, joined
 
-__all__ = ["OwnedMachine"]
+__all__ = ["OwnedMachine", "OwnedNodes"]
 
 T = TypeVar("T")
 
@@ -30,32 +31,31 @@ _UNSENT = ("queued", "lanes", "checking")
 """Fields of TRAFFIC_STATUS of packets that are not finished with."""
 
 
-class OwnedMachine:
+class OwnedNodes:
     """Registers of every node from its host port, and the owner above the tree's root.
 
     Parameters
     ----------
-    shape : tuple of int
-        Nodes in x, y and z.
-    parameters : Parameters
-        Of every node; with `traffic`.
+    host : Host
+        Of a back end that has not started yet.
+    shape : Shape
+        Of the torus.
     """
 
-    def __init__(self, shape: tuple[int, int, int], parameters: Parameters) -> None:
-        self._parameters = parameters
-        self.shape = Shape(*shape)
-        self.host = Host(self.shape.nodes, parameters.memory_bytes)
-        self.outside = Outside(self.host.root)
-        self.owner = Owner(self.outside, self.shape)
+    def __init__(self, host: Host, shape: Shape) -> None:
+        self.host = host
+        self.shape = shape
+        self.outside = Outside(host.root)
+        self.owner = Owner(self.outside, shape)
         self.epochs = EpochControl(self.owner)
 
-    def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, max_cycles: int) -> T:
-        """Run `main` as the owner's task until it ends; what it returns.
+    def begin(self, main: Callable[[], Coroutine[Any, Any, T]]) -> list[T]:
+        """Run `main` as the owner's task, when the machine has started and every node is released.
 
-        Raises
-        ------
-        BuildError
-            If the engine cannot be built, or the machine did not come to an end; says how it ended.
+        Returns
+        -------
+        list
+            Empty; what `main` returns is in it when it has ended.
         """
         found: list[T] = []
 
@@ -64,12 +64,8 @@ class OwnedMachine:
             await self.owner.release()
             found.append(await main())
 
-        with Engine.open(self.shape.sizes, self._parameters) as engine:
-            self.host.scheduler.spawn(owner(), rank=ROOT, name="owner")
-            outcome = drive(engine, self.host, Options(max_cycles=max_cycles))
-        if outcome.state is not State.FINISHED:
-            raise BuildError(f"the machine ended as {outcome.state}: {outcome.message}")
-        return found[0]
+        self.host.scheduler.spawn(owner(), rank=ROOT, name="owner")
+        return found
 
     async def change(self, domains: Domains) -> Change:
         """Change the domains of the running machine."""
@@ -173,3 +169,34 @@ class OwnedMachine:
             for parity in (0, 1):
                 left += sign * sum(await self.owner.read_all(name, parity))
         return left & _FULL
+
+
+class OwnedMachine(OwnedNodes):
+    """A machine on the native engine, in this process.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Nodes in x, y and z.
+    parameters : Parameters
+        Of every node; with `traffic`.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], parameters: Parameters) -> None:
+        self._parameters = parameters
+        super().__init__(Host(math.prod(shape), parameters.memory_bytes), Shape(*shape))
+
+    def run(self, main: Callable[[], Coroutine[Any, Any, T]], *, max_cycles: int) -> T:
+        """Run `main` as the owner's task until it ends; what it returns.
+
+        Raises
+        ------
+        BuildError
+            If the engine cannot be built, or the machine did not come to an end; says how it ended.
+        """
+        with Engine.open(self.shape.sizes, self._parameters) as engine:
+            found = self.begin(main)
+            outcome = drive(engine, self.host, Options(max_cycles=max_cycles))
+        if outcome.state is not State.FINISHED:
+            raise BuildError(f"the machine ended as {outcome.state}: {outcome.message}")
+        return found[0]

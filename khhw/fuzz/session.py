@@ -9,13 +9,13 @@ import numpy as np
 from khhw.control.domains import Domains
 from khhw.control.epochs import EpochControl
 from khhw.control.outside import Outside
-from khhw.control.owner import ConsoleKeys, Owner, OwnerError, Write
-from khhw.control.tables import table_writes
+from khhw.control.owner import ConsoleKeys, Owner, OwnerError
 from khhw.fuzz.attacker import Attacker
 from khhw.fuzz.counter_checks import Reading, compare, faults, read_counters
 from khhw.fuzz.honest import DROPS, Honest, Parcel, landing, plan
 from khhw.fuzz.hostile import Aim
 from khhw.fuzz.memory_map import NODE
+from khhw.fuzz.one_guard import install
 from khhw.fuzz.reference_model import ReferenceModel, WatchedChanges
 from khhw.fuzz.scenario import Matrix, Scenario
 from khhw.fuzz.scoreboard import Scoreboard, Violation
@@ -184,17 +184,7 @@ class Session:
         return now
 
     async def _install(self, rows: Matrix, columns: Matrix) -> None:
-        """Tables of their own for rows and columns; nothing moves meanwhile."""
-        for rank in range(self._scenario.shape.nodes):
-            writes = [write for write in table_writes(Domains(rows), self._scenario.shape, rank)
-                      if write.register != "COLUMN"]
-            writes += [write for write in table_writes(Domains(columns), self._scenario.shape, rank)
-                       if write.register == "COLUMN"]
-            await self._owner.write(rank, *writes)
-        await self._owner.write(None, Write("COMMIT", 1))
-        while not all(status["drained"] for status in await self._owner.read_all_fields("GUARD_STATUS")):
-            await self._outside.sleep(_POLL)
-        self._epochs.forget_tables()
+        await install(self._owner, self._epochs, Domains(rows), Domains(columns))
 
     def _begin(self) -> Sequence[Parcel]:
         """From this cycle on the round runs; hostile nodes start in it."""

@@ -1,34 +1,23 @@
-"""Meters on the RTL: what the owner reads of them is what was sent, to the packet, the flit and the cable.
-
-On the native engine; small ones with the node of the attack campaign.
+"""Reading meters: on the RTL, by the native engine, what tenants and owner are told; on the reference, what goes wrong.
 """
 
-import random
 
-import numpy as np
 import pytest
 
-from khhw.bench.isolation import node_parameters
 from khhw.bench.owned import OwnedMachine
 from khhw.build.engine import build_engine
-from khhw.control.changes import Moment
-from khhw.control.domains import Domains
 from khhw.control.meter_laws import laws, total
 from khhw.control.meters import GuardCounts, MeterError, Meters, Reading, guard_counts, read_at_rest
 from khhw.control.owner import ConsoleKeys, OwnerError
 from khhw.fuzz.campaign import Campaign
 from khhw.fuzz.session import Session
-from khhw.node.tree_packets import Control
-from rtl.formats import CHUNK_FLITS, ControlOp, Direction, Reason
+from rtl.formats import CHUNK_FLITS
 from rtl.meter_lines import LINES, TENANT_LINES, MeterLine
-from rtl.registers import REGISTERS, joined
+from rtl.registers import joined
+from tests.control.metered_states import LENGTH, everybody, used
 from tests.control.tenants import NODE
 from tests.reference import Rig
 
-SIZES = [pytest.param((2, 2, 2), NODE, id="2x2x2"),
-         pytest.param((8, 8, 8), node_parameters((8, 8, 8)), id="8x8x8", marks=pytest.mark.rare)]
-LENGTH = 8
-"""Chunks of every packet."""
 FLITS = LENGTH * CHUNK_FLITS
 
 
@@ -43,161 +32,6 @@ def one_thread():
 def broken(readings, guards):
     """Laws that do not hold."""
     return [law for law in laws(readings, guards) if not law.holds]
-
-
-def halves(shape):
-    """A lease for each half of the ranks."""
-    return np.arange(shape.nodes) * 2 // shape.nodes
-
-
-def everybody(shape):
-    """All may send to all, in two leases."""
-    return Domains(np.ones((shape.nodes, shape.nodes), bool), halves(shape))
-
-
-def shuffled(nodes):
-    """Another node for each, as a target."""
-    order = random.Random(1).sample(range(nodes), nodes)
-    return dict(zip(order, order[1:] + order[:1], strict=True))
-
-
-async def crossed(owner):
-    """Headers that all torus cables have carried, by the counters at their transmitters."""
-    words = [Control(ControlOp.READ, REGISTERS["LINK_SENT"].at(direction)) for direction in Direction]
-    answers = await owner.execute(None, words)
-    return sum(sum(REGISTERS["LINK_SENT"].unpack(word.data).values()) for answer in answers.values() for word in answer)
-
-
-async def used(machine, rank):
-    """What the tenant of a node reads of its meter, by line."""
-    words = [await machine.read(rank, "METER_USED", index) for index in range(2 * TENANT_LINES)]
-    return [joined(low, high) for low, high in zip(words[::2], words[1::2], strict=True)]
-
-
-@pytest.mark.parametrize(("sizes", "node"), SIZES)
-def test_an_idle_machine_has_counted_nothing_but_cycles(sizes, node):
-    machine = OwnedMachine(sizes, node)
-
-    async def main():
-        await machine.change(everybody(machine.shape))
-        before = machine.outside.now
-        readings, guards = await read_at_rest(machine.owner, 7)
-        return before, readings, guards, machine.outside.now
-
-    before, readings, guards, after = machine.run(main, max_cycles=1_000_000)
-    assert [reading.rank for reading in readings] == list(range(machine.shape.nodes))
-    assert all(reading.tag == 7 and before < reading.time < after for reading in readings)
-    assert not any(reading.counts[line] for reading in readings for line in MeterLine if line != MeterLine.BUSY_CYCLES)
-    assert broken(readings, guards) == []
-
-
-@pytest.mark.parametrize(("sizes", "node"), SIZES)
-def test_a_saturated_torus_is_metered_to_the_flit_and_the_cable(sizes, node):
-    machine = OwnedMachine(sizes, node)
-    shape = machine.shape
-    target = shuffled(shape.nodes)
-    ranks = range(shape.nodes)
-
-    async def main():
-        await machine.change(everybody(shape))
-        await machine.send_traffic([target[rank] for rank in ranks], 1.0, [LENGTH])
-        await machine.outside.sleep(2000)
-        await machine.stop_traffic()
-        sent = await machine.everywhere(ranks, lambda rank: machine.read_wide(rank, "TRAFFIC_INJECTED"))
-        received = await machine.everywhere(ranks, lambda rank: machine.read_wide(rank, "TRAFFIC_RECEIVED"))
-        readings, guards = await read_at_rest(machine.owner, 1)
-        return sent, received, readings, guards, await crossed(machine.owner)
-
-    sent, received, readings, guards, headers = machine.run(main, max_cycles=4_000_000)
-    assert min(sent) > 20
-    assert broken(readings, guards) == []
-    lease, source = halves(shape), {there: rank for rank, there in target.items()}
-    for rank, reading in enumerate(readings):
-        wanted = dict.fromkeys(MeterLine, 0)
-        to = ["OWN", "SHARED"][int(lease[rank] != lease[target[rank]])]
-        of = ["OWN", "SHARED"][int(lease[rank] != lease[source[rank]])]
-        wanted[MeterLine[f"{to}_SENT_PACKETS"]] = sent[rank]
-        wanted[MeterLine[f"{to}_SENT_FLITS"]] = sent[rank] * FLITS
-        wanted[MeterLine[f"{to}_FLIT_HOPS"]] = sent[rank] * FLITS * shape.distance(rank, target[rank])
-        wanted[MeterLine[f"{of}_RECEIVED_PACKETS"]] = received[rank]
-        wanted[MeterLine[f"{of}_RECEIVED_FLITS"]] = received[rank] * FLITS
-        wanted[MeterLine.BUSY_CYCLES] = reading.counts[MeterLine.BUSY_CYCLES]
-        assert {line: reading.counts[line] for line in MeterLine} == wanted
-        assert reading.counts[MeterLine.BUSY_CYCLES] > sent[rank] * FLITS // node.lanes
-    assert total(readings, MeterLine.SHARED_SENT_PACKETS) and total(readings, MeterLine.OWN_SENT_PACKETS)
-    assert total(readings, MeterLine.OWN_FLIT_HOPS, MeterLine.SHARED_FLIT_HOPS) == headers * FLITS
-
-
-@pytest.mark.parametrize(("sizes", "node"), SIZES)
-def test_nodes_that_send_on_after_their_rights_are_gone_are_metered_as_well(sizes, node):
-    """All flood the other half, and lose the right to: what guards of receivers refuse is on their meters, what
-    the senders' own refuse is on none."""
-    machine = OwnedMachine(sizes, node)
-    shape, ranks = machine.shape, range(machine.shape.nodes)
-    apart = Domains(halves(shape)[:, None] == halves(shape), halves(shape))
-    other = [(rank + shape.nodes // 2) % shape.nodes for rank in ranks]
-
-    async def main():
-        await machine.change(everybody(shape))
-        await machine.send_traffic(other, 1.0, [LENGTH])
-        await machine.outside.sleep(1000)
-        await machine.change(apart)
-        await machine.outside.sleep(1000)
-        await machine.stop_traffic()
-        refused = await machine.owner.read_all("REFUSED", Reason.ROW)
-        return refused, *await read_at_rest(machine.owner, 1), await crossed(machine.owner)
-
-    refused, readings, guards, headers = machine.run(main, max_cycles=4_000_000)
-    assert min(refused) and broken(readings, guards) == []
-    assert total(readings, MeterLine.REFUSED_PACKETS) and total(readings, MeterLine.SHARED_SENT_PACKETS)
-    assert not total(readings, MeterLine.OWN_SENT_PACKETS)
-    assert total(readings, MeterLine.SHARED_FLIT_HOPS) == headers * FLITS
-
-
-@pytest.mark.parametrize(("sizes", "node"), SIZES)
-def test_what_is_counted_at_a_hand_over_belongs_to_one_lease(sizes, node):
-    """Sender and receiver change hands under load: what was read when the last packet of the lease before had ended,
-    and what the next tenants read themselves, are the whole."""
-    machine = OwnedMachine(sizes, node)
-    shape = machine.shape
-    taken = [0, shape.nodes // 2]
-    targets = [(rank + 1) % shape.nodes for rank in range(shape.nodes)]
-    parts = {}
-
-    async def watch(moment, _domains):
-        if moment is Moment.BALANCED and not parts:
-            parts.update({reading.rank: reading for reading in await Meters(machine.owner).read(5, taken)})
-
-    async def main():
-        await machine.change(everybody(shape))
-        await machine.send_traffic(targets, 1.0, [LENGTH])
-        await machine.outside.sleep(1000)
-        after = halves(shape)
-        after[taken] = 9
-        new = Domains(np.ones((shape.nodes, shape.nodes), bool), after)
-        keys = {rank: ConsoleKeys(5, [5]) for rank in taken}
-        await machine.epochs.hand_over(taken, new, keys, watch=watch)
-        fresh = {rank: await used(machine, rank) for rank in taken}
-        for rank in taken:
-            while (await machine.read_fields(rank, "TRAFFIC_STATUS"))["clearing"]:
-                await machine.outside.sleep(100)
-        await machine.send_traffic(targets, 1.0, [LENGTH])
-        await machine.outside.sleep(1000)
-        await machine.stop_traffic()
-        readings, guards = await read_at_rest(machine.owner, 6)
-        return fresh, {rank: await used(machine, rank) for rank in taken}, readings, guards
-
-    fresh, tenants, readings, guards = machine.run(main, max_cycles=4_000_000)
-    assert broken(readings, guards) == []
-    assert total(readings, MeterLine.DROPPED_PACKETS), "nothing met a node in hold"
-    for rank in taken:
-        # Others send to it as soon as it is theirs to use.
-        sent = [line for line in MeterLine if "SENT" in line.name]
-        assert not any(fresh[rank][line] for line in sent)
-        difference = readings[rank] - parts[rank]
-        ours = {line: difference[line] for line in MeterLine if line < TENANT_LINES and line != MeterLine.BUSY_CYCLES}
-        assert {line: tenants[rank][line] for line in ours} == ours
-        assert difference[MeterLine.SHARED_SENT_PACKETS] > 10 and parts[rank].counts[MeterLine.OWN_SENT_PACKETS]
 
 
 def test_a_tenant_who_comes_to_a_quiet_machine_finds_nothing_counted_and_then_what_the_owner_finds():

@@ -51,12 +51,16 @@ class Difference:
         return f"nodes {self.nodes} did something else in cycle {self.cycle}; signatures around it are in {self.trace}"
 
 
-def fabric_and_engine(shape: Sequence[int], parameters: Mapping[str, Any]) -> tuple[Simulator, Simulator]:
-    """The same machine for cocotb and for the engine."""
+def fabric(shape: Sequence[int], parameters: Mapping[str, Any]) -> Simulator:
+    """A machine for cocotb, with signatures of its links."""
     values = {"shape": list(shape), "signatures": True, **parameters}
+    return Simulation(design=convert("rtl.fabric:Fabric", values)).build()
+
+
+def native(shape: Sequence[int], parameters: Mapping[str, Any]) -> Simulator:
+    """The same machine for the engine."""
     x, y, z = shape
-    fabric = Simulation(design=convert("rtl.fabric:Fabric", values)).build()
-    return fabric, NativeMachine(build_engine(parameters), (x, y, z))
+    return NativeMachine(build_engine(parameters), (x, y, z))
 
 
 def first_difference(
@@ -122,7 +126,7 @@ def traffic(shape: Sequence[int], *, probability: float, packets: int, cycles: i
 
 def saturated(shape: Sequence[int], folder: Path, *, packets: int, tell: Callable[[str], None]) -> dict[str, Any]:
     """A torus that is offered more than it can carry, on both engines."""
-    simulators = fabric_and_engine(shape, {"traffic": True})
+    simulators = [machine(shape, {"traffic": True}) for machine in (fabric, native)]
     request = traffic(shape, probability=0.5, packets=packets, cycles=200 * packets)
     path = [ROOT / "tests" / "rtl"]
     done, seconds = [], []
