@@ -120,8 +120,10 @@ def test_nodes_that_send_on_after_their_rights_are_gone_are_metered_as_well(seen
 def test_hostile_software_changes_no_meter_but_by_what_it_sends(seen, shape):
     found = seen("attacked")
     readings, field = readings_of(found), battlefield(shape)
-    for reading, refused in zip(readings, found["by_column"], strict=True):
-        assert reading.counts[MeterLine.REFUSED_PACKETS] == refused
+    # A copy of a deposit packet that a guard refuses on its way is on no meter. On lines of two nodes there is no way.
+    copies = [refused - reading.counts[MeterLine.REFUSED_PACKETS]
+              for reading, refused in zip(readings, found["by_column"], strict=True)]
+    assert min(copies) == 0 and bool(any(copies)) == (max(shape.x, shape.y, shape.z) > 2)
     for rank in field.hostile:
         counts = readings[rank].counts
         assert found["by_row"][rank] > 100 and counts[MeterLine.EXTERNAL_SENT_PACKETS] > 1
