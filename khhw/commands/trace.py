@@ -2,7 +2,8 @@
 
 DIR is the folder of a run made with khhw run FILE --waves. Without an option all packets are listed; --packet, or
 --at with --node, follows one from the doorbell to the interrupt, with cycles and decoded fields. --gets lists
-memcached's GETs; --get shows the packets of one and where its time went. See docs/trace.md.
+memcached's GETs; --get shows the packets of one and where its time went. --pcap writes the packets for Wireshark,
+--perfetto as a timeline. See docs/trace.md.
 """
 
 import argparse
@@ -20,9 +21,10 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of ``khhw trace``."""
+    from khhw.commands.trace_files import add_file_arguments
     from khhw.trace import KINDS
 
-    parser.add_argument("folder", metavar="DIR", type=Path, help="folder of a run with waves")
+    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="folder of a run with waves")
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--packet", type=int, metavar="N", help="follow the packet with this number in the list")
     one.add_argument("--at", type=int, metavar="CYCLE",
@@ -36,29 +38,44 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=KINDS, help="list packets of one kind")
     parser.add_argument("--limit", type=int, metavar="N", help="list so many packets at most")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    add_file_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List or follow; 0 unless the request was wrong."""
+    """List, follow or write; 0 unless the request was wrong."""
+    from khhw.commands.trace_files import check_files, files_wanted
     from khhw.errors import RequestError
     from khhw.trace.entries import entries
     from khhw.trace.run import Run
-    from khhw.visible import visible
 
     if (arguments.at is None) != (arguments.node is None):
         raise RequestError("--at and --node go together: the cycle and the rank a packet left")
     if arguments.limit is not None and arguments.limit < 1:
         raise RequestError(f"--limit must be 1 or more, not {arguments.limit}")
-    traced = Run.load(arguments.folder)
+    check_files(arguments)
+    traced = Run.load(arguments.folder) if arguments.folder is not None else None
+    if traced is None:
+        return _print(arguments, None, *_files(None, [], arguments))
     found = entries(traced)
     _check_ends(traced, found, arguments)
-    if arguments.gets or arguments.get is not None:
+    if files_wanted(arguments):
+        text, results = _files(traced, found, arguments)
+    elif arguments.gets or arguments.get is not None:
         text, results = _gets(traced, found, arguments.get)
     elif arguments.packet is not None or arguments.at is not None:
         text, results = _follow(traced, found, _chosen(found, arguments))
     else:
         text, results = _list(traced, found, arguments)
-    print(_json(traced, results) if arguments.json else visible("\n".join(text), lines=True))
+    return _print(arguments, traced, text, results)
+
+
+def _print(arguments: argparse.Namespace, traced: "Run | None", text: list[str], results: dict[str, Any]) -> int:
+    from khhw.visible import visible
+
+    if arguments.json:
+        print(_json(traced, results))
+    elif text:
+        print(visible("\n".join(text), lines=True))
     return 0
 
 
@@ -104,12 +121,26 @@ def _follow(traced: "Run", found: "list[Entry]", entry: "Entry") -> tuple[list[s
     return [title, *journey_text(lines)], {"packet": row, "journey": as_objects(lines)}
 
 
-def _list(traced: "Run", found: "list[Entry]", arguments: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
+def _filtered(found: "list[Entry]", arguments: argparse.Namespace) -> "list[Entry]":
     from khhw.trace.entries import Filter
+
+    return Filter(source=arguments.source, destination=arguments.destination, from_cycle=arguments.from_cycle,
+                  kind=arguments.kind, limit=arguments.limit).of(found)
+
+
+def _files(
+    traced: "Run | None", found: "list[Entry]", arguments: argparse.Namespace,
+) -> tuple[list[str], dict[str, Any]]:
+    from khhw.commands.trace_files import files_text, write_files
+
+    written = write_files(arguments, traced, _filtered(found, arguments))
+    return files_text(written), {"files": written}
+
+
+def _list(traced: "Run", found: "list[Entry]", arguments: argparse.Namespace) -> tuple[list[str], dict[str, Any]]:
     from khhw.trace.text import list_text, listed
 
-    chosen = Filter(source=arguments.source, destination=arguments.destination, from_cycle=arguments.from_cycle,
-                    kind=arguments.kind, limit=arguments.limit).of(found)
+    chosen = _filtered(found, arguments)
     return list(list_text(traced, chosen, len(found))), {"packets": listed(traced, chosen), "total": len(found)}
 
 
@@ -128,8 +159,10 @@ def _gets(traced: "Run", found: "list[Entry]", number: int | None) -> tuple[list
     return list(get_text(traced, gets[number])), {"get": get_object(traced, gets[number])}
 
 
-def _json(traced: "Run", results: dict[str, Any]) -> str:
+def _json(traced: "Run | None", results: dict[str, Any]) -> str:
     from khhw.commands.output import report
 
+    if traced is None:
+        return json.dumps(report(results), indent=1)
     return json.dumps(report(results, seed=traced.machine.seed, parameters=traced.machine.model_dump(mode="json"),
                              cpu_model=traced.machine.host.cpu), indent=1)
