@@ -132,6 +132,13 @@ local function named(name, field, tvb, offset)
     return (formats[name][field].values or {})[number] or tostring(number), number
 end
 
+-- Text for a list: without the end of its line, and with nothing in it that a terminal obeys.
+local function visible(bytes)
+    return (bytes:gsub("%s+$", ""):gsub("[^\32-\126]", function(byte)
+        return string.format("\\x%02x", byte:byte())
+    end))
+end
+
 local function show_control(tvb, offset, pinfo, parent)
     local bytes = formats.ControlWord.bytes
     local operations = {}
@@ -166,7 +173,7 @@ function tree.dissector(tvb, pinfo, root)
         local bytes = value("LinkHeader", "opt", tvb, start)
         show_rest(tvb, behind, bytes, text, branch)
         local shown = math.min(bytes, left(tvb, behind))
-        if shown > 0 then pinfo.cols.info:append(": " .. tvb(behind, shown):string(ENC_UTF_8)) end
+        if shown > 0 then pinfo.cols.info:append(": " .. visible(tvb(behind, shown):raw())) end
     else
         show_rest(tvb, behind, left(tvb, behind), payload, branch)
     end
