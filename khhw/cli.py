@@ -19,7 +19,7 @@ from khhw._version import __version__
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (
-    "run", "memcached", "meter", "domains", "attack", "sweep", "serve", "cloud", "ctl", "console", "image", "demo",
+    "run", "memcached", "meter", "domains", "attack", "sweep", "serve", "net", "cloud", "ctl", "console", "image", "demo",
     "report", "trace", "test", "verilog", "bench", "new", "reference", "cache", "doctor",
 )
 """Subcommands, in the order the help lists them."""

@@ -27,7 +27,7 @@ __all__ = [
     "TREE_PACKET_FLITS", "STALE_COMMITS", "ANSWER_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction",
     "Protocol", "asked_at",
     "TreeClass", "ControlOp", "Reason", "Straps", "Writer", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
-    "TrafficHeader", "TreeHeader", "LinkHeader", "ControlWord", "FORMATS", "INSIDE", "FIELDS", "layout_of",
+    "TrafficHeader", "TreeHeader", "LinkHeader", "TorusLinkHeader", "ControlWord", "FORMATS", "INSIDE", "FIELDS", "layout_of",
     "pack", "unpack", "ring_of", "pids_of",
 ]
 
@@ -238,6 +238,11 @@ LinkHeader = layout_of({
 """Second and third flit of a tree packet. For the console `dst_key` is the
 sender's send id, `src_key` its rank, `opt` the length in bytes."""
 
+TorusLinkHeader = layout_of({"dst_key": 32, "length": 32, "protocol": 16, "opt": 16, "frame": 32})
+"""Third and fourth flit of the first packet of a frame that is carried by memory-FIFO packets: a link header of 12
+bytes, and the frame behind it. In all packets of the frame `function` of :data:`FifoHeader` is its number and
+`argument` the coordinate of its sender, as in the original's driver; `put_offset` counts from the link header on."""
+
 ControlWord = layout_of({"op": 8, "address": 24, "data": 32})
 """One register operation of the owner; a control packet carries up to 30."""
 
@@ -249,6 +254,7 @@ FORMATS: dict[str, data.StructLayout] = {
     "Descriptor": Descriptor,
     "TreeHeader": TreeHeader,
     "LinkHeader": LinkHeader,
+    "TorusLinkHeader": TorusLinkHeader,
     "ControlWord": ControlWord,
 }
 """The layouts software sees, by name."""
@@ -335,6 +341,13 @@ FIELDS: dict[str, dict[str, str]] = {
         "total_pkt": "Packets in the message.",
         "protocol": "A `Protocol`.",
         "opt": "For the console: bytes of text.",
+    },
+    "TorusLinkHeader": {
+        "dst_key": "Number of the network.",
+        "length": "Bytes of link header and frame, of all packets together.",
+        "protocol": "A `Protocol`.",
+        "opt": "0.",
+        "frame": "The first four bytes of the frame.",
     },
     "ControlWord": {
         "op": "A `ControlOp`.",

@@ -7,6 +7,7 @@ from khhw.machine.document import Wrong
 from khhw.machine.file import MOST_NODES, MachineFile, MemcachedStudy, Serve, wrong_domains
 from khhw.machine.kernel_checks import SEED, known_nodes, unknown_domains, wrong_arguments, wrong_kernel
 from khhw.machine.lookup import wrong_part
+from khhw.machine.network_checks import wrong_networks
 from khhw.machine.phase_checks import wrong_phase
 from khhw.machine.repair import Faults, KeyPath
 from khhw.machine.study import study_of
@@ -54,6 +55,7 @@ def find_inconsistencies(machine: MachineFile, folder: Path, faults: Faults | No
     yield from _wrong_shape(machine, faults)
     for name in machine.domains:
         yield from _below(("domains", name), _wrong_domains(name, machine, faults))
+    yield from _below(("networks",), wrong_networks(machine, faults))
     for index in range(len(machine.phases)):
         yield from _below(("phases", index), wrong_phase(index, machine, folder, faults))
     if machine.memcached is not None:

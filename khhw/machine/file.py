@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from khhw.control.domains import DomainError, Domains, wrong_groups, wrong_matrix, wrong_rules
 from khhw.errors import named
+from khhw.net.ethernet.limits import LEAST_MTU, MOST_MTU
 from khhw.patterns import PHASE
 from rtl.parameters import Parameters
 from rtl.torus.coordinates import ID_BITS
 
-__all__ = ["MOST_NODES", "DomainSection", "KernelEntry", "MachineFile", "MemcachedStudy", "Phase", "Serve", "Torus",
+__all__ = ["MOST_NODES", "DomainSection", "KernelEntry", "MachineFile", "MemcachedStudy", "Network", "Phase", "Serve",
+           "Torus",
            "domain_matrix", "schema", "wrong_domains"]
 
 MOST_NODES = 1 << ID_BITS
@@ -145,6 +147,23 @@ class Serve(_Section):
     """Domains to change to; without it only server and gateway may send to each other."""
 
 
+class Network(_Section):
+    """An Ethernet that some nodes share; its name is that of its interface on each (`khhw net`)."""
+
+    number: int = Field(ge=2, lt=1 << 32)
+    """What its frames bear: 2 is the network of all nodes, private ones follow."""
+    nodes: Literal["all"] | list[int] = "all"
+    """Ranks."""
+    mtu: int = Field(default=1500, ge=LEAST_MTU, le=MOST_MTU)
+    """Bytes of a frame behind its header."""
+    subnet: str | None = None
+    """IPv4 addresses, as `10.3.0.0/16`; node R has the address R + 1. Without it `10.NUMBER.0.0/16`."""
+
+    def ranks(self, nodes: int) -> list[int]:
+        """Ranks that are in it, in a machine of `nodes`."""
+        return list(range(nodes)) if self.nodes == "all" else sorted(self.nodes)
+
+
 class MachineFile(_Section):
     """A machine, and what is done with it."""
 
@@ -162,6 +181,8 @@ class MachineFile(_Section):
     """Clock, CPU model, limits."""
     domains: dict[str, DomainSection] = {}
     """Named states of isAllowed."""
+    networks: dict[str, Network] = {}
+    """Ethernets of `khhw net`; who shares one may send to each other."""
     phases: list[Phase] = []
     """In order."""
     memcached: MemcachedStudy | None = None

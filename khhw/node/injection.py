@@ -1,7 +1,7 @@
 """Injection rings: descriptors out of node memory."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from khhw.host.cpu import Work
 from khhw.host.sync import Event, Queue
@@ -114,25 +114,53 @@ class InjectionRing:
         ValueError
             If the data does not fit.
         """
-        if len(data) > self._staging.length:
-            raise ValueError(f"{len(data)} bytes do not fit into the {self._staging.length} for staging")
-        await self._node.work_all({Work.COPY: len(data), Work.DESCRIPTOR: 1})
-        await self._turn.get()
-        try:
-            address = await self._take(len(data), align)
-            try:
-                await self.room(1)
-                self._node.memory[address] = data
-                last = self.push(make(address))
-            except BaseException:
-                self._space.take_back()
-                raise
-            self._staged.append(last)
-        finally:
-            self._turn.put_nowait(None)
+        last = await self.queue(data, [make], align=align)
         cycle = await self.doorbell()
         await self.left(last)
         return cycle
+
+    async def queue(self, data: bytes, makes: Sequence[Callable[[int], bytes]], *, align: int = FLIT_BYTES) -> int:
+        """Copy `data` to the staging area and push descriptors for it; the hardware sees them at the next doorbell.
+
+        Parameters
+        ----------
+        data : bytes
+        makes : sequence of callable (address) -> bytes
+            Each makes a descriptor. There is at least one.
+        align : int
+            The address is a multiple of it.
+
+        Returns
+        -------
+        int
+            Number of the last descriptor, for :meth:`left`.
+
+        Raises
+        ------
+        ValueError
+            If the data does not fit.
+        """
+        if len(data) > self._staging.length:
+            raise ValueError(f"{len(data)} bytes do not fit into the {self._staging.length} for staging")
+        await self._node.work_all({Work.COPY: len(data), Work.DESCRIPTOR: len(makes)})
+        await self._turn.get()
+        last = -1
+        try:
+            address = await self._take(len(data), align)
+            try:
+                for make in makes:
+                    await self.room(1)
+                    if last < 0:
+                        self._node.memory[address] = data
+                    last = self.push(make(address))
+            finally:
+                if last < 0:
+                    self._space.take_back()
+                else:
+                    self._staged.append(last)
+        finally:
+            self._turn.put_nowait(None)
+        return last
 
     async def _take(self, length: int, align: int) -> int:
         """Address in the staging area of `length` bytes in one piece."""
