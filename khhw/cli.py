@@ -19,8 +19,8 @@ from khhw._version import __version__
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (
-    "run", "memcached", "meter", "domains", "attack", "sweep", "serve", "net", "cloud", "ctl", "console", "image", "demo",
-    "report", "trace", "test", "verilog", "bench", "new", "reference", "cache", "doctor",
+    "run", "memcached", "meter", "domains", "attack", "sweep", "serve", "net", "cloud", "ctl", "console", "image",
+    "demo", "report", "trace", "test", "verilog", "bench", "new", "reference", "cache", "doctor",
 )
 """Subcommands, in the order the help lists them."""
 

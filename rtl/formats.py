@@ -27,8 +27,8 @@ __all__ = [
     "TREE_PACKET_FLITS", "STALE_COMMITS", "ANSWER_COMMITS", "EXTERNAL", "VirtualChannel", "TreeChannel", "Direction",
     "Protocol", "asked_at",
     "TreeClass", "ControlOp", "Reason", "Straps", "Writer", "Header", "FifoHeader", "PutHeader", "Descriptor", "Flit",
-    "TrafficHeader", "TreeHeader", "LinkHeader", "TorusLinkHeader", "ControlWord", "FORMATS", "INSIDE", "FIELDS", "layout_of",
-    "pack", "unpack", "ring_of", "pids_of",
+    "TrafficHeader", "TreeHeader", "LinkHeader", "TorusLinkHeader", "ControlWord", "FORMATS", "INSIDE", "FIELDS",
+    "layout_of", "pack", "unpack", "ring_of", "pids_of",
 ]
 
 FLIT_BITS = 64

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["add_arguments", "run"]
 
 _DOWN_SECONDS = 30.0
-_COLUMNS = ("sent", "received", "copies", "runt", "jumbo", "unknown", "foreign", "forged", "bad", "incomplete", "unread")
+_COLUMNS = (
+    "sent", "received", "copies", "runt", "jumbo", "unknown", "foreign", "forged", "bad", "incomplete", "unread")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -188,8 +189,8 @@ class _View:
             case "serving":
                 if self._status is not None:
                     self._status.start()
-                return (f"{self._name} is up: Linux on {len(event['nodes'])} nodes; `khhw net exec RANK COMMAND...` runs "
-                        "a program on one, Ctrl-C ends it")
+                return (f"{self._name} is up: Linux on {len(event['nodes'])} nodes; `khhw net exec RANK COMMAND...` "
+                        "runs a program on one, Ctrl-C ends it")
             case "console" if event["node"] is not None and "error:" in event["text"]:
                 return f"[{event['node']}] {visible(event['text'])}"
         return None

@@ -47,7 +47,8 @@ def main() -> int:
 
 
 def _words(error: OSError | subprocess.CalledProcessError) -> str:
-    return (error.stderr or "").strip() or str(error) if isinstance(error, subprocess.CalledProcessError) else str(error)
+    said = error.stderr.strip() if isinstance(error, subprocess.CalledProcessError) else ""
+    return said or str(error)
 
 
 def _node(node: dict[str, Any], taps: list[tuple[dict[str, Any], int]]) -> dict[str, int]:

@@ -19,8 +19,8 @@ _PACKAGES = {"ip": "iproute2", "mount": "mount", "nsenter": "util-linux", "unsha
 """Debian packages of the programs that are called."""
 _PATIENCE_SECONDS = 5.0
 _NOT_ALLOWED = (
-    "this system does not let users make namespaces: run `sudo sysctl -w kernel.unprivileged_userns_clone=1` (on Ubuntu "
-    "`sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`), or run this as root")
+    "this system does not let users make namespaces: run `sudo sysctl -w kernel.unprivileged_userns_clone=1` (on "
+    "Ubuntu `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`), or run this as root")
 
 
 def check_programs() -> None:

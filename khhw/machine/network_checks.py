@@ -42,8 +42,8 @@ def wrong_networks(machine: MachineFile, faults: Faults) -> Iterator[Wrong]:
     subnets: dict[str, IPv4Network] = {}
     for name, network in machine.networks.items():
         if not _NAME.fullmatch(name) or name in _TAKEN:
-            yield (name,), ("names an interface of Linux: a lower-case letter, then up to 14 lower-case letters, digits, "
-                            f"- and _; not {', '.join(_TAKEN)}")
+            yield (name,), ("names an interface of Linux: a lower-case letter, then up to 14 lower-case letters, "
+                            f"digits, - and _; not {', '.join(_TAKEN)}")
         if (other := numbers.setdefault(network.number, name)) != name and not faults.unknown(
                 "networks", name, "number"):
             yield (name, "number"), f"{network.number} is the number of {other}"
@@ -97,5 +97,5 @@ def _wrong_memory(name: str, network: Network, machine: MachineFile, faults: Fau
         return
     if heap < (least := least_heap(longest_frame(network.mtu))):
         yield (name, "mtu"), (
-            f"frames of {longest_frame(network.mtu)} bytes need {least} bytes of a node's heap, which has {heap}; raise "
-            "node.memory_bytes, or lower the MTU")
+            f"frames of {longest_frame(network.mtu)} bytes need {least} bytes of a node's heap, which has {heap}; "
+            "raise node.memory_bytes, or lower the MTU")

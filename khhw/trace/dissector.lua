@@ -10,6 +10,7 @@ local padding = ProtoField.bytes("khhw.padding", "padding", base.NONE, "Up to a 
 local text = ProtoField.string("khhw.text", "text", base.UNICODE, "What a console channel carries")
 local cut = ProtoExpert.new("khhw.cut", "The rest was not seen", expert.group.MALFORMED, expert.severity.WARN)
 
+local ethernet = Dissector.get("eth_withoutfcs")
 local integers = {ProtoField.uint8, ProtoField.uint16, ProtoField.uint24, ProtoField.uint32}
 
 -- Give every field of a format its bytes in the packet and its name in filters.
@@ -39,7 +40,8 @@ local function register(proto, names, more)
     proto.fields = fields
 end
 
-register(torus, {"Header", "FifoHeader", "PutHeader", "TrafficHeader", "Descriptor"}, {payload, padding})
+register(torus, {"Header", "FifoHeader", "PutHeader", "TrafficHeader", "TorusLinkHeader", "Descriptor"},
+    {payload, padding})
 register(tree, {"TreeHeader", "LinkHeader", "ControlWord"}, {text})
 torus.experts = {cut}
 
@@ -102,6 +104,26 @@ local function show_descriptors(tvb, offset, parent)
     show_rest(tvb, offset + math.floor(left(tvb, offset) / bytes) * bytes, 0, payload, parent)
 end
 
+-- Whether a message begins as a frame does: no header says so.
+local function begins_frame(tvb, software, offset)
+    return left(tvb, offset) >= formats.TorusLinkHeader.bytes and value("FifoHeader", "put_offset", tvb, software) == 0
+        and value("TorusLinkHeader", "protocol", tvb, offset) == protocols.ETHERNET
+        and value("TorusLinkHeader", "opt", tvb, offset) == 0
+end
+
+-- A frame that one packet holds is shown as Ethernet; of others the link header, and the bytes there are.
+local function show_frame(tvb, offset, pinfo, root, parent)
+    show("TorusLinkHeader", tvb, offset, parent)
+    local start = offset + formats.TorusLinkHeader.frame.first
+    local length = value("TorusLinkHeader", "length", tvb, offset) - formats.TorusLinkHeader.frame.first
+    pinfo.cols.info = string.format("frame of %d bytes, network %d", length,
+        value("TorusLinkHeader", "dst_key", tvb, offset))
+    if length > 0 and length <= left(tvb, start) then
+        ethernet:call(tvb(start, length):tvb(), pinfo, root)
+    end
+    show_rest(tvb, start, math.max(0, length), payload, parent)
+end
+
 function torus.dissector(tvb, pinfo, root)
     local branch = root:add(torus, tvb())
     pinfo.cols.protocol = "torus"
@@ -113,7 +135,9 @@ function torus.dissector(tvb, pinfo, root)
     local second, start = second_header(tvb, 0), formats.Header.bytes
     if not show(second, tvb, start, branch) then return end
     local behind = start + formats[second].bytes
-    if second ~= "PutHeader" then
+    if second == "FifoHeader" and begins_frame(tvb, start, behind) then
+        show_frame(tvb, behind, pinfo, root, branch)
+    elseif second ~= "PutHeader" then
         pinfo.cols.info = second == "FifoHeader" and "message" or "traffic"
         show_rest(tvb, behind, left(tvb, behind), payload, branch)
     elseif value("PutHeader", "remote_get", tvb, start) == 1 then

@@ -11,9 +11,9 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = (
     "rtl", "khhw._version", "khhw.errors", "khhw.patterns", "khhw.estimate", "khhw.statistics", "khhw.visible",
     "khhw.files", "khhw.tracebacks", "khhw.debugger", "khhw.host", "khhw.node", "khhw.net", "khhw.kernels",
-    "khhw.control", "khhw.build", "khhw.export", "khhw.sim", "khhw.machine", "khhw.gateway", "khhw.cloud", "khhw.trace",
-    "khhw.traffic", "khhw.sweep", "khhw.mutants", "khhw.fuzz", "khhw.report", "khhw.coverage", "khhw.bench",
-    "khhw.templates", "khhw.commands", "khhw.cli", "khhw.__main__",
+    "khhw.control", "khhw.build", "khhw.export", "khhw.sim", "khhw.machine", "khhw.gateway", "khhw.linux", "khhw.cloud",
+    "khhw.trace", "khhw.traffic", "khhw.sweep", "khhw.mutants", "khhw.fuzz", "khhw.report", "khhw.coverage",
+    "khhw.bench", "khhw.templates", "khhw.commands", "khhw.cli", "khhw.__main__",
 )
 """A module imports from its own layer and from those before it. The package khhw itself holds the version only."""
 

@@ -8,7 +8,7 @@ ETHERNET_HEADER = 14
 """Bytes in front of what the MTU counts: two addresses and a type."""
 VLAN_TAG = 4
 """Bytes that a frame may have besides, of IEEE 802.1Q."""
-LINK_HEADER = (TorusLinkHeader.size - TorusLinkHeader["frame"].width) // 8
+LINK_HEADER: int = (TorusLinkHeader.size - TorusLinkHeader["frame"].width) // 8
 """Bytes of the torus link header, once a frame."""
 LEAST_MTU = 68
 """Of IPv4, RFC 791."""
