@@ -20,7 +20,7 @@ _TCP_HEADERS = 20 + 20 + 12
 _ETHERNET = (0x88B5).to_bytes(2, "big")
 """The type that IEEE 802 keeps for experiments."""
 _WARM = 4
-_MEMORY = 1 << 18
+_MEMORY = 1 << 22
 _MOST_CYCLES = 50_000_000
 
 

@@ -5,7 +5,8 @@ cocotb's own runner. The latter is slow to build: the first call takes many minu
 second of up to 4,096 nodes on the native engine (docs/engine.md). guard measures what permissions cost: logic, memory,
 latency and throughput, with and without them. isolation measures how long it takes to revoke a right, and what
 misbehaviour costs other domains. cloud measures how long the service of a cloud takes to answer, load how long an image
-takes into many nodes at once (docs/cloud-consoles.md), tree what each node gets of a flooded tree (docs/console.md).
+takes into many nodes at once (docs/cloud-consoles.md), tree what each node gets of a flooded tree (docs/console.md),
+net what Ethernet leaves of a torus link (docs/network.md).
 docs/bench.md describes all others.
 """
 
@@ -20,6 +21,7 @@ from khhw.commands.bench_cloud import add_cloud
 from khhw.commands.bench_guard import add_guard
 from khhw.commands.bench_isolation import add_isolation
 from khhw.commands.bench_load import add_load
+from khhw.commands.bench_net import add_net
 from khhw.commands.bench_tree import add_tree
 from khhw.commands.shapes import shape_of
 
@@ -45,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_cloud(benchmarks)
     add_load(benchmarks)
     add_tree(benchmarks)
+    add_net(benchmarks)
 
 
 def _add_engine(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -93,7 +93,7 @@ def claimed(name: str) -> Iterator[Path]:
         raise RequestError(f"a machine's name is {IN_WORDS[NAME]}, not {name!r}; give it one with --name")
     folder = _root() / name
     folder.mkdir(mode=0o700, exist_ok=True)
-    with (folder / _LOCK).open("a") as lock:
+    with (folder / _LOCK).open("a", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -114,7 +114,7 @@ def _empty(folder: Path) -> None:
 
 def _is_claimed(folder: Path) -> bool:
     try:
-        with (folder / _LOCK).open("a") as lock:
+        with (folder / _LOCK).open("a", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

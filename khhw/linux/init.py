@@ -66,14 +66,16 @@ def _node(node: dict[str, Any], taps: list[tuple[dict[str, Any], int]]) -> dict[
             f"route add {interface['subnet']} dev {name} src {interface['address'].partition('/')[0]} "
             f"rto_min {_RETRANSMISSION}",
         ]
-    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, check=True, capture_output=True)
+    subprocess.run(["ip", "-batch", "-"], input="\n".join(commands), text=True, encoding="utf-8",
+                   check=True, capture_output=True)
     return {kind: os.open(f"/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC) for kind in ("net", "uts")}
 
 
 def _mount_hosts(file: str) -> None:
     """The names of all nodes, in place of the system's /etc/hosts."""
     if Path("/etc/hosts").exists():
-        subprocess.run(["mount", "--bind", file, "/etc/hosts"], check=True, capture_output=True, text=True)
+        subprocess.run(["mount", "--bind", file, "/etc/hosts"], check=True, capture_output=True, text=True,
+                       encoding="utf-8")
 
 
 def _hand_over(listener: socket.socket, taps: list[tuple[dict[str, Any], int]]) -> None:

@@ -4,9 +4,10 @@ import ctypes
 import errno
 import fcntl
 import os
+import signal
 import struct
 
-__all__ = ["TUN", "drop_capabilities", "open_tap", "own_network"]
+__all__ = ["TUN", "drop_capabilities", "end_with_parent", "open_tap", "own_network"]
 
 TUN = "/dev/net/tun"
 _NEW_UTS, _NEW_NET = 0x04000000, 0x40000000
@@ -15,8 +16,8 @@ _TUNSETIFF = 0x400454CA
 _TAP_WITHOUT_INFORMATION = 0x1002
 """IFF_TAP and IFF_NO_PI: what is read and written is the frame alone."""
 _REQUEST = struct.Struct("16sH22x")
-_NO_NEW_PRIVILEGES = 38
-"""PR_SET_NO_NEW_PRIVS of prctl(2)."""
+_PARENT_DEATH_SIGNAL, _NO_NEW_PRIVILEGES = 1, 38
+"""PR_SET_PDEATHSIG and PR_SET_NO_NEW_PRIVS of prctl(2)."""
 _CAPABILITIES_VERSION = 0x20080522
 """_LINUX_CAPABILITY_VERSION_3 of capset(2): two words a set, three sets."""
 
@@ -63,6 +64,22 @@ def drop_capabilities() -> None:
     none = (ctypes.c_uint32 * 6)()
     _check(_libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
     _check(_libc.capset(header, none), "capset")
+
+
+def end_with_parent() -> None:
+    """Have this process killed when the one that started it has ended, however that was.
+
+    A change of privileges undoes it: drop them before.
+
+    Raises
+    ------
+    OSError
+        If it could not.
+    """
+    parent = os.getppid()
+    _check(_libc.prctl(_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0), "prctl")
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _check(result: int, call: str) -> None:

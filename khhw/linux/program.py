@@ -14,7 +14,7 @@ from khhw.host.ports import Host
 from khhw.host.scheduler import ROOT
 from khhw.host.sync import Queue
 from khhw.linux.control import Call, Calls
-from khhw.linux.kernel import drop_capabilities
+from khhw.linux.kernel import drop_capabilities, end_with_parent
 from khhw.linux.node import LinuxFirmware
 from khhw.linux.plan import Plan
 from khhw.linux.taps import Tap, TapReader, take_over
@@ -46,6 +46,7 @@ def program(host: Host, arguments: Mapping[str, Any]) -> "LinuxProgram":
     calls = Calls(Path(arguments["folder"]) / "control")
     # From here on it needs none: what nodes send goes through descriptors that are open.
     drop_capabilities()
+    end_with_parent()
     host.inbox = Inbox()
     run = LinuxProgram(host, machine, arguments["seed"], taps, calls)
     for port in host.nodes:

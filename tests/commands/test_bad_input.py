@@ -31,7 +31,7 @@ READ = {
     "report of two": ("report", "GOOD", "FILE"), "cloud": ("cloud", "init", "FILE", "--state", "out"),
     "ctl": ("ctl", "--token-file", "FILE", "list"), "console": ("console", "replay", "FILE"),
     "image": ("image", "FILE", "-o", "out"), "meter": ("meter", "FILE"),
-    "meter's reading": ("meter", "--verify", "FILE"),
+    "meter's reading": ("meter", "--verify", "FILE"), "net": ("net", "up", "FILE"),
 }
 """Commands that read a file, or a folder with files of theirs."""
 KIND = {"test": "py", "attack": "json", "report": "json", "trace": "json", "report of a sweep": "json",
