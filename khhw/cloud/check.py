@@ -1,6 +1,7 @@
 """Whether a store agrees with itself, and with the machine."""
 
 import sqlite3
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -62,6 +63,21 @@ _RULES = (
      "lease {a} has no class of the tree, and only {b} are taken"),
     (f"SELECT uuid AS a, tree_class AS b FROM lease WHERE tree_class IS NOT NULL AND uuid NOT IN ({SPEAKING})",
      "lease {a} has no node, but class {b} of the tree"),
+    ("SELECT tag AS a, rank AS b FROM reading WHERE NOT json_valid(counters) OR EXISTS (SELECT 1 FROM json_each("
+     "CASE WHEN json_valid(counters) THEN counters ELSE '[]' END) WHERE type <> 'integer' OR value < 0)",
+     "the reading of node {b} at revision {a} has counters that no meter has"),
+    ("SELECT name AS a, 0 AS b FROM principal WHERE NOT json_valid(quota)", "the quota of {a} cannot be read"),
+    ("WITH RECURSIVE known (id) AS (SELECT id FROM principal WHERE parent IS NULL UNION "
+     "SELECT p.id FROM principal p JOIN known ON p.parent = known.id) "
+     "SELECT name AS a, 0 AS b FROM principal WHERE id NOT IN known",
+     "principal {a} is below nobody that the owner of the machine is above"),
+    ("SELECT applied AS a, revision AS b FROM meta WHERE applied > revision",
+     "revision {a} is applied, and the last one made is {b}"),
+    ("SELECT next_network AS a, max(id) AS b FROM meta, network GROUP BY a HAVING b >= a",
+     "the next network would have number {a}, and there is one with {b}"),
+    ("SELECT next_console AS a, max(console) AS b FROM meta, lease GROUP BY a HAVING b >= a",
+     "the next lease would have console {a}, and there is one with {b}"),
+    ("SELECT uuid AS a, end_cycle AS b FROM lease WHERE end_cycle < 0", "lease {a} ends in cycle {b}"),
 )
 """What nothing is to be found by, and what it means if something is."""
 
@@ -111,7 +127,11 @@ def _rules(db: sqlite3.Connection) -> Iterator[str]:
 
 def _revision(db: sqlite3.Connection, info: MachineInfo, last: int) -> Iterator[str]:
     """The last revision is what leases and networks say."""
-    made, now = kept(db, last, info), wanted(db, info)
+    try:
+        made, now = kept(db, last, info), wanted(db, info)
+    except (ValueError, TypeError, AttributeError, LookupError, zlib.error) as error:
+        yield f"revision {last}, or what leases and networks say, cannot be read: {error}"
+        return
     for source, destination in np.argwhere(made.allowed != now.allowed):
         yield (f"revision {last} {'allows' if made.allowed[source, destination] else 'refuses'} node {source} to send "
                f"to node {destination}, and the networks say otherwise")
@@ -132,5 +152,7 @@ def _machine(db: sqlite3.Connection, info: MachineInfo, applied: int, machine: M
         revision = kept(db, applied, info).revision(applied, frozenset())
         for rank, what in differences(revision, machine.nodes(), info.shape).items():
             yield f"node {rank}: {what}"
+    except (ValueError, TypeError, AttributeError, LookupError, zlib.error) as error:
+        yield f"revision {applied} cannot be read: {error}"
     except MachineError as error:
         yield f"the machine cannot be asked: {error}"

@@ -7,7 +7,8 @@ scrypt and not Argon2id: both cost a guesser memory, and scrypt is in Python's s
 Argon2id would be one more package with compiled code. N = 2^15, r = 8, p = 3 is one of the five settings of which
 OWASP says that they give a similar level of defence (Password Storage Cheat Sheet, section scrypt: "N=2^15 (32 MiB),
 r=8 (1024 bytes), p=3"). It takes 32 MiB and about a third of a second of a processor. :data:`AT_ONCE` are computed at a
-time, whoever asks, so all of them take 64 MiB; who has waited :data:`PATIENCE_SECONDS` for a turn is refused.
+time, whoever asks, so all of them take 64 MiB; who has waited :data:`PATIENCE_SECONDS` for a turn is refused. Who is
+known already has one computed at a time, so that he does not keep others waiting.
 """
 
 import base64
@@ -16,10 +17,13 @@ import hashlib
 import hmac
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from khhw.cloud.errors import CloudError
 
-__all__ = ["AT_ONCE", "PATIENCE_SECONDS", "digest_of", "fingerprint", "hash_credential", "is_credential", "new_token"]
+__all__ = ["AT_ONCE", "PATIENCE_SECONDS", "digest_of", "fingerprint", "hash_credential", "is_credential", "new_token",
+           "one_at_a_time"]
 
 _PREFIX = "khhw_"
 _COST, _BLOCK, _LANES = 1 << 15, 8, 3
@@ -30,6 +34,8 @@ AT_ONCE = 2
 PATIENCE_SECONDS = 10.0
 _turn = threading.BoundedSemaphore(AT_ONCE)
 _SHORTEST, _LONGEST = 8, 1000
+_choosing: set[str] = set()
+_choosers = threading.Lock()
 
 
 def new_token() -> str:
@@ -40,6 +46,26 @@ def new_token() -> str:
 def digest_of(token: str) -> str:
     """What the store has of a token: SHA-256, in hexadecimal digits."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@contextmanager
+def one_at_a_time(who: str) -> Iterator[None]:
+    """Let this caller have one credential hashed.
+
+    Raises
+    ------
+    CloudError
+        UNAVAILABLE if another one of his is being hashed.
+    """
+    with _choosers:
+        if who in _choosing:
+            raise CloudError.unavailable("another credential that you chose is being looked at; wait for its answer")
+        _choosing.add(who)
+    try:
+        yield
+    finally:
+        with _choosers:
+            _choosing.discard(who)
 
 
 def hash_credential(credential: str) -> str:

@@ -170,6 +170,9 @@ class Leases:
                     tx.db, caller, row["lessee" if row["parent"] is None else "lessor"]):
                 raise CloudError.forbidden(f"only who lets {called(row)} can let it end later" if row["parent"] else
                                            f"{called(row)} is of somebody else")
+            if row["status"] == "created" and row["offer"] is not None:
+                raise CloudError.conflict(f"{called(row)} is an offer that nobody has accepted; take it back, and make "
+                                          "another one with the end it shall have")
             lengthen(tx, row, seconds, until)
             cut_below(tx.db)
             return self._view(tx.db, row["uuid"])

@@ -2,9 +2,10 @@
 
 import datetime
 import sqlite3
+from contextlib import nullcontext
 
 from khhw.cloud.callers import Caller
-from khhw.cloud.credentials import digest_of, hash_credential, is_credential, new_token
+from khhw.cloud.credentials import digest_of, hash_credential, is_credential, new_token, one_at_a_time
 from khhw.cloud.errors import CloudError
 from khhw.cloud.ledger import Ledger, Transaction, new_uuid
 from khhw.cloud.models import Principal, Quota, Token
@@ -104,6 +105,10 @@ class Principals:
         """
         check_name(name)
         granted = quota or Quota()
+        with one_at_a_time(caller.id) if credential is not None else nullcontext():
+            return self._create(caller, key, name, granted, credential)
+
+    def _create(self, caller: Caller, key: str | None, name: str, granted: Quota, credential: str | None) -> Principal:
         hashed = None if credential is None else hash_credential(credential)
 
         def do(tx: Transaction) -> Principal:
@@ -135,6 +140,13 @@ class Principals:
 
     def set_credential(self, caller: Caller, key: str | None, name: str, credential: str | None) -> Principal:
         """Own, or of somebody below; None: no credential is accepted."""
+        # Before anything that takes time: whether he may at all.
+        with self._ledger.store.read() as db:
+            principal_for(db, caller, name)
+        with one_at_a_time(caller.id) if credential is not None else nullcontext():
+            return self._set_credential(caller, key, name, credential)
+
+    def _set_credential(self, caller: Caller, key: str | None, name: str, credential: str | None) -> Principal:
         hashed = None if credential is None else hash_credential(credential)
         return self._change(caller, key, "principal credential", name, {"credential": hashed},
                             {"credential": credential is not None}, own=True, secret=credential)

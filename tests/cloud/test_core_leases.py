@@ -238,6 +238,8 @@ def test_who_is_not_below_must_accept(cloud):
     assert offer.status == "created" and offer.console is None and offer.nodes == [1]
     assert cloud.core.leases.get(alice, whole.uuid).sublet == []
     refused(Kind.CONFLICT, "accept it first", cloud.core.leases.rename, bob, None, offer.uuid, "x")
+    refused(Kind.CONFLICT, "an offer that nobody has accepted", cloud.core.leases.extend, alice, None, offer.uuid,
+            until=cloud.wall + datetime.timedelta(hours=1))
     cloud.core.leases.accept(bob, None, offer.uuid)
     cloud.settle()
     assert cloud.core.leases.get(bob, "gift").status == "active" and cloud.clean()

@@ -4,6 +4,9 @@ import datetime
 import hashlib
 import secrets
 
+import pytest
+
+from khhw.cloud.credentials import one_at_a_time
 from khhw.cloud.errors import Kind
 from khhw.cloud.models import Acquire, Quota
 from tests.cloud.clouds import refused
@@ -79,6 +82,23 @@ def test_credentials(cloud):
     refused(Kind.UNAUTHORIZED, "no such name", people.authenticate_credential, "nobody", "correct horse")
     people.set_credential(alice, None, "alice", None)
     refused(Kind.UNAUTHORIZED, "no such name", people.authenticate_credential, "alice", "correct horse")
+
+
+def test_credentials_of_strangers_take_no_time(cloud, monkeypatch):
+    """What takes a third of a second of a processor comes after the question whether he may."""
+    alice, _ = cloud.person("alice"), cloud.person("bob")
+    monkeypatch.setattr(hashlib, "scrypt", lambda *_, **__: pytest.fail("a credential was hashed"))
+    refused(Kind.NOT_FOUND, "bob", cloud.core.principals.set_credential, alice, None, "bob", "correct horse")
+
+
+def test_who_chooses_credentials_keeps_nobody_waiting(cloud):
+    people, alice, bob = cloud.core.principals, cloud.person("alice"), cloud.person("bob")
+    with one_at_a_time(alice.id):
+        refused(Kind.UNAVAILABLE, "wait for its answer", people.set_credential, alice, None, "alice", "correct horse")
+        refused(Kind.UNAVAILABLE, "wait for its answer", people.create, alice, None, "carol",
+                credential="correct horse")
+        people.set_credential(bob, None, "bob", "correct horse")
+    people.set_credential(alice, None, "alice", "correct horse")
 
 
 def test_who_is_disabled_or_deleted_asks_for_nothing(cloud):

@@ -194,6 +194,29 @@ def test_check_finds(cloud, damage, words):
     assert any(words in each.what for each in cloud.core.check(cloud.machine).findings)
 
 
+@pytest.mark.parametrize(("damage", "words"), [
+    ("UPDATE revision SET allowed = x'00'", "revision 2, or what leases and networks say, cannot be read"),
+    ("UPDATE revision SET keys = '{'", "revision 2, or what leases and networks say, cannot be read"),
+    ("UPDATE revision SET leases = '[]'", "revision 2, or what leases and networks say, cannot be read"),
+    ("UPDATE reading SET counters = 'garbage'", "has counters that no meter has"),
+    ("UPDATE reading SET counters = replace(counters, ':', ':-1')", "has counters that no meter has"),
+    ("UPDATE principal SET quota = '{bad'", "the quota of alice cannot be read"),
+    ("UPDATE principal SET parent = id WHERE name = 'alice'", "principal alice is below nobody"),
+    ("UPDATE meta SET applied = revision + 5", "is applied, and the last one made is"),
+    ("UPDATE meta SET next_network = 3", "the next network would have number 3"),
+    ("UPDATE meta SET next_console = 2", "the next lease would have console 2"),
+    ("UPDATE lease SET end_cycle = -1", "ends in cycle -1"),
+])
+def test_check_finds_values_that_nothing_can_be(cloud, damage, words):
+    cloud.rent(cloud.person("alice"), 2)
+    assert cloud.clean()
+    db = sqlite3.connect(cloud.state / "cloud.db", isolation_level=None)
+    db.execute("PRAGMA foreign_keys = OFF")
+    db.execute(damage)
+    db.close()
+    assert any(words in each.what for each in cloud.core.check().findings), cloud.core.check().findings
+
+
 def test_check_finds_a_machine_that_holds_something_else(cloud):
     cloud.rent(cloud.person("alice"), 2)
     cloud.machine._write(cloud.machine._state() | {"allowed": {"0": [1, 5]}})
