@@ -107,14 +107,17 @@ def run_followed(
     ) as process, watchdog.of(process):
         try:
             for line in process.stdout or ():
-                if log is not None:
-                    log.write(line)
+                # A full disk ends no run: what it prints is lost then, and what it does goes on.
+                with contextlib.suppress(OSError):
+                    if log is not None:
+                        log.write(line)
                 if on_line is not None:
                     on_line(line.rstrip("\n"))
             code = process.wait()
         except BaseException:
             if _end(process) and process.stdout is not None and log is not None:
-                log.write(process.stdout.read())
+                with contextlib.suppress(OSError):
+                    log.write(process.stdout.read())
             raise
     if watchdog.barked:
         raise BuildError(f"{name} took longer than {time_limit:g} s")

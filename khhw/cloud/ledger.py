@@ -24,6 +24,9 @@ from khhw.cloud.words import check_key
 
 __all__ = ["Ledger", "Transaction", "new_uuid"]
 
+_LONGEST_ARGUMENTS = 16 << 10
+_ARGUMENTS_A_NODE = 16
+"""Characters of JSON that the audit keeps of a request, and more of them for each node of the machine."""
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
@@ -127,8 +130,13 @@ class Ledger:
         Raises
         ------
         CloudError
-            CONFLICT if the key came with another request before, or its answer is gone; what `do` raises.
+            CONFLICT if the key came with another request before, or its answer is gone; BAD_REQUEST if the audit, which
+            keeps it for ever, would have to keep too much of it; what `do` raises.
         """
+        length, most = len(json.dumps(arguments)), _LONGEST_ARGUMENTS + _ARGUMENTS_A_NODE * self.info.nodes
+        if length > most:
+            raise CloudError.bad(f"the request has {length:,} characters, and the audit keeps at most {most:,} of one; "
+                                 "name each node and each network once, or ask in several requests")
         if key is not None:
             check_key(key)
         known = None if key is None else fingerprint(secret, f"{caller.id} {key}")

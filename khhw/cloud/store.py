@@ -232,7 +232,8 @@ def _explained() -> Iterator[None]:
         yield
     except sqlite3.OperationalError as error:
         # Anything else is a mistake of ours, and shall be seen.
-        if error.sqlite_errorcode & 0xFF not in _PASSING:
+        # What Python finds out by itself, as text that is no UTF-8, has no code.
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _PASSING:
             raise
         raise CloudError.unavailable(
             f"the store cannot be used now: {_reason(error)}; nothing was changed, try again later") from error

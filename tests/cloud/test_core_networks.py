@@ -188,3 +188,12 @@ def test_what_strangers_learn_of_nodes(cloud):
     cloud.settle()
     assert intents.get(alice, mine.id).state == "done" and intents.all(alice) == []
     assert len(intents.all(alice, open=False)) == 2
+
+
+def test_the_audit_keeps_no_more_of_a_request_than_a_machine_has_nodes_for(cloud):
+    alice = cloud.person("alice")
+    lease = cloud.rent(alice)
+    before = len(cloud.core.audit(alice))
+    refused(Kind.BAD_REQUEST, "name each node and each network once", joined, cloud, alice, lease, 3,
+            nodes=[0] * 100_000)
+    assert len(cloud.core.audit(alice)) == before

@@ -1,5 +1,6 @@
 """A machine on the native engine, in a process of its own."""
 
+import contextlib
 import json
 import os
 import sys
@@ -98,10 +99,14 @@ class NativeMachine:
         environment = {**os.environ, **env, "KHHW_ENGINE": json.dumps(asked), "PYTHONPATH": os.pathsep.join(search)}
         if self.waves is not None:
             (folder / self.build.waves).unlink(missing_ok=True)
-        with (folder / "simulator.log").open("w", encoding="utf-8") as log:
-            try:
-                run_followed([sys.executable, "-m", "khhw.sim.engine.main"], folder, environment, log, on_line=on_line,
-                             on_stop=on_stop)
-            except BuildError as error:
-                return str(error)
+        log = (folder / "simulator.log").open("w", encoding="utf-8")
+        try:
+            run_followed([sys.executable, "-m", "khhw.sim.engine.main"], folder, environment, log, on_line=on_line,
+                         on_stop=on_stop)
+        except BuildError as error:
+            return str(error)
+        finally:
+            # What it still holds may not find room.
+            with contextlib.suppress(OSError):
+                log.close()
         return ""
