@@ -1,5 +1,6 @@
 """Linux programs on nodes: `khhw net` as a user runs it, on the native engine."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -76,17 +77,14 @@ class Net:
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8")
 
 
-def processes():
-    """Processes of namespaces and simulators, by their command lines."""
+def processes(folder):
+    """Processes that were started with this folder in their environment."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            line = path.read_bytes()
-        except OSError:
-            continue
-        if b"khhw.linux.init" in line or b"khhw.sim.engine.main" in line or b"iperf3" in line:
-            found.append(path.parent.name)
-    return sorted(found)
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if str(folder).encode() in path.read_bytes():
+                found.append(path.parent.name)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -178,17 +176,16 @@ def test_wrong_requests_are_one_line(net):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_nothing_is_left(tmp_path, number):
-    before = processes()
     machine = Net(tmp_path, name="short")
     machine.ready()
     program = machine.begin(0, "sleep", "1000")
-    assert len(processes()) > len(before)
     time.sleep(1)
+    assert len(processes(tmp_path)) > 3
     machine.stop(number)
     program.communicate(timeout=30)
     assert program.returncode != 0
     end = time.monotonic() + 20
-    while processes() != before and time.monotonic() < end:
+    while processes(tmp_path) and time.monotonic() < end:
         time.sleep(0.2)
-    assert processes() == before
+    assert processes(tmp_path) == []
     assert "no machine is up" in machine.khhw("exec", 0, "true").stderr

@@ -24,6 +24,7 @@ from rtl.formats import (
     LinkHeader,
     Protocol,
     PutHeader,
+    TorusLinkHeader,
     TrafficHeader,
     TreeClass,
     TreeHeader,
@@ -36,7 +37,8 @@ from tests.trace.captures import rows, tshark
 PACKETS = 30
 """Of each kind."""
 VALUES = {("Header", "vc"): VirtualChannel, ("TreeHeader", "tree_class"): TreeClass,
-          ("LinkHeader", "protocol"): Protocol, ("ControlWord", "op"): ControlOp}
+          ("LinkHeader", "protocol"): Protocol,
+          ("TorusLinkHeader", "protocol"): Protocol, ("ControlWord", "op"): ControlOp}
 TEXT = "grüße"
 
 Shown = list[tuple[str, int]]
@@ -51,7 +53,7 @@ def anything(rng: random.Random, name: str, **fixed: int) -> int:
 
 
 def torus_packets(rng: random.Random) -> Iterator[tuple[Shown, list[int]]]:
-    """Messages, puts, packets of the traffic generator, and remote gets of two descriptors."""
+    """Messages, puts, packets of the traffic generator, beginnings of frames, and remote gets of two descriptors."""
     for number in range(PACKETS):
         payload = [rng.getrandbits(FLIT_BITS) for _ in range(30)]
         for fixed, second in (({"dma": 0, "pid0": 0}, "FifoHeader"),
@@ -59,6 +61,10 @@ def torus_packets(rng: random.Random) -> Iterator[tuple[Shown, list[int]]]:
             header = anything(rng, "Header", vc=number % 4, **fixed)
             value = anything(rng, second, **({"remote_get": 0} if second == "PutHeader" else {}))
             yield [("Header", header), (second, value)], payload
+        link = anything(rng, "TorusLinkHeader", protocol=Protocol.ETHERNET, opt=0)
+        yield [("Header", anything(rng, "Header", dma=0, pid0=0)),
+               ("FifoHeader", anything(rng, "FifoHeader", put_offset=0)), ("TorusLinkHeader", link)], [
+                   *in_flits(link, FORMATS["TorusLinkHeader"].size), *payload[:28]]
         shown = [("Header", anything(rng, "Header", dma=1)), ("PutHeader", anything(rng, "PutHeader", remote_get=1))]
         words = []
         for dma, second in ((0, "FifoHeader"), (1, "PutHeader")):
@@ -186,7 +192,7 @@ def test_a_payload_ends_where_its_header_says(
             valid = min(unpack(PutHeader, second)["valid_bytes"], len(content) - 16)
             assert sizes.get("khhw.payload", 0) == valid
             assert sizes.get("khhw.padding", 0) == len(content) - 16 - valid
-        elif kind in ("FifoHeader", "TrafficHeader"):
+        elif kind in ("FifoHeader", "TrafficHeader") and len(shown) == 2:
             assert sizes == {"khhw.payload": len(content) - 16}
         elif len(shown) == 2:
             (text,) = [field.get("show") for field in fields if field.get("name") == "khhw.text"]
@@ -247,5 +253,6 @@ def test_enumerations_are_those_that_the_documentation_names() -> None:
 
 
 def test_layouts_used_here_are_all_formats() -> None:
-    used = (Header, FifoHeader, PutHeader, TrafficHeader, Descriptor, TreeHeader, LinkHeader, ControlWord)
+    used = (Header, FifoHeader, PutHeader, TrafficHeader, Descriptor, TreeHeader, LinkHeader, TorusLinkHeader,
+            ControlWord)
     assert list(FORMATS.values()) == list(used)
