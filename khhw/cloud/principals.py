@@ -2,7 +2,6 @@
 
 import datetime
 import sqlite3
-from contextlib import nullcontext
 
 from khhw.cloud.callers import Caller
 from khhw.cloud.credentials import digest_of, hash_credential, is_credential, new_token, one_at_a_time
@@ -105,7 +104,7 @@ class Principals:
         """
         check_name(name)
         granted = quota or Quota()
-        with one_at_a_time(caller.id) if credential is not None else nullcontext():
+        with one_at_a_time(caller.id, credential):
             return self._create(caller, key, name, granted, credential)
 
     def _create(self, caller: Caller, key: str | None, name: str, granted: Quota, credential: str | None) -> Principal:
@@ -143,7 +142,7 @@ class Principals:
         # Before anything that takes time: whether he may at all.
         with self._ledger.store.read() as db:
             principal_for(db, caller, name)
-        with one_at_a_time(caller.id) if credential is not None else nullcontext():
+        with one_at_a_time(caller.id, credential):
             return self._set_credential(caller, key, name, credential)
 
     def _set_credential(self, caller: Caller, key: str | None, name: str, credential: str | None) -> Principal:

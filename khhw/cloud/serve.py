@@ -139,6 +139,7 @@ class Service:
                 ready()
                 await asyncio.wait([asyncio.ensure_future(ended.wait()), server],
                                    return_when=asyncio.FIRST_COMPLETED)
+                app.state.ending = True
                 await hub.close()
         finally:
             await asyncio.to_thread(carrier.stop)

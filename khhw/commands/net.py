@@ -8,12 +8,9 @@ programs run, status says what has passed and what guards have refused (docs/net
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from khhw.visible import visible
-
-if TYPE_CHECKING:
-    from khhw.sim.process import ProcessResult
+from khhw.commands.serving_view import ServingView, rates, stopped
 
 __all__ = ["add_arguments", "run"]
 
@@ -83,16 +80,13 @@ def _up(arguments: argparse.Namespace) -> int:
     name = arguments.name or Path(arguments.file).name.removesuffix(".toml")
     with claimed(name) as claim:
         folder = writable_folder(arguments.folder or Path("out") / "net")
-        view = _View(machine.file.model_dump(mode="json"), name, arguments.json)
-        ended = serve(machine, name, arguments.file, claim, folder, seed=arguments.seed,
-                      build="debug" if arguments.debug else "fast", on_report=view)
-    view.end(ended)
-    return 0 if _stopped(ended) else 1
-
-
-def _stopped(ended: "ProcessResult") -> bool:
-    """Whether it ended as somebody told it to; before the machine ran there is no outcome that says so."""
-    return ended.state == "interrupted" or ended.message == "interrupted"
+        with _View(machine.file.model_dump(mode="json"), arguments.json, _figures) as view:
+            view.name = name
+            ended = serve(machine, name, arguments.file, claim, folder, seed=arguments.seed,
+                          build="debug" if arguments.debug else "fast", on_report=view)
+    failure = "" if stopped(ended) else f"{ended.state}: {ended.message}"
+    view.end(ended, failure, "stopped")
+    return 1 if failure else 0
 
 
 def _exec(arguments: argparse.Namespace) -> int:
@@ -147,82 +141,31 @@ def _down(arguments: argparse.Namespace) -> int:
     return 0
 
 
-class _View:
-    """What happens, in lines; on a terminal the figures stay on the last one."""
+class _View(ServingView):
+    """Says how to run programs on nodes.
 
-    def __init__(self, parameters: dict[str, Any], name: str, as_json: bool) -> None:
-        from rich.console import Console
-        from rich.status import Status
+    Attributes
+    ----------
+    name : str
+        Of the machine.
+    """
 
-        from khhw.report.show import show
+    name = ""
 
-        self._show = show
-        self._parameters = parameters
-        self._name = name
-        self._json = as_json
-        self._console = Console(highlight=False)
-        terminal = self._console.is_terminal and not as_json
-        self._status = Status("", console=self._console, refresh_per_second=2) if terminal else None
-        self._before: dict[str, Any] = {}
+    def announcement(self, serving: dict[str, Any]) -> dict[str, Any]:
+        """See :class:`ServingView`."""
+        return {"name": self.name, "nodes": serving["nodes"]}
 
-    def __call__(self, event: dict[str, Any]) -> None:
-        """An event of :func:`khhw.linux.service.serve`."""
-        kind = event["kind"]
-        if self._json:
-            if kind == "serving":
-                self._object({"name": self._name, "nodes": event["nodes"]})
-        elif kind == "progress" and self._status is not None:
-            self._status.update(_figures(event, self._before))
-            self._before = event
-        elif (line := self._line(event)) is not None:
-            self._show(self._console, line)
-
-    def _line(self, event: dict[str, Any]) -> str | None:
-        match event["kind"]:
-            case "building":
-                from khhw.build.progress import Begun
-                from khhw.report.progress import build_in_words
-
-                return build_in_words(Begun(Path(event["folder"]), event["build"], event["size"]))
-            case "built":
-                return "booting"
-            case "serving":
-                if self._status is not None:
-                    self._status.start()
-                return (f"{self._name} is up: Linux on {len(event['nodes'])} nodes; `khhw net exec RANK COMMAND...` "
-                        "runs a program on one, Ctrl-C ends it")
-            case "console" if event["node"] is not None and "error:" in event["text"]:
-                return f"[{event['node']}] {visible(event['text'])}"
-        return None
-
-    def end(self, ended: "ProcessResult") -> None:
-        """Say how it ended and what has passed."""
-        if self._status is not None:
-            self._status.stop()
-        passed = {**ended.results, "cycles": ended.outcome.get("cycles", 0),
-                  "wall_seconds": round(ended.outcome.get("wall_seconds", 0.0), 3)}
-        if self._json:
-            self._object({"state": ended.state, "message": ended.message, **passed})
-            return
-        if ended.results:
-            self._show(self._console, _figures(passed, {}))
-        failure = "stopped" if _stopped(ended) else "\n".join(
-            [f"{ended.state}: {ended.message}", *ended.outcome.get("stuck", [])])
-        self._show(self._console, f"{failure}; its log is {ended.log}")
-
-    def _object(self, results: dict[str, Any]) -> None:
-        from khhw.commands.output import in_ascii, report
-
-        print(in_ascii(json.dumps(report(results, parameters=self._parameters))), flush=True)
+    def line(self, event: dict[str, Any]) -> str | None:
+        """See :class:`ServingView`."""
+        if event["kind"] == "serving":
+            return (f"{self.name} is up: Linux on {len(event['nodes'])} nodes; `khhw net exec RANK COMMAND...` runs a "
+                    "program on one, Ctrl-C ends it")
+        return super().line(event)
 
 
 def _figures(now: dict[str, Any], before: dict[str, Any]) -> str:
     """Totals, and what came since the last time in a second of the machine's work."""
-
-    def since(key: str) -> float:
-        return float(now[key] - before.get(key, 0))
-
-    working = max(1e-3, since("wall_seconds") - since("waited_seconds"))
-    speed = (since("cycles") - since("skipped_cycles")) / working
-    return (f"{now['frames']:,} frames, {now['bytes']:,} bytes; {since('frames') / working:,.0f} frames/s, "
+    frames, speed = rates(now, before, "frames")
+    return (f"{now['frames']:,} frames, {now['bytes']:,} bytes; {frames:,.0f} frames/s, "
             f"{speed:,.0f} simulated cycles/s of the wall's time")

@@ -5,15 +5,14 @@ which TCP ports (docs/gateway.md). Ports are printed, one a line, when clients c
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from khhw.commands.serving_view import ServingView, rates, stopped
 from khhw.visible import visible
 
 if TYPE_CHECKING:
-    from khhw.gateway.serve import Service
     from khhw.sim.process import ProcessResult
 
 __all__ = ["add_arguments", "run"]
@@ -66,120 +65,45 @@ def run(arguments: argparse.Namespace) -> int:
         raise RequestError(said) from error
     except (FilesError, PortError) as error:
         raise RequestError(str(error)) from error
-    view = _View(service, arguments.json)
-    with view:
+    with _View(machine.file.model_dump(mode="json"), arguments.json, _figures) as view:
         ended = service.run(
             folder, seed=arguments.seed, build="debug" if arguments.debug else "fast", on_report=view)
-    view.end(ended)
-    return 1 if _failure(ended) else 0
+    failure = _failure(ended)
+    view.end(ended, failure, ended.results.get("ended") or "stopped")
+    return 1 if failure else 0
 
 
 def _failure(ended: "ProcessResult") -> str:
-    """Why it ended, if nobody told it to; before the machine ran there is no outcome that says so."""
-    if ended.state == "interrupted" or ended.message == "interrupted":
+    """Why it ended, if nobody told it to."""
+    if stopped(ended):
         return ""
     if ended.state == "finished":
         return str(ended.results["failure"])
     return f"{ended.state}: {ended.message}"
 
 
-class _View:
-    """What happens, in lines; on a terminal the figures stay on the last one."""
+class _View(ServingView):
+    """Where there is no terminal, figures are printed now and then, if clients have done something."""
 
-    def __init__(self, service: "Service", as_json: bool) -> None:
-        from rich.console import Console
-        from rich.status import Status
+    _shown: tuple[Any, ...] = ()
+    _shown_at = 0.0
 
-        from khhw.report.show import show
-
-        self._show = show
-        self._service = service
-        self._json = as_json
-        self._console = Console(highlight=False)
-        terminal = self._console.is_terminal and not as_json
-        self._status = Status("", console=self._console, refresh_per_second=2) if terminal else None
-        self._before: dict[str, Any] = {}
-        self._shown: tuple[Any, ...] = ()
-        self._shown_at = 0.0
-
-    def __enter__(self) -> "_View":
-        if self._status is not None:
-            self._status.start()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        if self._status is not None:
-            self._status.stop()
-
-    def __call__(self, event: dict[str, Any]) -> None:
-        """An event of :class:`~khhw.gateway.serve.Service`."""
-        kind = event["kind"]
-        if kind == "debugger":
-            self._debugged(event["stopped"])
-        elif self._json:
-            if kind == "serving":
-                self._object({key: value for key, value in event.items() if key != "kind"})
-        elif kind == "progress":
-            self._progress(event)
-        elif (line := self._line(event)) is not None:
-            self._show(self._console, line)
-
-    def _line(self, event: dict[str, Any]) -> str | None:
+    def line(self, event: dict[str, Any]) -> str | None:
+        """See :class:`ServingView`."""
         match event["kind"]:
-            case "building":
-                from khhw.build.progress import Begun
-                from khhw.report.progress import build_in_words
-
-                return build_in_words(Begun(Path(event["folder"]), event["build"], event["size"]))
-            case "built":
-                return "booting"
             case "serving":
                 return _ports(event)
             case "client":
                 return f"client {event['name']}: {visible(event['problem'])}"
-            case "console" if event["node"] is not None and "error:" in event["text"]:
-                return f"[{event['node']}] {visible(event['text'])}"
-        return None
+        return super().line(event)
 
-    def _debugged(self, stopped: bool) -> None:
-        """The terminal is the debugger's while somebody types."""
-        if self._status is not None:
-            if stopped:
-                self._status.stop()
-            else:
-                self._status.start()
-
-    def _progress(self, event: dict[str, Any]) -> None:
-        text = _figures(event, self._before)
-        if self._status is not None:
-            self._status.update(text)
-            self._before = event
-            return
+    def progress(self, event: dict[str, Any]) -> None:
+        """See :class:`ServingView`."""
+        super().progress(event)
         news = (event["operations"], event["taken"], event["clients"])
-        if news != self._shown and time.monotonic() - self._shown_at >= _QUIET_SECONDS:
-            self._show(self._console, text)
+        if self._status is None and news != self._shown and time.monotonic() - self._shown_at >= _QUIET_SECONDS:
+            self.show(_figures(event, self._before))
             self._shown, self._shown_at, self._before = news, time.monotonic(), event
-
-    def end(self, ended: "ProcessResult") -> None:
-        """Say how it ended and what has passed."""
-        failure = _failure(ended)
-        cycles = ended.outcome.get("cycles", 0)
-        passed = {**ended.results, "cycles": cycles, "wall_seconds": round(ended.outcome.get("wall_seconds", 0.0), 3)}
-        if self._json:
-            self._object({"state": "failed" if failure else ended.state, "message": failure or ended.message, **passed})
-            return
-        if ended.results:
-            self._show(self._console, _figures(passed, {}))
-        if failure:
-            self._show(self._console, "\n".join([failure, *ended.outcome.get("stuck", []), f"its log is {ended.log}"]))
-        else:
-            self._show(self._console, f"{ended.results.get('ended') or 'stopped'}; its log is {ended.log}")
-
-    def _object(self, results: dict[str, Any]) -> None:
-        from khhw.commands.output import in_ascii, report
-
-        parameters = self._service.machine.file.model_dump(mode="json")
-        print(in_ascii(json.dumps(report(results, parameters=parameters))), flush=True)
 
 
 def _ports(serving: dict[str, Any]) -> str:
@@ -193,12 +117,7 @@ def _ports(serving: dict[str, Any]) -> str:
 
 def _figures(now: dict[str, Any], before: dict[str, Any]) -> str:
     """Totals, and what of them came since the last time, in a second of the machine's work."""
-
-    def since(key: str) -> float:
-        return float(now[key] - before.get(key, 0))
-
-    working = max(1e-3, since("wall_seconds") - since("waited_seconds"))
-    speed = (since("cycles") - since("skipped_cycles")) / working
+    operations, speed = rates(now, before, "operations")
     return (f"{now['clients']} clients of {now['taken']} so far, {now['failed']} lost; "
-            f"{now['operations']:,} operations, {since('operations') / working:,.0f}/s; "
+            f"{now['operations']:,} operations, {operations:,.0f}/s; "
             f"{now['received']:,} bytes in, {now['sent']:,} out; {speed:,.0f} simulated cycles/s")

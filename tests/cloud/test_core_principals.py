@@ -93,7 +93,7 @@ def test_credentials_of_strangers_take_no_time(cloud, monkeypatch):
 
 def test_who_chooses_credentials_keeps_nobody_waiting(cloud):
     people, alice, bob = cloud.core.principals, cloud.person("alice"), cloud.person("bob")
-    with one_at_a_time(alice.id):
+    with one_at_a_time(alice.id, "correct horse"):
         refused(Kind.UNAVAILABLE, "wait for its answer", people.set_credential, alice, None, "alice", "correct horse")
         refused(Kind.UNAVAILABLE, "wait for its answer", people.create, alice, None, "carol",
                 credential="correct horse")

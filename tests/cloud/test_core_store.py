@@ -183,18 +183,6 @@ def test_the_database_itself_gives_no_node_to_two(cloud):
     ("DELETE FROM reading WHERE rank = 1", "the reading of node 1 at revision 2 is lost"),
     ("UPDATE boot SET number = 5", "in boot 1, and the store knows of 5"),
     ("DELETE FROM principal WHERE name = 'alice'", "a row of lease names what is not in principal"),
-])
-def test_check_finds(cloud, damage, words):
-    cloud.rent(cloud.person("alice"), 2)
-    assert cloud.clean()
-    db = sqlite3.connect(cloud.state / "cloud.db", isolation_level=None)
-    db.execute("PRAGMA foreign_keys = OFF")
-    db.execute(damage.replace(", live = 0", ""))
-    db.close()
-    assert any(words in each.what for each in cloud.core.check(cloud.machine).findings)
-
-
-@pytest.mark.parametrize(("damage", "words"), [
     ("UPDATE revision SET allowed = x'00'", "revision 2, or what leases and networks say, cannot be read"),
     ("UPDATE revision SET keys = '{'", "revision 2, or what leases and networks say, cannot be read"),
     ("UPDATE revision SET leases = '[]'", "revision 2, or what leases and networks say, cannot be read"),
@@ -207,14 +195,14 @@ def test_check_finds(cloud, damage, words):
     ("UPDATE meta SET next_console = 2", "the next lease would have console 2"),
     ("UPDATE lease SET end_cycle = -1", "ends in cycle -1"),
 ])
-def test_check_finds_values_that_nothing_can_be(cloud, damage, words):
+def test_check_finds(cloud, damage, words):
     cloud.rent(cloud.person("alice"), 2)
     assert cloud.clean()
     db = sqlite3.connect(cloud.state / "cloud.db", isolation_level=None)
     db.execute("PRAGMA foreign_keys = OFF")
-    db.execute(damage)
+    db.execute(damage.replace(", live = 0", ""))
     db.close()
-    assert any(words in each.what for each in cloud.core.check().findings), cloud.core.check().findings
+    assert any(words in each.what for each in cloud.core.check(cloud.machine).findings)
 
 
 def test_check_finds_a_machine_that_holds_something_else(cloud):

@@ -336,6 +336,20 @@ class TestSession:
         with pytest.raises(UndoneError, match=r"node 3 does not answer; khhw ctl intent abc"):
             asked.intend("DELETE", "/v1/leases/x")
 
+    @pytest.mark.parametrize("end", [httpx.ConnectError("refused."), httpx.Response(500, text="Internal Server Error")])
+    def test_a_service_that_ends_after_it_has_accepted(
+        self, monkeypatch: pytest.MonkeyPatch, end: httpx.Response | Exception,
+    ) -> None:
+        accepted = httpx.Response(202, json={"id": "abc", "state": "running", "error": None})
+        asked, _ = session(monkeypatch, accepted, end)
+        with pytest.raises(UndoneError, match=r"is accepted, and will be made.*do not ask again: khhw ctl intent abc"):
+            asked.intend("POST", "/v1/leases")
+
+    def test_an_answer_that_is_lost_for_good(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked, _ = session(monkeypatch, httpx.RemoteProtocolError("gone"), httpx.ConnectError("refused."))
+        with pytest.raises(UndoneError, match="not known whether the change is accepted: no service answers"):
+            asked.change("POST", "/v1/networks", {})
+
 
 @pytest.mark.parametrize(("options", "environment", "said"), [
     ([], {}, "who are you"), (["--token-file", "/nowhere"], {}, "/nowhere"),

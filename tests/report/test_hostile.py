@@ -6,7 +6,6 @@ import re
 import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from hypothesis import example, given, settings
@@ -77,8 +76,7 @@ def test_a_node_cannot_leave_its_line_of_a_run(terminal):
 
 def served(event, text, terminal):
     where = console(terminal)
-    view = object.__new__(_View)
-    view.__init__(SimpleNamespace(machine=None), False)
+    view = _View({}, False, lambda _now, _before: "")
     view._console, view._status = where, None
     for each in ({"kind": "console", "node": 1, "text": "error: before"}, event(text),
                  {"kind": "console", "node": 2, "text": "error: after"}):

@@ -16,7 +16,7 @@ from khhw.trace.entries import entries
 from khhw.trace.pcapng import CaptureWriter, LinkType, Way
 from khhw.trace.run import Run
 from khhw.trace.text import listed
-from rtl.formats import Header, unpack
+from rtl.formats import FORMATS, Header, unpack
 from tests.trace.captures import INTERFACE, PACKET, SECTION, Block, blocks, rows, tshark
 
 CLOCK = 53_125_000
@@ -231,6 +231,6 @@ def test_a_terminal_gets_no_capture(
 
 def test_only_the_dissector_needs_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["trace", "--dissector", str(tmp_path / "khhw.lua")]) == 0
-    assert capsys.readouterr().out == f"{tmp_path / 'khhw.lua'}: 8 formats\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'khhw.lua'}: {len(FORMATS)} formats\n"
     assert main(["trace", "--pcap", str(tmp_path / "a")]) == 2
     assert "name the folder of a run: khhw trace DIR" in capsys.readouterr().err

@@ -17,6 +17,10 @@ __all__ = ["RefusedError", "Session", "UndoneError"]
 _TRIES = 3
 _PAUSE = 0.3
 _POLL_SECONDS = 10.0
+_HOPELESS = (httpx.UnsupportedProtocol, httpx.ConnectError)
+"""Errors after which asking again cannot help."""
+_NEVER_SENT = (*_HOPELESS, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""Errors after which the service has nothing of a request."""
 
 
 class RefusedError(RequestError):
@@ -36,7 +40,7 @@ class RefusedError(RequestError):
 
 
 class UndoneError(BuildError):
-    """A change is in the store, but the machine has not carried it out in time. Exit code 1."""
+    """A change is in the store, but it is not known that the machine has carried it out. Exit code 1."""
 
 
 class Session:
@@ -71,7 +75,7 @@ class Session:
         Raises
         ------
         UndoneError
-            If the machine has not carried it out in time.
+            If the machine has not carried it out in time, or the service does not tell any more.
         """
         intent: dict[str, Any] = self.change(method, path, body, **parameters)
         deadline = time.monotonic() + self._wait
@@ -81,7 +85,16 @@ class Session:
                 said = f"; the machine says: {intent['error']}" if intent["error"] else ""
                 raise UndoneError(f"not done after {self._wait:g} s, and tried again until it is{said}; "
                                   f"khhw ctl intent {intent['id']} tells how far it is")
-            intent = self.get(f"/v1/intents/{intent['id']}", wait=min(left, _POLL_SECONDS))
+            intent = self._looked_up(intent["id"], min(left, _POLL_SECONDS))
+        return intent
+
+    def _looked_up(self, number: str, seconds: float) -> dict[str, Any]:
+        """An intent, when it is done or after some seconds."""
+        try:
+            intent: dict[str, Any] = self.get(f"/v1/intents/{number}", wait=seconds)
+        except RequestError as error:
+            raise UndoneError(f"the change is accepted, and will be made when the service runs; but {error}; do not "
+                              f"ask again: khhw ctl intent {number} tells how far it is") from None
         return intent
 
     @staticmethod
@@ -92,12 +105,16 @@ class Session:
     def _ask(self, method: str, path: str, parameters: Mapping[str, Any], body: Any, headers: dict[str, str]) -> Any:
         _sendable(body)
         given = {name: value for name, value in parameters.items() if value is not None}
+        perhaps_made = False
         for attempt in range(_TRIES):
             try:
                 answer = self._client.request(method, path, params=given, json=body, headers=headers)
             except httpx.TransportError as error:
-                if attempt + 1 == _TRIES or isinstance(error, httpx.UnsupportedProtocol) or _hopeless(error):
-                    raise RequestError(self._unreachable(error)) from None
+                perhaps_made |= method != "GET" and not isinstance(error, _NEVER_SENT)
+                if attempt + 1 == _TRIES or isinstance(error, _HOPELESS):
+                    said = self._unreachable(error)
+                    raise UndoneError(f"it is not known whether the change is accepted: {said}; look before you ask "
+                                      "again (khhw ctl list)") if perhaps_made else RequestError(said) from None
             except httpx.InvalidURL as error:
                 raise RequestError(f"{self._client.base_url} is no address of a service: {error}") from None
             else:
@@ -133,11 +150,6 @@ def _sendable(value: _T) -> _T:
             for one in value.values():
                 _sendable(one)
     return value
-
-
-def _hopeless(error: Exception) -> bool:
-    """Whether asking again cannot help."""
-    return isinstance(error, httpx.ConnectError)
 
 
 def _content(answer: httpx.Response) -> Any:

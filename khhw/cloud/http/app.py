@@ -39,6 +39,8 @@ def application(
         title="khhw cloud", version=__version__, description=_DESCRIPTION, docs_url=None, redoc_url=None,
         generate_unique_id_function=_name_of, responses=RESPONSES)
     app.state.core, app.state.machine, app.state.ssh_port = core, machine, ssh_port
+    # Set when the service ends: nobody is kept waiting then.
+    app.state.ending = False
     for router in (*_ROUTERS, *more):
         app.include_router(router)
     answer_problems(app)

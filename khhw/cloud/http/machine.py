@@ -98,7 +98,7 @@ async def list_intents(
 
 @ROUTER.get("/v1/intents/{intent}", openapi_extra=may("owner", "self", "lessor"))
 async def get_intent(
-    asked: Reading, intent: str,
+    asked: Reading, request: Request, intent: str,
     wait: Annotated[float, Query(ge=0, le=LONGEST_WAIT, description="Seconds to wait for it to be done.")] = 0.0,
 ) -> Intent:
     """How far a change is."""
@@ -107,7 +107,7 @@ async def get_intent(
     while True:
         found = await asked.look(lambda core, who: core.intents.get(who, intent))
         left = deadline - asyncio.get_running_loop().time()
-        if found.state == "done" or left <= 0:
+        if found.state == "done" or left <= 0 or request.app.state.ending:
             return found
         await asyncio.sleep(min(pause, left))
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from khhw.net.ethernet.limits import ETHERNET_HEADER, LINK_HEADER
+from khhw.net.ethernet.limits import ETHERNET_HEADER, LINK_HEADER, packets_of
 from rtl.codec import Codec
 from rtl.formats import FLIT_BITS, FLIT_BYTES, PAYLOAD_BYTES, FifoHeader, Header, Protocol, TorusLinkHeader
 
@@ -68,7 +68,7 @@ class Reassembly:
 
     def __init__(self, longest: int) -> None:
         self._longest = LINK_HEADER + longest
-        self._slots = -(-self._longest // PAYLOAD_BYTES)
+        self._slots = packets_of(longest)
         self._senders: dict[int, dict[int, _Unfinished]] = {}
         self.bad = self.incomplete = self.doubled = self.missing = 0
 
@@ -95,7 +95,7 @@ class Reassembly:
         frame.length = length or frame.length
         if frame.length is None:
             return None
-        self.missing = max(0, -(-frame.length // PAYLOAD_BYTES) - len(frame.parts))
+        self.missing = max(0, packets_of(frame.length - LINK_HEADER) - len(frame.parts))
         if self.missing:
             return None
         del frames[number]
