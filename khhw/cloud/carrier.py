@@ -44,6 +44,9 @@ class Carrier:
             try:
                 done = self._core.step()
             except Exception:
+                if self._stopped.is_set():
+                    # Nobody waits for a step that takes long, and the core is closed meanwhile.
+                    return
                 _log.exception("a step of the core failed; it is tried again")
                 self._stopped.wait(_AGAIN_SECONDS)
                 continue

@@ -1,6 +1,7 @@
 """The interface over HTTP: what it answers, and what it does with requests that are wrong."""
 
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -36,6 +37,14 @@ def test_polling_can_wait(world: World) -> None:
     intent = world.client.post("/v1/leases", json={"count": 1}).json()
     assert world.client.get(f"/v1/intents/{intent['id']}", params={"wait": 0.05}).json()["state"] != "done"
     assert world.client.get(f"/v1/intents/{intent['id']}", params={"wait": 31}).status_code == 400
+
+
+def test_nobody_is_kept_waiting_by_a_service_that_ends(world: World) -> None:
+    intent = world.client.post("/v1/leases", json={"count": 1}).json()
+    world.app.state.ending = True
+    began = time.monotonic()
+    answer = world.client.get(f"/v1/intents/{intent['id']}", params={"wait": 30})
+    assert answer.status_code == 200 and answer.json()["state"] != "done" and time.monotonic() - began < 15
 
 
 def test_one_key_one_answer(world: World) -> None:

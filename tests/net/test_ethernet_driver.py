@@ -10,13 +10,17 @@ from khhw.net.ethernet import BROADCAST, EthernetDriver, EthernetNetwork, mac_of
 from khhw.net.ethernet.driver import RING
 from khhw.net.ethernet.limits import LINK_HEADER
 from khhw.node import Node, message_descriptor
-from rtl.formats import Protocol, Reason, TorusLinkHeader, pack
+from rtl.formats import DESCRIPTOR_BYTES, Descriptor, FifoHeader, Protocol, Reason, TorusLinkHeader, pack, unpack
 from rtl.parameters import Parameters
 
 BLUE = EthernetNetwork(3, frozenset({0, 1, 2}), 1500)
 GREEN = EthernetNetwork(4, frozenset({2, 3}), 1500)
 GROUPS = {"blue": [0, 1, 2], "green": [2, 3]}
 SETTLE = 20_000
+
+
+def function_of(descriptor):
+    return unpack(FifoHeader, unpack(Descriptor, int.from_bytes(descriptor, "big"))["software"])["function"]
 
 
 class Machine:
@@ -76,6 +80,9 @@ def found():
         found["unicast"] = [(3, frame(mac[1], 0, length)) for length in (14, 60, 228, 229, 700, 1514, 1518)]
         await machine.send(0, *found["unicast"])
         found["got"] = list(machine.received[1])
+        ring = machine.nodes[0].layout.heap.base
+        found["numbers"] = [function_of(machine.nodes[0].memory.read(ring + at * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES))
+                            for at in range(len(found["unicast"]))]
         found["group"] = (3, frame(BROADCAST, 0, 300))
         await machine.send(0, found["group"])
         found["everybody"] = {rank: got[-1:] for rank, got in machine.received.items()}
@@ -86,7 +93,7 @@ def found():
         found["stranger got"] = list(machine.received[3])
 
         await machine.send(1, (3, frame(mac[2], 0, 100)))
-        found["forged"] = machine.counts(2).forged
+        found["forged"] = machine.counts(2).forged, len(machine.received[2])
         wrong = [frame(mac[1], 0, 14)[:13], frame(mac[1], 0, 1519), frame(b"\x02" * 6, 0, 99)]
         await machine.send(0, *((3, one) for one in wrong))
         found["own"] = machine.counts(0)
@@ -120,6 +127,10 @@ def test_frames_of_every_length_arrive_as_they_were_sent(found):
     assert sorted(found["got"]) == sorted(found["unicast"])
 
 
+def test_frames_are_numbered(found):
+    assert found["numbers"] == [1, 2, 3, 4, 5, 6, 7]
+
+
 def test_a_broadcast_reaches_the_network_as_counted_copies(found):
     assert found["everybody"] == {0: [], 1: [found["group"]], 2: [found["group"]], 3: []}
     assert found["own"].copies == 2
@@ -132,7 +143,7 @@ def test_guards_refuse_frames_for_nodes_without_a_common_network(found):
 
 
 def test_frames_that_do_not_name_their_sender_are_dropped(found):
-    assert found["forged"] == 1
+    assert found["forged"] == (1, 1), "one is counted, and the broadcast is all that was received"
 
 
 def test_what_cannot_be_sent_is_counted(found):

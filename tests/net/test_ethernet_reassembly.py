@@ -91,7 +91,7 @@ def test_a_sender_of_beginnings_takes_no_room_of_others():
 
 
 @pytest.mark.parametrize("wrong", [
-    pytest.param(packet(100, bytes(100)), id="an offset between packets"),
+    pytest.param(packet(PAYLOAD_BYTES + 100, bytes(100)), id="an offset between packets"),
     pytest.param(packet(7 * PAYLOAD_BYTES, bytes(100)), id="an offset behind the longest frame"),
     pytest.param(packet(0, bytes(16)), id="no room for a header"),
     pytest.param(packet(0, link(frame_of(100), protocol=Protocol.CONSOLE)), id="another protocol"),
